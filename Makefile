@@ -1,0 +1,52 @@
+# Everything runs in an environment of its own, made from python3, pip and the network's package index alone.
+# PYTHON=python3.12 VENV=.venv-312 chooses another interpreter and its environment.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all coverage lint format build clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(READY)  ## make the environment with dddkit, its extras and the development tools
+
+$(READY): pyproject.toml constraints.txt src/dddkit/__init__.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit("dddkit needs Python 3.10 or newer; choose one with PYTHON=...") if sys.version_info < (3, 10) else None'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep '^pip==' constraints.txt)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --group dev -e .
+	@touch $@
+
+demo: $(READY)  ## run the shop, then let mypy look at it and at a broken copy
+	@$(BIN)/python -m examples.demo
+
+test: $(READY)  ## run all tests
+	@$(BIN)/python -m pytest -q
+
+test-all:  ## run all tests on every supported Python found on this machine
+	@.ci/test-all
+
+coverage: $(READY)  ## run the tests of the library and show what they miss
+	@$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered tests
+
+lint: $(READY)  ## ruff, mypy --strict, pyright strict, import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(READY)  ## let ruff mend what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+build: $(READY)  ## build the wheel and the source distribution into dist/
+	@rm -rf dist
+	$(BIN)/python -m build
+
+clean:  ## remove environments, caches and built files
+	rm -rf .venv .venv-* dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
