@@ -1,0 +1,22 @@
+"""Business operations as a list of steps."""
+
+from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
+from dddkit.stories.hooks import ExecutionTimeTracker, LoggingHook, StatusTracker, StoryHook, inject_hooks
+from dddkit.stories.state import StoryState, variable
+from dddkit.stories.story import I, Story, steps
+
+__all__ = [
+    "ExecutionTimeTracker",
+    "I",
+    "LoggingHook",
+    "StatusTracker",
+    "StepExecutionInfo",
+    "StepStatus",
+    "Story",
+    "StoryExecutionContext",
+    "StoryHook",
+    "StoryState",
+    "inject_hooks",
+    "steps",
+    "variable",
+]

@@ -1,0 +1,55 @@
+"""Sync or async: what a callable is by its definition, and what to do with an awaitable nobody will await."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import BuiltinFunctionType, CoroutineType, FunctionType, GeneratorType, MethodType
+from typing import Any, Final
+
+__all__ = ["dispose", "is_async", "is_awaitable"]
+
+# What `inspect` calls CO_COROUTINE and CO_ITERABLE_COROUTINE; importing it costs more than the rest of the kit.
+_COROUTINE: Final = 0x80
+_ITERABLE_COROUTINE: Final = 0x100
+
+
+def is_async(call: object) -> bool:
+    """Whether calling it gives an awaitable, as far as its definition tells.
+
+    Async functions and methods, partials of them, objects with an async `__call__`, `AsyncMock`, and what
+    `inspect.markcoroutinefunction` has marked. A function that merely returns an awaitable does not tell.
+    """
+    if isinstance(call, MethodType):
+        call = call.__func__
+    if isinstance(call, FunctionType):
+        return bool(call.__code__.co_flags & (_COROUTINE | _ITERABLE_COROUTINE)) or bool(
+            getattr(call, "_is_coroutine_mark", None)
+        )
+    if isinstance(call, partial):
+        return is_async(call.func)
+    if isinstance(call, (BuiltinFunctionType, type)):
+        return False
+    own = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
+    if isinstance(own, FunctionType) and is_async(own):
+        return True
+    from inspect import iscoroutinefunction  # mocks and marks, of which only it knows all
+
+    return iscoroutinefunction(call)
+
+
+def is_awaitable(value: object) -> bool:
+    """Whether `await value` is possible; what `inspect.isawaitable` says, without importing it."""
+    if isinstance(value, CoroutineType):
+        return True
+    if isinstance(value, GeneratorType):
+        return bool(value.gi_code.co_flags & _ITERABLE_COROUTINE)
+    return hasattr(type(value), "__await__")
+
+
+def dispose(awaitable: Any) -> None:
+    """Close a coroutine, cancel a future: nobody is going to await it."""
+    for way in ("close", "cancel"):
+        end = getattr(awaitable, way, None)
+        if callable(end):
+            end()
+            return

@@ -1,0 +1,250 @@
+"""Judging what a story lists: does each name stand for something that takes the state?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import FunctionType, MemberDescriptorType, MethodDescriptorType, MethodType
+from typing import Any, Final, NamedTuple
+
+from dddkit._annotations import own_annotations
+from dddkit.exceptions import StoryDefinitionError
+
+__all__ = ["Found", "as_step", "judge_class", "look_up", "supplies_names"]
+
+# Written by hand, any of these may give an instance attributes that its class does not show.
+_SUPPLIERS: Final = (
+    "__init__",
+    "__new__",
+    "__post_init__",
+    "__attrs_post_init__",
+    "__getattr__",
+    "__getattribute__",
+)
+_NO_PLACE_FOR_STEPS: Final = ("builtins", "abc", "typing", "typing_extensions", "dddkit.stories.story")
+
+_VARARGS: Final = 0x04  # inspect.CO_VARARGS
+_GENERATORS: Final = 0x20 | 0x200  # inspect.CO_GENERATOR, CO_ASYNC_GENERATOR
+_ITERABLE_COROUTINE: Final = 0x100  # a generator that `types.coroutine` has made awaitable
+
+MISSING: Final[Any] = object()
+
+
+class Found(NamedTuple):
+    """Where a step's name leads, read off the class dictionaries."""
+
+    value: Any
+    """What stands in the class, as it stands there; MISSING for what only an instance can show."""
+    by_instance: bool
+    """Whether only an instance can show it: a field, a slot, a property."""
+
+
+def look_up(cls: type, name: str) -> Found | None:
+    """Find a name along the MRO, in the dictionaries: `getattr` would find what metaclasses have."""
+    for base in cls.__mro__:
+        if name in own_annotations(base) or _is_built_field(base, name):
+            return Found(MISSING, by_instance=True)
+        if name in base.__dict__:
+            value = base.__dict__[name]
+            return Found(value, by_instance=_waits_for_instance(value))
+    return None
+
+
+def _is_built_field(cls: type, name: str) -> bool:
+    """Whether attrs has made a field of it that left neither annotation nor value behind."""
+    return any(field.name == name for field in cls.__dict__.get("__attrs_attrs__", ()))
+
+
+def _waits_for_instance(value: object) -> bool:
+    kind = type(value)
+    if isinstance(value, (FunctionType, staticmethod, classmethod, MethodDescriptorType)):
+        return False
+    if isinstance(value, MemberDescriptorType) or (kind.__module__, kind.__name__) in (
+        ("attr._make", "_CountingAttr"),  # attrs' `field()` before `define` has read it
+        ("dataclasses", "Field"),  # without annotation; `dataclass` itself complains, and better
+    ):
+        return True
+    return hasattr(kind, "__get__") and not isinstance(value, type)
+
+
+def _is_supplied_by_hand(cls: type) -> bool:
+    """Whether some hand-written method may give instances any attribute."""
+    for base in cls.__mro__:
+        if base.__module__ in _NO_PLACE_FOR_STEPS:
+            continue
+        story = base.__dict__.get("__story__")
+        if story is not None:  # noted before any decorator could add an `__init__`
+            if story.supplies_names:
+                return True
+            continue
+        if any(_is_written(base, base.__dict__[name]) for name in _SUPPLIERS if name in base.__dict__):
+            return True
+    return False
+
+
+def supplies_names(namespace: dict[str, Any]) -> bool:
+    """Whether a class body writes a method that may supply any attribute."""
+    return any(name in namespace for name in _SUPPLIERS)
+
+
+def _is_written(cls: type, method: object) -> bool:
+    method = getattr(method, "__func__", method)  # `__new__` is a static method
+    if not isinstance(method, FunctionType) or method.__module__ in _NO_PLACE_FOR_STEPS:
+        return False
+    source = method.__code__.co_filename
+    generated = ("__dataclass_fields__" in cls.__dict__ and source == "<string>") or source.startswith(
+        "<attrs generated"
+    )
+    return not generated
+
+
+def judge_class(cls: type, names: tuple[str, ...]) -> None:
+    """Refuse what is visible when a class is defined.
+
+    Raises:
+        StoryDefinitionError: a name that can never resolve, a step that is not callable, or that cannot take
+            the state as its one positional argument.
+    """
+    by_hand: bool | None = None
+    for name in dict.fromkeys(names):
+        found = look_up(cls, name)
+        if found is None or not (
+            found.by_instance or isinstance(found.value, (FunctionType, staticmethod, classmethod))
+        ):
+            if by_hand is None:
+                by_hand = _is_supplied_by_hand(cls)
+            if by_hand:
+                continue
+        if found is None:
+            refuse_missing(cls, name)
+        elif not found.by_instance:
+            judge_value(cls, name, found.value, bound=False)
+
+
+def refuse_missing(cls: type, name: str) -> None:
+    """Raise for a listed name that stands for nothing, with the nearest one that would."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(_names_like_steps(cls)), n=1)
+    hint = (
+        f'did you mean "{near[0]}"?'
+        if near
+        else f"define a method {name}(self, state), abstract where a subclass provides it, or annotate a field {name}"
+    )
+    raise _refusal(cls, name, f"names no step; {hint}")
+
+
+def _names_like_steps(cls: type) -> Iterator[str]:
+    for base in cls.__mro__:
+        if base.__module__ in _NO_PLACE_FOR_STEPS:
+            continue
+        for name in [*base.__dict__, *own_annotations(base)]:
+            if not name.startswith("_") and name not in ("I", "State"):
+                yield name
+
+
+def judge_value(cls: type, name: str, value: object, *, bound: bool) -> None:
+    """Refuse a step that cannot be called with the state.
+
+    Args:
+        cls: the story.
+        name: the listed name.
+        value: what it stands for.
+        bound: whether `value` was read off an instance, so that a function takes the state alone.
+
+    Raises:
+        StoryDefinitionError: naming story and step.
+    """
+    if isinstance(value, type):
+        raise _refusal(
+            cls,
+            name,
+            f"is the class {value.__qualname__}, where an instance belongs; did you mean {value.__qualname__}()?",
+        )
+    own = 0  # arguments that it is given before the state: self, cls, what a partial holds
+    if isinstance(value, (staticmethod, classmethod)):
+        own = 1 if isinstance(value, classmethod) else 0
+        value = value.__func__
+    elif isinstance(value, MethodType):
+        own, value = 1, value.__func__
+    elif isinstance(value, FunctionType) and not bound:
+        own = 1
+    elif isinstance(value, partial) and not value.keywords and isinstance(value.func, FunctionType):
+        own, value = len(value.args), value.func
+    if not callable(value):
+        raise _refusal(
+            cls,
+            name,
+            f"is no callable, but {value!r} ({type(value).__qualname__}); a step is a method or any callable",
+        )
+    if isinstance(value, FunctionType):
+        _judge_function(cls, name, value, own)
+        return
+    call = getattr(type(value), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
+    if isinstance(call, FunctionType) and own == 0:
+        _judge_function(cls, name, call, 1)
+    elif not _takes_one_more(value, own):
+        raise _refusal(cls, name, _cannot(str(value), own))
+
+
+def _judge_function(cls: type, name: str, function: FunctionType, own: int) -> None:
+    """Count parameters on the code object: exact for what is really called, and far cheaper than `inspect`."""
+    code = function.__code__
+    given = own + 1
+    defaults = len(function.__defaults__ or ())
+    optional_keywords = function.__kwdefaults__ or {}
+    keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    if (
+        code.co_argcount - defaults > given
+        or (code.co_argcount < given and not code.co_flags & _VARARGS)
+        or any(keyword not in optional_keywords for keyword in keywords)
+    ):
+        from inspect import signature
+
+        raise _refusal(cls, name, _cannot(f"{name}{signature(function, follow_wrapped=False)}", own))
+    if code.co_flags & _GENERATORS and not code.co_flags & _ITERABLE_COROUTINE:
+        raise _refusal(
+            cls, name, "is a generator function: calling it would run nothing of its body; remove the yield"
+        )
+
+
+def _cannot(what: str, own: int) -> str:
+    shape = "(self, state)" if own else "(state)"
+    return f"cannot be called with the state alone, as {what}; a step takes {shape}"
+
+
+def _takes_one_more(value: Callable[..., object], own: int) -> bool:
+    """Whether anything else (a partial, something written in C) can take the state; True where it does not tell."""
+    from inspect import signature
+
+    try:
+        shape = signature(value, follow_wrapped=False)
+    except (TypeError, ValueError):  # many built-in functions have no signature to show
+        return True
+    try:
+        shape.bind(*[None] * (own + 1))
+    except TypeError:
+        return False
+    return True
+
+
+def as_step(cls: type, story: object, name: str) -> Any:
+    """Read a step off the instance that is about to run, and judge it.
+
+    Raises:
+        StoryDefinitionError: the instance has no such attribute, or something there that takes no state.
+    """
+    try:
+        value = getattr(story, name)
+    except AttributeError as error:
+        if look_up(cls, name) is None:
+            refuse_missing(cls, name)
+        raise _refusal(
+            cls, name, f"is declared, but this {cls.__qualname__} has no value for it: {error}"
+        ) from error
+    judge_value(cls, name, value, bound=True)
+    return value
+
+
+def _refusal(cls: type, name: str, what: str) -> StoryDefinitionError:
+    return StoryDefinitionError(f"{cls.__qualname__}: I.{name} {what}", cls.__name__, name)

@@ -1,0 +1,173 @@
+"""What accompanies a run: the hook protocol, how hooks are injected, and the three default ones."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, Union
+
+from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
+from dddkit.stories.registry import Callback, HookRegistration, Hooks, add
+from dddkit.stories.story import Story, StoryMeta
+
+__all__ = [
+    "ExecutionTimeTracker",
+    "HookRegistration",
+    "LoggingHook",
+    "StatusTracker",
+    "StoryHook",
+    "inject_hooks",
+]
+
+
+class BeforeHook(Protocol):
+    """Called before each step; raising stops the story, so it may be a guard."""
+
+    def before(self, context: StoryExecutionContext, step: StepExecutionInfo, /) -> object: ...
+
+
+class AfterHook(Protocol):
+    """Called after each step that was started, however it ended."""
+
+    def after(self, context: StoryExecutionContext, step: StepExecutionInfo, /) -> object: ...
+
+
+class ErrorHook(Protocol):
+    """Called when a step has raised an `Exception`, before the `after` hooks."""
+
+    def error(self, context: StoryExecutionContext, step: StepExecutionInfo, /) -> object: ...
+
+
+class AroundStoryHook(Protocol):
+    """A generator function that yields once: while it stands there, the story runs."""
+
+    def around_story(self, context: StoryExecutionContext, /) -> Iterator[Any]: ...
+
+
+class AroundStepHook(Protocol):
+    """A generator function that yields once: while it stands there, the step and its other hooks run."""
+
+    def around_step(self, context: StoryExecutionContext, step: StepExecutionInfo, /) -> Iterator[Any]: ...
+
+
+StoryHook: TypeAlias = Union[BeforeHook, AfterHook, ErrorHook, AroundStoryHook, AroundStepHook]
+"""Any object with some of the five methods. One object serves every run, so it keeps nothing about any of them.
+
+`before`, `after` and `error` may be `async def` on async stories. The generators serve sync and async stories
+alike; they see the exception at their `yield`, cannot swallow it, and always get to their end.
+"""
+
+
+class StatusTracker:
+    """Shows in the execution tree how each step stands."""
+
+    __slots__ = ()
+
+    def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        self._show(step)
+
+    def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        self._show(step)
+
+    def error(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        self._show(step)
+
+    def _show(self, step: StepExecutionInfo) -> None:
+        if "status" not in step.meta:
+            step.template = step.template.replace("I.{step_name}", "{meta[status]}I.{step_name}", 1)
+        step.meta["status"] = step.status
+
+
+class ExecutionTimeTracker:
+    """Shows in the execution tree how many seconds each completed step took."""
+
+    __slots__ = ()
+
+    def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        if step.status is StepStatus.COMPLETED:
+            step.meta["duration"] = step.duration
+            step.template += " [{meta[duration]:.3f}s]"
+
+
+class LoggingHook:
+    """Writes the execution tree to the logger `dddkit.stories.story`.
+
+    At DEBUG before each step and at the end of a run that did not fail; at ERROR, with the traceback, when a step
+    fails. Where the level is off, nothing is rendered.
+    """
+
+    __slots__ = ()
+
+    def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if context.status is not StepStatus.FAILED:
+                self._debug(context)
+
+    def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        self._debug(context)
+
+    def error(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        if _LOGGER.isEnabledFor(logging.ERROR):
+            _LOGGER.error("%s", str(context), exc_info=step.error)
+
+    def _debug(self, context: StoryExecutionContext) -> None:
+        if _LOGGER.isEnabledFor(logging.DEBUG):
+            # As text: a handler may format the record later, when the run has gone on.
+            _LOGGER.debug("%s", str(context))
+
+
+_LOGGER: Final = logging.getLogger("dddkit.stories.story")
+
+_DEFAULT_HOOKS: Final[tuple[StoryHook, ...]] = (StatusTracker(), ExecutionTimeTracker(), LoggingHook())
+
+
+def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None = None) -> HookRegistration:
+    """Let hooks accompany every run of a story class and of its subclasses.
+
+    They run in the order given, after those of base classes; a hook that is there already stays once.
+
+    Args:
+        story: the class, abstract ones included.
+        hooks: objects with some of the methods of `StoryHook`. None: StatusTracker, ExecutionTimeTracker and
+            LoggingHook. An empty list: none.
+
+    Returns:
+        A registration: `remove()` takes away what this call added, and so does leaving it as a context manager.
+
+    Raises:
+        TypeError: no story class, a hook class instead of an object, or an object without any hook method.
+            Nothing has been injected then.
+    """
+    if not isinstance(story, StoryMeta):
+        raise TypeError(
+            f"inject_hooks takes the class of a story, as in inject_hooks(Checkout), not {story!r}"
+        )
+    given = _DEFAULT_HOOKS if hooks is None else _listed(hooks)
+    wanted: dict[str, list[Callback]] = {kind: [] for kind in Hooks._fields}
+    for hook in given:
+        for kind, callback in _methods(hook).items():
+            wanted[kind].append(callback)
+    return add(story.__step_hooks__, wanted)
+
+
+def _listed(hooks: object) -> tuple[object, ...]:
+    if not isinstance(hooks, Iterable):
+        raise TypeError(f"inject_hooks takes a list of hooks: hooks=[{hooks!r}]")
+    return tuple(hooks)
+
+
+def _methods(hook: object) -> dict[str, Callback]:
+    if isinstance(hook, type):
+        raise TypeError(
+            f"the hook {hook.__qualname__} is a class; pass an object of it: {hook.__qualname__}()"
+        )
+    found = {kind: method for kind in Hooks._fields if (method := getattr(hook, kind, None)) is not None}
+    if not found:
+        raise TypeError(f"{hook!r} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}")
+    for kind, method in found.items():
+        if not callable(method):
+            raise TypeError(f"{kind!r} of the hook {hook!r} is no method, but {method!r}")
+    return found

@@ -1,0 +1,245 @@
+"""The typed state of a story: what the caller gives, what has a default, what a step sets."""
+
+from __future__ import annotations
+
+import sys
+from copy import deepcopy
+from reprlib import recursive_repr
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from warnings import warn
+from weakref import WeakSet
+
+from dddkit._annotations import is_class_level, own_annotations
+from dddkit.exceptions import StoryStateError
+
+if sys.version_info >= (3, 13):
+    from typing import Protocol, dataclass_transform
+else:
+    from typing_extensions import Protocol, dataclass_transform
+
+if not TYPE_CHECKING:
+    _Meta = type(Protocol)  # so that ABC and Protocol mixins fit beside StoryState
+
+__all__ = ["StoryState", "variable", "warn_of_shared_defaults"]
+
+
+class _Kind:
+    """How a field of a State that has no default comes to its value."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+_REQUIRED: Final = _Kind("<required>")
+_VARIABLE: Final = _Kind("variable()")
+
+
+def variable(*, init: Literal[False] = False) -> Any:
+    """Declare an attribute of a `StoryState` that a step sets; the constructor does not take it.
+
+        class State(StoryState):
+            payment: Payment = variable()
+
+    Until a step has set it, reading it raises `StoryStateError`.
+
+    Args:
+        init: tells type checkers that the constructor leaves it out; there is nothing to choose.
+    """
+    return _VARIABLE
+
+
+def _read_fields(cls: Any) -> None:
+    """Collect the annotated names, the bases' first, and take their values out of the class.
+
+    Were they left there, an object that was made without them would find a default all objects share.
+    """
+    fields: dict[str, Any] = {}
+    for base in reversed(cls.__mro__[1:]):
+        fields.update(base.__dict__.get("__state_fields__", {}))
+    annotations = own_annotations(cls) if cls.__module__ != __name__ else {}
+    for name, annotation in annotations.items():
+        if not is_class_level(annotation, cls):
+            fields[name] = cls.__dict__.get(name, _REQUIRED)
+    for name, value in list(cls.__dict__.items()):
+        if name in fields:
+            fields[name] = value  # without annotation: a new default for a field of a base
+            type.__delattr__(cls, name)
+        elif value is _VARIABLE:
+            raise TypeError(
+                f"{cls.__qualname__}: {name} = variable() has no annotation; write `{name}: <its type> = variable()`"
+            )
+    type.__setattr__(cls, "__state_fields__", fields)
+
+
+def _refuse_decorator(cls: type, what: str) -> None:
+    raise TypeError(
+        f"{cls.__qualname__} is a StoryState, which has its constructor already: remove the {what} decorator "
+        f"(or derive from nothing, for a State that is a {what} class)"
+    )
+
+
+def _refuse_argument(cls: type, name: str, why: str) -> None:
+    raise TypeError(f"{_names(cls)[1]}({name}=...): {why}")
+
+
+def _is_unhashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return True
+    return False
+
+
+def _is_data_descriptor(cls: type, name: str) -> bool:
+    return any(hasattr(type(base.__dict__[name]), "__set__") for base in cls.__mro__ if name in base.__dict__)
+
+
+def _names(cls: type) -> tuple[str, str]:
+    """The story, and the State as its reader knows it: `Checkout`, `Checkout.State`."""
+    full_name = cls.__qualname__.rpartition("<locals>.")[2]
+    return full_name.rpartition(".")[0] or full_name, full_name
+
+
+def _hint(cls: Any, name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(cls.__state_fields__), n=1)
+    return f'did you mean "{near[0]}"?' if near else f"add `{name}: <its type>` to its body"
+
+
+if not TYPE_CHECKING:
+
+    class _StateMeta(_Meta):
+        """Reads the fields of a State, and refuses decorators that would give it a second constructor."""
+
+        def __new__(cls, name, bases, namespace, /, **kwargs):
+            made = super().__new__(cls, name, bases, namespace, **kwargs)
+            if "__attrs_attrs__" in namespace:
+                _refuse_decorator(made, "attrs")
+            _read_fields(made)
+            return made
+
+        def __setattr__(cls, name, value):
+            if name == "__dataclass_fields__":
+                _refuse_decorator(cls, "dataclass")
+            super().__setattr__(name, value)
+
+    class _Base(metaclass=_StateMeta):
+        __slots__ = ()
+
+else:
+
+    class _Base: ...
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(variable,))
+class StoryState(_Base):
+    """The typed contract between a story, its steps and whoever calls it.
+
+        class State(StoryState):
+            order_id: OrderId                  # required: the caller gives it, by keyword
+            notes: list[str] = []              # has a default; every object gets its own copy
+            payment: Payment = variable()      # a step sets it
+
+    It is a `dataclass_transform` base (PEP 681), so every type checker knows the constructor; do not decorate it.
+    Unhashable defaults are copied deeply for every object, hashable ones are shared. The State of a story that
+    derives from another derives from the other's: `class State(Parent.State)`.
+
+    Objects are equal when they are of one class and hold the same; being mutable, they have no hash. Copying and
+    pickling keep what is set.
+
+    Raises:
+        TypeError: from the constructor: a required field is missing, or a name that it does not take is given.
+        StoryStateError: reading a variable that no step has set, or using a name that is not declared.
+    """
+
+    if TYPE_CHECKING:
+        __state_fields__: ClassVar[dict[str, Any]]
+    else:
+
+        def __init__(self, **values):
+            for name, default in type(self).__state_fields__.items():
+                if name in values:
+                    if default is _VARIABLE:
+                        _refuse_argument(type(self), name, "a step sets it; the constructor does not take it")
+                    value = values.pop(name)
+                elif default is _VARIABLE:
+                    continue
+                elif default is _REQUIRED:
+                    _refuse_argument(type(self), name, "it is required, and was not given")
+                else:
+                    value = deepcopy(default) if _is_unhashable(default) else default
+                object.__setattr__(self, name, value)
+            for name in values:
+                _refuse_argument(type(self), name, f"no such field; {_hint(type(self), name)}")
+
+        def __getattr__(self, name):
+            cls = type(self)
+            story, full_name = _names(cls)
+            if name in cls.__state_fields__:
+                raise StoryStateError(f"{full_name}.{name} is not set: no step has set it yet", story, name)
+            raise StoryStateError(f"{full_name} declares no {name!r}; {_hint(cls, name)}", story, name)
+
+        def __setattr__(self, name, value):
+            cls = type(self)
+            if name not in cls.__state_fields__ and not _is_data_descriptor(cls, name):
+                story, full_name = _names(cls)
+                raise StoryStateError(
+                    f"{full_name} declares no {name!r}, so it cannot be set; {_hint(cls, name)}", story, name
+                )
+            object.__setattr__(self, name, value)
+
+        def __delattr__(self, name):
+            if name in type(self).__state_fields__ and name not in self.__dict__:
+                self.__getattr__(name)
+            object.__delattr__(self, name)
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return self.__dict__ == other.__dict__
+
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # mutable, so it has none
+    __hash__ = None
+
+    @recursive_repr()
+    def __repr__(self) -> str:
+        fields = type(self).__state_fields__
+        held = ", ".join(f"{name}={self.__dict__[name]!r}" for name in fields if name in self.__dict__)
+        return f"{_names(type(self))[1]}({held})"
+
+
+_SEEN: Final[WeakSet[type]] = WeakSet()
+
+
+def warn_of_shared_defaults(story: str, state: object, stacklevel: int) -> None:
+    """Warn, once per class, of a list, dict or set that all objects of a SimpleNamespace State would share."""
+    if not (isinstance(state, type) and issubclass(state, SimpleNamespace)):
+        return
+    shared: list[str] = []
+    for base in state.__mro__[: state.__mro__.index(SimpleNamespace)]:
+        if base in _SEEN:
+            continue
+        _SEEN.add(base)
+        annotations = own_annotations(base)
+        shared += [
+            name
+            for name, value in base.__dict__.items()
+            if isinstance(value, (list, dict, set))
+            and not (name in annotations and is_class_level(annotations[name], base))
+            and not (name.startswith("__") and name.endswith("__"))
+        ]
+    if shared:
+        names = ", ".join(shared)
+        warn(
+            f"{story}: every {state.__qualname__}() shares one {names}, so runs see each other's; derive it from "
+            f"StoryState, which copies such defaults, or pass a new one: {state.__name__}({shared[0]}=...); "
+            f"annotate as ClassVar what is meant to be shared",
+            stacklevel=stacklevel,
+        )

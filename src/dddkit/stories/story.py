@@ -1,0 +1,251 @@
+"""Declaring a story: the steps that `I` lists, and the class that holds them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+from dddkit.exceptions import StoryDefinitionError
+from dddkit.stories.context import StepExecutionInfo, StoryExecutionContext
+from dddkit.stories.declaration import judge_class, supplies_names
+from dddkit.stories.execution import Plan, run
+from dddkit.stories.registry import HookRegistration, HookRegistry, add, new_registry
+from dddkit.stories.state import warn_of_shared_defaults
+
+if sys.version_info >= (3, 13):
+    from typing import Protocol
+else:
+    from typing_extensions import (
+        Protocol,
+    )  # its metaclass derives from typing's, so mixins of either kind fit
+
+if TYPE_CHECKING:
+    from abc import ABC, ABCMeta as _Meta
+    from types import CellType
+else:
+    _Meta = type(Protocol)
+
+__all__ = ["I", "Story", "steps"]
+
+
+class StepList:
+    """The steps of one story, in order: open in the body of the class, closed after it."""
+
+    __slots__ = ("__closed", "__names")
+
+    def __init__(self) -> None:
+        self.__names: list[str] = []
+        self.__closed = False
+
+    def __getattr__(self, name: str, /) -> Any:
+        # Any, as `I.charge` says nothing about the type of the step; at run time it is the name.
+        if name.startswith("_"):
+            raise AttributeError(f"I.{name} lists no step: names of steps do not begin with an underscore")
+        if not self.__closed:
+            self.__names.append(name)
+        elif name not in self.__names:
+            listed = ", ".join(f"I.{step}" for step in self.__names)
+            raise AttributeError(f"I.{name} is no step of this story; it lists {listed or 'none'}")
+        return name
+
+    @property
+    def __steps__(self) -> list[str]:
+        """The names in order, in a list that is the caller's."""
+        return self.__names.copy()
+
+    def __close__(self) -> None:
+        self.__closed = True
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.__names]
+
+    def __repr__(self) -> str:
+        return f"<steps: {', '.join(self.__names) or 'none'}>"
+
+
+class _ImportedSteps(StepList):
+    """What `from dddkit.stories import I` gives: the name, for the body of a story to take its place."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str, /) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"I.{name} lists no step: names of steps do not begin with an underscore")
+        raise StoryDefinitionError(
+            f"I.{name} lists a step only in the body of a class that derives from Story, where `I` is that story's own; "
+            f"a comprehension, a function or a class inside the body sees the imported one "
+            f"(list dynamic steps with a for statement and getattr(I, name))",
+            step=name,
+        )
+
+
+I: Final[StepList] = _ImportedSteps()  # noqa: E741  # the vocabulary: "I reserve, I charge, I ship"
+
+
+def steps() -> Any:
+    """Give a story its list of steps by hand, so that every type checker can look them up on the class itself.
+
+        class Checkout(Story):
+            I: ClassVar[Checkout] = steps()
+            I.reserve
+            I.charge
+
+    Optional: it changes nothing at run time. Write it before the first step.
+    """
+    return StepList()
+
+
+class Declaration:
+    """What the class statement of one story said, kept in its dictionary as `__story__`."""
+
+    __slots__ = ("cell", "plan", "supplies_names")
+
+    def __init__(self, supplies_names: bool, cell: CellType | None) -> None:
+        self.supplies_names: Final = supplies_names
+        self.cell: Final = cell  # what zero-argument super() in its methods reads
+        self.plan: Plan | None = None
+
+
+class StoryMeta(_Meta):
+    """Gives every story its own `I` and hook registry, and refuses what could never run."""
+
+    @classmethod
+    def __prepare__(cls, name: str, bases: tuple[type, ...], /, **kwargs: Any) -> MutableMapping[str, object]:
+        listed = StepList()
+        return {"I": listed, "__story__": listed}
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **kwargs: Any) -> Any:
+        # `@dataclass(slots=True)` and `attrs.define` make the class a second time, from the first one's dictionary.
+        first = namespace.get("__story__")
+        if isinstance(first, Declaration):
+            declaration = Declaration(first.supplies_names, first.cell)
+        else:
+            _settle_steps(name, bases, namespace, first)
+            declaration = Declaration(supplies_names(namespace), namespace.get("__classcell__"))
+            namespace["__step_hooks__"] = new_registry()
+        namespace["__story__"] = declaration
+        made = super().__new__(cls, name, bases, namespace, **kwargs)
+        if isinstance(first, Declaration):
+            if first.cell is not None:
+                first.cell.cell_contents = made
+        elif "State" in namespace:
+            warn_of_shared_defaults(name, namespace["State"], stacklevel=3)
+        judge_class(made, tuple(made.I.__steps__))
+        return made
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        _forget_plan(cls)
+
+    def __delattr__(cls, name: str) -> None:
+        super().__delattr__(name)
+        _forget_plan(cls)
+
+
+def _settle_steps(story: str, bases: tuple[type, ...], namespace: dict[str, Any], prepared: object) -> None:
+    """Close the list the body has filled; leave out an empty one, so that the parent's is inherited."""
+    listed = namespace.get("I", prepared)
+    if listed is None:  # made by calling the metaclass, without a body
+        return
+    if not isinstance(listed, StepList):
+        raise StoryDefinitionError(f"{story}: I is the list of its steps, and cannot be {listed!r}", story)
+    if isinstance(prepared, StepList) and listed is not prepared and prepared.__steps__:
+        raise StoryDefinitionError(
+            f"{story}: I.{prepared.__steps__[0]} is listed before I is given a new list; "
+            f"write `I: ClassVar[{story}] = steps()` first",
+            story,
+        )
+    if listed.__steps__ or not bases:
+        listed.__close__()
+    else:
+        namespace.pop("I", None)
+
+
+def _forget_plan(cls: type) -> None:
+    """A class attribute has changed: what was prepared for the class and its children may be wrong."""
+    declaration = cls.__dict__.get("__story__")
+    if isinstance(declaration, Declaration):
+        declaration.plan = None
+    for child in type.__subclasses__(cls):
+        _forget_plan(child)
+
+
+if TYPE_CHECKING:
+    # Checkers see an abstract base class: they check `@abstractmethod`, and mypy runs the plugin's class-level
+    # hooks, which it skips for classes with a metaclass of their own.
+    _Base = ABC
+else:
+
+    class _Base(metaclass=StoryMeta):
+        __slots__ = ()
+
+
+class Story(_Base):
+    """A business operation as a list of steps, run in order by calling the story with its state.
+
+        @dataclass(frozen=True, slots=True)
+        class Checkout(Story):
+            I.reserve
+            I.charge
+
+            class State(StoryState):
+                order_id: OrderId
+                payment: Payment = variable()
+
+            gateway: Gateway
+
+            def reserve(self, state: State) -> None: ...
+            async def charge(self, state: State) -> None: ...
+
+        await Checkout(gateway)(Checkout.State(order_id=order_id))
+
+    A step is a method or any callable attribute, another story included. A subclass inherits the steps when it
+    lists none, and replaces them when it lists some. A name that can never resolve, or a step that does not take
+    the state, is a `StoryDefinitionError` when the class is defined.
+
+    After stories by Artem Malyshev and others (the `I` of the class body), rebuilt on typed state.
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        I: ClassVar[Any]  # Any, so that `I: ClassVar[Checkout] = steps()` is a legal override
+        __step_hooks__: ClassVar[HookRegistry]
+
+    def __call__(self, state: Any, /) -> Any:
+        """Run the steps in order, each with `state`.
+
+        Only the steps know whether the story is sync or async, so the type here is Any; the mypy plugin gives every
+        story its own. All sync: they run now, and what comes back need not be awaited, but may be. Any async: a
+        coroutine, which runs nothing before it is awaited.
+
+        Raises:
+            StoryDefinitionError: no steps, or one that this instance does not have; nothing has run yet.
+            TypeError: a hook is async and the story is not (nothing has run yet), or a step of a sync story
+                returned an awaitable.
+            Exception: whatever a step raises, unchanged; later steps do not run and the state stays as it was left.
+        """
+        return run(self, state)
+
+    @classmethod
+    def register_hook(
+        cls,
+        kind: Literal["before", "after", "error"],
+        callback: Callable[[StoryExecutionContext, StepExecutionInfo], object],
+    ) -> HookRegistration:
+        """Call `callback(context, step)` before each step of this class and its subclasses, after it, or on its error.
+
+        It may be `async def` where the story is async. The same callback twice is called once.
+
+        Raises:
+            ValueError: another kind than these three.
+            TypeError: a callback that cannot be called.
+        """
+        if kind not in ("before", "after", "error"):
+            raise ValueError(
+                f"{cls.__qualname__}: no hook kind {kind!r}; there are 'before', 'after' and 'error'"
+            )
+        if not callable(callback):
+            raise TypeError(f"{cls.__qualname__}: a {kind!r} hook is a callable, not {callback!r}")
+        return add(cls.__step_hooks__, {kind: [callback]})
