@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from dddkit._annotations import own_annotations
 from dddkit.exceptions import StoryDefinitionError
 
-__all__ = ["Found", "as_step", "judge_class", "look_up", "supplies_names"]
+__all__ = ["Found", "as_step", "is_method", "judge_class", "look_up", "supplies_names"]
 
 # Written by hand, any of these may give an instance attributes that its class does not show.
 _SUPPLIERS: Final = (
@@ -57,7 +57,7 @@ def _is_built_field(cls: type, name: str) -> bool:
 
 def _waits_for_instance(value: object) -> bool:
     kind = type(value)
-    if isinstance(value, (FunctionType, staticmethod, classmethod, MethodDescriptorType)):
+    if is_method(value) or isinstance(value, MethodDescriptorType):
         return False
     if isinstance(value, MemberDescriptorType) or (kind.__module__, kind.__name__) in (
         ("attr._make", "_CountingAttr"),  # attrs' `field()` before `define` has read it
@@ -105,20 +105,18 @@ def judge_class(cls: type, names: tuple[str, ...]) -> None:
         StoryDefinitionError: a name that can never resolve, a step that is not callable, or that cannot take
             the state as its one positional argument.
     """
-    by_hand: bool | None = None
     for name in dict.fromkeys(names):
         found = look_up(cls, name)
-        if found is None or not (
-            found.by_instance or isinstance(found.value, (FunctionType, staticmethod, classmethod))
-        ):
-            if by_hand is None:
-                by_hand = _is_supplied_by_hand(cls)
-            if by_hand:
-                continue
         if found is None:
-            refuse_missing(cls, name)
-        elif not found.by_instance:
+            if not _is_supplied_by_hand(cls):
+                refuse_missing(cls, name)
+        elif not found.by_instance and (is_method(found.value) or not _is_supplied_by_hand(cls)):
             judge_value(cls, name, found.value, bound=False)
+
+
+def is_method(value: object) -> bool:
+    """Whether it is a function as class bodies define them, which every instance of the class then has."""
+    return isinstance(value, (FunctionType, staticmethod, classmethod))
 
 
 def refuse_missing(cls: type, name: str) -> None:
@@ -156,76 +154,70 @@ def judge_value(cls: type, name: str, value: object, *, bound: bool) -> None:
         StoryDefinitionError: naming story and step.
     """
     if isinstance(value, type):
+        kind = value.__qualname__
+        raise _refusal(cls, name, f"is the class {kind}, where an instance belongs; did you mean {kind}()?")
+    call, given = _unwrapped(value, bound=bound)
+    if not callable(call):
+        found = f"{value!r} ({type(value).__qualname__})"
+        raise _refusal(cls, name, f"is no callable, but {found}; a step is a method or any callable")
+    if not isinstance(call, FunctionType):
+        own = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
+        if isinstance(own, FunctionType):
+            call, given = own, given + 1
+    if not (_function_takes(call, given) if isinstance(call, FunctionType) else _takes(call, given)):
+        shape = "(self, state)" if given == 2 else "(state)"
         raise _refusal(
-            cls,
-            name,
-            f"is the class {value.__qualname__}, where an instance belongs; did you mean {value.__qualname__}()?",
+            cls, name, f"is {_described(name, call)}, which cannot be called with the state alone; a step takes {shape}"
         )
-    own = 0  # arguments that it is given before the state: self, cls, what a partial holds
-    if isinstance(value, (staticmethod, classmethod)):
-        own = 1 if isinstance(value, classmethod) else 0
-        value = value.__func__
-    elif isinstance(value, MethodType):
-        own, value = 1, value.__func__
-    elif isinstance(value, FunctionType) and not bound:
-        own = 1
-    elif isinstance(value, partial) and not value.keywords and isinstance(value.func, FunctionType):
-        own, value = len(value.args), value.func
-    if not callable(value):
-        raise _refusal(
-            cls,
-            name,
-            f"is no callable, but {value!r} ({type(value).__qualname__}); a step is a method or any callable",
-        )
-    if isinstance(value, FunctionType):
-        _judge_function(cls, name, value, own)
-        return
-    call = getattr(type(value), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
-    if isinstance(call, FunctionType) and own == 0:
-        _judge_function(cls, name, call, 1)
-    elif not _takes_one_more(value, own):
-        raise _refusal(cls, name, _cannot(str(value), own))
+    flags = call.__code__.co_flags if isinstance(call, FunctionType) else 0
+    if flags & _GENERATORS and not flags & _ITERABLE_COROUTINE:
+        raise _refusal(cls, name, "is a generator function: calling it runs nothing of its body; take the yield out")
 
 
-def _judge_function(cls: type, name: str, function: FunctionType, own: int) -> None:
-    """Count parameters on the code object: exact for what is really called, and far cheaper than `inspect`."""
+def _unwrapped(value: object, *, bound: bool) -> tuple[Any, int]:
+    """What is called in the end, and with how many positional arguments, the state included."""
+    wrapped: Any = value
+    if isinstance(value, staticmethod):
+        return wrapped.__func__, 1
+    if isinstance(value, (classmethod, MethodType)):
+        return wrapped.__func__, 2
+    if isinstance(value, partial) and isinstance(wrapped.func, FunctionType) and not wrapped.keywords:
+        return wrapped.func, len(wrapped.args) + 1
+    return wrapped, 2 if isinstance(value, FunctionType) and not bound else 1
+
+
+def _function_takes(function: FunctionType, given: int) -> bool:
+    """Count parameters on the code object: true for what is really called, and far cheaper than `inspect`."""
     code = function.__code__
-    given = own + 1
-    defaults = len(function.__defaults__ or ())
+    required = code.co_argcount - len(function.__defaults__ or ())
     optional_keywords = function.__kwdefaults__ or {}
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    if (
-        code.co_argcount - defaults > given
-        or (code.co_argcount < given and not code.co_flags & _VARARGS)
-        or any(keyword not in optional_keywords for keyword in keywords)
-    ):
-        from inspect import signature
-
-        raise _refusal(cls, name, _cannot(f"{name}{signature(function, follow_wrapped=False)}", own))
-    if code.co_flags & _GENERATORS and not code.co_flags & _ITERABLE_COROUTINE:
-        raise _refusal(
-            cls, name, "is a generator function: calling it would run nothing of its body; remove the yield"
-        )
+    return (
+        required <= given
+        and (given <= code.co_argcount or bool(code.co_flags & _VARARGS))
+        and all(keyword in optional_keywords for keyword in keywords)
+    )
 
 
-def _cannot(what: str, own: int) -> str:
-    shape = "(self, state)" if own else "(state)"
-    return f"cannot be called with the state alone, as {what}; a step takes {shape}"
-
-
-def _takes_one_more(value: Callable[..., object], own: int) -> bool:
-    """Whether anything else (a partial, something written in C) can take the state; True where it does not tell."""
+def _takes(call: Callable[..., object], given: int) -> bool:
+    """Whether anything else (a partial, something written in C) takes so many; True where it does not tell."""
     from inspect import signature
 
     try:
-        shape = signature(value, follow_wrapped=False)
+        shape = signature(call, follow_wrapped=False)
     except (TypeError, ValueError):  # many built-in functions have no signature to show
         return True
     try:
-        shape.bind(*[None] * (own + 1))
+        shape.bind(*[None] * given)
     except TypeError:
         return False
     return True
+
+
+def _described(name: str, call: Callable[..., object]) -> str:
+    from inspect import signature
+
+    return f"{name}{signature(call, follow_wrapped=False)}"
 
 
 def as_step(cls: type, story: object, name: str) -> Any:
@@ -239,9 +231,7 @@ def as_step(cls: type, story: object, name: str) -> Any:
     except AttributeError as error:
         if look_up(cls, name) is None:
             refuse_missing(cls, name)
-        raise _refusal(
-            cls, name, f"is declared, but this {cls.__qualname__} has no value for it: {error}"
-        ) from error
+        raise _refusal(cls, name, f"is declared, but this {cls.__qualname__} has no value for it: {error}") from error
     judge_value(cls, name, value, bound=True)
     return value
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Generator
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from time import perf_counter
-from types import FunctionType, GeneratorType, MethodType
+from types import GeneratorType, MethodType
 from typing import Any, Final, NamedTuple
 
 from dddkit._colour import dispose, is_async, is_awaitable
 from dddkit._finished import FINISHED
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
-from dddkit.stories.declaration import as_step, look_up
+from dddkit.stories.declaration import as_step, is_method, look_up
 from dddkit.stories.registry import Callback, HookRegistry, Hooks, collect
 
 __all__ = ["Plan", "run"]
@@ -36,24 +37,25 @@ class Plan(NamedTuple):
     """The hooks of the bases, then its own."""
 
 
-def run(story: Any, state: Any) -> Awaitable[None]:
+def run(story: object, state: Any) -> Awaitable[None]:
     """Run a story: now, when all its steps are sync; else give the coroutine that will."""
-    is_async, hooks = _decide(story, ())
-    if is_async:
+    any_async, hooks = _decide(story, ())
+    names = _plan(type(story)).names
+    if any_async:
         if hooks is None:
-            return _run_async(story, state, _plan(type(story)).names)
-        return _run_async_hooked(_Run(story, state, _plan(type(story)).names, hooks))
+            return _run_async(story, state, names)
+        return _run_async_hooked(_Run(story, state, names, hooks))
     if hooks is None:
-        _run_sync(story, state, _plan(type(story)).names)
+        _run_sync(story, state, names)
     else:
-        _run_sync_hooked(_Run(story, state, _plan(type(story)).names, hooks))
+        _run_sync_hooked(_Run(story, state, names, hooks))
     return FINISHED
 
 
 # What is known before the first step
 
 
-def _plan(cls: type) -> Plan:
+def _plan(cls: type[Any]) -> Plan:
     declaration = cls.__dict__["__story__"]
     plan: Plan | None = declaration.plan
     if plan is None:
@@ -72,7 +74,7 @@ def _prepare(cls: Any) -> Plan:
     per_instance: list[str] = []
     for name in dict.fromkeys(names):
         found = look_up(cls, name)
-        if found is None or found.by_instance or not _is_method(found.value):
+        if found is None or found.by_instance or not is_method(found.value):
             per_instance.append(name)
         else:
             any_async = any_async or is_async(getattr(found.value, "__func__", found.value))
@@ -82,18 +84,12 @@ def _prepare(cls: Any) -> Plan:
     return Plan(names, any_async, tuple(per_instance), registries)
 
 
-def _is_method(value: object) -> bool:
-    return isinstance(value, (FunctionType, staticmethod, classmethod))
-
-
-def _decide(story: Any, path: tuple[object, ...]) -> tuple[bool, Hooks | None]:
+def _decide(story: object, path: tuple[object, ...]) -> tuple[bool, Hooks | None]:
     """Judge what only instances can show, this one and the stories nested in it: colour, missing steps, hooks."""
-    cls = type(story)
+    cls: type[Any] = type(story)
     if any(story is outer for outer in path):
         through = " -> ".join(type(outer).__qualname__ for outer in (*path, story))
-        raise StoryDefinitionError(
-            f"{cls.__qualname__} reaches itself through its steps: {through}", cls.__name__
-        )
+        raise StoryDefinitionError(f"{cls.__qualname__} reaches itself through its steps: {through}", cls.__name__)
     plan = _plan(cls)
     any_async = plan.is_async
     for name in plan.per_instance:
@@ -147,8 +143,8 @@ def _refuse_awaitable(story: object, name: str, result: object) -> None:
         return
     dispose(result)
     raise TypeError(
-        f"{type(story).__qualname__}: step {name} returned an awaitable ({type(result).__name__}), but the story is sync: "
-        f"none of its steps is declared async; make it `async def {name}`"
+        f"{type(story).__qualname__}: step {name} returned an awaitable ({type(result).__name__}), but the story is "
+        f"sync: none of its steps is declared async; make it `async def {name}`"
     )
 
 
@@ -193,10 +189,8 @@ class _Run:
         if trouble is not None:
             self.context.status = _outcome(trouble)
         if self._outer is not None:
-            try:
+            with suppress(ValueError):  # the coroutine is closed from another context, which never saw our value
                 _STEP.reset(self._outer)
-            except ValueError:
-                pass  # the coroutine is being closed from another context, which never saw our value
         return trouble
 
 
@@ -373,15 +367,11 @@ def _finish_without_waiting(hook: Callback, awaitable: Any) -> None:
 
 def _enter(hook: Callback, generator: object) -> Generator[Any, Any, Any]:
     if not isinstance(generator, GeneratorType):
-        raise RuntimeError(
-            f"the around hook {_name(hook)} has to yield exactly once, but is no generator function"
-        )
+        raise RuntimeError(f"the around hook {_name(hook)} has to yield exactly once, but is no generator function")
     try:
         next(generator)
     except StopIteration:
-        raise RuntimeError(
-            f"the around hook {_name(hook)} has to yield exactly once, but never did"
-        ) from None
+        raise RuntimeError(f"the around hook {_name(hook)} has to yield exactly once, but never did") from None
     return generator
 
 

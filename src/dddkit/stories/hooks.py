@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, Union
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
 from dddkit.stories.registry import Callback, HookRegistration, Hooks, add
@@ -51,7 +50,7 @@ class AroundStepHook(Protocol):
     def around_step(self, context: StoryExecutionContext, step: StepExecutionInfo, /) -> Iterator[Any]: ...
 
 
-StoryHook: TypeAlias = Union[BeforeHook, AfterHook, ErrorHook, AroundStoryHook, AroundStepHook]
+StoryHook: TypeAlias = BeforeHook | AfterHook | ErrorHook | AroundStoryHook | AroundStepHook
 """Any object with some of the five methods. One object serves every run, so it keeps nothing about any of them.
 
 `before`, `after` and `error` may be `async def` on async stories. The generators serve sync and async stories
@@ -142,28 +141,24 @@ def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None 
             Nothing has been injected then.
     """
     if not isinstance(story, StoryMeta):
-        raise TypeError(
-            f"inject_hooks takes the class of a story, as in inject_hooks(Checkout), not {story!r}"
-        )
+        raise TypeError(f"inject_hooks takes the class of a story, as in inject_hooks(Checkout), not {story!r}")
     given = _DEFAULT_HOOKS if hooks is None else _listed(hooks)
     wanted: dict[str, list[Callback]] = {kind: [] for kind in Hooks._fields}
     for hook in given:
         for kind, callback in _methods(hook).items():
             wanted[kind].append(callback)
-    return add(story.__step_hooks__, wanted)
+    return add(cast("type[Story]", story).__step_hooks__, wanted)
 
 
 def _listed(hooks: object) -> tuple[object, ...]:
     if not isinstance(hooks, Iterable):
         raise TypeError(f"inject_hooks takes a list of hooks: hooks=[{hooks!r}]")
-    return tuple(hooks)
+    return tuple(cast("Iterable[object]", hooks))
 
 
 def _methods(hook: object) -> dict[str, Callback]:
     if isinstance(hook, type):
-        raise TypeError(
-            f"the hook {hook.__qualname__} is a class; pass an object of it: {hook.__qualname__}()"
-        )
+        raise TypeError(f"the hook {hook.__qualname__} is a class; pass an object of it: {hook.__qualname__}()")
     found = {kind: method for kind in Hooks._fields if (method := getattr(hook, kind, None)) is not None}
     if not found:
         raise TypeError(f"{hook!r} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}")

@@ -10,9 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 __all__ = ["Callback", "HookRegistration", "HookRegistry", "Hooks", "add", "collect", "new_registry"]
 
-Callback: TypeAlias = Callable[
-    ..., Any
-]  # what a callback returns is None, an awaitable or a generator, by its kind
+Callback: TypeAlias = Callable[..., Any]  # what a callback returns is None, an awaitable or a generator, by its kind
 HookRegistry: TypeAlias = dict[str, list[Callback]]
 
 _CHANGING: Final = Lock()
@@ -86,7 +84,7 @@ def _merged(registries: tuple[HookRegistry, ...], kind: str) -> Iterator[Callbac
 
 
 def _same(one: Callback, other: Callback) -> bool:
-    """Whether it is one callback: the same object, or the same method of the same hook (each access makes a new one)."""
+    """Whether it is one callback: one object, or one method of one hook (each access makes a new object of that)."""
     if isinstance(one, MethodType) and isinstance(other, MethodType):
         return one.__self__ is other.__self__ and one.__func__ is other.__func__
     return one is other

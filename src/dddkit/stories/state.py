@@ -61,13 +61,17 @@ def _read_fields(cls: Any) -> None:
     """
     fields: dict[str, Any] = {}
     for base in reversed(cls.__mro__[1:]):
-        fields.update(base.__dict__.get("__state_fields__", {}))
-    annotations = own_annotations(cls) if cls.__module__ != __name__ else {}
-    for name, annotation in annotations.items():
-        if not is_class_level(annotation, cls):
-            fields[name] = cls.__dict__.get(name, _REQUIRED)
+        inherited = base.__dict__.get("__state_fields__")
+        # A mixin that is no StoryState declares names for the steps; checkers know no such constructor argument.
+        fields.update(_declared(base, otherwise=_VARIABLE) if inherited is None else inherited)
+    declared = _declared(cls, otherwise=_REQUIRED)
+    fields.update(declared)
     for name, value in list(cls.__dict__.items()):
-        if name in fields:
+        if name in declared:
+            type.__delattr__(cls, name)
+        elif name in fields and hasattr(value, "__get__"):
+            del fields[name]  # a property or method takes the place of a field of a base
+        elif name in fields:
             fields[name] = value  # without annotation: a new default for a field of a base
             type.__delattr__(cls, name)
         elif value is _VARIABLE:
@@ -75,6 +79,16 @@ def _read_fields(cls: Any) -> None:
                 f"{cls.__qualname__}: {name} = variable() has no annotation; write `{name}: <its type> = variable()`"
             )
     type.__setattr__(cls, "__state_fields__", fields)
+
+
+def _declared(cls: type, otherwise: _Kind) -> dict[str, Any]:
+    if cls.__module__ in ("builtins", "typing", "typing_extensions", "abc", __name__):
+        return {}
+    return {
+        name: cls.__dict__.get(name, otherwise)
+        for name, annotation in own_annotations(cls).items()
+        if not is_class_level(annotation, cls)
+    }
 
 
 def _refuse_decorator(cls: type, what: str) -> None:
@@ -97,7 +111,10 @@ def _is_unhashable(value: object) -> bool:
 
 
 def _is_data_descriptor(cls: type, name: str) -> bool:
-    return any(hasattr(type(base.__dict__[name]), "__set__") for base in cls.__mro__ if name in base.__dict__)
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return hasattr(base.__dict__[name], "__set__")
+    return False
 
 
 def _names(cls: type) -> tuple[str, str]:
@@ -113,19 +130,21 @@ def _hint(cls: Any, name: str) -> str:
     return f'did you mean "{near[0]}"?' if near else f"add `{name}: <its type>` to its body"
 
 
+# Checkers are shown neither the metaclass nor `__setattr__` and `__getattr__`: to them the fields are all there is.
+
 if not TYPE_CHECKING:
 
     class _StateMeta(_Meta):
         """Reads the fields of a State, and refuses decorators that would give it a second constructor."""
 
-        def __new__(cls, name, bases, namespace, /, **kwargs):
-            made = super().__new__(cls, name, bases, namespace, **kwargs)
+        def __new__(mcs, name, bases, namespace, /, **kwargs):
+            made = super().__new__(mcs, name, bases, namespace, **kwargs)
             if "__attrs_attrs__" in namespace:
                 _refuse_decorator(made, "attrs")
             _read_fields(made)
             return made
 
-        def __setattr__(cls, name, value):
+        def __setattr__(cls, name, value):  # noqa: N805  # of a metaclass
             if name == "__dataclass_fields__":
                 _refuse_decorator(cls, "dataclass")
             super().__setattr__(name, value)
@@ -195,6 +214,8 @@ class StoryState(_Base):
                 )
             object.__setattr__(self, name, value)
 
+        __hash__ = None
+
         def __delattr__(self, name):
             if name in type(self).__state_fields__ and name not in self.__dict__:
                 self.__getattr__(name)
@@ -205,8 +226,7 @@ class StoryState(_Base):
             return NotImplemented
         return self.__dict__ == other.__dict__
 
-    __hash__: ClassVar[None]  # type: ignore[assignment]  # mutable, so it has none
-    __hash__ = None
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]  # mutable
 
     @recursive_repr()
     def __repr__(self) -> str:

@@ -21,7 +21,8 @@ else:
     )  # its metaclass derives from typing's, so mixins of either kind fit
 
 if TYPE_CHECKING:
-    from abc import ABC, ABCMeta as _Meta
+    from abc import ABC
+    from abc import ABCMeta as _Meta
     from types import CellType
 else:
     _Meta = type(Protocol)
@@ -73,14 +74,14 @@ class _ImportedSteps(StepList):
         if name.startswith("_"):
             raise AttributeError(f"I.{name} lists no step: names of steps do not begin with an underscore")
         raise StoryDefinitionError(
-            f"I.{name} lists a step only in the body of a class that derives from Story, where `I` is that story's own; "
-            f"a comprehension, a function or a class inside the body sees the imported one "
-            f"(list dynamic steps with a for statement and getattr(I, name))",
+            f"I.{name} lists no step here: `I` is a story's own only in the body of a class that derives from Story. "
+            f"A comprehension, a function or a class inside the body sees the imported one; "
+            f"list dynamic steps with a for statement and getattr(I, name)",
             step=name,
         )
 
 
-I: Final[StepList] = _ImportedSteps()  # noqa: E741  # the vocabulary: "I reserve, I charge, I ship"
+I: Final[StepList] = _ImportedSteps()  # the vocabulary: "I reserve, I charge, I ship"
 
 
 def steps() -> Any:
@@ -125,7 +126,7 @@ class StoryMeta(_Meta):
             declaration = Declaration(supplies_names(namespace), namespace.get("__classcell__"))
             namespace["__step_hooks__"] = new_registry()
         namespace["__story__"] = declaration
-        made = super().__new__(cls, name, bases, namespace, **kwargs)
+        made: Any = super().__new__(cls, name, bases, namespace, **kwargs)
         if isinstance(first, Declaration):
             if first.cell is not None:
                 first.cell.cell_contents = made
@@ -167,7 +168,8 @@ def _forget_plan(cls: type) -> None:
     declaration = cls.__dict__.get("__story__")
     if isinstance(declaration, Declaration):
         declaration.plan = None
-    for child in type.__subclasses__(cls):
+    children: list[type] = type.__subclasses__(cls)
+    for child in children:
         _forget_plan(child)
 
 
@@ -243,9 +245,7 @@ class Story(_Base):
             TypeError: a callback that cannot be called.
         """
         if kind not in ("before", "after", "error"):
-            raise ValueError(
-                f"{cls.__qualname__}: no hook kind {kind!r}; there are 'before', 'after' and 'error'"
-            )
+            raise ValueError(f"{cls.__qualname__}: no hook kind {kind!r}; there are 'before', 'after' and 'error'")
         if not callable(callback):
             raise TypeError(f"{cls.__qualname__}: a {kind!r} hook is a callable, not {callback!r}")
         return add(cls.__step_hooks__, {kind: [callback]})
