@@ -1,0 +1,21 @@
+"""The building blocks as dataclasses."""
+
+from dddkit._core.identity import Identity
+from dddkit.dataclasses.aggregates import Aggregate, Entity, ValueObject
+from dddkit.dataclasses.changes_handler import ChangesHandler
+from dddkit.dataclasses.events import AggregateEvent, DomainEvent, EventBroker
+from dddkit.dataclasses.repositories import InMemoryRepository, Repository, SyncRepository
+
+__all__ = [
+    "Aggregate",
+    "AggregateEvent",
+    "ChangesHandler",
+    "DomainEvent",
+    "Entity",
+    "EventBroker",
+    "Identity",
+    "InMemoryRepository",
+    "Repository",
+    "SyncRepository",
+    "ValueObject",
+]

@@ -1,0 +1,21 @@
+"""The building blocks as pydantic models."""
+
+from dddkit._core.identity import Identity
+from dddkit.pydantic.aggregates import Aggregate, Entity, ValueObject
+from dddkit.pydantic.changes_handler import ChangesHandler
+from dddkit.pydantic.events import AggregateEvent, DomainEvent, EventBroker
+from dddkit.pydantic.repositories import InMemoryRepository, Repository, SyncRepository
+
+__all__ = [
+    "Aggregate",
+    "AggregateEvent",
+    "ChangesHandler",
+    "DomainEvent",
+    "Entity",
+    "EventBroker",
+    "Identity",
+    "InMemoryRepository",
+    "Repository",
+    "SyncRepository",
+    "ValueObject",
+]

@@ -1,0 +1,620 @@
+"""The event broker: brings an event to the handlers that asked for its class, or for what it says."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from abc import ABC, ABCMeta
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextvars import copy_context
+from functools import partial
+from itertools import chain, count
+from threading import Lock
+from types import BuiltinMethodType, CoroutineType, MethodType, MethodWrapperType
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, final, overload
+
+from dddkit._finished import FINISHED, Finished
+from dddkit.exceptions import UnhandledEventError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+    from typing import TypeAlias, TypeGuard
+
+__all__ = ["EventBroker", "Subscription"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+H = TypeVar("H", bound=Callable[[Any], Any])
+R = TypeVar("R")
+
+if TYPE_CHECKING:
+    Handler: TypeAlias = Callable[[Any], Any]  # of any event, with any result: both are the user's
+    Predicate: TypeAlias = Callable[[Any], bool]
+    Decorator: TypeAlias = Callable[[Callable[[E], R]], Callable[[E], R]]
+    Failure: TypeAlias = tuple["_Entry", BaseException]
+
+LOGGER: Final = "dddkit.broker"
+
+
+@final
+class Subscription:
+    """One handler's wish for the events of a class, or for those a predicate chooses."""
+
+    __slots__ = ("_cancel",)
+
+    def __init__(self, cancel: Callable[[], None]) -> None:
+        self._cancel: Final = cancel
+
+    def cancel(self) -> None:
+        """Undo it. Doing so again changes nothing; a publish that has begun still calls the handler."""
+        self._cancel()
+
+
+@final
+class _Entry:
+    """A subscription as the broker keeps it, in the bucket of all that want the same class, or have a predicate."""
+
+    __slots__ = ("bucket", "handler", "handler_id", "is_async", "order", "predicate", "wanted_id")
+
+    def __init__(
+        self, wanted: Handler, handler: Handler, predicate: Predicate, order: int, bucket: dict[int, _Entry]
+    ) -> None:
+        self.wanted_id: Final = _identity(wanted)
+        self.handler: Final = handler
+        self.handler_id: Final = _identity(handler)
+        self.is_async: Final = _is_async(handler)
+        self.predicate: Final = predicate
+        self.order: Final = order
+        self.bucket: Final = bucket
+        bucket[order] = self
+
+
+@final
+class _Plan:
+    """Who may want the events of one concrete class, worked out once."""
+
+    __slots__ = ("candidates", "chosen", "distinct", "handlers", "sync")
+
+    def __init__(self, candidates: Sequence[_Entry], *, conditional: bool, simple: bool) -> None:
+        self.candidates: Final = [(candidate.predicate, candidate) for candidate in candidates]
+        self.distinct: Final = len({candidate.handler_id for candidate in candidates}) == len(candidates)
+        self.chosen: Final = None if conditional else _each_once(candidates)
+        # The short ways: the bare handlers where every event of the class goes to the same ones.
+        self.handlers: tuple[Handler, ...] | None = None
+        self.sync: tuple[Handler, ...] | None = None
+        if self.chosen and simple:
+            self.handlers = tuple(chosen.handler for chosen in self.chosen)
+            if not any(chosen.is_async for chosen in self.chosen):
+                self.sync = self.handlers
+
+    def choose(self, event: object) -> Sequence[_Entry]:
+        if self.chosen is not None:
+            return self.chosen
+        chosen = [candidate for wants, candidate in self.candidates if wants(event)]
+        return chosen if self.distinct else _each_once(chosen)
+
+
+class EventBroker:
+    """Brings each event to whoever wants to know, in the order in which they said so.
+
+        broker = EventBroker()
+
+        @broker.handle(ProductCreated)
+        def index(event: ProductCreated) -> None: ...
+
+        broker(ProductCreated(name="Tea"))
+
+    `broker(event)` serves both colours: with sync handlers only it has run them when it returns, and what it returns
+    may be awaited all the same; with an async one among them nothing runs before it is awaited.
+
+    Subscribing, cancelling and publishing are safe from several threads. A publish uses the handlers it started with.
+
+    Args:
+        unhandled: what happens to an event that nobody handles: "raise" an UnhandledEventError, or "ignore" it.
+        on_error: "stop" lets the first error propagate, and no later handler runs; "continue" runs every handler,
+            then raises one ExceptionGroup of all errors.
+        parallel: run the handlers of one event concurrently, sync ones in threads. Publishing returns when none is
+            running any more. There "stop" raises the first error in the order of registration, and logs the others.
+    """
+
+    def __init__(
+        self,
+        *,
+        unhandled: Literal["raise", "ignore"] = "raise",
+        on_error: Literal["stop", "continue"] = "stop",
+        parallel: bool = False,
+    ) -> None:
+        self._ignores: Final = _choice("unhandled", unhandled, "raise", "ignore") == "ignore"
+        self._stops: Final = _choice("on_error", on_error, "stop", "continue") == "stop"
+        self._parallel: Final = parallel
+        self._lock: Final = Lock()
+        self._order: Final = count()
+        self._by_class: Final[dict[type, dict[int, _Entry]]] = {}
+        self._conditional: Final[dict[int, _Entry]] = {}
+        self._plans: dict[type, _Plan] = {}
+
+    # Subscribing
+
+    @overload
+    def handle(self, a: type[A], /) -> Decorator[A, R]: ...
+    @overload
+    def handle(self, a: type[A], b: type[B], /) -> Decorator[A | B, R]: ...
+    @overload
+    def handle(self, a: type[A], b: type[B], c: type[C], /) -> Decorator[A | B | C, R]: ...
+    @overload
+    def handle(self, a: type[A], b: type[B], c: type[C], d: type[D], /) -> Decorator[A | B | C | D, R]: ...
+    @overload
+    def handle(
+        self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], /
+    ) -> Decorator[A | B | C | D | E, R]: ...
+    @overload
+    def handle(  # more than five: no checker can name their union, so the handler's parameter goes unchecked
+        self, a: type, b: type, c: type, d: type, e: type, f: type, /, *more: type
+    ) -> Decorator[Any, R]: ...
+    def handle(self, *event_classes: type) -> Decorator[Any, Any]:
+        """Decorate a handler of events of these classes and their subclasses; it stays the function it was."""
+        return self._handle("handle", *event_classes)
+
+    @overload
+    def instance(self, wanted: type[A], /) -> Decorator[A, R]: ...
+    @overload
+    def instance(self, wanted: tuple[type[A]], /) -> Decorator[A, R]: ...
+    @overload
+    def instance(self, wanted: tuple[type[A], type[B]], /) -> Decorator[A | B, R]: ...
+    @overload
+    def instance(self, wanted: tuple[type[A], type[B], type[C]], /) -> Decorator[A | B | C, R]: ...
+    @overload
+    def instance(self, wanted: tuple[type[A], type[B], type[C], type[D]], /) -> Decorator[A | B | C | D, R]: ...
+    @overload
+    def instance(
+        self, wanted: tuple[type[A], type[B], type[C], type[D], type[E]], /
+    ) -> Decorator[A | B | C | D | E, R]: ...
+    @overload
+    def instance(self, wanted: tuple[type, ...], /) -> Decorator[Any, R]: ...  # see handle
+    def instance(self, wanted: type | tuple[type, ...], /) -> Decorator[Any, Any]:
+        """Decorate a handler as `handle` does: its older spelling, with a tuple for several classes."""
+        return self._handle("instance", *(wanted if isinstance(wanted, tuple) else (wanted,)))
+
+    def register(self, predicate: Predicate, /) -> Callable[[H], H]:
+        """Decorate a handler of the events for which the predicate is true."""
+        if isinstance(predicate, type) or not callable(predicate):
+            raise TypeError(f"register takes a predicate, and got {predicate!r}; for classes there is handle(...)")
+
+        def decorate(handler: H) -> H:
+            self._subscribe(predicate, handler)
+            return handler
+
+        return decorate
+
+    @overload
+    def subscribe(self, wanted: type[E], handler: Callable[[E], Any], /) -> Subscription: ...
+    @overload
+    def subscribe(self, wanted: Predicate, handler: Handler, /) -> Subscription: ...
+    def subscribe(self, wanted: Handler, handler: Handler, /) -> Subscription:
+        """Let the handler have the events of a class and its subclasses, or those a predicate chooses."""
+        return self._subscribe(wanted, handler)
+
+    @overload
+    def unsubscribe(self, wanted: type[E], handler: Callable[[E], Any], /) -> None: ...
+    @overload
+    def unsubscribe(self, wanted: Predicate, handler: Handler, /) -> None: ...
+    def unsubscribe(self, wanted: Handler, handler: Handler, /) -> None:
+        """Undo the subscriptions of the handler to this class, or this predicate; by decorator too.
+
+        Raises:
+            ValueError: there is none.
+        """
+        with self._lock:
+            bucket = self._conditional
+            if isinstance(wanted, type) and _is_plain_class(wanted):
+                bucket = self._by_class.get(wanted, {})
+            ids = _identity(wanted), _identity(handler)
+            found = [entry for entry in bucket.values() if (entry.wanted_id, entry.handler_id) == ids]
+            for entry in found:
+                del bucket[entry.order]
+            self._plans = {}
+        if not found:
+            raise ValueError(f"{_name(handler)} is not subscribed to {_name(wanted)}")
+
+    def _handle(self, method: str, *event_classes: object) -> Decorator[Any, Any]:
+        wanted = [event_class for event_class in event_classes if isinstance(event_class, type)]
+        if not wanted or len(wanted) < len(event_classes):
+            given = ", ".join(map(repr, event_classes)) or "nothing"
+            raise TypeError(f"{method} takes event classes, and got {given}; write @broker.{method}(ProductCreated)")
+
+        def decorate(handler: Handler) -> Handler:
+            for event_class in wanted:
+                self._subscribe(event_class, handler)
+            return handler
+
+        return decorate
+
+    def _subscribe(self, wanted: Handler, handler: Handler) -> Subscription:
+        _check_handler(handler)
+        if not callable(wanted):
+            raise TypeError(f"subscribe takes an event class or a predicate, and got {wanted!r}")
+        predicate = _instance_of(wanted) if isinstance(wanted, type) else wanted
+        with self._lock:
+            bucket = self._conditional
+            if isinstance(wanted, type) and _is_plain_class(wanted):
+                bucket = self._by_class.setdefault(wanted, {})
+            entry = _Entry(wanted, handler, predicate, next(self._order), bucket)
+            self._plans = {}
+        return Subscription(partial(self._cancel, entry))
+
+    def _cancel(self, entry: _Entry) -> None:
+        with self._lock:
+            if entry.bucket.pop(entry.order, None) is not None:
+                self._plans = {}
+
+    # Publishing
+
+    def __call__(self, event: object, /) -> Awaitable[None]:
+        """Publish the event in the colour of its handlers.
+
+        Only sync ones: they run now, and what comes back is finished, awaited or not. Any async one: a coroutine,
+        and nothing runs before it is awaited.
+
+        Raises:
+            UnhandledEventError: nobody handles the event.
+        """
+        plan = self._plans.get(type(event)) or self._make_plan(type(event))
+        if plan.sync is not None:
+            handlers = iter(plan.sync)
+            for handler in handlers:
+                if (result := handler(event)) is not None and _is_awaitable(result):
+                    return _await_all(result, handlers, event)
+            return FINISHED
+        if plan.handlers is not None:
+            return _await_all(None, plan.handlers, event)
+        chosen = self._choose(plan, event)
+        if any(entry.is_async for entry in chosen):
+            return self._arun(chosen, event)
+        return self._run(chosen, event, refuse=False) or FINISHED
+
+    def publish(self, event: object, /) -> None:
+        """Publish the event to sync handlers; all that was to run has run when it returns.
+
+        Raises:
+            TypeError: a handler is async; no handler has run.
+            UnhandledEventError: nobody handles the event.
+        """
+        plan = self._plans.get(type(event)) or self._make_plan(type(event))
+        if plan.sync is not None:
+            for handler in plan.sync:
+                if (result := handler(event)) is not None and _is_awaitable(result):
+                    raise _refused(handler, result)
+            return
+        chosen = self._choose(plan, event)
+        if names := [_name(entry.handler) for entry in chosen if entry.is_async]:
+            raise TypeError(_is_async_message(*names))
+        self._run(chosen, event, refuse=True)
+
+    async def apublish(self, event: object, /) -> None:
+        """Publish the event to handlers of either colour; all that was to run has run when it returns.
+
+        Raises:
+            UnhandledEventError: nobody handles the event.
+        """
+        plan = self._plans.get(type(event)) or self._make_plan(type(event))
+        if plan.handlers is not None:
+            for handler in plan.handlers:
+                if (result := handler(event)) is not None and (type(result) is CoroutineType or _is_awaitable(result)):
+                    await result
+            return
+        await self._arun(self._choose(plan, event), event)
+
+    async_publish = apublish
+
+    async def _offer(self, event: object) -> None:
+        """Publish an event that nobody needs to handle, whatever this broker thinks of unhandled ones."""
+        plan = self._plans.get(type(event)) or self._make_plan(type(event))
+        await self._arun(plan.choose(event), event)
+
+    def _make_plan(self, event_class: type) -> _Plan:
+        with self._lock:
+            buckets = (self._by_class.get(base) for base in event_class.__mro__)
+            candidates = [*self._conditional.values(), *chain.from_iterable(b.values() for b in buckets if b)]
+            candidates.sort(key=_order_of)
+            plan = _Plan(candidates, conditional=bool(self._conditional), simple=self._stops and not self._parallel)
+            self._plans[event_class] = plan
+        return plan
+
+    def _choose(self, plan: _Plan, event: object) -> Sequence[_Entry]:
+        chosen = plan.choose(event)
+        if not chosen and not self._ignores:
+            raise UnhandledEventError(event)
+        return chosen
+
+    def _run(self, chosen: Sequence[_Entry], event: object, *, refuse: bool) -> Coroutine[Any, Any, None] | None:
+        """Run handlers that look sync; where one is not, refuse it or hand back the rest of the work."""
+        if self._parallel and chosen:
+            return self._run_in_threads(chosen, event, refuse=refuse)
+        failures: list[Failure] = []
+        rest = iter(chosen)
+        for entry in rest:
+            try:
+                result = entry.handler(event)
+                if result is not None and _is_awaitable(result):
+                    if not refuse:
+                        return self._finish([(entry, result)], rest, event, failures)
+                    raise _refused(entry.handler, result)
+            except Exception as error:
+                if self._stops:
+                    raise
+                failures.append((entry, error))
+            except BaseException:
+                _log(failures, event)
+                raise
+        self._settle(failures, event)
+        return None
+
+    async def _arun(self, chosen: Sequence[_Entry], event: object) -> None:
+        if self._parallel:
+            await self._arun_in_parallel(chosen, event)
+        else:
+            await self._finish([], chosen, event, [])
+
+    async def _finish(
+        self,
+        begun: list[tuple[_Entry, Awaitable[Any]]],
+        rest: Iterable[_Entry],
+        event: object,
+        failures: list[Failure],
+    ) -> None:
+        for entry, awaitable in chain(begun, ((entry, None) for entry in rest)):
+            try:
+                result = entry.handler(event) if awaitable is None else awaitable
+                if result is not None and _is_awaitable(result):
+                    await result
+            except Exception as error:
+                if self._stops:
+                    raise
+                failures.append((entry, error))
+            except BaseException:
+                _log(failures, event)
+                raise
+        self._settle(failures, event)
+
+    def _run_in_threads(
+        self, chosen: Sequence[_Entry], event: object, *, refuse: bool
+    ) -> Coroutine[Any, Any, None] | None:
+        futures, interruption = _in_threads(chosen, event)
+        failures: list[Failure] = []
+        begun: list[tuple[_Entry, Awaitable[Any]]] = []
+        for entry, future in zip(chosen, futures, strict=False):  # fewer, where no thread could be started
+            error = future.exception()
+            result = None if error else future.result()
+            if result is not None and _is_awaitable(result):
+                if refuse or interruption is not None:
+                    error = _refused(entry.handler, result)
+                else:
+                    begun.append((entry, result))
+            if error is not None:
+                failures.append((entry, error))
+        if interruption is not None:
+            _log(failures, event)
+            raise interruption
+        if begun:
+            return self._finish_in_parallel(begun, event, failures)
+        self._settle(failures, event)
+        return None
+
+    async def _arun_in_parallel(self, chosen: Sequence[_Entry], event: object) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        workers = sum(not entry.is_async for entry in chosen)
+        pool = ThreadPoolExecutor(workers) if workers else None
+        begun: list[tuple[_Entry, Awaitable[Any]]] = []
+        try:
+            for entry in chosen:
+                if pool is not None and not entry.is_async:
+                    begun.append((entry, _in_thread(pool, entry.handler, event)))
+                else:
+                    try:
+                        begun.append((entry, entry.handler(event)))
+                    except Exception as error:
+                        begun.append((entry, _failing(error)))
+            await self._finish_in_parallel(begun, event, [])
+        finally:
+            if pool is not None:
+                pool.shutdown(wait=False)
+
+    async def _finish_in_parallel(
+        self, begun: list[tuple[_Entry, Awaitable[Any]]], event: object, failures: list[Failure]
+    ) -> None:
+        import asyncio
+
+        tasks = [asyncio.ensure_future(awaitable) for _, awaitable in begun]
+        interruption: BaseException | None = None
+        try:
+            # Cancelled, it cancels the tasks, and is done no sooner than the last of them.
+            await asyncio.gather(*tasks, return_exceptions=True)
+        except asyncio.CancelledError as error:
+            interruption = error
+        for (entry, _), task in zip(begun, tasks, strict=True):
+            if not task.cancelled():
+                failure = task.exception()
+            else:  # by us, together with the others; or the handler cancelled itself
+                failure = None if interruption is not None else asyncio.CancelledError()
+            if failure is not None:
+                failures.append((entry, failure))
+        failures.sort(key=lambda failure: _order_of(failure[0]))
+        if interruption is not None:
+            _log(failures, event)
+            raise interruption
+        self._settle(failures, event)
+
+    def _settle(self, failures: Sequence[Failure], event: object) -> None:
+        """Raise what the handlers have raised, as `on_error` says."""
+        if not failures:
+            return
+        fatal = [error for _, error in failures if not isinstance(error, Exception)]
+        if fatal or self._stops:
+            first = fatal[0] if fatal else failures[0][1]
+            _log([failure for failure in failures if failure[1] is not first], event)
+            raise first
+        if sys.version_info < (3, 11):
+            from exceptiongroup import ExceptionGroup
+        raise ExceptionGroup(
+            f"{len(failures)} handlers of {type(event).__qualname__} failed",
+            [error for _, error in failures if isinstance(error, Exception)],
+        )
+
+
+async def _await_all(begun: Awaitable[Any] | None, handlers: Iterable[Handler], event: object) -> None:
+    if begun is not None:
+        await begun
+    for handler in handlers:
+        if (result := handler(event)) is not None and (type(result) is CoroutineType or _is_awaitable(result)):
+            await result
+
+
+def _in_threads(chosen: Sequence[_Entry], event: object) -> tuple[list[Future[Any]], BaseException | None]:
+    """Run each handler in a thread of its own; come back when all are done, with what interrupted the waiting."""
+    from concurrent.futures import ThreadPoolExecutor, wait
+
+    futures: list[Future[Any]] = []
+    interruption: BaseException | None = None
+    pool = ThreadPoolExecutor(len(chosen))
+    try:
+        for entry in chosen:
+            futures += [pool.submit(copy_context().run, entry.handler, event)]
+    except BaseException as error:
+        interruption = error
+    while True:
+        try:
+            wait(futures)
+            break
+        except BaseException as error:  # Ctrl-C: raised when nothing is running any more
+            interruption = error
+    pool.shutdown(wait=False)
+    return futures, interruption
+
+
+async def _in_thread(pool: ThreadPoolExecutor, handler: Handler, event: object) -> None:
+    """Run the handler in the pool; a thread cannot be cancelled, so cancelled or not, wait for it."""
+    import asyncio
+
+    running = asyncio.wrap_future(pool.submit(copy_context().run, handler, event))
+    interruption: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError as error:
+            interruption = error
+    result = running.result()
+    if interruption is not None:
+        if result is not None and _is_awaitable(result):
+            _discard(result)
+        raise interruption
+    if result is not None and _is_awaitable(result):
+        await result
+
+
+async def _failing(error: Exception) -> None:
+    raise error
+
+
+def _log(failures: Iterable[Failure], event: object) -> None:
+    """Say what cannot be raised, because something else is."""
+    for entry, error in failures:
+        import logging
+
+        logging.getLogger(LOGGER).error(
+            "%s failed on %s", _name(entry.handler), type(event).__qualname__, exc_info=error
+        )
+
+
+def _choice(name: str, value: str, *allowed: str) -> str:
+    if value not in allowed:
+        raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, and got {value!r}")
+    return value
+
+
+def _is_plain_class(wanted: type) -> bool:
+    """Whether its subclasses are those that list it in their MRO: others may be registered, or fit a protocol."""
+    if not isinstance(wanted, ABCMeta):
+        return True
+    is_first = all(base is ABC or not isinstance(base, ABCMeta) for base in wanted.__bases__)
+    return not (is_first or wanted.__abstractmethods__ or getattr(wanted, "_is_protocol", False))
+
+
+def _instance_of(event_class: type) -> Predicate:
+    if not _is_plain_class(event_class):
+        isinstance(None, event_class)  # a protocol that cannot be asked says so now
+    return lambda event: isinstance(event, event_class)
+
+
+def _order_of(entry: _Entry) -> int:
+    return entry.order
+
+
+def _each_once(entries: Iterable[_Entry]) -> list[_Entry]:
+    return list({entry.handler_id: entry for entry in reversed([*entries])}.values())[::-1]
+
+
+def _identity(function: Handler) -> tuple[int, object]:
+    """What makes two callables the same one: a method is made anew each time it is read from its object."""
+    if isinstance(function, MethodType):
+        return id(function.__self__), id(function.__func__)
+    if isinstance(function, (BuiltinMethodType, MethodWrapperType)):
+        return id(function.__self__), function.__name__
+    return id(function), None
+
+
+def _unwrapped(handler: Handler) -> Handler:
+    while isinstance(handler, partial):
+        handler = handler.func
+    return handler
+
+
+def _functions(handler: Handler) -> tuple[Handler, Handler]:
+    """What may hold the handler's code: the function without its partials, and the `__call__` of an object."""
+    function = _unwrapped(handler)
+    call: Handler = type(function).__call__
+    return function, _unwrapped(call)
+
+
+def _is_async(handler: Handler) -> bool:
+    """Whether calling it gives a coroutine: async functions, methods, partials, objects, and mocks of them."""
+    return any(inspect.iscoroutinefunction(function) for function in _functions(handler))
+
+
+def _check_handler(handler: Handler) -> None:
+    if not callable(handler):
+        raise TypeError(f"a handler is called with the event, and {handler!r} cannot be called")
+    if any(inspect.isgeneratorfunction(f) or inspect.isasyncgenfunction(f) for f in _functions(handler)):
+        raise TypeError(f"{_name(handler)} is a generator: called with an event, its body would not run")
+
+
+def _is_awaitable(result: object) -> TypeGuard[Awaitable[Any]]:
+    return type(result) is not Finished and inspect.isawaitable(result)
+
+
+def _refused(handler: Handler, result: Any) -> TypeError:
+    _discard(result)
+    return TypeError(_is_async_message(_name(handler)))
+
+
+def _discard(result: Any) -> None:
+    """End what will not be awaited, so that nobody waits for it or is warned about it."""
+    end = getattr(result, "close", None) or getattr(result, "cancel", None)
+    if end is not None:
+        end()
+
+
+def _is_async_message(*names: str) -> str:
+    verb = "is" if len(names) == 1 else "are"
+    return f"{', '.join(names)} {verb} async; use `await broker.apublish(event)` for async handlers."
+
+
+def _name(handler: Handler) -> str:
+    function = _unwrapped(handler)
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    if name.rpartition(".")[2] in {"_", "<lambda>"}:  # says nothing: where it stands does
+        name += f" ({function.__module__}, line {function.__code__.co_firstlineno})"
+    return name

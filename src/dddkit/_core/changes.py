@@ -1,0 +1,274 @@
+"""The changes handler: folds what an aggregate has recorded into what a repository has to write."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextvars import ContextVar
+from copy import copy
+from inspect import getattr_static, iscoroutinefunction
+from operator import attrgetter
+from threading import current_thread
+from types import FunctionType
+from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, final
+
+from typing_extensions import Self
+
+from dddkit._core.events import Recordable
+from dddkit._core.recording import Recording, give_up, remaining
+from dddkit.exceptions import ChangesResultError, UnhandledEventError
+
+__all__ = ["ChangesHandler"]
+
+AggregateT = TypeVar("AggregateT", bound=Recording)
+ResultT = TypeVar("ResultT", bound=tuple[Any, ...])  # a NamedTuple; its fields are the user's
+
+_Fold: TypeAlias = Callable[[Any, Any, Any], Any]  # (handler, event, aggregate), all of them the user's
+
+
+class ChangesHandler(Generic[AggregateT, ResultT]):
+    """Folds the pending events of an aggregate into one typed result, for a repository to write.
+
+        class BasketChanges(NamedTuple):
+            added: list[Item]
+
+        class BasketChangesHandler(ChangesHandler[Basket, BasketChanges]):
+            result_type = BasketChanges
+
+            def _clear_state(self) -> None:
+                self.added: list[Item] = []
+
+            @singledispatchmethod
+            def handle_changes(self, event: object, aggregate: Basket) -> None:
+                raise NotImplementedError
+
+            @handle_changes.register
+            def _(self, event: Basket.ItemAdded, aggregate: Basket) -> None:
+                self.added.append(event.item)
+
+        with BasketChangesHandler() as changes_of:
+            changes = changes_of(basket)
+            ...  # write them
+
+    Events folded in a `with` block are given up when it ends well. When it raised they are all still pending, so
+    that a retry writes everything. Outside a block they are given up at once.
+
+    One handler may be shared by tasks and threads: each call folds into a copy of it, and what `with` gives is a copy
+    for that block, which belongs to the task or thread that opened it.
+    """
+
+    __slots__ = ("_block",)
+
+    result_type: type[ResultT]
+    """The NamedTuple whose fields the handler sets, as attributes of `self`, while it folds."""
+
+    _block: _Block | None
+    __folding__: ClassVar[_Folding | None] = None
+
+    def _clear_state(self) -> None:
+        """Give each field of the result its empty value, on `self`; called before each fold."""
+
+    def __call__(self, aggregate: AggregateT) -> ResultT:
+        """Fold the pending events that have not been folded yet, oldest first.
+
+        Raises:
+            UnhandledEventError: an event has no handler.
+            ChangesResultError: a field of the result was never set, and has no default.
+        """
+        block = _open_block(self)
+        events = aggregate.get_events()
+        if block is not None:
+            events = remaining(events, block.folded(aggregate))
+        result: ResultT = _folding_of(type(self)).fold(self, aggregate, events)
+        if block is not None:
+            block.note(aggregate, events)
+        else:
+            give_up(aggregate, events)
+        return result
+
+    def __enter__(self) -> Self:
+        mine = copy(self)
+        mine._block = block = _Block(self, _open_block(self))
+        _blocks.set((*_blocks.get(), block))
+        return mine
+
+    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
+        block = _open_block(self, opened_here=True)
+        if block is None:
+            raise RuntimeError(f"{type(self).__qualname__}: the block was opened by another task or thread")
+        _blocks.set(tuple(other for other in _blocks.get() if other is not block))
+        block.close(give_up_events=error_type is None)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "result_type" in cls.__dict__:
+            _check_result_type(cls)
+
+
+@final
+class _Block:
+    """A `with` block: what has been folded in it, and who has opened it."""
+
+    __slots__ = ("_enclosing", "_folded", "closed", "handler", "owner")
+
+    def __init__(self, handler: object, enclosing: _Block | None) -> None:
+        self.handler: Final = handler
+        self.owner: Final = _current_owner()
+        self.closed = False
+        self._enclosing: Final = enclosing
+        self._folded: dict[
+            int, tuple[Recording, list[Recordable]]
+        ] = {}  # the aggregate is kept, so its id stays its own
+
+    def folded(self, aggregate: Recording) -> list[Recordable]:
+        """What this block, and those around it, have folded of the aggregate."""
+        earlier = self._enclosing.folded(aggregate) if self._enclosing is not None else []
+        return earlier + self._folded.get(id(aggregate), (aggregate, []))[1]
+
+    def note(self, aggregate: Recording, events: list[Recordable]) -> None:
+        self._folded.setdefault(id(aggregate), (aggregate, []))[1].extend(events)
+
+    def close(self, *, give_up_events: bool) -> None:
+        self.closed = True
+        if give_up_events:
+            for aggregate, events in self._folded.values():
+                give_up(aggregate, events)
+        self._folded = {}
+
+
+_blocks: Final[ContextVar[tuple[_Block, ...]]] = ContextVar("dddkit_changes_blocks", default=())
+
+
+def _open_block(handler: object, *, opened_here: bool = False) -> _Block | None:
+    """The innermost block that the current task or thread has open on the handler, or that the handler was made for."""
+    if blocks := _blocks.get():
+        owner = _current_owner()
+        for block in reversed(blocks):
+            if block.handler is handler and block.owner is owner and not block.closed:
+                return block
+    made_for: _Block | None = None if opened_here else getattr(handler, "_block", None)
+    return None if made_for is None or made_for.closed else made_for
+
+
+def _current_owner() -> object:
+    """The task that runs, else the thread; tasks start with a copy of the context, so the context alone cannot tell."""
+    asyncio = sys.modules.get("asyncio")  # imported by whoever runs a task
+    if asyncio is not None:
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # no loop runs in this thread
+            task = None
+        if task is not None:
+            return task
+    return current_thread()
+
+
+@final
+class _Folding:
+    """How the handlers of one class fold, worked out once: who handles which event, how the result is read."""
+
+    def __init__(self, cls: type[ChangesHandler[Any, Any]]) -> None:
+        self.owner: Final = cls
+        self._result_type: Final = _check_result_type(cls)
+        self._fields: Final[tuple[str, ...]] = self._result_type._fields
+        self._values: Final = attrgetter(*self._fields) if len(self._fields) > 1 else self._read
+        declared: Any = getattr_static(cls, "handle_changes", None)
+        if declared is None:
+            raise TypeError(f"{cls.__qualname__} has no handle_changes(self, event, aggregate) to fold events with")
+        self._dispatcher: Final[Any] = getattr(declared, "dispatcher", None)  # of a singledispatchmethod
+        self._registry: Final[Sized] = self._dispatcher.registry if self._dispatcher else ()
+        self._registered = len(self._registry)
+        self._table: dict[type, _Fold] = {}
+        # Most handlers keep their attributes in a dictionary and leave copying to Python.
+        self._is_plain: Final = _is_plain(cls)
+
+    def fold(self, handler: object, aggregate: Recording, events: Iterable[Recordable]) -> Any:
+        if self._is_plain:
+            worker: Any = object.__new__(self.owner)
+            worker.__dict__.update(handler.__dict__)
+        else:
+            worker = copy(handler)
+        worker._clear_state()
+        if len(self._registry) != self._registered:
+            self._table, self._registered = {}, len(self._registry)
+        table = self._table
+        for event in events:
+            try:
+                handle = table[type(event)]
+            except KeyError:
+                handle = table[type(event)] = self._handler_of(type(event))
+            handle(worker, event, aggregate)
+        try:
+            return self._result_type(*self._values(worker))
+        except AttributeError:
+            return self._result_type(*self._read(worker))
+
+    def _handler_of(self, event_class: type) -> _Fold:
+        if self._dispatcher is None:
+            return _default(lambda worker, event, aggregate: worker.handle_changes(event, aggregate))
+        # What reading `handle_changes` would find, without the closure it builds for every event.
+        registered: Any = self._dispatcher.dispatch(event_class)
+        if iscoroutinefunction(registered):
+            raise TypeError(
+                f"{registered.__qualname__} of {self.owner.__qualname__} is async; a changes handler folds, and waits "
+                f"for nothing"
+            )
+        handle: _Fold = registered if isinstance(registered, FunctionType) else _bound(registered)
+        return _default(handle) if registered is self._dispatcher.registry[object] else handle
+
+    def _read(self, worker: object) -> Iterator[Any]:
+        """The values of the result, one by one: a field that was not set takes its default."""
+        defaults = self._result_type._field_defaults
+        for field in self._fields:
+            try:
+                yield getattr(worker, field)
+            except AttributeError:
+                if hasattr(self.owner, field):  # a property failed on its own account
+                    raise
+                if field not in defaults:
+                    raise ChangesResultError(self.owner, field) from None
+                yield defaults[field]
+
+
+def _folding_of(cls: type[ChangesHandler[Any, Any]]) -> _Folding:
+    folding: _Folding | None = cls.__folding__
+    if folding is None or folding.owner is not cls:
+        folding = cls.__folding__ = _Folding(cls)
+    return folding
+
+
+def _default(handle: _Fold) -> _Fold:
+    """The handler of all the events that nothing is registered for: that it is not implemented means them."""
+
+    def handle_or_name_the_event(worker: Any, event: object, aggregate: object) -> None:
+        try:
+            handle(worker, event, aggregate)
+        except NotImplementedError as error:
+            raise UnhandledEventError(event, aggregate) from error
+
+    return handle_or_name_the_event
+
+
+def _bound(registered: Any) -> _Fold:
+    """A handler that is no plain function, but something that becomes one when it is read from the object."""
+    return lambda worker, event, aggregate: registered.__get__(worker, type(worker))(event, aggregate)
+
+
+def _is_plain(cls: type) -> bool:
+    """Whether copying an object of the class is copying its `__dict__`."""
+    ways = {"__copy__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__"}
+    return cls.__dictoffset__ != 0 and not any(
+        base.__dict__.get("__slots__") or ways & base.__dict__.keys()
+        for base in cls.__mro__
+        if base not in (ChangesHandler, object)
+    )
+
+
+def _check_result_type(cls: type) -> Any:
+    declared: Any = getattr(cls, "result_type", None)
+    is_class: bool = isinstance(declared, type)
+    if not (is_class and issubclass(declared, tuple) and hasattr(declared, "_fields")):
+        raise TypeError(
+            f"{cls.__qualname__}.result_type is {declared!r}; set it to the NamedTuple that the handler folds into"
+        )
+    return getattr(cls, "result_type", None)

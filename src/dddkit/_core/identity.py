@@ -1,0 +1,222 @@
+"""Which field is the identity of an entity, and equality by it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Mapping
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Final, ForwardRef, TypeVar, Union, get_args, get_origin
+
+__all__ = ["Identified", "Identity", "declares_field", "identity_of", "own_annotations"]
+
+T = TypeVar("T")
+
+
+class _IdentityMark:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Identity"
+
+
+Identity = Annotated[T, _IdentityMark()]
+"""Marks the field that says which one an entity is: `basket_id: Identity[BasketId]`.
+
+Needed only where the field is called neither `id` nor `<class name>_id`. To checkers, and to pydantic, the field
+has the type in the brackets.
+"""
+
+_UNSET: Final = object()
+_TRANSPARENT: Final = frozenset({"Annotated", "Final", "Optional", "Union"})
+_WORD_BOUNDARY: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+class Identified:
+    """Equal, and hashed, by type and identity: never by what may change.
+
+    The identity is the field marked `Identity[...]`, else the field called `id`, else `<class name>_id` in snake
+    case, looked up along the base classes; a property counts. Without one, or while it is unset or None, an object
+    equals only itself.
+    """
+
+    __slots__ = ()
+
+    __identity__: ClassVar[tuple[str, ...]] = ()
+    """The name of the field; or, where the class declares none, the names an object may have given it."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__identity__ = _identity_names(cls)
+        # Where it finds none in the class itself, `@dataclass` writes an `__eq__` by all fields and forgets `__hash__`.
+        for name in ("__eq__", "__hash__"):
+            if name not in cls.__dict__:
+                setattr(cls, name, _inherited(cls, name))
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Identified) or self.__kind__() is not other.__kind__():
+            return NotImplemented
+        identity = identity_of(self)
+        return identity is not None and bool(identity == identity_of(other))
+
+    def __hash__(self) -> int:
+        identity = identity_of(self)
+        return object.__hash__(self) if identity is None else hash((self.__kind__(), identity))
+
+    @classmethod
+    def __kind__(cls) -> type:
+        """The type that counts for equality, for flavours where one class has several type objects."""
+        return cls
+
+
+def identity_of(entity: object) -> Any:
+    """The value of the entity's identity, None while it has none."""
+    names: tuple[str, ...] = getattr(entity, "__identity__", ())
+    if len(names) == 1:
+        return getattr(entity, names[0], None)
+    for name in names:
+        # Nothing was declared: count what an `__init__` by hand or a mapper has put there, but no method of the name.
+        if name in getattr(entity, "__dict__", ()) or _is_stored(getattr(type(entity), name, None)):
+            return getattr(entity, name, None)
+    return None
+
+
+def own_annotations(cls: type) -> Mapping[str, Any]:
+    """The annotations of the class itself, evaluated or as text, also while the class is being made."""
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format, get_annotations
+
+        return get_annotations(cls, format=Format.FORWARDREF)
+    annotations: Mapping[str, Any] = cls.__dict__.get("__annotations__", {})
+    return annotations
+
+
+def declares_field(cls: type, annotation: object) -> bool:
+    """Whether the annotation, read in the class, makes a field: everything does but a ClassVar."""
+    if isinstance(annotation, ForwardRef):
+        annotation = annotation.__forward_arg__
+    if isinstance(annotation, str):
+        head = re.match(r"[\w.\s]*", annotation)
+        name = head.group().strip() if head else ""
+        found = _look_up(name, cls)
+        return found is not ClassVar and not (found is _UNSET and name.rpartition(".")[2] == "ClassVar")
+    return annotation is not ClassVar and getattr(annotation, "__origin__", None) is not ClassVar
+
+
+def _identity_names(cls: type) -> tuple[str, ...]:
+    marked: list[str] = []
+    seen: set[str] = set()
+    for base in cls.__mro__:
+        for name, annotation in own_annotations(base).items():
+            if name not in seen:
+                seen.add(name)
+                if _is_marked(annotation, base):
+                    marked.append(name)
+    if len(marked) > 1:
+        raise TypeError(
+            f"{cls.__qualname__} has more than one identity: {', '.join(sorted(marked))}; "
+            f"mark one field as Identity[...]"
+        )
+    if marked:
+        return (marked[0],)
+    # `entity_id` and `aggregate_id`, after our own bases, would more likely name somebody else.
+    owners = [base for base in cls.__mro__ if issubclass(base, Identified) and not _is_ours(base)]
+    candidates = ("id", *(f"{_snake_case(owner.__name__)}_id" for owner in owners))
+    for name in candidates:
+        if _is_declared(cls, name):
+            return (name,)
+    return candidates
+
+
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
+def _snake_case(name: str) -> str:
+    return _WORD_BOUNDARY.sub("_", name).lower().strip("_")
+
+
+def _is_declared(cls: type, name: str) -> bool:
+    for base in cls.__mro__:
+        annotations = own_annotations(base)
+        if name in annotations:
+            return declares_field(base, annotations[name])
+        if name in base.__dict__:
+            return _is_stored(base.__dict__[name])
+    return False
+
+
+def _is_stored(attribute: object) -> bool:
+    """Whether the class attribute stands for a value of the object: a property, a slot, a mapped column."""
+    if hasattr(attribute, "__set__"):
+        return True
+    return hasattr(attribute, "__get__") and not callable(attribute) and not isinstance(attribute, classmethod)
+
+
+def _is_marked(annotation: object, owner: type) -> bool:
+    if isinstance(annotation, ForwardRef):
+        annotation = annotation.__forward_arg__
+    if isinstance(annotation, str):
+        return _text_is_marked(annotation, owner)
+    if any(isinstance(mark, _IdentityMark) for mark in getattr(annotation, "__metadata__", ())):
+        return True
+    try:
+        value: object = getattr(annotation, "__value__", None)  # `type BasketIdentity = Identity[BasketId]`
+    except NameError:  # evaluated when asked for, it names what only checkers import
+        return False
+    if value is not None:
+        return _is_marked(value, owner)
+    return _is_transparent(annotation) and any(_is_marked(part, owner) for part in get_args(annotation))
+
+
+def _is_transparent(annotation: object) -> bool:
+    origin = get_origin(annotation)
+    return origin in (Annotated, Final, Union) or isinstance(annotation, UnionType)
+
+
+def _text_is_marked(text: str, owner: type) -> bool:
+    # The names are looked up one by one: those that cannot be, because only checkers import them, go by their text.
+    try:
+        return _expression_is_marked(ast.parse(text.strip(), mode="eval").body, owner)
+    except SyntaxError:
+        return False
+
+
+def _expression_is_marked(node: ast.expr, owner: type) -> bool:
+    if isinstance(node, ast.BinOp):
+        return _expression_is_marked(node.left, owner) or _expression_is_marked(node.right, owner)
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and _text_is_marked(node.value, owner)
+    if isinstance(node, ast.Subscript):
+        if _expression_is_marked(node.value, owner):
+            return True
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        transparent = ast.unparse(node.value).rpartition(".")[2] in _TRANSPARENT
+        return transparent and any(_expression_is_marked(part, owner) for part in parts)
+    name = ast.unparse(node)
+    found = _look_up(name, owner)
+    return name.rpartition(".")[2] == "Identity" if found is _UNSET else _is_marked(found, owner)
+
+
+def _look_up(name: str, owner: type) -> Any:
+    first, *rest = name.split(".")
+    module = sys.modules.get(owner.__module__)
+    found = owner.__dict__.get(first, getattr(module, first, _UNSET))
+    for part in rest:
+        found = getattr(found, part, _UNSET)
+    return found
+
+
+def _inherited(cls: type, name: str) -> Any:
+    """What the class inherits under the name, passing over what a decorator has generated for a mixin beside ours."""
+    bases = (base for base in cls.__mro__ if name in base.__dict__ and not _has_generated_equality(base))
+    return next(bases).__dict__[name]
+
+
+def _has_generated_equality(cls: type) -> bool:
+    code = getattr(cls.__dict__.get("__eq__"), "__code__", None)
+    decorated = "__dataclass_fields__" in cls.__dict__ or "__attrs_attrs__" in cls.__dict__
+    return decorated and code is not None and code.co_filename.startswith("<")
