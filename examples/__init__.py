@@ -1,0 +1,1 @@
+"""Programs that show dddkit at work; the tests import them, the README quotes them."""

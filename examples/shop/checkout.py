@@ -1,0 +1,78 @@
+"""The checkout: from a basket to a paid order, or nothing at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dddkit.dataclasses import AggregateEvent, EventBroker, InMemoryRepository
+from dddkit.stories import I, Story, variable
+
+from .basket import Basket, BasketId
+from .order import Order, OrderId, SqliteOrders
+from .payment import Authorize, Gateway
+from .stock import Product, ProductId
+
+
+class UnknownBasketError(Exception):
+    """There is no such basket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout(Story):
+    """Turn a basket into a paid order.
+
+    Nothing is stored before the card is known to pay, and no money moves before everything is stored.
+    """
+
+    I.load_basket
+    I.take_from_shelf
+    I.authorize
+    I.place_order
+    I.save
+    I.capture_payment
+    I.announce
+
+    class State(Authorize.State):
+        basket_id: BasketId
+        order_id: OrderId
+        basket: Basket = variable()
+        products: list[Product] = []
+        order: Order = variable()
+        news: list[AggregateEvent] = variable()
+
+    baskets: InMemoryRepository[Basket, BasketId]
+    products: InMemoryRepository[Product, ProductId]
+    orders: SqliteOrders
+    gateway: Gateway
+    authorize: Authorize
+    broker: EventBroker
+
+    async def load_basket(self, state: State) -> None:
+        basket = await self.baskets.get(state.basket_id)
+        if basket is None:
+            raise UnknownBasketError(f"there is no basket {state.basket_id}")
+        state.basket = basket
+        state.amount = basket.total
+
+    async def take_from_shelf(self, state: State) -> None:
+        for line in state.basket.check_out():
+            product = await self.products.get(line.product_id) or Product(product_id=line.product_id, on_shelf=0)
+            product.take(line.quantity)
+            state.products.append(product)
+
+    def place_order(self, state: State) -> None:
+        state.order = Order.place(state.order_id, state.amount, state.hold_id)
+
+    async def save(self, state: State) -> None:
+        for product in state.products:
+            await self.products.save(product)
+        await self.baskets.save(state.basket)
+        state.news = list(state.order.get_events())
+        self.orders.save(state.order)
+
+    async def capture_payment(self, state: State) -> None:
+        await self.gateway.capture(state.hold_id)
+
+    async def announce(self, state: State) -> None:
+        for event in state.news:
+            await self.broker(event)

@@ -1,0 +1,48 @@
+"""What happens when something has happened: one broker, and who listens to it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from dddkit.dataclasses import EventBroker
+
+from .basket import Basket
+from .money import Money
+from .order import Order
+from .stock import Product, ProductId
+
+
+@dataclass
+class Office:
+    """The people behind the shop, and what they have been told."""
+
+    turnover: Money = Money(0)
+    sold: dict[ProductId, int] = field(default_factory=dict[ProductId, int])
+    to_buy: list[ProductId] = field(default_factory=list[ProductId])
+    letters: list[str] = field(default_factory=list[str])
+
+
+def open_office(office: Office) -> EventBroker:
+    """Give a broker whose handlers keep the office informed, some at once and some when the post has gone."""
+    broker = EventBroker()
+
+    @broker.handle(Basket.CheckedOut)
+    def count_items(event: Basket.CheckedOut) -> None:
+        for line in event.lines:
+            office.sold[line.product_id] = office.sold.get(line.product_id, 0) + line.quantity
+
+    @broker.handle(Product.SoldOut)
+    def note_to_buy(event: Product.SoldOut) -> None:
+        office.to_buy.append(event.product_id)
+
+    @broker.handle(Order.Placed)
+    def count_turnover(event: Order.Placed) -> None:
+        office.turnover += event.total
+
+    @broker.handle(Order.Placed)
+    async def send_letter(event: Order.Placed) -> None:
+        await asyncio.sleep(0)  # the post takes its time
+        office.letters.append(f"order {event.order_id}: thank you, that was {event.total}")
+
+    return broker

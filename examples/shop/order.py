@@ -1,0 +1,109 @@
+"""The order a checkout ends in, and the table it is stored in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatchmethod
+from sqlite3 import Connection
+from typing import NamedTuple, NewType
+
+from dddkit.dataclasses import Aggregate, AggregateEvent, ChangesHandler, SyncRepository
+
+from .money import Money
+from .payment import HoldId
+
+OrderId = NewType("OrderId", int)
+
+
+@dataclass(kw_only=True)
+class Order(Aggregate):
+    """What was bought, and how it will be paid."""
+
+    order_id: OrderId
+    total: Money
+    hold_id: HoldId
+    cancelled: bool = False
+
+    @dataclass(frozen=True, kw_only=True)
+    class Placed(AggregateEvent):
+        """The shop owes the customer these goods."""
+
+        order_id: OrderId
+        total: Money
+
+    @dataclass(frozen=True, kw_only=True)
+    class Cancelled(AggregateEvent):
+        """The customer has changed their mind."""
+
+        order_id: OrderId
+
+    @classmethod
+    def place(cls, order_id: OrderId, total: Money, hold_id: HoldId) -> Order:
+        order = cls(order_id=order_id, total=total, hold_id=hold_id)
+        order.add_event(cls.Placed(order_id=order_id, total=total))
+        return order
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self.add_event(self.Cancelled(order_id=self.order_id))
+
+
+class Rows(NamedTuple):
+    """What has to be written so that the table shows what has happened."""
+
+    new: list[tuple[int, int, str]]
+    cancelled: list[tuple[int]]
+
+
+class OrderRows(ChangesHandler[Order, Rows]):
+    """Turns the events of an order into rows."""
+
+    result_type = Rows
+    new: list[tuple[int, int, str]]
+    cancelled: list[tuple[int]]
+
+    def _clear_state(self) -> None:
+        self.new = []
+        self.cancelled = []
+
+    @singledispatchmethod
+    def handle_changes(self, event: AggregateEvent, aggregate: Order) -> None:
+        raise NotImplementedError
+
+    @handle_changes.register
+    def _(self, event: Order.Placed, aggregate: Order) -> None:
+        self.new.append((event.order_id, event.total.cents, aggregate.hold_id))
+
+    @handle_changes.register
+    def _(self, event: Order.Cancelled, aggregate: Order) -> None:
+        self.cancelled.append((event.order_id,))
+
+
+class SqliteOrders(SyncRepository[Order, OrderId]):
+    """Orders in a table of SQLite."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rows = OrderRows()
+        connection.execute(
+            "create table if not exists orders (id integer primary key, cents integer, hold text, cancelled integer)"
+        )
+
+    def save(self, aggregate: Order) -> None:
+        # The rows' block ends after the transaction's: a failed commit leaves the events where they were.
+        with self._rows as rows, self._connection:
+            changes = rows(aggregate)
+            self._connection.executemany("insert into orders values (?, ?, ?, 0)", changes.new)
+            self._connection.executemany("update orders set cancelled = 1 where id = ?", changes.cancelled)
+
+    def get(self, aggregate_id: OrderId) -> Order | None:
+        query = "select cents, hold, cancelled from orders where id = ?"
+        row: tuple[int, str, int] | None = self._connection.execute(query, (aggregate_id,)).fetchone()
+        if row is None:
+            return None
+        cents, hold, cancelled = row
+        return Order(order_id=aggregate_id, total=Money(cents), hold_id=HoldId(hold), cancelled=bool(cancelled))
+
+    def delete(self, aggregate: Order) -> None:
+        with self._connection:
+            self._connection.execute("delete from orders where id = ?", (aggregate.order_id,))
