@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import Enum
 from typing import Any, Final
 
@@ -102,7 +102,7 @@ class StoryExecutionContext:
         return f"<run of {self.story_name} {self.status.name.lower()}>"
 
 
-class _Facts(Mapping[str, Any]):
+class _Facts:
     """What a template may name; an unknown name is empty, so a half-filled `meta` still draws."""
 
     __slots__ = ("_step",)
@@ -111,25 +111,12 @@ class _Facts(Mapping[str, Any]):
         self._step = step
 
     def __getitem__(self, name: str) -> Any:
-        if name == "meta":
-            return _Notes(self._step.meta)
-        return getattr(self._step, name, _EMPTY)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(StepExecutionInfo.__slots__)
-
-    def __len__(self) -> int:
-        return len(StepExecutionInfo.__slots__)
+        return _Notes(self._step.meta) if name == "meta" else getattr(self._step, name, _EMPTY)
 
 
-class _Notes:
-    __slots__ = ("_meta",)
-
-    def __init__(self, meta: dict[str, Any]) -> None:
-        self._meta = meta
-
-    def __getitem__(self, name: str) -> Any:
-        return self._meta.get(name, _EMPTY)
+class _Notes(dict[str, Any]):
+    def __missing__(self, name: str) -> Any:
+        return _EMPTY
 
 
 class _Empty:
@@ -140,10 +127,10 @@ class _Empty:
     def __format__(self, spec: str) -> str:
         return ""
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return ""
 
-    def __getitem__(self, name: str) -> _Empty:
+    def __getitem__(self, name: object) -> _Empty:
         return self
 
     def __getattr__(self, name: str) -> _Empty:

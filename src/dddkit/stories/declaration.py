@@ -27,14 +27,14 @@ _VARARGS: Final = 0x04  # inspect.CO_VARARGS
 _GENERATORS: Final = 0x20 | 0x200  # inspect.CO_GENERATOR, CO_ASYNC_GENERATOR
 _ITERABLE_COROUTINE: Final = 0x100  # a generator that `types.coroutine` has made awaitable
 
-MISSING: Final[Any] = object()
-
 
 class Found(NamedTuple):
     """Where a step's name leads, read off the class dictionaries."""
 
+    owner: type
+    """The class that says so, of those in the MRO."""
     value: Any
-    """What stands in the class, as it stands there; MISSING for what only an instance can show."""
+    """What stands in that class, as it stands there; None for a field."""
     by_instance: bool
     """Whether only an instance can show it: a field, a slot, a property."""
 
@@ -43,10 +43,10 @@ def look_up(cls: type, name: str) -> Found | None:
     """Find a name along the MRO, in the dictionaries: `getattr` would find what metaclasses have."""
     for base in cls.__mro__:
         if name in own_annotations(base) or _is_built_field(base, name):
-            return Found(MISSING, by_instance=True)
+            return Found(base, None, by_instance=True)
         if name in base.__dict__:
             value = base.__dict__[name]
-            return Found(value, by_instance=_waits_for_instance(value))
+            return Found(base, value, by_instance=_waits_for_instance(value))
     return None
 
 
@@ -92,10 +92,8 @@ def _is_written(cls: type, method: object) -> bool:
     if not isinstance(method, FunctionType) or method.__module__ in _NO_PLACE_FOR_STEPS:
         return False
     source = method.__code__.co_filename
-    generated = ("__dataclass_fields__" in cls.__dict__ and source == "<string>") or source.startswith(
-        "<attrs generated"
-    )
-    return not generated
+    by_dataclass = "__dataclass_fields__" in cls.__dict__ and source == "<string>"
+    return not (by_dataclass or source.startswith("<attrs generated") or method.__module__.startswith("pydantic."))
 
 
 def judge_class(cls: type, names: tuple[str, ...]) -> None:
@@ -169,6 +167,8 @@ def judge_value(cls: type, name: str, value: object, *, bound: bool) -> None:
         raise _refusal(
             cls, name, f"is {_described(name, call)}, which cannot be called with the state alone; a step takes {shape}"
         )
+    while isinstance(call, partial):
+        call = call.func
     flags = call.__code__.co_flags if isinstance(call, FunctionType) else 0
     if flags & _GENERATORS and not flags & _ITERABLE_COROUTINE:
         raise _refusal(cls, name, "is a generator function: calling it runs nothing of its body; take the yield out")
@@ -181,8 +181,6 @@ def _unwrapped(value: object, *, bound: bool) -> tuple[Any, int]:
         return wrapped.__func__, 1
     if isinstance(value, (classmethod, MethodType)):
         return wrapped.__func__, 2
-    if isinstance(value, partial) and isinstance(wrapped.func, FunctionType) and not wrapped.keywords:
-        return wrapped.func, len(wrapped.args) + 1
     return wrapped, 2 if isinstance(value, FunctionType) and not bound else 1
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from contextvars import ContextVar, Token
 from time import perf_counter
 from types import GeneratorType, MethodType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from dddkit._colour import dispose, is_async, is_awaitable
 from dddkit._finished import FINISHED
@@ -42,9 +42,12 @@ def run(story: object, state: Any) -> Awaitable[None]:
     any_async, hooks = _decide(story, ())
     names = _plan(type(story)).names
     if any_async:
-        if hooks is None:
-            return _run_async(story, state, names)
-        return _run_async_hooked(_Run(story, state, names, hooks))
+        coroutine: Any = (
+            _run_async(story, state, names) if hooks is None else _run_async_hooked(_Run(story, state, names, hooks))
+        )
+        # For the warning that it was never awaited: it should name the story and not the engine.
+        coroutine.__qualname__ = f"{type(story).__qualname__}.__call__"
+        return cast("Awaitable[None]", coroutine)
     if hooks is None:
         _run_sync(story, state, names)
     else:
@@ -59,7 +62,7 @@ def _plan(cls: type[Any]) -> Plan:
     declaration = cls.__dict__["__story__"]
     plan: Plan | None = declaration.plan
     if plan is None:
-        plan = declaration.plan = _prepare(cls)
+        plan = declaration.plan = _prepare(cls)  # of several threads the last one notes it; they find the same
     return plan
 
 
@@ -74,8 +77,8 @@ def _prepare(cls: Any) -> Plan:
     per_instance: list[str] = []
     for name in dict.fromkeys(names):
         found = look_up(cls, name)
-        if found is None or found.by_instance or not is_method(found.value):
-            per_instance.append(name)
+        if found is None or found.by_instance or not is_method(found.value) or "__story__" not in vars(found.owner):
+            per_instance.append(name)  # a mixin that is no story would not tell us when it is patched
         else:
             any_async = any_async or is_async(getattr(found.value, "__func__", found.value))
     registries = tuple(
@@ -153,6 +156,64 @@ def _refuse_awaitable(story: object, name: str, result: object) -> None:
 _Entered = list[Generator[Any, Any, Any]]  # around hooks that stand at their yield, the outermost first
 
 
+class _Ending:
+    """How a step or a run ends: with its own error, and with what hooks have raised on top of it.
+
+    Its own error stands, then the first hook's. Only what is no `Exception` (Ctrl-C, a cancelled task) comes before
+    one that is. What cannot be raised is logged, so nothing is lost.
+    """
+
+    __slots__ = ("_context", "_hook", "_traceback", "closed", "error", "trouble")
+
+    def __init__(self, context: StoryExecutionContext, error: BaseException | None) -> None:
+        self._context: Final = context
+        self._hook: object = None
+        self._traceback = error.__traceback__ if error is not None else None
+        self.error: Final = error
+        self.trouble: BaseException | None = None  # what is to be raised instead of `error`
+        self.closed = isinstance(error, GeneratorExit)  # then nothing can be awaited any more
+
+    @property
+    def passing(self) -> BaseException | None:
+        return self.trouble or self.error
+
+    def note(self, own: BaseException, hook: object) -> None:
+        """Judge what a hook has raised."""
+        self.closed = self.closed or isinstance(own, GeneratorExit)
+        standing = self.passing
+        if own is self.error or own is self.trouble:
+            return  # it has merely let it pass
+        if standing is None or (isinstance(standing, Exception) and not isinstance(own, Exception)):
+            if self.trouble is not None:
+                self._log(self.trouble, self._hook)
+            self.trouble, self._hook = own, hook
+        else:
+            self._log(own, hook)
+
+    def leave(self, entered: _Entered) -> None:
+        """Let the generators see how it went, the innermost first."""
+        while entered:
+            generator = entered.pop()
+            try:
+                _leave(generator, self.passing)
+            except BaseException as own:
+                self.note(own, generator)
+            self.restore()
+
+    def restore(self) -> None:
+        """Take the lines of hooks, which the error may have passed, out of its traceback."""
+        if self.error is not None:
+            self.error.__traceback__ = self._traceback
+
+    def _log(self, error: BaseException, hook: object) -> None:
+        _LOGGER.error(
+            "%s: the hook %s failed while another error was on its way",
+            self._context.story_name,
+            _name(hook),
+            exc_info=error,
+        )
+
+
 class _Run:
     """One run with hooks: the bookkeeping that sync and async runs share."""
 
@@ -181,17 +242,34 @@ class _Run:
         for hook in self.hooks.around_step:
             entered.append(_enter(hook, hook(self.context, step)))
 
+    def end_step(self, step: StepExecutionInfo, error: BaseException | None) -> _Ending:
+        step.error = error
+        step.status = _outcome(error)
+        return _Ending(self.context, error)
+
+    def hooks_after(self, error: BaseException | None) -> tuple[Callback, ...]:
+        return self.hooks.error + self.hooks.after if isinstance(error, Exception) else self.hooks.after
+
     def end(self, error: BaseException | None) -> BaseException | None:
         """Close the books; what comes back is to be raised instead of `error`."""
         self.context.status = _outcome(error)
         self.context.duration = perf_counter() - self._started
-        trouble = _leave_all(self._around, error, None, self.context)
-        if trouble is not None:
-            self.context.status = _outcome(trouble)
+        ending = _Ending(self.context, error)
+        ending.leave(self._around)
+        self.context.status = _outcome(ending.passing)
         if self._outer is not None:
             with suppress(ValueError):  # the coroutine is closed from another context, which never saw our value
                 _STEP.reset(self._outer)
-        return trouble
+        return ending.trouble
+
+
+def _outcome(error: BaseException | None) -> StepStatus:
+    if error is None:
+        return StepStatus.COMPLETED
+    return StepStatus.FAILED if isinstance(error, Exception) else StepStatus.CANCELLED
+
+
+# The same twice, sync and async
 
 
 def _run_sync_hooked(run: _Run) -> None:
@@ -210,10 +288,10 @@ def _run_sync_hooked(run: _Run) -> None:
 
 
 def _step_sync(run: _Run, step: StepExecutionInfo) -> None:
-    context, hooks, entered = run.context, run.hooks, _Entered()
+    context, entered = run.context, _Entered()
     try:
         run.start_step(step, entered)
-        for hook in hooks.before:
+        for hook in run.hooks.before:
             _refuse_async_hook(hook, hook(context, step))
         started = perf_counter()
         try:
@@ -223,13 +301,10 @@ def _step_sync(run: _Run, step: StepExecutionInfo) -> None:
         finally:
             step.duration = perf_counter() - started
     except BaseException as error:
-        step.error = error
-        step.status = _outcome(error)
         trouble = _settle_sync(run, step, entered, error)
         if trouble is not None:
             raise trouble from error
         raise
-    step.status = StepStatus.COMPLETED
     trouble = _settle_sync(run, step, entered, None)
     if trouble is not None:
         raise trouble
@@ -238,13 +313,15 @@ def _step_sync(run: _Run, step: StepExecutionInfo) -> None:
 def _settle_sync(
     run: _Run, step: StepExecutionInfo, entered: _Entered, error: BaseException | None
 ) -> BaseException | None:
-    trouble: BaseException | None = None
-    for hook in _hooks_of_outcome(run.hooks, error):
+    ending = run.end_step(step, error)
+    for hook in run.hooks_after(error):
         try:
             _refuse_async_hook(hook, hook(run.context, step))
         except BaseException as own:
-            trouble = _note(own, hook, error, trouble, run.context)
-    return _leave_all(entered, error, trouble, run.context)
+            ending.note(own, hook)
+            ending.restore()
+    ending.leave(entered)
+    return ending.trouble
 
 
 async def _run_async_hooked(run: _Run) -> None:
@@ -263,10 +340,10 @@ async def _run_async_hooked(run: _Run) -> None:
 
 
 async def _step_async(run: _Run, step: StepExecutionInfo) -> None:
-    context, hooks, entered = run.context, run.hooks, _Entered()
+    context, entered = run.context, _Entered()
     try:
         run.start_step(step, entered)
-        for hook in hooks.before:
+        for hook in run.hooks.before:
             result = hook(context, step)
             if result is not None and is_awaitable(result):
                 await result
@@ -278,13 +355,10 @@ async def _step_async(run: _Run, step: StepExecutionInfo) -> None:
         finally:
             step.duration = perf_counter() - started
     except BaseException as error:
-        step.error = error
-        step.status = _outcome(error)
         trouble = await _settle_async(run, step, entered, error)
         if trouble is not None:
             raise trouble from error
         raise
-    step.status = StepStatus.COMPLETED
     trouble = await _settle_async(run, step, entered, None)
     if trouble is not None:
         raise trouble
@@ -293,54 +367,20 @@ async def _step_async(run: _Run, step: StepExecutionInfo) -> None:
 async def _settle_async(
     run: _Run, step: StepExecutionInfo, entered: _Entered, error: BaseException | None
 ) -> BaseException | None:
-    trouble: BaseException | None = None
-    for hook in _hooks_of_outcome(run.hooks, error):
+    ending = run.end_step(step, error)
+    for hook in run.hooks_after(error):
         try:
             result = hook(run.context, step)
             if result is not None and is_awaitable(result):
-                if isinstance(error, GeneratorExit):
+                if ending.closed:
                     _finish_without_waiting(hook, result)
                 else:
                     await result
         except BaseException as own:
-            trouble = _note(own, hook, error, trouble, run.context)
-    return _leave_all(entered, error, trouble, run.context)
-
-
-def _outcome(error: BaseException | None) -> StepStatus:
-    if error is None:
-        return StepStatus.COMPLETED
-    return StepStatus.FAILED if isinstance(error, Exception) else StepStatus.CANCELLED
-
-
-def _hooks_of_outcome(hooks: Hooks, error: BaseException | None) -> tuple[Callback, ...]:
-    return hooks.error + hooks.after if isinstance(error, Exception) else hooks.after
-
-
-def _note(
-    own: BaseException,
-    hook: object,
-    error: BaseException | None,
-    trouble: BaseException | None,
-    context: StoryExecutionContext,
-) -> BaseException | None:
-    """Judge what a hook has raised, once a step or a run has ended; give what is to be raised at the end.
-
-    The step's own error stands, then the first hook's. Only what is no `Exception` (Ctrl-C, a cancelled task)
-    comes before one that is. What cannot be raised is logged, so nothing is lost.
-    """
-    standing = trouble or error
-    if standing is None or (isinstance(standing, Exception) and not isinstance(own, Exception)):
-        own, trouble = trouble or own, own
-        if own is trouble:
-            return trouble
-    _LOGGER.error(
-        "%s: the hook %s failed while another error is on its way",
-        context.story_name,
-        _name(hook),
-        exc_info=own,
-    )
-    return trouble
+            ending.note(own, hook)
+            ending.restore()
+    ending.leave(entered)
+    return ending.trouble
 
 
 def _refuse_async_hook(hook: Callback, result: object) -> None:
@@ -351,49 +391,34 @@ def _refuse_async_hook(hook: Callback, result: object) -> None:
         )
 
 
-def _finish_without_waiting(hook: Callback, awaitable: Any) -> None:
+def _finish_without_waiting(hook: Callback, awaitable: Awaitable[object]) -> None:
     """Run an async hook of a closed coroutine, which may not wait for anything any more, as far as it gets."""
-    iterator = awaitable.__await__()
+
+    async def finish() -> None:
+        await awaitable
+
+    finishing = finish()
     try:
-        next(iterator)
+        finishing.send(None)
     except StopIteration:
         return
-    iterator.close()
-    raise RuntimeError(f"the hook {_name(hook)} could not wait, since the run was closed")
+    finishing.close()
+    raise RuntimeError(f"the hook {_name(hook)} could not wait: the coroutine of the run was closed")
 
 
 # Generators around a story or a step
 
 
-def _enter(hook: Callback, generator: object) -> Generator[Any, Any, Any]:
-    if not isinstance(generator, GeneratorType):
+def _enter(hook: Callback, made: object) -> Generator[Any, Any, Any]:
+    if not isinstance(made, GeneratorType):
+        dispose(made)
         raise RuntimeError(f"the around hook {_name(hook)} has to yield exactly once, but is no generator function")
+    generator = cast("Generator[Any, Any, Any]", made)
     try:
         next(generator)
     except StopIteration:
         raise RuntimeError(f"the around hook {_name(hook)} has to yield exactly once, but never did") from None
     return generator
-
-
-def _leave_all(
-    entered: _Entered,
-    error: BaseException | None,
-    trouble: BaseException | None,
-    context: StoryExecutionContext,
-) -> BaseException | None:
-    """Let the generators see how it went, the innermost first; give what is to be raised."""
-    while entered:
-        generator = entered.pop()
-        passing = trouble or error
-        traceback = passing.__traceback__ if passing is not None else None
-        try:
-            _leave(generator, passing)
-        except BaseException as own:
-            if own is passing:
-                own.__traceback__ = traceback  # without the lines of hooks it merely passed
-            else:
-                trouble = _note(own, generator, error, trouble, context)
-    return trouble
 
 
 def _leave(generator: Generator[Any, Any, Any], error: BaseException | None) -> None:

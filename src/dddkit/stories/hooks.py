@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol, TypeAlias, cast
 
+from dddkit._colour import is_async
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
 from dddkit.stories.registry import Callback, HookRegistration, Hooks, add
 from dddkit.stories.story import Story, StoryMeta
@@ -84,7 +85,7 @@ class ExecutionTimeTracker:
     __slots__ = ()
 
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        if step.status is StepStatus.COMPLETED:
+        if step.status is StepStatus.COMPLETED and "duration" not in step.meta:
             step.meta["duration"] = step.duration
             step.template += " [{meta[duration]:.3f}s]"
 
@@ -159,10 +160,16 @@ def _listed(hooks: object) -> tuple[object, ...]:
 def _methods(hook: object) -> dict[str, Callback]:
     if isinstance(hook, type):
         raise TypeError(f"the hook {hook.__qualname__} is a class; pass an object of it: {hook.__qualname__}()")
+    from inspect import isasyncgenfunction
+
     found = {kind: method for kind in Hooks._fields if (method := getattr(hook, kind, None)) is not None}
     if not found:
         raise TypeError(f"{hook!r} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}")
     for kind, method in found.items():
         if not callable(method):
             raise TypeError(f"{kind!r} of the hook {hook!r} is no method, but {method!r}")
+        if kind.startswith("around") and (is_async(method) or isasyncgenfunction(method)):
+            raise TypeError(
+                f"{kind!r} of the hook {hook!r} is async; a plain generator function serves sync and async stories"
+            )
     return found

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Container
 from copy import deepcopy
 from reprlib import recursive_repr
-from types import SimpleNamespace
+from types import MemberDescriptorType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from warnings import warn
 from weakref import WeakSet
 
+from typing_extensions import Protocol, dataclass_transform
+
 from dddkit._annotations import is_class_level, own_annotations
 from dddkit.exceptions import StoryStateError
 
-if sys.version_info >= (3, 13):
-    from typing import Protocol, dataclass_transform
-else:
-    from typing_extensions import Protocol, dataclass_transform
-
 if not TYPE_CHECKING:
-    _Meta = type(Protocol)  # so that ABC and Protocol mixins fit beside StoryState
+    # ABC and Protocol mixins fit beside StoryState: this metaclass derives from ABCMeta and from typing's own.
+    _Meta = type(Protocol)
 
 __all__ = ["StoryState", "variable", "warn_of_shared_defaults"]
 
@@ -35,6 +33,8 @@ class _Kind:
     def __repr__(self) -> str:
         return self._name
 
+
+_DECORATORS: Final = {"__dataclass_fields__": "dataclasses", "__attrs_attrs__": "attrs"}  # by what they leave behind
 
 _REQUIRED: Final = _Kind("<required>")
 _VARIABLE: Final = _Kind("variable()")
@@ -84,22 +84,25 @@ def _read_fields(cls: Any) -> None:
 def _declared(cls: type, otherwise: _Kind) -> dict[str, Any]:
     if cls.__module__ in ("builtins", "typing", "typing_extensions", "abc", __name__):
         return {}
-    return {
-        name: cls.__dict__.get(name, otherwise)
-        for name, annotation in own_annotations(cls).items()
-        if not is_class_level(annotation, cls)
-    }
+    found: dict[str, Any] = {}
+    for name, annotation in own_annotations(cls).items():
+        if not is_class_level(annotation, cls):
+            value = cls.__dict__.get(name, otherwise)
+            found[name] = otherwise if isinstance(value, MemberDescriptorType) else value  # a slot is no default
+    return found
 
 
-def _refuse_decorator(cls: type, what: str) -> None:
-    raise TypeError(
-        f"{cls.__qualname__} is a StoryState, which has its constructor already: remove the {what} decorator "
-        f"(or derive from nothing, for a State that is a {what} class)"
-    )
+def _refuse_decorated(cls: type, new_names: Container[str]) -> None:
+    for mark, decorator in _DECORATORS.items():
+        if mark in new_names:
+            raise TypeError(
+                f"{cls.__qualname__} is a StoryState, which has its constructor already; take the decorator of "
+                f"{decorator} off (a State made by {decorator} works too, and then does not derive from StoryState)"
+            )
 
 
 def _refuse_argument(cls: type, name: str, why: str) -> None:
-    raise TypeError(f"{_names(cls)[1]}({name}=...): {why}")
+    raise TypeError(f"{_names(cls)[1]}(): {name} {why}")
 
 
 def _is_unhashable(value: object) -> bool:
@@ -110,11 +113,9 @@ def _is_unhashable(value: object) -> bool:
     return False
 
 
-def _is_data_descriptor(cls: type, name: str) -> bool:
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            return hasattr(base.__dict__[name], "__set__")
-    return False
+def _class_value(cls: type, name: str) -> Any:
+    """What the class itself says of a name, None for nothing; `getattr` would ask the metaclass too."""
+    return next((base.__dict__[name] for base in cls.__mro__ if name in base.__dict__), None)
 
 
 def _names(cls: type) -> tuple[str, str]:
@@ -139,14 +140,12 @@ if not TYPE_CHECKING:
 
         def __new__(mcs, name, bases, namespace, /, **kwargs):
             made = super().__new__(mcs, name, bases, namespace, **kwargs)
-            if "__attrs_attrs__" in namespace:
-                _refuse_decorator(made, "attrs")
+            _refuse_decorated(made, namespace)
             _read_fields(made)
             return made
 
         def __setattr__(cls, name, value):  # noqa: N805  # of a metaclass
-            if name == "__dataclass_fields__":
-                _refuse_decorator(cls, "dataclass")
+            _refuse_decorated(cls, (name,))
             super().__setattr__(name, value)
 
     class _Base(metaclass=_StateMeta):
@@ -186,28 +185,32 @@ class StoryState(_Base):
             for name, default in type(self).__state_fields__.items():
                 if name in values:
                     if default is _VARIABLE:
-                        _refuse_argument(type(self), name, "a step sets it; the constructor does not take it")
+                        _refuse_argument(type(self), name, "is set by a step; the constructor does not take it")
                     value = values.pop(name)
                 elif default is _VARIABLE:
                     continue
                 elif default is _REQUIRED:
-                    _refuse_argument(type(self), name, "it is required, and was not given")
+                    _refuse_argument(type(self), name, "is required, and was not given")
                 else:
                     value = deepcopy(default) if _is_unhashable(default) else default
                 object.__setattr__(self, name, value)
             for name in values:
-                _refuse_argument(type(self), name, f"no such field; {_hint(type(self), name)}")
+                _refuse_argument(type(self), name, f"is not declared; {_hint(type(self), name)}")
 
         def __getattr__(self, name):
             cls = type(self)
             story, full_name = _names(cls)
             if name in cls.__state_fields__:
                 raise StoryStateError(f"{full_name}.{name} is not set: no step has set it yet", story, name)
+            if hasattr(
+                _class_value(cls, name), "__get__"
+            ):  # a property has raised an AttributeError: let it say again what is missing
+                return object.__getattribute__(self, name)
             raise StoryStateError(f"{full_name} declares no {name!r}; {_hint(cls, name)}", story, name)
 
         def __setattr__(self, name, value):
             cls = type(self)
-            if name not in cls.__state_fields__ and not _is_data_descriptor(cls, name):
+            if name not in cls.__state_fields__ and not hasattr(_class_value(cls, name), "__set__"):
                 story, full_name = _names(cls)
                 raise StoryStateError(
                     f"{full_name} declares no {name!r}, so it cannot be set; {_hint(cls, name)}", story, name
@@ -258,8 +261,8 @@ def warn_of_shared_defaults(story: str, state: object, stacklevel: int) -> None:
     if shared:
         names = ", ".join(shared)
         warn(
-            f"{story}: every {state.__qualname__}() shares one {names}, so runs see each other's; derive it from "
-            f"StoryState, which copies such defaults, or pass a new one: {state.__name__}({shared[0]}=...); "
+            f"{story}: {names} of {state.__qualname__} is one object that all its runs share; derive the State from "
+            f"StoryState, which copies such defaults, or give every run its own: {state.__name__}({shared[0]}=...); "
             f"annotate as ClassVar what is meant to be shared",
             stacklevel=stacklevel,
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+from typing_extensions import Protocol
 
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories.context import StepExecutionInfo, StoryExecutionContext
@@ -13,18 +14,12 @@ from dddkit.stories.execution import Plan, run
 from dddkit.stories.registry import HookRegistration, HookRegistry, add, new_registry
 from dddkit.stories.state import warn_of_shared_defaults
 
-if sys.version_info >= (3, 13):
-    from typing import Protocol
-else:
-    from typing_extensions import (
-        Protocol,
-    )  # its metaclass derives from typing's, so mixins of either kind fit
-
 if TYPE_CHECKING:
     from abc import ABC
     from abc import ABCMeta as _Meta
     from types import CellType
 else:
+    # ABC and Protocol mixins fit beside Story: this metaclass derives from ABCMeta and from typing's own.
     _Meta = type(Protocol)
 
 __all__ = ["I", "Story", "steps"]
@@ -165,9 +160,9 @@ def _settle_steps(story: str, bases: tuple[type, ...], namespace: dict[str, Any]
 
 def _forget_plan(cls: type) -> None:
     """A class attribute has changed: what was prepared for the class and its children may be wrong."""
-    declaration = cls.__dict__.get("__story__")
-    if isinstance(declaration, Declaration):
-        declaration.plan = None
+    known: Declaration = cls.__dict__["__story__"]
+    # A new one, since another thread may be about to note in the old one what it has found before the change.
+    type.__setattr__(cls, "__story__", Declaration(known.supplies_names, known.cell))
     children: list[type] = type.__subclasses__(cls)
     for child in children:
         _forget_plan(child)
