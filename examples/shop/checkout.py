@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dddkit.dataclasses import AggregateEvent, EventBroker, InMemoryRepository
+from dddkit.dataclasses import EventBroker, InMemoryRepository
 from dddkit.stories import I, Story, variable
 
 from .basket import Basket, BasketId
@@ -38,7 +38,7 @@ class Checkout(Story):
         basket: Basket = variable()
         products: list[Product] = []
         order: Order = variable()
-        news: list[AggregateEvent] = variable()
+        news: list[object] = variable()
 
     baskets: InMemoryRepository[Basket, BasketId]
     products: InMemoryRepository[Product, ProductId]
@@ -67,7 +67,7 @@ class Checkout(Story):
         for product in state.products:
             await self.products.save(product)
         await self.baskets.save(state.basket)
-        state.news = list(state.order.get_events())
+        state.news = [*state.order.get_events()]
         self.orders.save(state.order)
 
     async def capture_payment(self, state: State) -> None:

@@ -17,7 +17,7 @@ from .stock import Product, ProductId
 class Office:
     """The people behind the shop, and what they have been told."""
 
-    turnover: Money = Money(0)
+    turnover: Money = field(default=Money(0))
     sold: dict[ProductId, int] = field(default_factory=dict[ProductId, int])
     to_buy: list[ProductId] = field(default_factory=list[ProductId])
     letters: list[str] = field(default_factory=list[str])

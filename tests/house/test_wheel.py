@@ -1,0 +1,137 @@
+"""The package as users get it: built, and installed into environments that have nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+STORY = """
+from dddkit.stories import I, Story, StoryState, variable
+
+class Greet(Story):
+    I.greet
+
+    class State(StoryState):
+        name: str
+        greeting: str = variable()
+
+    def greet(self, state: State) -> None:
+        state.greeting = f"hello {state.name}"
+
+state = Greet.State(name="Ada")
+Greet()(state)
+assert state.greeting == "hello Ada"
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to build and install with")
+
+
+def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    # Neither what the tests were started with nor the source tree may help the installed package along.
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MYPYPATH")}
+    return subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    built = run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT, cwd=out)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (path,) = out.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give the Python of a new environment that has the wheel with one extra (or none)."""
+
+    def make(extra: str) -> Path:
+        place = tmp_path_factory.mktemp(f"environment-{extra or 'bare'}")
+        venv.create(place, with_pip=False, symlinks=True)
+        python = place / "bin" / "python"
+        wanted = f"dddkit[{extra}] @ {wheel.as_uri()}" if extra else str(wheel)
+        installed = run(
+            *(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--disable-pip-version-check"),
+            *("-c", ROOT / "constraints.txt", wanted),
+            cwd=place,
+        )
+        assert installed.returncode == 0, installed.stderr
+        return python
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bare(environment: Callable[[str], Path]) -> Path:
+    return environment("")
+
+
+def test_the_wheel_holds_both_packages_typed_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"dddkit/py.typed", "dddkit_mypy/py.typed"} <= set(names)
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {"dddkit", "dddkit_mypy"}
+    assert [name for name in names if name.endswith("licenses/LICENSE")]
+    assert not [name for name in names if name.endswith((".pyc", ".toml", ".yml"))]
+
+
+def test_without_extras_only_typing_extensions_comes_along(bare: Path) -> None:
+    listed = run(sys.executable, "-m", "pip", "--python", bare, "list", "--format=freeze", cwd=bare.parent)
+    wanted = {"dddkit", "typing_extensions"} | ({"exceptiongroup"} if sys.version_info < (3, 11) else set())
+    assert {line.partition("=")[0] for line in listed.stdout.splitlines()} == wanted
+
+
+@pytest.mark.parametrize("module", ["dddkit", "dddkit.dataclasses", "dddkit.stories", "dddkit.exceptions"])
+def test_the_core_imports_without_extras(bare: Path, module: str) -> None:
+    imported = run(bare, "-W", "error", "-c", f"import {module}", cwd=bare.parent)
+    assert (imported.returncode, imported.stderr) == (0, "")
+
+
+def test_a_story_runs_without_extras(bare: Path) -> None:
+    ran = run(bare, "-W", "error", "-c", STORY, cwd=bare.parent)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("module", ["dddkit.pydantic", "dddkit.pydantic.aggregates"])
+def test_a_missing_extra_is_named_with_both_ways_to_get_it(bare: Path, module: str) -> None:
+    refused = run(bare, "-c", f"import {module}", cwd=bare.parent)
+    last = refused.stderr.splitlines()[-1]
+    assert last.startswith("dddkit.exceptions.MissingDependencyError: ")
+    assert "pip install 'dddkit[pydantic]'" in last
+    assert "pip install pydantic" in last
+
+
+def test_with_the_extra_the_pydantic_flavour_works(environment: Callable[[str], Path]) -> None:
+    python = environment("pydantic")
+    program = """
+from dddkit.pydantic import Aggregate, AggregateEvent
+
+class Basket(Aggregate):
+    id: int
+    class Emptied(AggregateEvent): ...
+
+basket = Basket(id=1)
+basket.add_event(Basket.Emptied())
+assert len(basket.pull_events()) == 1
+"""
+    ran = run(python, "-W", "error", "-c", program, cwd=python.parent)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_with_the_extra_mypy_runs_the_plugin(environment: Callable[[str], Path], tmp_path: Path) -> None:
+    python = environment("mypy")
+    (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = dddkit_mypy\nstrict = True\n", encoding="utf-8")
+    (tmp_path / "right.py").write_text(STORY, encoding="utf-8")
+    (tmp_path / "wrong.py").write_text(STORY.replace("I.greet", "I.greeet"), encoding="utf-8")
+    assert run(python, "-m", "mypy", "right.py", cwd=tmp_path).stdout == "Success: no issues found in 1 source file\n"
+    assert "[dddkit-unknown-step]" in run(python, "-m", "mypy", "wrong.py", cwd=tmp_path).stdout
