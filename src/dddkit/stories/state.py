@@ -181,7 +181,7 @@ class StoryState(_Base):
         __state_fields__: ClassVar[dict[str, Any]]
     else:
 
-        def __init__(self, **values):
+        def __init__(self, /, **values):
             for name, default in type(self).__state_fields__.items():
                 if name in values:
                     if default is _VARIABLE:
@@ -202,9 +202,8 @@ class StoryState(_Base):
             story, full_name = _names(cls)
             if name in cls.__state_fields__:
                 raise StoryStateError(f"{full_name}.{name} is not set: no step has set it yet", story, name)
-            if hasattr(
-                _class_value(cls, name), "__get__"
-            ):  # a property has raised an AttributeError: let it say again what is missing
+            if hasattr(_class_value(cls, name), "__get__"):
+                # A property has raised an AttributeError, which Python drops; let it say again what is missing.
                 return object.__getattribute__(self, name)
             raise StoryStateError(f"{full_name} declares no {name!r}; {_hint(cls, name)}", story, name)
 

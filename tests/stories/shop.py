@@ -1,0 +1,95 @@
+"""The story most tests run: a checkout of three steps, sync or async, that fails where the state says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Literal, TypeAlias
+
+import pytest
+
+from dddkit._finished import FINISHED
+from dddkit.stories import I, Story
+
+Colour: TypeAlias = Literal["sync", "async"]
+
+both_colours = pytest.mark.parametrize("colour", ["sync", "async"])
+
+
+class Declined(Exception):
+    """The business error of these tests."""
+
+
+class Notes:
+    """A state that records what happened, and tells a step to fail."""
+
+    def __init__(self, **errors: BaseException) -> None:
+        self.log: list[str] = []
+        self._errors = errors
+
+    def take(self, step: str) -> None:
+        self.log.append(step)
+        if step in self._errors:
+            raise self._errors[step]
+
+
+def checkout(colour: Colour) -> type[Story]:
+    """A new story class, so that hooks of one test never reach another."""
+    if colour == "sync":
+
+        class Checkout(Story):
+            I.reserve
+            I.charge
+            I.ship
+
+            def reserve(self, state: Notes) -> None:
+                state.take("reserve")
+
+            def charge(self, state: Notes) -> None:
+                state.take("charge")
+
+            def ship(self, state: Notes) -> None:
+                state.take("ship")
+
+        return Checkout
+
+    class AsyncCheckout(Story):
+        I.reserve
+        I.charge
+        I.ship
+
+        async def reserve(self, state: Notes) -> None:
+            await asyncio.sleep(0)
+            state.take("reserve")
+
+        async def charge(self, state: Notes) -> None:
+            await asyncio.sleep(0)
+            state.take("charge")
+
+        def ship(self, state: Notes) -> None:
+            state.take("ship")
+
+    AsyncCheckout.__name__ = "Checkout"
+    return AsyncCheckout
+
+
+def finish(called: Awaitable[None]) -> None:
+    """Wait for what calling a story gave."""
+    if called is FINISHED:
+        return
+
+    async def wait() -> None:
+        await called
+
+    asyncio.run(wait())
+
+
+def perform(story: type[Story] | Story, state: Any) -> None:
+    """Run a story to its end, sync or async; whatever it raises comes out."""
+    finish((story() if isinstance(story, type) else story)(state))
+
+
+def listed(steps: Any, *names: str) -> None:
+    """List steps dynamically: `listed(I, "reserve")` in a body, for mistakes that the plugin would report."""
+    for name in names:
+        getattr(steps, name)
