@@ -1,9 +1,170 @@
-"""Which hook asks which rules."""
+"""Which hook asks which rules; contains no rule."""
 
 from __future__ import annotations
 
-from mypy.plugin import Plugin
+from collections.abc import Callable
+from typing import Any, Final
+
+from mypy.nodes import TypeInfo
+from mypy.options import Options
+from mypy.plugin import (
+    AttributeContext,
+    ClassDefContext,
+    MethodContext,
+    MethodSigContext,
+    Plugin,
+    ReportConfigContext,
+)
+from mypy.types import FunctionLike, Type
+
+from dddkit_mypy import _mypy_api as mypy_api
+from dddkit_mypy import _names as names
+from dddkit_mypy._guard import Guard
+from dddkit_mypy._rule import ClassContext, OnAttribute, OnCall, OnClass, OnSignature, Rule
+from dddkit_mypy._stories import Calls, Result, is_story
+from dddkit_mypy.rules import RULES
 
 
 class DDDKitPlugin(Plugin):
     """What mypy talks to."""
+
+    rules: tuple[Rule, ...] = RULES
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        checks = [check for rule in self.rules for check in rule.checks]
+        self._classes: Final = [check for check in checks if isinstance(check, OnClass)]
+        self._attributes: Final[dict[str, list[OnAttribute]]] = {}
+        self._calls: Final[dict[str, list[OnCall]]] = {"__call__": []}
+        self._signatures: Final[dict[str, list[OnSignature]]] = {}
+        for check in checks:
+            if isinstance(check, OnAttribute):
+                self._attributes.setdefault(check.owner, []).append(check)
+            elif isinstance(check, OnCall):
+                self._calls.setdefault(check.name, []).append(check)
+            elif isinstance(check, OnSignature):
+                self._signatures.setdefault(check.name, []).append(check)
+        self._bases: Final = (names.STORY, *{base for check in self._classes for base in check.bases})
+        self._story_calls: Final = Calls()
+
+    def report_config_data(self, ctx: ReportConfigContext) -> dict[str, Any]:
+        """What makes a cache stale: mypy itself looks at our entry module alone."""
+        from dddkit_mypy import __version__
+
+        return {"dddkit_mypy": __version__, "codes": [rule.code.code for rule in self.rules]}
+
+    # --- classes ------------------------------------------------------------------------------------------------
+
+    def get_customize_class_mro_hook(self, fullname: str) -> Callable[[ClassDefContext], None] | None:
+        """Wait for the classes that derive from ours to be analysed; no other hook could do it beside pydantic's."""
+        info = self._class(fullname)
+        if info is None or not any(info.has_base(base) for base in self._bases if base != fullname):
+            return None
+        return self._await_analysis
+
+    def _await_analysis(self, ctx: ClassDefContext) -> None:
+        info = ctx.cls.info
+
+        def then(place: mypy_api.Place) -> None:
+            with Guard(place, ctx.cls, info.name):
+                self._story_calls.make(info)
+            if mypy_api.has_own_metaclass(info):
+                self._check_class(ClassContext(info, place, None, {}))
+
+        place = mypy_api.when_analysed(ctx, then)
+        if is_story(info):
+            self._story_calls.expect(info, place)
+
+    def _class_checked(self, ctx: MethodContext) -> Type:
+        info = mypy_api.class_just_checked(ctx)
+        if info is not None:
+            checker = mypy_api.checker_of(ctx.api)
+            with Guard(checker, ctx.context, info.name):
+                self._story_calls.complete(info, checker.named_generic_type)
+            self._check_class(ClassContext(info, checker, checker, {}))
+        return ctx.default_return_type
+
+    def _check_class(self, ctx: ClassContext) -> None:
+        for check in self._classes:
+            if any(ctx.info.fullname != base and ctx.info.has_base(base) for base in check.bases):
+                with Guard(ctx.api, ctx.info.defn, ctx.info.name):
+                    check.check(ctx)
+
+    # --- calls --------------------------------------------------------------------------------------------------
+
+    def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
+        """Check classes, in the call of `__init_subclass__` that mypy makes up after the body of each; and calls."""
+        owner, _, name = fullname.rpartition(".")
+        if name == "__init_subclass__":
+            return self._class_checked
+        checks = self._calls.get(name)
+        info = None if checks is None else self._class(owner)
+        if checks is None or info is None:
+            return None
+        asked = [check for check in checks if any(info.has_base(base) for base in check.bases)]
+        is_call = name == "__call__" and info.has_base(names.STORY)
+        if not asked and not is_call:
+            return None
+
+        def hook(ctx: MethodContext) -> Type:
+            for check in asked:
+                with Guard(ctx.api, ctx.context, fullname):
+                    check.check(ctx)
+            if is_call:
+                with Guard(ctx.api, ctx.context, fullname):
+                    return self._result(ctx, info)
+            return ctx.default_return_type
+
+        return hook
+
+    def _result(self, ctx: MethodContext, info: TypeInfo) -> Type:
+        """What calling a story gives, where it is called before mypy has inferred the types of its steps."""
+        checker = mypy_api.checker_of(ctx.api)
+        result = self._story_calls.complete(info, checker.named_generic_type)
+        if result is None:
+            return ctx.default_return_type
+        if result is Result.PENDING:
+            mypy_api.try_again_later(checker, "__call__", ctx.context)
+        return result.type(checker.named_generic_type)
+
+    def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
+        """Let rules say what a method expects."""
+        owner, _, name = fullname.rpartition(".")
+        checks = self._signatures.get(name)
+        info = None if checks is None else self._class(owner)
+        if checks is None or info is None:
+            return None
+        asked = [check for check in checks if any(info.has_base(base) for base in check.bases)]
+        if not asked:
+            return None
+
+        def hook(ctx: MethodSigContext) -> FunctionLike:
+            signature: FunctionLike = ctx.default_signature
+            for check in asked:
+                with Guard(ctx.api, ctx.context, fullname):
+                    signature = check.check(ctx)
+            return signature
+
+        return hook
+
+    # --- attributes ---------------------------------------------------------------------------------------------
+
+    def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
+        """Check the attributes that no class declares."""
+        owner, _, name = fullname.rpartition(".")
+        checks = self._attributes.get(owner)
+        info = None if checks is None else self._class(owner)
+        if checks is None or (info is not None and name in info.names):
+            return None
+
+        def hook(ctx: AttributeContext) -> Type:
+            for check in checks:
+                with Guard(ctx.api, ctx.context, fullname):
+                    check.check(ctx, name)
+            return ctx.default_attr_type
+
+        return hook
+
+    def _class(self, fullname: str) -> TypeInfo | None:
+        symbol = self.lookup_fully_qualified(fullname)
+        return symbol.node if symbol is not None and isinstance(symbol.node, TypeInfo) else None

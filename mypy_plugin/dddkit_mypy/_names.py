@@ -1,0 +1,9 @@
+"""Every dotted name of the library that the plugin knows; a test imports each of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+STORY: Final = "dddkit.stories.story.Story"
+STEP_LIST: Final = "dddkit.stories.story.StepList"  # what `I` is an instance of
+IMPORTED_I: Final = "dddkit.stories.story.I"

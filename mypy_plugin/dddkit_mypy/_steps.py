@@ -1,0 +1,106 @@
+"""Whether mypy lets the steps of a story be called with its state: worked out once a class, for the rules that ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from mypy.nodes import Context, SymbolNode, TypeInfo
+from mypy.types import AnyType, Type, TypeOfAny
+
+from dddkit_mypy import _mypy_api as mypy_api
+from dddkit_mypy import _stories as stories
+from dddkit_mypy._mypy_api import Complaint
+from dddkit_mypy._rule import ClassContext
+
+
+class Step(NamedTuple):
+    """A step, and what mypy says to the call `story.name(state)`."""
+
+    name: str
+    context: Context
+    """Where to report: the `I.name`, or what the class has changed about a step it inherits."""
+    node: SymbolNode | None
+    type: Type | None
+    """What is called; None where mypy cannot tell."""
+    state: Type | None
+    """The State of the story; None where it has none that can be told."""
+    misfit: Complaint | None
+    """Why it cannot be called with one argument, whatever its type."""
+    refused: Complaint | None
+    """Why, if it can be called with one argument, that cannot be the state."""
+
+
+def steps_of(ctx: ClassContext) -> list[Step]:
+    """The steps of a story that resolve, as mypy judges them: its own, or those it inherits and has a say in."""
+    if "steps" not in ctx.shared:
+        ctx.shared["steps"] = list(_judge(ctx))
+    steps: list[Step] = ctx.shared["steps"]
+    return steps
+
+
+def _judge(ctx: ClassContext) -> Iterator[Step]:
+    if ctx.checker is None:
+        return
+    story = mypy_api.self_type(ctx.info)
+    state = stories.state_of(story)
+    for name, context in _to_judge(ctx.info):
+        symbol = ctx.info.get(name)
+        if symbol is None:
+            continue  # unknown; or supplied by hand
+        misfit = refused = None
+        anything = AnyType(TypeOfAny.special_form)
+        complaints = _relevant(mypy_api.call_method(ctx.checker, story, name, state or anything, context)[1])
+        if complaints and state is not None:
+            without = _relevant(mypy_api.call_method(ctx.checker, story, name, anything, context)[1])
+            misfit, refused = _first(without), None if without else complaints[0]
+        else:
+            misfit = _first(complaints)
+        called = mypy_api.attribute(ctx.checker, story, name, context)
+        yield Step(name, context, symbol.node, called, state, misfit, refused)
+
+
+def _to_judge(info: TypeInfo) -> Iterator[tuple[str, Context]]:
+    steps = stories.steps_of(info)
+    if steps is None:
+        return
+    if steps.owner is info:
+        seen: set[str] = set()
+        for node in stories.read_body(info.defn).listed:
+            if node.name not in seen and not node.name.startswith("_"):
+                seen.add(node.name)
+                yield node.name, node
+        return
+    new_state = _changed(info, steps.owner, "State")
+    for name in dict.fromkeys(steps.names):
+        if new_state or _changed(info, steps.owner, name):
+            own = info.names.get(name) or info.names.get("State")
+            yield name, info.defn if own is None or own.node is None else own.node
+
+
+def _changed(info: TypeInfo, owner: TypeInfo, name: str) -> bool:
+    mine, theirs = info.get(name), owner.get(name)
+    return (mine and mine.node) is not (theirs and theirs.node)
+
+
+_MISFITS: Final = frozenset({"call-arg", "operator"})
+_REFUSALS: Final = frozenset({"arg-type", "call-overload", "type-var"})
+
+
+def _relevant(complaints: list[Complaint]) -> list[Complaint]:
+    """The complaints about the call itself, without those that the source draws anyway.
+
+    A function borrowed from elsewhere may not accept this class as its `self`; alone, that is no fault of the step.
+    """
+    found: list[Complaint] = []
+    for complaint in complaints:
+        misfit = complaint.code in _MISFITS and not complaint.message.startswith("Cannot call function of unknown type")
+        if misfit or complaint.code in _REFUSALS or complaint.message.endswith("not callable"):
+            found.append(complaint)
+        elif "does not accept self argument" in complaint.message:
+            found.append(Complaint(complaint.message, "self"))
+    return found
+
+
+def _first(complaints: list[Complaint]) -> Complaint | None:
+    return complaints[0] if complaints else None

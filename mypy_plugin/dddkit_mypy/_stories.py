@@ -1,0 +1,381 @@
+"""What a story declares, as mypy sees it: the steps it lists, its State, and what calling it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import Final, NamedTuple
+
+from mypy.nodes import (
+    MDEF,
+    NOT_ABSTRACT,
+    AssignmentStmt,
+    ClassDef,
+    Decorator,
+    DictionaryComprehension,
+    FuncDef,
+    GeneratorExpr,
+    LambdaExpr,
+    MemberExpr,
+    NameExpr,
+    Node,
+    OverloadedFuncDef,
+    SymbolNode,
+    TypeAlias,
+    TypeInfo,
+    Var,
+)
+from mypy.types import (
+    AnyType,
+    CallableType,
+    Instance,
+    NoneType,
+    Overloaded,
+    Type,
+    TypeOfAny,
+    TypeType,
+    TypeVarType,
+    UnionType,
+    get_proper_type,
+)
+from mypy.typevars import fill_typevars_with_any
+
+from dddkit_mypy import _mypy_api as mypy_api
+from dddkit_mypy import _names as names
+
+# --- the body of the class --------------------------------------------------------------------------------------
+
+
+class Body(NamedTuple):
+    """What the statements of a story's body do with `I`."""
+
+    listed: list[MemberExpr]
+    """Each `I.name` that runs, in the order of the source; those that list nothing (`I._name`) are among them."""
+    dynamic: bool
+    """Whether `I` is also used in other ways, as in `getattr(I, name)`: more may be listed than can be seen."""
+    comprehended: list[MemberExpr]
+    """Each `I.name` in a comprehension, which sees the imported `I`."""
+
+
+def read_body(defn: ClassDef) -> Body:
+    """Read the body of a story whose source this run has analysed."""
+    body = Body([], False, [])
+    dynamic = False
+    for node, in_comprehension in _class_scope(defn.defs, False):
+        if isinstance(node, MemberExpr):
+            (body.comprehended if in_comprehension else body.listed).append(node)
+        elif not in_comprehension:
+            dynamic = True
+    return body._replace(dynamic=dynamic)
+
+
+def is_the_list(expr: Node) -> bool:
+    """Whether an expression in the body of a story is its list of steps: the name `I`, imported or the class's own."""
+    return (
+        isinstance(expr, NameExpr)
+        and expr.name == "I"
+        and isinstance(expr.node, Var)
+        and (expr.node.fullname == names.IMPORTED_I or expr.kind == MDEF)
+    )
+
+
+def _class_scope(node: Node, in_comprehension: bool) -> Iterator[tuple[Node, bool]]:
+    """Each `I.name`, and each other use of `I`, that runs with the class statement."""
+    if isinstance(node, ClassDef):
+        return
+    if is_the_list(node) or (isinstance(node, MemberExpr) and is_the_list(node.expr)):
+        yield node, in_comprehension
+        return
+    if isinstance(node, (FuncDef, LambdaExpr)):
+        parts: Iterable[Node] = getattr(node, "arguments", ())  # of a function, only the defaults run here
+    elif isinstance(node, AssignmentStmt):
+        parts = (node.rvalue,)  # `I: ClassVar[Checkout] = steps()` is no use of `I`
+    else:
+        parts = mypy_api.children(node)
+    inside = in_comprehension or isinstance(node, (GeneratorExpr, DictionaryComprehension))
+    for part in parts:
+        yield from _class_scope(part, inside)
+
+
+# --- the steps of a story, out of this run or the cache ---------------------------------------------------------
+
+
+class Steps(NamedTuple):
+    """The steps that a story lists, itself or through a base."""
+
+    owner: TypeInfo
+    """The class whose body lists them."""
+    names: list[str]
+    dynamic: bool
+    """Whether there may be more."""
+
+
+def steps_of(info: TypeInfo) -> Steps | None:
+    """The steps of a story; None when it lists none and inherits none."""
+    for base in info.mro:
+        noted = mypy_api.notes_of(base)
+        if noted.get("steps") or noted.get("dynamic"):
+            return Steps(base, list(noted["steps"]), noted["dynamic"])
+    return None
+
+
+def is_story(info: TypeInfo) -> bool:
+    """Whether a class is a story, other than Story itself."""
+    return info.fullname != names.STORY and info.has_base(names.STORY)
+
+
+def state_of(story: Instance) -> Type | None:
+    """The State of a story, as the type of its objects; None when there is none that can be told."""
+    for base in story.type.mro:
+        symbol = base.names.get("State")
+        if symbol is not None:
+            return _objects_of(symbol.node, base, story)
+    return None
+
+
+def _objects_of(node: SymbolNode | None, owner: TypeInfo, story: Instance) -> Type | None:
+    if isinstance(node, TypeInfo):
+        return fill_typevars_with_any(node)
+    if isinstance(node, TypeAlias):
+        return _told(node.target)
+    if isinstance(node, Var) and node.type is not None:
+        held = get_proper_type(mypy_api.seen_from(node.type, owner, story))
+        if isinstance(held, TypeType):
+            return _told(held.item)
+        if isinstance(held, CallableType) and held.is_type_obj():
+            return _told(held.ret_type)
+    return None
+
+
+def _told(type_: Type) -> Type | None:
+    return None if isinstance(get_proper_type(type_), AnyType) else type_
+
+
+_SUPPLIERS: Final = (
+    "__init__",
+    "__new__",
+    "__post_init__",
+    "__attrs_post_init__",
+    "__getattr__",
+    "__getattribute__",
+)
+
+
+def may_have(info: TypeInfo, name: str) -> bool:
+    """Whether objects of a class may have the attribute, as far as its declaration shows."""
+    if info.get(name) is not None or info.fallback_to_any:
+        return True
+    for base in info.mro:
+        if base.fullname == "builtins.object" or base.fullname == names.STORY:
+            continue
+        if base.slots is not None and name in base.slots:
+            return True
+        for supplier in _SUPPLIERS:
+            symbol = base.names.get(supplier)
+            if symbol is not None and not symbol.plugin_generated:
+                return True
+    return False
+
+
+# --- what calling a story gives ---------------------------------------------------------------------------------
+
+
+class Result(Enum):
+    """What calling a step or a story gives, as far as it matters to who calls it."""
+
+    NONE = "none"
+    COROUTINE = "coroutine"
+    UNKNOWN = "unknown"
+    PENDING = "pending"  # nobody has inferred the type of the step yet
+
+    def type(self, named_type: mypy_api.NamedType) -> Type:
+        """The type of `story(state)`."""
+        if self is Result.NONE:
+            return NoneType()
+        if self is Result.COROUTINE:
+            return mypy_api.coroutine_of_none(named_type)
+        return AnyType(TypeOfAny.explicit)
+
+
+class Calls:
+    """Gives every story its `__call__`.
+
+    A story may hold another one, whose own `__call__` is made later in the same round of analysis: those that wait
+    are known here, and made when they are needed.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, tuple[TypeInfo, mypy_api.Place]] = {}
+
+    def expect(self, info: TypeInfo, place: mypy_api.Place) -> None:
+        """Note a story that is being analysed."""
+        self._waiting[info.fullname] = (info, place)
+
+    def make(self, info: TypeInfo) -> None:
+        """Read the steps of a story that has been analysed, and give it its `__call__`."""
+        waiting = self._waiting.pop(info.fullname, None)
+        if waiting is None:
+            return
+        place = waiting[1]
+        for base in info.mro[1:]:
+            self.make(base)
+            if base.fullname not in ("builtins.object", names.STORY):
+                place.depend_on(base)
+        body = read_body(info.defn)
+        listed = [node.name for node in body.listed if not node.name.startswith("_")]
+        notes: dict[str, object] = {"steps": listed, "dynamic": body.dynamic}
+        mypy_api.note(info, notes)
+        if not _is_ours(info):
+            return
+        decision = _Decision(self, info, place.analyzer.named_type)
+        if decision.result is not None:
+            notes["pending"] = decision.result is Result.PENDING
+            mypy_api.generate_call(place.analyzer, info, decision.result.type(place.analyzer.named_type))
+        for used in decision.used:
+            place.depend_on(used)
+
+    def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
+        """Decide again what calling a story gives, once the types of its steps may have been inferred.
+
+        None when it has been decided before.
+        """
+        for base in info.mro:
+            symbol = base.names.get("__call__")
+            if symbol is not None:
+                break
+        else:
+            return None
+        notes = mypy_api.notes_of(base)
+        if not notes.get("pending") or not isinstance(symbol.node, FuncDef):
+            return None
+        result = _Decision(self, base, named_type).result
+        if result is not None and result is not Result.PENDING:
+            notes["pending"] = False
+            mypy_api.set_result(symbol.node, result.type(named_type))
+        return result
+
+
+class _Decision:
+    """What calling one story gives."""
+
+    def __init__(self, calls: Calls, info: TypeInfo, named_type: mypy_api.NamedType) -> None:
+        self._calls = calls
+        self._story = mypy_api.self_type(info)
+        self._named_type = named_type
+        self.used: set[TypeInfo] = set()
+        """The classes, beside its own bases, that decide it."""
+        steps = steps_of(info)
+        self.result = None if steps is None else self._of_steps(steps)
+        """None when the story has no steps."""
+
+    def _of_steps(self, steps: Steps) -> Result:
+        results = [self._of_step(name) for name in steps.names]
+        if Result.COROUTINE in results:
+            return Result.COROUTINE
+        if Result.PENDING in results:
+            return Result.PENDING
+        return Result.UNKNOWN if steps.dynamic or Result.UNKNOWN in results else Result.NONE
+
+    def _of_step(self, name: str) -> Result:
+        result = self._of_member(self._story, name)
+        symbol = self._story.type.get(name)
+        if (
+            result is Result.COROUTINE
+            and symbol is not None
+            and isinstance(symbol.node, FuncDef)
+            and not symbol.node.is_coroutine
+            and symbol.node.abstract_status == NOT_ABSTRACT
+        ):
+            return Result.NONE  # a mistake: at run time, nothing but `async def` makes a method async
+        return result
+
+    def _of_member(self, owner: Instance, name: str) -> Result:
+        """What calling a method gives, or what a field holds."""
+        for base in owner.type.mro:
+            symbol = base.names.get(name)
+            if symbol is not None:
+                return self._of_node(symbol.node, base, owner)
+        return Result.UNKNOWN
+
+    def _of_node(self, node: SymbolNode | None, base: TypeInfo, owner: Instance) -> Result:
+        if isinstance(node, FuncDef):
+            return Result.COROUTINE if node.is_coroutine else self._of_type(node.type, base, owner)
+        if isinstance(node, Decorator):
+            if node.var.type is None:
+                return Result.PENDING
+            return self._of_type(_value(node.var) if node.func.is_property else node.var.type, base, owner)
+        if isinstance(node, OverloadedFuncDef):
+            first = node.items[0]
+            if node.is_property and isinstance(first, Decorator):
+                return self._of_type(_value(first.var), base, owner)
+            return self._of_type(node.type, base, owner)
+        if isinstance(node, Var):
+            pending = node.type is None and node.is_inferred
+            return Result.PENDING if pending else self._of_type(node.type, base, owner)
+        return Result.NONE if isinstance(node, TypeInfo) else Result.UNKNOWN
+
+    def _of_type(self, type_: Type | None, base: TypeInfo, owner: Instance) -> Result:
+        """What calling an object gives whose type is written in the class `base`, and seen from `owner`."""
+        if type_ is None:
+            return Result.UNKNOWN
+        return self._of_object(mypy_api.seen_from(type_, base, owner))
+
+    def _of_object(self, type_: Type) -> Result:
+        called = get_proper_type(type_)
+        if isinstance(called, TypeVarType):
+            called = get_proper_type(called.upper_bound)
+        if isinstance(called, CallableType):
+            return Result.NONE if called.is_type_obj() else _of_returned(called.ret_type)
+        if isinstance(called, Overloaded):
+            return _agreed(_of_returned(item.ret_type) for item in called.items)
+        if isinstance(called, UnionType):
+            items = [item for item in called.items if not isinstance(get_proper_type(item), NoneType)]
+            return _agreed(self._of_object(item) for item in items)
+        if isinstance(called, TypeType):
+            return Result.NONE
+        if isinstance(called, Instance):
+            if called.type is self._story.type:
+                return Result.UNKNOWN  # it runs itself
+            self.used.add(called.type)
+            self._calls.make(called.type)
+            if self._calls.complete(called.type, self._named_type) is Result.PENDING:
+                return Result.PENDING
+            return self._of_member(called, "__call__")
+        return Result.UNKNOWN
+
+
+def _value(getter: Var) -> Type | None:
+    """The type of a property."""
+    type_ = get_proper_type(getter.type)
+    return type_.ret_type if isinstance(type_, CallableType) else None
+
+
+def _is_ours(info: TypeInfo) -> bool:
+    """Whether nobody has written the `__call__` of a story by hand."""
+    for base in info.mro:
+        symbol = base.names.get("__call__")
+        if symbol is not None and not symbol.plugin_generated:
+            return base.fullname == names.STORY
+    return False
+
+
+def _agreed(results: Iterable[Result]) -> Result:
+    different = set(results)
+    return different.pop() if len(different) == 1 else Result.UNKNOWN
+
+
+def _of_returned(type_: Type) -> Result:
+    """What a step does that returns this."""
+    returned = get_proper_type(type_)
+    if isinstance(returned, TypeVarType):
+        returned = get_proper_type(returned.upper_bound)
+    if isinstance(returned, AnyType):
+        return Result.UNKNOWN
+    if isinstance(returned, UnionType):
+        return _agreed(_of_returned(item) for item in returned.items)
+    if isinstance(returned, Instance):
+        if returned.type.fullname == "builtins.object":
+            return Result.UNKNOWN
+        if returned.type.has_base("typing.Awaitable") or returned.type.get("__await__") is not None:
+            return Result.COROUTINE
+    return Result.NONE

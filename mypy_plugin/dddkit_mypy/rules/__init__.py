@@ -1,0 +1,14 @@
+"""The rules, in the order of the catalogue."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dddkit_mypy._rule import Rule
+from dddkit_mypy.rules import step_signature, step_state, unknown_step
+
+RULES: Final[tuple[Rule, ...]] = (
+    unknown_step.RULE,
+    step_signature.RULE,
+    step_state.RULE,
+)

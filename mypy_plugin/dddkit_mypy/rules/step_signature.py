@@ -1,0 +1,95 @@
+"""A step is called as `step(state)`; whether it can be, mypy knows, but nothing in the source calls it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from mypy.nodes import Decorator, FuncDef
+
+from dddkit_mypy import _names as names
+from dddkit_mypy import _steps as steps
+from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+
+_TITLE: Final = "Every step can be called with the state alone"
+CODE: Final = new_code("dddkit-step-signature", _TITLE)
+
+# What mypy says about a call that is not in the source; our own message has named class and step by then.
+_OF_THE_CALL: Final = re.compile(r' (?:in call to|for) "[^"]*"(?: of "[^"]*")?')
+
+
+def check(ctx: ClassContext) -> None:
+    """Report the steps that take another number or kind of arguments than one, by position."""
+    for step in steps.steps_of(ctx):
+        if step.misfit is not None:
+            ctx.report(f"{ctx.info.name}: I.{step.name} {_what(step)}", step.context, CODE)
+
+
+def _what(step: steps.Step) -> str:
+    name = step.name
+    assert step.misfit is not None
+    if step.misfit.message.endswith("not callable"):
+        return f"cannot be called: {step.misfit.message}; a step is a method, or a field that holds a callable"
+    if _forgets_self(step):
+        return f"takes no self; write def {name}(self, state), or make it a @staticmethod"
+    said = _OF_THE_CALL.sub("", step.misfit.message)
+    return f"cannot be called as {name}(state): {said[:1].lower()}{said[1:]}; a step takes the state and nothing else"
+
+
+def _forgets_self(step: steps.Step) -> bool:
+    """Whether the one parameter of a method is meant to be the state."""
+    assert step.misfit is not None
+    if step.misfit.code == "self":
+        return True
+    function = step.node.func if isinstance(step.node, Decorator) else step.node
+    return (
+        isinstance(function, FuncDef)
+        and not function.is_static
+        and not function.is_class
+        and not function.is_property
+        and len(function.arg_names) == 1
+        and function.arg_names[0] != "self"
+    )
+
+
+RULE: Final = Rule(
+    code=CODE,
+    title=_TITLE,
+    reason=(
+        "The story calls each step with one positional argument, the state. What a step needs beside it belongs to "
+        "the state, when it differs from run to run, or to the fields of the story, when it does not. Methods are "
+        "judged by the runtime when the class is defined, injected callables only by this rule."
+    ),
+    bad="""\
+from dataclasses import dataclass
+
+from dddkit.stories import I, Story, StoryState
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.charge
+
+    class State(StoryState):
+        order_id: int
+
+    def charge(self, state: State, amount: int) -> None: ...
+""",
+    good="""\
+from dataclasses import dataclass
+
+from dddkit.stories import I, Story, StoryState
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.charge
+
+    class State(StoryState):
+        order_id: int
+        amount: int
+
+    def charge(self, state: State) -> None: ...
+""",
+    checks=(OnClass((names.STORY,), check),),
+)

@@ -1,0 +1,113 @@
+"""A step's parameter and the story's State are written in two places; nothing but a call would compare them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy.messages import format_type, format_type_distinctly
+from mypy.subtypes import is_subtype
+from mypy.types import CallableType, Instance, Type, get_proper_type
+
+from dddkit_mypy import _names as names
+from dddkit_mypy import _steps as steps
+from dddkit_mypy import _stories as stories
+from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+
+_TITLE: Final = "Every step accepts the State of its story"
+CODE: Final = new_code("dddkit-step-state", _TITLE)
+
+
+def check(ctx: ClassContext) -> None:
+    """Report the steps whose parameter is neither the State, nor a supertype of it, nor a protocol it satisfies."""
+    if ctx.checker is None:
+        return
+    options = ctx.checker.options
+    for step in steps.steps_of(ctx):
+        if step.state is None or step.misfit is not None:
+            continue
+        prefix = f"{ctx.info.name}: I.{step.name}"
+        inner = _state_of_nested(step.type)
+        if inner is not None and not is_subtype(step.state, inner):
+            expected, given = format_type_distinctly(inner, step.state, options=options)
+            message = (
+                f"{prefix} is a story whose State is {expected}, which the State of {ctx.info.name}, {given}, is not; "
+                f"derive the one from the other, or give the inner story a Protocol for its State"
+            )
+        elif step.refused is not None:
+            wanted = _parameter(step.type)
+            if wanted is not None:
+                expected, given = format_type_distinctly(wanted, step.state, options=options)
+                message = f"{prefix} takes {expected}, but the State of {ctx.info.name} is {given}"
+                message = f"{message}; let it take the State, or a supertype of it"
+            else:
+                given = format_type(step.state, options)
+                said = step.refused.message.splitlines()[0]
+                message = f"{prefix} does not accept the State of {ctx.info.name}, {given}: {said}"
+        else:
+            continue
+        ctx.report(message, step.context, CODE)
+
+
+def _state_of_nested(step: Type | None) -> Type | None:
+    held = get_proper_type(step)
+    if isinstance(held, Instance) and stories.is_story(held.type):
+        return stories.state_of(held)
+    return None
+
+
+def _parameter(step: Type | None) -> Type | None:
+    """The type of the one parameter, where there are no variants to choose from."""
+    called = get_proper_type(step)
+    if isinstance(called, CallableType) and called.arg_types and not called.variables:
+        return called.arg_types[0]
+    return None
+
+
+RULE: Final = Rule(
+    code=CODE,
+    title=_TITLE,
+    reason=(
+        "The step would read what the state does not have, or be refused the one it was written for. A supertype of "
+        "the State is fine, and a Protocol that it satisfies: that is how steps and whole stories are shared. The "
+        "runtime cannot see this mistake."
+    ),
+    bad="""\
+from dataclasses import dataclass
+
+from dddkit.stories import I, Story, StoryState
+
+
+class Payment(StoryState):
+    card: str
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.charge
+
+    class State(StoryState):
+        order_id: int
+
+    def charge(self, state: Payment) -> None: ...
+""",
+    good="""\
+from dataclasses import dataclass
+
+from dddkit.stories import I, Story, StoryState
+
+
+class Payment(StoryState):
+    card: str
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.charge
+
+    class State(Payment):
+        order_id: int
+
+    def charge(self, state: Payment) -> None: ...
+""",
+    checks=(OnClass((names.STORY,), check),),
+)

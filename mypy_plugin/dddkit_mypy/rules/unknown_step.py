@@ -1,0 +1,144 @@
+"""`I.name` is an attribute of a list that takes any name; only the story knows which names are its own."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Final
+
+from mypy.nodes import ClassDef, MemberExpr, NameExpr, RefExpr, TypeInfo, Var
+from mypy.plugin import AttributeContext
+from mypy.types import AnyType, get_proper_type
+
+from dddkit_mypy import _mypy_api as mypy_api
+from dddkit_mypy import _names as names
+from dddkit_mypy import _stories as stories
+from dddkit_mypy._rule import ClassContext, OnAttribute, OnClass, Rule, new_code
+
+_TITLE: Final = "Every `I.name` lists a step of its story"
+CODE: Final = new_code("dddkit-unknown-step", _TITLE)
+
+
+def check_listing(ctx: AttributeContext, name: str) -> None:
+    """Judge an `I.name` by where it stands, and by the names its story has."""
+    node = ctx.context
+    if not isinstance(node, MemberExpr) or not isinstance(node.expr, RefExpr) or node.expr.fullname != names.IMPORTED_I:
+        return  # a list that somebody has been handed
+    checker = mypy_api.checker_of(ctx.api)
+    story = checker.scope.active_class()
+    if story is not None and story.fallback_to_any and not stories.is_story(story):
+        return  # it may be one
+    message = _misplaced(node, story) or (None if story is None else _unknown(story, name))
+    if message is not None:
+        checker.fail(message, node, code=CODE)
+
+
+def check_own_list(ctx: ClassContext) -> None:
+    """Judge what the form `I: ClassVar[Checkout] = steps()` hides: names that mypy finds, but that list nothing."""
+    for node in stories.read_body(ctx.info.defn).listed:
+        if not isinstance(node.expr, NameExpr) or node.expr.fullname == names.IMPORTED_I:
+            continue
+        own = node.expr.node
+        untyped = isinstance(own, Var) and isinstance(get_proper_type(own.type), AnyType)
+        if untyped or node.name.startswith("_"):  # other names, mypy looks up by itself
+            message = _unknown(ctx.info, node.name)
+            if message is not None:
+                ctx.report(message, node, CODE)
+
+
+def _misplaced(node: MemberExpr, story: TypeInfo | None) -> str | None:
+    """What is wrong with an `I.name` that the list of the story never sees."""
+    written = f"{_dotted(node.expr)}.{node.name}"
+    if story is None:
+        return f"{written} lists nothing here; steps are listed in the body of a class that derives from Story"
+    if not stories.is_story(story):
+        return f"{story.name}: {written} lists nothing, as {story.name} does not derive from Story"
+    if _dotted(node.expr) != "I":
+        return f'{story.name}: {written} lists nothing; in a story the list is called "I": write I.{node.name}'
+    if _in_comprehension(node, story.defn):
+        return (
+            f"{story.name}: {written} lists nothing in a comprehension; "
+            f"write a for statement, with getattr(I, name) where names are computed"
+        )
+    return None
+
+
+def _unknown(story: TypeInfo, name: str) -> str | None:
+    if name.startswith("_"):
+        return f"{story.name}: I.{name} lists nothing; names of steps do not begin with an underscore"
+    if stories.may_have(story, name):
+        return None
+    near = get_close_matches(name, _names_of(story), n=1)
+    advice = f'did you mean "{near[0]}"?' if near else f'define a method "{name}" or a field that holds a callable'
+    return f"{story.name}: I.{name} names no step; {advice}"
+
+
+def _names_of(story: TypeInfo) -> list[str]:
+    """What somebody who misspelt a step may have meant."""
+    return [
+        name
+        for base in story.mro
+        if base.fullname not in (names.STORY, "builtins.object")
+        for name in base.names
+        if not name.startswith("_") and name not in ("I", "State")
+    ]
+
+
+def _in_comprehension(node: MemberExpr, defn: ClassDef) -> bool:
+    return any(node is inside for inside in stories.read_body(defn).comprehended)
+
+
+def _dotted(expr: object) -> str:
+    if isinstance(expr, MemberExpr):
+        return f"{_dotted(expr.expr)}.{expr.name}"
+    return expr.name if isinstance(expr, NameExpr) else "..."
+
+
+RULE: Final = Rule(
+    code=CODE,
+    title=_TITLE,
+    reason=(
+        "A misspelt step is found by the runtime when the class is defined, one whose name an `__init__` might supply "
+        "only when the story is called. `I._name` lists nothing, nor does an `I` that is not the one of a story's "
+        "body: in a function, in a class that is no story, in a comprehension, or imported under another name."
+    ),
+    bad="""\
+from dataclasses import dataclass
+
+from dddkit.stories import I, Story, StoryState
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.reserve
+    I.shpi
+
+    class State(StoryState):
+        order_id: int
+
+    def reserve(self, state: State) -> None: ...
+
+    def ship(self, state: State) -> None: ...
+""",
+    good="""\
+from dataclasses import dataclass
+
+from dddkit.stories import I, Story, StoryState
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.reserve
+    I.ship
+
+    class State(StoryState):
+        order_id: int
+
+    def reserve(self, state: State) -> None: ...
+
+    def ship(self, state: State) -> None: ...
+""",
+    checks=(
+        OnAttribute(names.STEP_LIST, check_listing),
+        OnClass((names.STORY,), check_own_list),
+    ),
+)
