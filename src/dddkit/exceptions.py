@@ -66,6 +66,9 @@ class UnhandledEventError(DDDKitError, NotImplementedError):
         self.aggregate = aggregate
 
     def __str__(self) -> str:
+        if isinstance(self.event, type):
+            name = self.event.__qualname__
+            return f"an event is an instance, and {name} is a class; publish {name}(...)"
         event = type(self.event).__qualname__
         if self.aggregate is not None:
             return (

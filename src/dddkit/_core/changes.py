@@ -10,12 +10,12 @@ from inspect import getattr_static, iscoroutinefunction
 from operator import attrgetter
 from threading import current_thread
 from types import FunctionType
-from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeAlias, TypeVar, final
 
 from typing_extensions import Self
 
 from dddkit._core.events import Recordable
-from dddkit._core.recording import Recording, give_up, remaining
+from dddkit._core.recording import Recording, give_up, pending_events, remaining
 from dddkit.exceptions import ChangesResultError, UnhandledEventError
 
 __all__ = ["ChangesHandler"]
@@ -75,25 +75,35 @@ class ChangesHandler(Generic[AggregateT, ResultT]):
             UnhandledEventError: an event has no handler.
             ChangesResultError: a field of the result was never set, and has no default.
         """
-        block = _open_block(self)
-        events = aggregate.get_events()
-        if block is not None:
-            events = remaining(events, block.folded(aggregate))
-        result: ResultT = _folding_of(type(self)).fold(self, aggregate, events)
-        if block is not None:
-            block.note(aggregate, events)
+        cls = type(self)
+        folding = cls.__folding__
+        if folding is None or folding.owner is not cls:
+            folding = cls.__folding__ = _Folding(cls)
+        pending = pending_events(aggregate)
+        block = _open_block(self, self._block) if _blocks.get() or self._block is not None else None
+        events = pending[:] if block is None else remaining(pending, block.folded(aggregate))
+        result: ResultT = folding.fold(self, aggregate, events)
+        if block is None:
+            give_up(pending, events)
         else:
-            give_up(aggregate, events)
+            block.note(aggregate, events)
         return result
+
+    if not TYPE_CHECKING:  # the signature is that of the class's `__init__`
+
+        def __new__(cls, *_arguments: object, **_fields: object) -> Self:
+            handler = super().__new__(cls)
+            handler._block = None
+            return handler
 
     def __enter__(self) -> Self:
         mine = copy(self)
-        mine._block = block = _Block(self, _open_block(self))
+        mine._block = block = _Block(self, _open_block(self, self._block))
         _blocks.set((*_blocks.get(), block))
         return mine
 
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
-        block = _open_block(self, opened_here=True)
+        block = _open_block(self)
         if block is None:
             raise RuntimeError(f"{type(self).__qualname__}: the block was opened by another task or thread")
         _blocks.set(tuple(other for other in _blocks.get() if other is not block))
@@ -116,9 +126,8 @@ class _Block:
         self.owner: Final = _current_owner()
         self.closed = False
         self._enclosing: Final = enclosing
-        self._folded: dict[
-            int, tuple[Recording, list[Recordable]]
-        ] = {}  # the aggregate is kept, so its id stays its own
+        # By id: aggregates are equal by identity, and may be unhashable. Kept, so that the id stays its own.
+        self._folded: dict[int, tuple[Recording, list[Recordable]]] = {}
 
     def folded(self, aggregate: Recording) -> list[Recordable]:
         """What this block, and those around it, have folded of the aggregate."""
@@ -132,21 +141,20 @@ class _Block:
         self.closed = True
         if give_up_events:
             for aggregate, events in self._folded.values():
-                give_up(aggregate, events)
+                give_up(pending_events(aggregate), events)
         self._folded = {}
 
 
 _blocks: Final[ContextVar[tuple[_Block, ...]]] = ContextVar("dddkit_changes_blocks", default=())
 
 
-def _open_block(handler: object, *, opened_here: bool = False) -> _Block | None:
+def _open_block(handler: object, made_for: _Block | None = None) -> _Block | None:
     """The innermost block that the current task or thread has open on the handler, or that the handler was made for."""
     if blocks := _blocks.get():
         owner = _current_owner()
         for block in reversed(blocks):
             if block.handler is handler and block.owner is owner and not block.closed:
                 return block
-    made_for: _Block | None = None if opened_here else getattr(handler, "_block", None)
     return None if made_for is None or made_for.closed else made_for
 
 
@@ -185,7 +193,8 @@ class _Folding:
     def fold(self, handler: object, aggregate: Recording, events: Iterable[Recordable]) -> Any:
         if self._is_plain:
             worker: Any = object.__new__(self.owner)
-            worker.__dict__.update(handler.__dict__)
+            if attributes := handler.__dict__:
+                worker.__dict__.update(attributes)
         else:
             worker = copy(handler)
         worker._clear_state()
@@ -230,13 +239,6 @@ class _Folding:
                 yield defaults[field]
 
 
-def _folding_of(cls: type[ChangesHandler[Any, Any]]) -> _Folding:
-    folding: _Folding | None = cls.__folding__
-    if folding is None or folding.owner is not cls:
-        folding = cls.__folding__ = _Folding(cls)
-    return folding
-
-
 def _default(handle: _Fold) -> _Fold:
     """The handler of all the events that nothing is registered for: that it is not implemented means them."""
 
@@ -265,10 +267,9 @@ def _is_plain(cls: type) -> bool:
 
 
 def _check_result_type(cls: type) -> Any:
-    declared: Any = getattr(cls, "result_type", None)
-    is_class: bool = isinstance(declared, type)
-    if not (is_class and issubclass(declared, tuple) and hasattr(declared, "_fields")):
+    declared: object = getattr(cls, "result_type", None)
+    if not (isinstance(declared, type) and tuple in declared.__mro__ and hasattr(declared, "_fields")):
         raise TypeError(
             f"{cls.__qualname__}.result_type is {declared!r}; set it to the NamedTuple that the handler folds into"
         )
-    return getattr(cls, "result_type", None)
+    return declared

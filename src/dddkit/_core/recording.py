@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, SupportsIndex
 
 from dddkit._core.events import Recordable
 
-__all__ = ["Recording", "carry_version", "copied", "give_up", "remaining", "set_version", "version_of"]
+__all__ = [
+    "Recording",
+    "carry_version",
+    "copied",
+    "give_up",
+    "pending_events",
+    "remaining",
+    "set_version",
+    "version_of",
+]
 
 OURS: Final = ("_pending_events", "_stored_version")
 """The slots that an aggregate of either flavour has beside its fields."""
@@ -32,21 +41,18 @@ class Recording:
         """Record what has happened to the aggregate; of either flavour, in order."""
         if not isinstance(event, Recordable):  # pyright: ignore[reportUnnecessaryIsInstance]  # not all use a checker
             raise TypeError(_refusal(self, event))
-        try:
-            self._pending_events.append(event)
-        except AttributeError:  # the first one; also where an ORM has made the object without `__init__`
-            object.__setattr__(self, "_pending_events", [event])
+        pending_events(self).append(event)
 
     def get_events(self) -> list[Recordable]:
         """Read the pending events, oldest first. The list is yours."""
-        return list(_pending(self))
+        return list(pending_events(self))
 
     def clear_events(self) -> None:
         """Forget the pending events.
 
         Call it once the transaction has committed: until then they are the only record of what changed.
         """
-        _pending(self).clear()
+        pending_events(self).clear()
 
     def pull_events(self) -> list[Recordable]:
         """Take the pending events, oldest first, and leave none: for publishing each exactly once."""
@@ -63,6 +69,16 @@ class Recording:
         make, arguments, state, items, pairs, setter = (*reduced, *[None] * 6)[:6]
         moved = {name: getattr(self, name) for name in OURS if getattr(self, name, None) is not None}
         return make, arguments, (_without_ours(state), moved, setter), items, pairs, _set_moved_state
+
+
+def pending_events(aggregate: Recording) -> list[Recordable]:
+    """The list itself; made on demand, as an ORM makes the object without `__init__`."""
+    try:
+        return aggregate._pending_events  # pyright: ignore[reportPrivateUsage]  # the functions of this module own it
+    except AttributeError:
+        pending: list[Recordable] = []
+        object.__setattr__(aggregate, "_pending_events", pending)
+        return pending
 
 
 def copied(aggregate: Recording, memo: dict[int, Any] | None = None) -> Any:
@@ -94,10 +110,9 @@ def remaining(events: Sequence[Recordable], folded: Sequence[Recordable]) -> lis
     return left
 
 
-def give_up(aggregate: Recording, events: list[Recordable]) -> None:
-    """Forget these pending events, and keep those that were recorded since."""
-    pending = _pending(aggregate)
-    if pending == events:  # nothing was recorded since
+def give_up(pending: list[Recordable], events: list[Recordable]) -> None:
+    """Remove these from the pending events, and keep what was recorded since."""
+    if pending == events:
         pending.clear()
     else:
         pending[:] = remaining(pending, events)
@@ -119,14 +134,6 @@ def carry_version(source: Recording, target: Recording) -> None:
         set_version(target, version)
 
 
-def _pending(aggregate: Recording) -> list[Recordable]:
-    pending: list[Recordable] | None = getattr(aggregate, "_pending_events", None)
-    if pending is None:
-        pending = []
-        object.__setattr__(aggregate, "_pending_events", pending)
-    return pending
-
-
 def _refusal(aggregate: object, event: object) -> str:
     owner = type(aggregate).__qualname__
     if isinstance(event, type) and issubclass(event, Recordable):
@@ -143,8 +150,7 @@ def _without_ours(state: Any) -> Any:
 
 def _has_slots(state: Any) -> bool:
     """Whether it is the state Python itself takes of an object with slots: its `__dict__`, and what the slots hold."""
-    parts: tuple[Any, ...] = state if type(state) is tuple else ()
-    return len(parts) == 2 and isinstance(parts[1], dict)
+    return state.__class__ is tuple and len(state) == 2 and isinstance(state[1], dict)
 
 
 def _set_moved_state(

@@ -10,7 +10,7 @@ from typing_extensions import Self
 from dddkit._core.identity import Identified, declares_field, own_annotations
 from dddkit._core.recording import Recording, copied
 
-__all__ = ["Aggregate", "Declared", "Entity", "Frozen", "ValueObject"]
+__all__ = ["Aggregate", "Declared", "Entity", "Frozen", "ValueObject", "stand_in"]
 
 
 class Declared:
@@ -22,21 +22,44 @@ class Declared:
     __slots__ = ()
 
     __unjudged__: ClassVar[bool] = False
+    __stand_in__: ClassVar[type[Declared]]
     __decorator__: ClassVar[str] = "@dataclass(kw_only=True)"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for base in cls.__bases__:
             if base.__dict__.get("__unjudged__", False):
-                _judge(base)
+                judge(base)
         cls.__unjudged__ = any(declares_field(cls, kind) for kind in own_annotations(cls).values())
 
     if not TYPE_CHECKING:  # the signature is that of the class's `__init__`
 
         def __new__(cls, *_arguments: object, **_fields: object) -> Self:
             if cls.__unjudged__:
-                _judge(cls)
+                cls = judge(cls)
             return super().__new__(cls)
+
+
+def judge(cls: type[Declared]) -> type[Declared]:
+    """Refuse the class if it declares fields that nothing sets; else say what to make when it is called."""
+    if not {"__dataclass_fields__", "__attrs_attrs__", "__init__", "__new__"} & cls.__dict__.keys():
+        fields = [name for name, kind in own_annotations(cls).items() if declares_field(cls, kind)]
+        raise TypeError(
+            f"{cls.__qualname__} declares {', '.join(fields)}, but nothing sets them; "
+            f"decorate the class with {cls.__decorator__}, or write its __init__"
+        )
+    cls.__unjudged__ = "__stand_in__" in cls.__dict__
+    stand_in: type[Declared] = cls.__dict__.get("__stand_in__", cls)
+    return stand_in
+
+
+def stand_in(base: type[Declared], for_it: type[Declared]) -> None:
+    """Make this subclass when the base itself is called, which has no room for its fields.
+
+    Bases have empty slots, so that a slotted class of yours has no `__dict__`, and may have several bases.
+    """
+    base.__stand_in__ = for_it
+    base.__unjudged__ = True
 
 
 class Frozen(Declared):
@@ -87,13 +110,3 @@ class ValueObject(Frozen):
     """
 
     __slots__ = ()
-
-
-def _judge(cls: type[Declared]) -> None:
-    if not {"__dataclass_fields__", "__attrs_attrs__", "__init__", "__new__"} & cls.__dict__.keys():
-        fields = [name for name, kind in own_annotations(cls).items() if declares_field(cls, kind)]
-        raise TypeError(
-            f"{cls.__qualname__} declares {', '.join(fields)}, but nothing sets them; "
-            f"decorate the class with {cls.__decorator__}, or write its __init__"
-        )
-    cls.__unjudged__ = False

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from dddkit._core.broker import EventBroker
 from dddkit._core.events import Recordable, current_time, new_event_id
-from dddkit.dataclasses.aggregates import Frozen
+from dddkit.dataclasses.aggregates import Frozen, stand_in
 
 __all__ = ["AggregateEvent", "DomainEvent", "EventBroker"]
 
@@ -45,3 +45,15 @@ class DomainEvent(Frozen):
     id: UUID = field(default_factory=new_event_id, kw_only=True)
     version: int = field(default=1, kw_only=True)
     occurred_on: datetime = field(default_factory=current_time, kw_only=True)
+
+
+class PlainAggregateEvent(AggregateEvent):
+    """An AggregateEvent of no class of its own, as `AggregateEvent()` makes it."""
+
+
+class PlainDomainEvent(DomainEvent):
+    """A DomainEvent of no class of its own, as `DomainEvent()` makes it."""
+
+
+stand_in(AggregateEvent, PlainAggregateEvent)
+stand_in(DomainEvent, PlainDomainEvent)

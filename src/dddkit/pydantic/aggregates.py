@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from copy import copy
+from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import Self
 
@@ -18,6 +19,15 @@ except ModuleNotFoundError as error:
     raise MissingDependencyError("pydantic", "pydantic", "pydantic") from error
 
 __all__ = ["Aggregate", "Entity", "ValueObject"]
+
+_STATE: Final = (
+    "__dict__",
+    "__pydantic_extra__",
+    "__pydantic_fields_set__",
+    "__pydantic_private__",
+    "_pending_events",
+)
+"""What a validator may change in an object: a failed assignment leaves no event behind either."""
 
 
 class Entity(Identified, BaseModel):
@@ -37,12 +47,13 @@ class Entity(Identified, BaseModel):
     if not TYPE_CHECKING:  # checkers would take any attribute to be assignable
 
         def __setattr__(self, name: str, value: object) -> None:
-            before = self.__getstate__()
+            before = {part: copy(getattr(self, part)) for part in _STATE if hasattr(self, part)}
             try:
                 super().__setattr__(name, value)
             except BaseException:
-                # A model validator judges the object after pydantic has changed it.
-                self.__setstate__(before)
+                # A model validator judges the object when pydantic has changed it already.
+                for part, was in before.items():
+                    object.__setattr__(self, part, was)
                 raise
 
 
