@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from mypy import nodes, patterns
 from mypy.checker import TypeChecker
@@ -164,14 +164,16 @@ def generate_call(analyzer: SemanticAnalyzer, info: TypeInfo, result: Type) -> N
     made = add_method_to_class(analyzer, info.defn, "__call__", [state], result)
     info.defn.defs.body.remove(made)
     assert isinstance(made, FuncDef)
-    assert isinstance(made.type, CallableType)
-    made.type = made.type.copy_modified(arg_names=["self", None])
+    set_result(made, result)
 
 
-def set_result(method: FuncDef, result: Type) -> None:
-    """Give a generated method another result."""
-    assert isinstance(method.type, CallableType)
-    method.type = method.type.copy_modified(ret_type=result)
+def set_result(call: FuncDef, result: Type) -> None:
+    """Give a generated `__call__` this result."""
+    old = call.type
+    assert isinstance(old, CallableType)
+    names = ["self", None]  # one cannot write story(state=state)
+    made = CallableType(old.arg_types, old.arg_kinds, names, result, old.fallback, old.name, old.definition)
+    call.type = made
 
 
 def coroutine_of_none(named_type: NamedType) -> Instance:
@@ -284,7 +286,8 @@ def walk(node: Node) -> Iterator[Node]:
 
 def _flat(found: Any) -> Iterator[Node]:
     if isinstance(found, (list, tuple)):
-        for item in found:
+        items = cast("Iterable[Any]", found)
+        for item in items:
             yield from _flat(item)
     elif isinstance(found, Node) and not (isinstance(found, nodes.Block) and found.is_unreachable):
         yield found

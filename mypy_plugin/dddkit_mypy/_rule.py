@@ -30,6 +30,7 @@ class Reporter(Protocol):
     @property
     def options(self) -> Options:
         """Those of the module."""
+        ...
 
     def fail(self, msg: str, ctx: Context, /, *, code: ErrorCode | None = None) -> object:
         """Report a message."""
