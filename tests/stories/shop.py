@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable
 from typing import Any, Literal, TypeAlias
 
@@ -93,3 +94,6 @@ def listed(steps: Any, *names: str) -> None:
     """List steps dynamically: `listed(I, "reserve")` in a body, for mistakes that the plugin would report."""
     for name in names:
         getattr(steps, name)
+
+
+needs_threads = pytest.mark.skipif(sys.platform == "emscripten", reason="no threads in WebAssembly")

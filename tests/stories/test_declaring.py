@@ -1,6 +1,7 @@
 """What may be written in the body of a story."""
 
-# pyright: reportUnusedClass=false  # a class that is refused, or only warned of, has no other use
+# A class that is refused, or only warned of, has no other use:
+# pyright: reportUnusedClass=false
 
 from __future__ import annotations
 

@@ -213,9 +213,10 @@ def _takes(call: Callable[..., object], given: int) -> bool:
 
 
 def _described(name: str, call: Callable[..., object]) -> str:
-    from inspect import signature
+    from inspect import Signature, signature
 
-    return f"{name}{signature(call, follow_wrapped=False)}"
+    shape = signature(call, follow_wrapped=False).parameters.values()
+    return f"{name}{Signature([parameter.replace(annotation=parameter.empty) for parameter in shape])}"
 
 
 def as_step(cls: type, story: object, name: str) -> Any:
