@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import dddkit_mypy.rules
 import pytest
+
+import dddkit_mypy.rules
 from dddkit_mypy import __main__ as page
 from dddkit_mypy import _guard, _names
 from dddkit_mypy._rule import PARENT, Rule
 from dddkit_mypy.rules import RULES
-
 from typecheck_tests.running import CONFIG, codes_in, run_mypy
 
 ROOT = Path(__file__).parents[1]

@@ -32,7 +32,9 @@ def _what(step: steps.Step) -> str:
         return f"cannot be called: {step.misfit.message}; a step is a method, or a field that holds a callable"
     if _forgets_self(step):
         return f"takes no self; write def {name}(self, state), or make it a @staticmethod"
-    said = _OF_THE_CALL.sub("", step.misfit.message)
+    said = "no overload of it takes one argument"
+    if step.misfit.code != "call-overload":
+        said = _OF_THE_CALL.sub("", step.misfit.message)
     return f"cannot be called as {name}(state): {said[:1].lower()}{said[1:]}; a step takes the state and nothing else"
 
 
