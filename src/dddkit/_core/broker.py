@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextvars import copy_context
 from functools import partial
 from itertools import chain, count
-from threading import Lock
+from threading import Lock, Thread
 from types import BuiltinMethodType, CoroutineType, MethodType, MethodWrapperType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, final, overload
 
@@ -17,7 +17,7 @@ from dddkit._finished import FINISHED, Finished
 from dddkit.exceptions import UnhandledEventError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Future
     from typing import TypeAlias, TypeGuard
 
 __all__ = ["EventBroker", "Subscription"]
@@ -385,9 +385,9 @@ class EventBroker:
         futures, interruption = _in_threads(chosen, event)
         failures: list[Failure] = []
         begun: list[tuple[_Entry, Awaitable[Any]]] = []
-        for entry, future in zip(chosen, futures, strict=False):  # fewer, where no thread could be started
-            error = future.exception()
-            result = None if error else future.result()
+        for entry, future in zip(chosen, futures, strict=True):
+            error = None if future.cancelled() else future.exception()
+            result = None if error or future.cancelled() else future.result()
             if result is not None and _is_awaitable(result):
                 if refuse or interruption is not None:
                     error = _refused(entry.handler, result)
@@ -404,24 +404,14 @@ class EventBroker:
         return None
 
     async def _arun_in_parallel(self, chosen: Sequence[_Entry], event: object) -> None:
-        from concurrent.futures import ThreadPoolExecutor
-
-        workers = sum(not entry.is_async for entry in chosen)
-        pool = ThreadPoolExecutor(workers) if workers else None
         begun: list[tuple[_Entry, Awaitable[Any]]] = []
-        try:
-            for entry in chosen:
-                if pool is not None and not entry.is_async:
-                    begun.append((entry, _in_thread(pool, entry.handler, event)))
-                else:
-                    try:
-                        begun.append((entry, entry.handler(event)))
-                    except Exception as error:
-                        begun.append((entry, _failing(error)))
-            await self._finish_in_parallel(begun, event, [])
-        finally:
-            if pool is not None:
-                pool.shutdown(wait=False)
+        for entry in chosen:
+            try:
+                call = entry.handler(event) if entry.is_async else _in_thread(entry.handler, event)
+            except Exception as error:
+                call = _failing(error)
+            begun.append((entry, call))
+        await self._finish_in_parallel(begun, event, [])
 
     async def _finish_in_parallel(
         self, begun: list[tuple[_Entry, Awaitable[Any]]], event: object, failures: list[Failure]
@@ -457,12 +447,8 @@ class EventBroker:
             first = fatal[0] if fatal else failures[0][1]
             _log([failure for failure in failures if failure[1] is not first], event)
             raise first
-        if sys.version_info < (3, 11):
-            from exceptiongroup import ExceptionGroup
-        raise ExceptionGroup(
-            f"{len(failures)} handlers of {type(event).__qualname__} failed",
-            [error for _, error in failures if isinstance(error, Exception)],
-        )
+        errors = [error for _, error in failures if isinstance(error, Exception)]
+        raise _group(f"{len(errors)} handlers of {type(event).__qualname__} failed", errors)
 
 
 async def _await_all(begun: Awaitable[Any] | None, handlers: Iterable[Handler], event: object) -> None:
@@ -475,31 +461,33 @@ async def _await_all(begun: Awaitable[Any] | None, handlers: Iterable[Handler], 
 
 def _in_threads(chosen: Sequence[_Entry], event: object) -> tuple[list[Future[Any]], BaseException | None]:
     """Run each handler in a thread of its own; come back when all are done, with what interrupted the waiting."""
-    from concurrent.futures import ThreadPoolExecutor, wait
+    from concurrent.futures import wait
 
-    futures: list[Future[Any]] = []
+    calls = [_thread_for(entry.handler, event) for entry in chosen]
     interruption: BaseException | None = None
-    pool = ThreadPoolExecutor(len(chosen))
     try:
-        for entry in chosen:
-            futures += [pool.submit(copy_context().run, entry.handler, event)]
+        for thread, _ in calls:
+            thread.start()
     except BaseException as error:
         interruption = error
     while True:
         try:
-            wait(futures)
+            # Ctrl-C: what has not begun never will, what has is waited for.
+            begun = [future for _, future in calls if interruption is None or not future.cancel()]
+            wait(begun)
             break
-        except BaseException as error:  # Ctrl-C: raised when nothing is running any more
+        except BaseException as error:
             interruption = error
-    pool.shutdown(wait=False)
-    return futures, interruption
+    return [future for _, future in calls], interruption
 
 
-async def _in_thread(pool: ThreadPoolExecutor, handler: Handler, event: object) -> None:
-    """Run the handler in the pool; a thread cannot be cancelled, so cancelled or not, wait for it."""
+async def _in_thread(handler: Handler, event: object) -> None:
+    """Run the handler in a thread; that cannot be cancelled, so cancelled or not, wait for it."""
     import asyncio
 
-    running = asyncio.wrap_future(pool.submit(copy_context().run, handler, event))
+    thread, future = _thread_for(handler, event)
+    thread.start()
+    running = asyncio.wrap_future(future)
     interruption: asyncio.CancelledError | None = None
     while not running.done():
         try:
@@ -513,6 +501,33 @@ async def _in_thread(pool: ThreadPoolExecutor, handler: Handler, event: object) 
         raise interruption
     if result is not None and _is_awaitable(result):
         await result
+
+
+def _thread_for(handler: Handler, event: object) -> tuple[Thread, Future[Any]]:
+    """A thread that calls the handler in a copy of this context, and what will know how that went."""
+    from concurrent.futures import Future
+
+    future: Future[Any] = Future()
+    context = copy_context()
+
+    def call() -> None:
+        if future.set_running_or_notify_cancel():
+            try:
+                result = context.run(handler, event)
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+    return Thread(target=call, name="dddkit.broker"), future
+
+
+def _group(message: str, errors: list[Exception]) -> Exception:
+    if sys.version_info < (3, 11):
+        import exceptiongroup
+
+        return exceptiongroup.ExceptionGroup(message, errors)
+    return ExceptionGroup(message, errors)
 
 
 async def _failing(error: Exception) -> None:
@@ -554,7 +569,10 @@ def _order_of(entry: _Entry) -> int:
 
 
 def _each_once(entries: Iterable[_Entry]) -> list[_Entry]:
-    return list({entry.handler_id: entry for entry in reversed([*entries])}.values())[::-1]
+    first: dict[object, _Entry] = {}
+    for entry in entries:
+        first.setdefault(entry.handler_id, entry)
+    return list(first.values())
 
 
 def _identity(function: Handler) -> tuple[int, object]:
@@ -581,14 +599,23 @@ def _functions(handler: Handler) -> tuple[Handler, Handler]:
 
 def _is_async(handler: Handler) -> bool:
     """Whether calling it gives a coroutine: async functions, methods, partials, objects, and mocks of them."""
-    return any(inspect.iscoroutinefunction(function) for function in _functions(handler))
+    return any(
+        inspect.iscoroutinefunction(function) or _is_generator_coroutine(function) for function in _functions(handler)
+    )
+
+
+def _is_generator_coroutine(function: Handler) -> bool:
+    flags: object = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    return isinstance(flags, int) and bool(flags & inspect.CO_ITERABLE_COROUTINE)  # by `types.coroutine`
 
 
 def _check_handler(handler: Handler) -> None:
     if not callable(handler):
         raise TypeError(f"a handler is called with the event, and {handler!r} cannot be called")
-    if any(inspect.isgeneratorfunction(f) or inspect.isasyncgenfunction(f) for f in _functions(handler)):
-        raise TypeError(f"{_name(handler)} is a generator: called with an event, its body would not run")
+    for function in _functions(handler):
+        is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+        if is_generator and not _is_generator_coroutine(function):
+            raise TypeError(f"{_name(handler)} is a generator: called with an event, its body would not run")
 
 
 def _is_awaitable(result: object) -> TypeGuard[Awaitable[Any]]:

@@ -52,8 +52,11 @@ class Entity(Identified, BaseModel):
                 super().__setattr__(name, value)
             except BaseException:
                 # A model validator judges the object when pydantic has changed it already.
-                for part, was in before.items():
-                    object.__setattr__(self, part, was)
+                for part in _STATE:
+                    if part in before:
+                        object.__setattr__(self, part, before[part])
+                    elif hasattr(self, part):
+                        object.__delattr__(self, part)
                 raise
 
 
