@@ -112,11 +112,6 @@ def test_c1_two_calls_never_leak_into_each_other(flavour: type[Flavour]) -> None
     assert handler(basket_with(flavour)) == NOTHING
 
 
-class Sloppy(BasketChanges):
-    def _clear_state(self) -> None:
-        """Clears nothing."""
-
-
 class Total(NamedTuple):
     total: int
 

@@ -183,6 +183,7 @@ class _Folding:
         declared: Any = getattr_static(cls, "handle_changes", None)
         if declared is None:
             raise TypeError(f"{cls.__qualname__} has no handle_changes(self, event, aggregate) to fold events with")
+        self._declared: Final = declared
         self._dispatcher: Final[Any] = getattr(declared, "dispatcher", None)  # of a singledispatchmethod
         self._registry: Final[Sized] = self._dispatcher.registry if self._dispatcher else ()
         self._registered = len(self._registry)
@@ -213,17 +214,16 @@ class _Folding:
             return self._result_type(*self._read(worker))
 
     def _handler_of(self, event_class: type) -> _Fold:
-        if self._dispatcher is None:
-            return _default(lambda worker, event, aggregate: worker.handle_changes(event, aggregate))
         # What reading `handle_changes` would find, without the closure it builds for every event.
-        registered: Any = self._dispatcher.dispatch(event_class)
-        if iscoroutinefunction(registered):
+        found: Any = self._dispatcher.dispatch(event_class) if self._dispatcher else self._declared
+        if iscoroutinefunction(found):
             raise TypeError(
-                f"{registered.__qualname__} of {self.owner.__qualname__} is async; a changes handler folds, and waits "
-                f"for nothing"
+                f"{found.__qualname__} of {self.owner.__qualname__} is async; "
+                f"a changes handler folds, and waits for nothing"
             )
-        handle: _Fold = registered if isinstance(registered, FunctionType) else _bound(registered)
-        return _default(handle) if registered is self._dispatcher.registry[object] else handle
+        handle: _Fold = found if isinstance(found, FunctionType) else _bound(found)
+        is_default = not self._dispatcher or found is self._dispatcher.registry[object]
+        return _default(handle) if is_default else handle
 
     def _read(self, worker: object) -> Iterator[Any]:
         """The values of the result, one by one: a field that was not set takes its default."""

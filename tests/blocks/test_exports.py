@@ -1,0 +1,134 @@
+"""Both flavours offer the same names, from the paths people import."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dddkit.dataclasses
+import dddkit.pydantic
+from dddkit import exceptions
+from dddkit.exceptions import (
+    ChangesResultError,
+    ConcurrencyError,
+    DDDKitError,
+    MissingDependencyError,
+    UnhandledEventError,
+)
+from tests.blocks.flavours import Dataclasses, Flavour, in_both_flavours
+
+NAMES = [
+    "Aggregate",
+    "AggregateEvent",
+    "ChangesHandler",
+    "DomainEvent",
+    "Entity",
+    "EventBroker",
+    "Identity",
+    "InMemoryRepository",
+    "Repository",
+    "SyncRepository",
+    "ValueObject",
+]
+
+
+@in_both_flavours
+def test_a_flavour_exports_the_building_blocks(flavour: type[Flavour]) -> None:
+    exported: Any = flavour.blocks
+    assert exported.__all__ == NAMES
+    assert all(hasattr(flavour.blocks, name) for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("aggregates", ["Aggregate", "Entity", "ValueObject"]),
+        ("events", ["AggregateEvent", "DomainEvent", "EventBroker"]),
+        ("changes_handler", ["ChangesHandler"]),
+        ("repositories", ["Repository", "SyncRepository", "InMemoryRepository"]),
+    ],
+)
+@in_both_flavours
+def test_the_submodules_are_contract_too(flavour: type[Flavour], module: str, names: list[str]) -> None:
+    imported = importlib.import_module(f"{flavour.blocks.__name__}.{module}")
+    for name in names:
+        assert getattr(imported, name) is getattr(flavour.blocks, name)
+
+
+def test_what_has_no_flavour_exists_once() -> None:
+    once = [name for name in NAMES if getattr(dddkit.dataclasses, name) is getattr(dddkit.pydantic, name)]
+    assert once == ["ChangesHandler", "EventBroker", "Identity", "InMemoryRepository", "Repository", "SyncRepository"]
+
+
+@pytest.mark.parametrize(
+    "module", ["dddkit.pydantic", *(f"dddkit.pydantic.{name}" for name in ("aggregates", "events", "repositories"))]
+)
+def test_without_pydantic_its_flavour_says_what_to_install(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pydantic"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.startswith("dddkit.pydantic")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pydantic", None)
+    with pytest.raises(MissingDependencyError) as missing:
+        importlib.import_module(module)
+    error = missing.value
+    assert isinstance(error, DDDKitError)
+    assert isinstance(error, ImportError)
+    assert (error.package, error.install_package, error.extra) == ("pydantic", "pydantic", "pydantic")
+    assert "pip install 'dddkit[pydantic]'" in str(error)
+    assert "pip install pydantic" in str(error)
+    assert importlib.import_module("dddkit.dataclasses").Aggregate is dddkit.dataclasses.Aggregate
+
+
+def test_a_pydantic_that_is_there_but_broken_is_not_called_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "pydantic.py").write_text("import a_module_nobody_has\n")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pydantic"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.startswith("dddkit.pydantic")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ModuleNotFoundError, match="a_module_nobody_has") as error:
+        importlib.import_module("dddkit.pydantic")
+    assert not isinstance(error.value, MissingDependencyError)
+
+
+@pytest.mark.skipif(sys.platform == "emscripten", reason="no processes there")
+def test_importing_the_blocks_loads_nothing_that_only_some_runs_need() -> None:
+    heavy = ["asyncio", "concurrent.futures", "logging", "zoneinfo", "pydantic"]
+    check = f"import sys, dddkit.dataclasses; print(*[name for name in {heavy} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "attributes"),
+    [
+        (UnhandledEventError("event", "aggregate"), {"event": "event", "aggregate": "aggregate"}),
+        (UnhandledEventError("event"), {"event": "event", "aggregate": None}),
+        (ConcurrencyError("aggregate", 1, None), {"aggregate": "aggregate", "expected": 1, "found": None}),
+        (ChangesResultError(Dataclasses.Basket, "total"), {"handler": Dataclasses.Basket, "field": "total"}),
+        (
+            MissingDependencyError("yaml", "pyyaml", "config"),
+            {"package": "yaml", "install_package": "pyyaml", "extra": "config"},
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_exceptions_keep_their_subject_and_survive_pickling(error: DDDKitError, attributes: dict[str, Any]) -> None:
+    for one in (error, pickle.loads(pickle.dumps(error))):
+        assert type(one) is type(error)
+        assert {name: getattr(one, name) for name in attributes} == attributes
+        assert str(one) == str(error)
+
+
+def test_every_exception_of_the_kit_is_one_kind() -> None:
+    for name in exceptions.__all__:
+        assert issubclass(getattr(exceptions, name), DDDKitError)

@@ -1,0 +1,363 @@
+"""Repositories: what they are, and the one that keeps aggregates in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import threading
+from collections.abc import Coroutine
+from types import new_class
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dddkit.dataclasses
+import dddkit.pydantic
+from dddkit.dataclasses import Aggregate, EventBroker, InMemoryRepository, Repository, SyncRepository
+from dddkit.exceptions import ConcurrencyError, UnhandledEventError
+from tests.blocks.flavours import FLAVOURS, Dataclasses, Flavour, Pydantic, in_both_flavours
+
+T = TypeVar("T")
+
+# The aggregates come from either flavour, chosen at run time: hence Any.
+Baskets = InMemoryRepository[Any, int]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+# What a repository is
+
+
+def test_there_is_one_of_each_for_both_flavours() -> None:
+    for name in ("Repository", "SyncRepository", "InMemoryRepository"):
+        assert getattr(dddkit.dataclasses, name) is getattr(dddkit.pydantic, name)
+
+
+@pytest.mark.parametrize("missing", ["save", "get", "delete"])
+@pytest.mark.parametrize("protocol", [Repository, SyncRepository], ids=["async", "sync"])
+def test_c5_a_repository_that_leaves_a_method_out_can_be_declared_but_not_made(protocol: Any, missing: str) -> None:
+    methods = {name: lambda self, _: None for name in ("save", "get", "delete") if name != missing}
+    declared: Any = new_class("Baskets", (protocol[Aggregate, int],), exec_body=lambda body: body.update(methods))
+    with pytest.raises(TypeError, match=missing):
+        declared()
+    complete: Any = type("Baskets", (declared,), {missing: lambda self, _: None})
+    assert type(complete()).__mro__[2] is protocol
+
+
+def test_a_repository_by_hand_works() -> None:
+    class Baskets(SyncRepository[Any, int]):
+        def __init__(self) -> None:
+            self.stored: dict[int, Any] = {}
+
+        def save(self, aggregate: Any) -> None:
+            self.stored[aggregate.basket_id] = aggregate
+
+        def get(self, aggregate_id: int) -> Any:
+            return self.stored.get(aggregate_id)
+
+        def delete(self, aggregate: Any) -> None:
+            del self.stored[aggregate.basket_id]
+
+    baskets, basket = Baskets(), Dataclasses.Basket(basket_id=1)
+    baskets.save(basket)
+    assert baskets.get(1) is basket
+    baskets.delete(basket)
+    assert baskets.get(1) is None
+
+
+# In memory
+
+
+@in_both_flavours
+def test_what_was_saved_can_be_read(flavour: type[Flavour]) -> None:
+    async def main() -> None:
+        baskets = Baskets()
+        assert await baskets.get(1) is None
+        await baskets.save(flavour.Basket(basket_id=1, items=["tea"]))
+        await baskets.save(flavour.Basket(basket_id=2))
+        read = await baskets.get(aggregate_id=1)
+        assert (read.basket_id, read.items) == (1, ["tea"])
+        assert (await baskets.get(2)).items == []
+        assert await baskets.get(3) is None
+
+    run(main())
+
+
+@in_both_flavours
+def test_what_you_hold_is_not_what_is_stored(flavour: type[Flavour]) -> None:
+    async def main() -> None:
+        baskets, basket = Baskets(), flavour.Basket(basket_id=1, items=["tea"])
+        await baskets.save(basket)
+        basket.items.append("milk")
+        read = await baskets.get(1)
+        assert read.items == ["tea"]
+        read.items.append("sugar")
+        assert (await baskets.get(1)).items == ["tea"]
+
+    run(main())
+
+
+@in_both_flavours
+def test_the_object_that_was_saved_or_read_can_be_saved_again(flavour: type[Flavour]) -> None:
+    async def main() -> None:
+        baskets, basket = Baskets(), flavour.Basket(basket_id=1)
+        for item in ("tea", "milk"):
+            basket.add(item)
+            await baskets.save(basket)
+        for item in ("sugar", "rum"):
+            basket = await baskets.get(1)
+            basket.add(item)
+            await baskets.save(basket)
+        await baskets.save(basket)
+        assert (await baskets.get(1)).items == ["tea", "milk", "sugar", "rum"]
+
+    run(main())
+
+
+@in_both_flavours
+def test_saving_from_an_older_version_is_refused(flavour: type[Flavour]) -> None:
+    async def main() -> None:
+        baskets = Baskets()
+        await baskets.save(flavour.Basket(basket_id=1))
+        mine, theirs = await baskets.get(1), await baskets.get(1)
+        theirs.add("tea")
+        await baskets.save(theirs)
+        mine.add("milk")
+        with pytest.raises(ConcurrencyError) as error:
+            await baskets.save(mine)
+        assert error.value.aggregate is mine
+        assert (error.value.expected, error.value.found) == (1, 2)
+        assert "was read at version 1, but version 2 is stored now; load it again" in str(error.value)
+        assert (await baskets.get(1)).items == ["tea"]
+        assert len(mine.get_events()) == 1
+
+    run(main())
+
+
+@in_both_flavours
+def test_a_new_object_whose_identity_exists_is_refused(flavour: type[Flavour]) -> None:
+    async def main() -> None:
+        baskets = Baskets()
+        await baskets.save(flavour.Basket(basket_id=1))
+        with pytest.raises(ConcurrencyError) as error:
+            await baskets.save(flavour.Basket(basket_id=1))
+        assert (error.value.expected, error.value.found) == (None, 1)
+        assert "is new, but one with its identity is stored already (version 1)" in str(error.value)
+
+    run(main())
+
+
+@in_both_flavours
+def test_what_somebody_deleted_cannot_be_saved_back(flavour: type[Flavour]) -> None:
+    async def main() -> None:
+        baskets = Baskets()
+        await baskets.save(flavour.Basket(basket_id=1))
+        mine, theirs = await baskets.get(1), await baskets.get(1)
+        await baskets.delete(theirs)
+        assert await baskets.get(1) is None
+        with pytest.raises(ConcurrencyError) as error:
+            await baskets.save(mine)
+        assert (error.value.expected, error.value.found) == (1, None)
+        assert "was read at version 1, but has been deleted since" in str(error.value)
+        await baskets.save(flavour.Basket(basket_id=1))
+        with pytest.raises(ConcurrencyError) as error:  # no version comes twice
+            await baskets.save(mine)
+        assert (error.value.expected, error.value.found) == (1, 2)
+
+    run(main())
+
+
+@in_both_flavours
+def test_deleting_an_unknown_one_is_no_error(flavour: type[Flavour]) -> None:
+    async def main() -> None:
+        baskets, basket = Baskets(), flavour.Basket(basket_id=1)
+        await baskets.delete(basket)
+        await baskets.save(basket)
+        await baskets.delete(flavour.Basket(basket_id=2))
+        await baskets.delete(flavour.Basket.__new__(flavour.Basket))
+        assert await baskets.get(1) == basket
+
+    run(main())
+
+
+@in_both_flavours
+def test_a_copy_keeps_the_version(flavour: type[Flavour]) -> None:
+    async def main() -> None:
+        baskets, basket = Baskets(), flavour.Basket(basket_id=1)
+        await baskets.save(copy.deepcopy(basket))
+        for way in (copy.copy, copy.deepcopy):
+            await baskets.save(way(await baskets.get(1)))
+        stale = copy.copy(await baskets.get(1))
+        await baskets.save(await baskets.get(1))
+        with pytest.raises(ConcurrencyError):
+            await baskets.save(stale)
+        if flavour is Pydantic:
+            await baskets.save((await baskets.get(1)).model_copy(update={"items": ["tea"]}))
+            assert (await baskets.get(1)).items == ["tea"]
+
+    run(main())
+
+
+@in_both_flavours
+def test_an_aggregate_without_identity_is_refused(flavour: type[Flavour]) -> None:
+    note = flavour.declare("Aggregate", "Note", text=str)
+    with pytest.raises(TypeError, match="Note has no identity to be stored under"):
+        run(Baskets().save(note(text="a")))
+
+
+@given(
+    st.sampled_from(FLAVOURS),
+    st.lists(st.tuples(st.sampled_from(["save", "read", "delete"]), st.integers(0, 2), st.integers(0, 2)), max_size=15),
+)
+def test_a_save_succeeds_exactly_when_nobody_came_between(
+    flavour: type[Flavour], steps: list[tuple[str, int, int]]
+) -> None:
+    async def main() -> None:
+        baskets = Baskets()
+        held: dict[int, tuple[Any, int | None]] = {}
+        current: dict[int, int] = {}
+        saves = 0
+        for step, who, which in steps:
+            if step == "read":
+                read = await baskets.get(which)
+                assert (read is None) is (which not in current)
+                held[who] = (flavour.Basket(basket_id=which), None) if read is None else (read, current[which])
+            elif step == "delete":
+                await baskets.delete(flavour.Basket(basket_id=which))
+                current.pop(which, None)
+            elif who in held:
+                basket, version = held[who]
+                if version == current.get(basket.basket_id):
+                    await baskets.save(basket)
+                    saves += 1
+                    current[basket.basket_id] = saves
+                    held[who] = (basket, saves)
+                else:
+                    with pytest.raises(ConcurrencyError):
+                        await baskets.save(basket)
+
+    run(main())
+
+
+# Events
+
+
+@in_both_flavours
+def test_without_a_broker_the_events_stay_pending_on_the_callers_object(flavour: type[Flavour]) -> None:
+    async def main() -> None:
+        baskets, basket = Baskets(), flavour.Basket(basket_id=1)
+        basket.add("tea")
+        await baskets.save(basket)
+        assert len(basket.get_events()) == 1
+        assert (await baskets.get(1)).get_events() == []
+
+    run(main())
+
+
+@in_both_flavours
+def test_with_a_broker_a_save_stores_clears_then_publishes(flavour: type[Flavour]) -> None:
+    broker, seen = EventBroker(), list[Any]()
+    baskets, basket = Baskets(broker), flavour.Basket(basket_id=1)
+
+    @broker.handle(flavour.Basket.ItemAdded)
+    async def handler(event: Any) -> None:
+        seen.append((event.item, basket.get_events(), (await baskets.get(1)).items))
+
+    async def main() -> None:
+        basket.add_event(flavour.Basket.Created())  # without a subscriber: fine
+        basket.add("tea")
+        basket.add("milk")
+        await baskets.save(basket)
+        assert seen == [("tea", [], ["tea", "milk"]), ("milk", [], ["tea", "milk"])]
+        await baskets.save(basket)
+        assert len(seen) == 2
+
+    run(main())
+
+
+@in_both_flavours
+def test_a_handlers_error_reaches_the_caller_and_leaves_the_aggregate_saved(flavour: type[Flavour]) -> None:
+    broker, seen = EventBroker(), list[str]()
+    baskets, basket = Baskets(broker=broker), flavour.Basket(basket_id=1)
+
+    @broker.handle(flavour.Basket.ItemAdded)
+    def handler(event: Any) -> None:
+        seen.append(event.item)
+        if event.item == "poison":
+            basket.add("antidote")
+            raise LookupError
+
+    async def main() -> None:
+        for item in ("tea", "poison", "milk"):
+            basket.add(item)
+        with pytest.raises(LookupError):
+            await baskets.save(basket)
+        assert (await baskets.get(1)).items == ["tea", "poison", "milk"]
+        assert seen == ["tea", "poison"]
+        # What was not published yet is not lost.
+        assert [event.item for event in basket.get_events()] == ["milk", "antidote"]
+        await baskets.save(basket)
+        assert seen == ["tea", "poison", "milk", "antidote"]
+
+    run(main())
+
+
+@in_both_flavours
+def test_an_unhandled_event_inside_a_handler_is_an_error_of_the_handler(flavour: type[Flavour]) -> None:
+    broker, elsewhere = EventBroker(), EventBroker()
+    broker.subscribe(flavour.Basket.ItemAdded, elsewhere)
+
+    async def main() -> None:
+        basket = flavour.Basket(basket_id=1)
+        basket.add("tea")
+        with pytest.raises(UnhandledEventError):
+            await Baskets(broker).save(basket)
+
+    run(main())
+
+
+@in_both_flavours
+def test_a_refused_save_publishes_nothing(flavour: type[Flavour]) -> None:
+    broker, seen = EventBroker(), list[object]()
+    broker.subscribe(object, seen.append)
+
+    async def main() -> None:
+        baskets, basket = Baskets(broker), flavour.Basket(basket_id=1)
+        await baskets.save(flavour.Basket(basket_id=1))
+        basket.add("tea")
+        with pytest.raises(ConcurrencyError):
+            await baskets.save(basket)
+        assert seen == []
+        assert len(basket.get_events()) == 1
+
+    run(main())
+
+
+@in_both_flavours
+def test_of_several_threads_that_save_the_same_version_one_wins(flavour: type[Flavour]) -> None:
+    baskets = Baskets()
+    run(baskets.save(flavour.Basket(basket_id=1)))
+    outcomes: list[str] = []
+    for _ in range(20):
+        read = [run(baskets.get(1)) for _ in range(4)]
+        meeting = threading.Barrier(4)
+
+        def save(basket: Any, meeting: threading.Barrier = meeting) -> None:
+            meeting.wait()
+            try:
+                run(baskets.save(basket))
+            except ConcurrencyError:
+                outcomes.append("lost")
+            else:
+                outcomes.append("won")
+
+        threads = [threading.Thread(target=save, args=[basket]) for basket in read]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert (outcomes.count("won"), outcomes.count("lost")) == (20, 60)
