@@ -97,6 +97,8 @@ def _relevant(complaints: list[Complaint]) -> list[Complaint]:
         misfit = complaint.code in _MISFITS and not complaint.message.startswith("Cannot call function of unknown type")
         if misfit or complaint.code in _REFUSALS or complaint.message.endswith("not callable"):
             found.append(complaint)
+        elif complaint.message.startswith("Too many positional arguments"):  # [misc] before mypy 2
+            found.append(complaint)
         elif "does not accept self argument" in complaint.message:
             found.append(Complaint(complaint.message, "self"))
     return found
