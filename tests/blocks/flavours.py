@@ -32,10 +32,11 @@ class Flavour:
     @classmethod
     def declare(cls, base: str | type, name: str, /, *mixins: type, **fields: Any) -> Model:
         """A class as a user of the flavour writes it; a field is given by its type, or by (type, default)."""
-        annotations = {field: kind[0] if isinstance(kind, tuple) else kind for field, kind in fields.items()}
-        defaults = {field: kind[1] for field, kind in fields.items() if isinstance(kind, tuple)}
+        pairs: dict[str, Any] = {field: kind if type(kind) is tuple else (kind,) for field, kind in fields.items()}
+        annotations = {field: pair[0] for field, pair in pairs.items()}
+        defaults = {field: pair[1] for field, pair in pairs.items() if len(pair) == 2}
         bases = (*mixins, getattr(cls.blocks, base) if isinstance(base, str) else base)
-        namespace = {"__annotations__": annotations, "__module__": __name__, **defaults}
+        namespace: dict[str, Any] = {"__annotations__": annotations, "__module__": __name__, **defaults}
         return cls.finish(type(bases[-1])(name, bases, namespace))
 
     @classmethod
@@ -48,8 +49,8 @@ class Flavour:
 
 
 class Dataclasses(Flavour):
-    name = "dataclasses"
-    blocks = dddkit.dataclasses
+    name: ClassVar[str] = "dataclasses"
+    blocks: ClassVar[ModuleType] = dddkit.dataclasses
 
     @stdlib.dataclass(kw_only=True)
     class Product(dddkit.dataclasses.Entity):
@@ -60,7 +61,7 @@ class Dataclasses(Flavour):
     @stdlib.dataclass(kw_only=True)
     class Basket(dddkit.dataclasses.Aggregate):
         basket_id: int
-        items: list[str] = stdlib.field(default_factory=list)
+        items: list[str] = stdlib.field(default_factory=list[str])
 
         @stdlib.dataclass(frozen=True, kw_only=True)
         class Created(dddkit.dataclasses.AggregateEvent):
@@ -86,7 +87,8 @@ class Dataclasses(Flavour):
     @classmethod
     def finish(cls, declared: type) -> Model:
         frozen = any(issubclass(declared, getattr(cls.blocks, name)) for name in FROZEN)
-        return stdlib.dataclass(kw_only=True, frozen=frozen)(declared)
+        decorate: Callable[[type], Model] = stdlib.dataclass(kw_only=True, frozen=frozen)
+        return decorate(declared)
 
     @classmethod
     def as_dict(cls, thing: Model) -> dict[str, Any]:
@@ -94,8 +96,8 @@ class Dataclasses(Flavour):
 
 
 class Pydantic(Flavour):
-    name = "pydantic"
-    blocks = dddkit.pydantic
+    name: ClassVar[str] = "pydantic"
+    blocks: ClassVar[ModuleType] = dddkit.pydantic
 
     class Product(dddkit.pydantic.Entity):
         product_id: int

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses as stdlib
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import copy_context
 from functools import singledispatchmethod
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ import dddkit.dataclasses
 import dddkit.pydantic
 from dddkit.dataclasses import ChangesHandler, EventBroker
 from dddkit.exceptions import ChangesResultError, UnhandledEventError
-from tests.blocks.flavours import FLAVOURS, Dataclasses, Flavour, in_both_flavours
+from tests.blocks.flavours import FLAVOURS, Dataclasses, Flavour, Pydantic, in_both_flavours
 
 # The aggregates come from either flavour, chosen at run time: hence Any.
 
@@ -43,13 +44,13 @@ class BasketChanges(ChangesHandler[Any, Changes]):
     def handle_changes(self, event: object, aggregate: Any) -> None:
         raise NotImplementedError
 
-    @handle_changes.register(Created[0])
-    @handle_changes.register(Created[1])
+    @handle_changes.register(Dataclasses.Basket.Created)
+    @handle_changes.register(Pydantic.Basket.Created)
     def _(self, event: object, aggregate: Any) -> None:
         self.created = True
 
-    @handle_changes.register(ItemAdded[0])
-    @handle_changes.register(ItemAdded[1])
+    @handle_changes.register(Dataclasses.Basket.ItemAdded)
+    @handle_changes.register(Pydantic.Basket.ItemAdded)
     def _(self, event: Any, aggregate: Any) -> None:
         if event.item == "poison":
             raise ValueError("poison")
@@ -150,9 +151,14 @@ def test_c2_in_a_block_events_are_given_up_when_it_ends_well(flavour: type[Flavo
 @in_both_flavours
 def test_c2_a_block_that_raised_gives_up_nothing_so_a_retry_saves_everything(flavour: type[Flavour]) -> None:
     basket, handler = basket_with(flavour, "tea"), BasketChanges()
-    with pytest.raises(OSError, match="commit"), handler as changes_of:
-        changes_of(basket)
-        raise OSError("commit")
+
+    def fails_to_commit() -> None:
+        with handler as changes_of:
+            changes_of(basket)
+            raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011 - there is no other
+        fails_to_commit()
     assert pending(basket) == ["tea"]
     basket.add("milk")
     with handler as changes_of:
@@ -199,9 +205,8 @@ def test_events_that_somebody_else_has_taken_meanwhile_stay_taken(flavour: type[
 @in_both_flavours
 def test_a_call_that_failed_in_a_block_has_folded_nothing(flavour: type[Flavour]) -> None:
     basket = basket_with(flavour, "poison")
-    with BasketChanges() as changes_of:
-        with pytest.raises(ValueError, match="poison"):
-            changes_of(basket)
+    with BasketChanges() as changes_of, pytest.raises(ValueError, match="poison"):
+        changes_of(basket)
     assert pending(basket) == ["poison"]
 
 
@@ -226,11 +231,11 @@ def test_events_recorded_while_folding_are_left_for_the_next(flavour: type[Flavo
 @in_both_flavours
 def test_in_its_block_the_handler_itself_is_the_copy(flavour: type[Flavour]) -> None:
     basket, handler = basket_with(flavour, "tea"), BasketChanges()
-    with pytest.raises(OSError, match="commit"), handler as changes_of:
+    with suppress(OSError), handler as changes_of:
         assert changes_of is not handler
         assert handler(basket).added == ["tea"]
         assert changes_of(basket) == handler(basket) == NOTHING
-        raise OSError("commit")
+        raise OSError
     assert pending(basket) == ["tea"]
 
 
@@ -250,10 +255,10 @@ def test_blocks_nest(flavour: type[Flavour]) -> None:
         assert outer(basket).added == ["tea"]
         basket.add("milk")
         for inner_handler in (handler, outer):
-            with pytest.raises(OSError, match="commit"), inner_handler as inner:
+            with suppress(OSError), inner_handler as inner:
                 assert inner(basket).added == ["milk"]
                 assert inner_handler(basket) == NOTHING
-                raise OSError("commit")
+                raise OSError
         assert pending(basket) == ["tea", "milk"]
         with handler as inner:
             assert handler(basket).added == ["milk"]
@@ -317,11 +322,11 @@ def test_a_block_does_not_belong_to_the_tasks_it_starts(flavour: type[Flavour]) 
 
     async def main() -> None:
         basket = basket_with(flavour, "tea")
-        with pytest.raises(OSError, match="commit"), handler as changes_of:
+        with suppress(OSError), handler as changes_of:
             changes_of(basket)
             assert await asyncio.ensure_future(child()) == []
             assert pending(basket) == ["tea"]
-            raise OSError("commit")
+            raise OSError
         assert pending(basket) == ["tea"]
 
     asyncio.run(main())
@@ -336,9 +341,9 @@ def test_the_copy_takes_its_block_along_wherever_it_is_handed(flavour: type[Flav
         assert pending(basket) == ["tea"]
 
     async def main() -> None:
-        with pytest.raises(OSError, match="commit"), BasketChanges() as changes_of:
+        with suppress(OSError), BasketChanges() as changes_of:
             await asyncio.ensure_future(child(changes_of))
-            raise OSError("commit")
+            raise OSError
 
     asyncio.run(main())
     assert pending(basket) == ["tea"]
@@ -496,7 +501,9 @@ def test_a_property_that_fails_fails_as_itself() -> None:
 
         @property
         def total(self) -> int:
-            return self.missing  # type: ignore[attr-defined, no-any-return]  # pyright: ignore  # what fails
+            fields: Any = self
+            total: int = fields.missing
+            return total
 
         def handle_changes(self, event: object, aggregate: object) -> None: ...
 
@@ -518,7 +525,7 @@ def test_an_empty_result_is_a_result() -> None:
 
 @pytest.mark.parametrize("wrong", [tuple, dict, "Changes", Changes(False, [])], ids=str)
 def test_a_result_type_that_is_no_named_tuple_is_refused_when_defined(wrong: Any) -> None:
-    with pytest.raises(TypeError, match="Wrong.result_type is .*; set it to the NamedTuple"):
+    with pytest.raises(TypeError, match=r"Wrong\.result_type is .*; set it to the NamedTuple"):
         type("Wrong", (BasketChanges,), {"result_type": wrong})
 
 
@@ -526,7 +533,7 @@ def test_a_handler_without_result_type_or_handle_changes_says_so_when_called() -
     class Base(ChangesHandler[Any, Total]):
         pass
 
-    with pytest.raises(TypeError, match="Base.result_type is None"):
+    with pytest.raises(TypeError, match=r"Base\.result_type is None"):
         Base()(Dataclasses.Basket(basket_id=1))
 
     class Typed(Base):
@@ -546,7 +553,7 @@ class PlainMethod(ChangesHandler[Any, Total]):
         self.total = 0
 
     def handle_changes(self, event: object, aggregate: object) -> None:
-        if isinstance(event, Created):
+        if isinstance(event, (Dataclasses.Basket.Created, Pydantic.Basket.Created)):
             self.total += 1
         else:
             raise NotImplementedError
@@ -562,7 +569,8 @@ def test_an_event_without_a_handler_is_a_named_error(flavour: type[Flavour], han
     with pytest.raises(UnhandledEventError) as error:
         handler(basket)
     assert error.value.event == basket.get_events()[1]
-    assert error.value.aggregate is basket
+    owner: Any = error.value.aggregate
+    assert owner is basket
     assert isinstance(error.value.__cause__, NotImplementedError)
     assert str(error.value).startswith("no handler for Removed recorded by ")
     assert len(basket.get_events()) == 2
@@ -581,7 +589,7 @@ def test_not_implemented_in_a_registered_handler_is_its_own_error() -> None:
         @singledispatchmethod
         def handle_changes(self, event: object, aggregate: Any) -> None: ...
 
-        @handle_changes.register(ItemAdded[0])
+        @handle_changes.register(Dataclasses.Basket.ItemAdded)
         def _(self, event: object, aggregate: Any) -> None:
             raise NotImplementedError("later")
 
@@ -614,11 +622,10 @@ def test_handlers_may_be_registered_late_and_be_any_kind_of_method() -> None:
     assert handler(basket_with(Dataclasses, "tea")) == Total(1)
     late: Any = vars(Late)["handle_changes"]
 
-    @late.register(ItemAdded[0])
-    @staticmethod
     def added(event: Any, aggregate: Any) -> None:
         seen.append(event.item)
 
+    late.register(Dataclasses.Basket.ItemAdded, staticmethod(added))
     assert handler(basket_with(Dataclasses, "milk")) == Total(0)
     assert seen == ["milk"]
 
@@ -639,7 +646,7 @@ def test_an_async_handler_is_refused_before_an_event_is_lost_in_it() -> None:
         @singledispatchmethod
         def handle_changes(self, event: object, aggregate: Any) -> None: ...
 
-        @handle_changes.register(ItemAdded[0])
+        @handle_changes.register(Dataclasses.Basket.ItemAdded)
         async def _(self, event: object, aggregate: Any) -> None: ...
 
     basket = basket_with(Dataclasses, "tea")
@@ -705,7 +712,8 @@ def test_slotted_handlers_and_those_with_copying_of_their_own_work() -> None:
             return Copied()
 
     assert not hasattr(Slotted(1), "__dict__")
-    for handler, total in ((Slotted(5), 6), (Copied(), 3)):
+    handlers: list[tuple[Any, int]] = [(Slotted(5), 6), (Copied(), 3)]
+    for handler, total in handlers:
         basket = basket_with(Dataclasses, "tea")
         assert handler(basket) == Total(total)
         basket.add("tea")

@@ -94,7 +94,7 @@ def test_a_pydantic_that_is_there_but_broken_is_not_called_missing(
         monkeypatch.delitem(sys.modules, name)
     for name in [name for name in sys.modules if name.startswith("dddkit.pydantic")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(ModuleNotFoundError, match="a_module_nobody_has") as error:
         importlib.import_module("dddkit.pydantic")
     assert not isinstance(error.value, MissingDependencyError)

@@ -128,27 +128,27 @@ def test_pickling_moves_the_events_along(flavour: type[Flavour], protocol: int) 
 
 
 class Declared:
-    """One aggregate in each way a class of the dataclass flavour can store its fields; at the top, so pickle finds them."""
+    """An aggregate in each way a class can store its fields; not local to a test, so that pickle finds them."""
 
     @stdlib.dataclass(kw_only=True)
     class Plain(dddkit.dataclasses.Aggregate):
         id: int
-        tags: list[str] = stdlib.field(default_factory=list)
+        tags: list[str] = stdlib.field(default_factory=list[str])
 
     @stdlib.dataclass(kw_only=True, frozen=True)
     class Frozen(dddkit.dataclasses.Aggregate):
         id: int
-        tags: list[str] = stdlib.field(default_factory=list)
+        tags: list[str] = stdlib.field(default_factory=list[str])
 
     @stdlib.dataclass(kw_only=True, slots=True)
     class Slotted(dddkit.dataclasses.Aggregate):
         id: int
-        tags: list[str] = stdlib.field(default_factory=list)
+        tags: list[str] = stdlib.field(default_factory=list[str])
 
     @stdlib.dataclass(kw_only=True, frozen=True, slots=True)
     class FrozenSlotted(dddkit.dataclasses.Aggregate):
         id: int
-        tags: list[str] = stdlib.field(default_factory=list)
+        tags: list[str] = stdlib.field(default_factory=list[str])
 
     class ByHand(dddkit.dataclasses.Aggregate):
         def __init__(self, *, id: int, tags: list[str] | None = None) -> None:  # noqa: A002 - the field's name
@@ -276,7 +276,7 @@ def test_only_events_can_be_recorded(flavour: type[Flavour]) -> None:
     ):
         basket.add_event(flavour.Basket.Created)
     for wrong in (flavour.Placed(), "created", str):
-        with pytest.raises(TypeError, match="Basket.add_event takes an AggregateEvent, and got"):
+        with pytest.raises(TypeError, match=r"Basket\.add_event takes an AggregateEvent, and got"):
             basket.add_event(wrong)
     assert basket.get_events() == []
 

@@ -54,7 +54,7 @@ def test_a11_a_mapped_aggregate_is_stored_loaded_identified_and_records(declare:
             key = one.basket_id
             first = one
             session.expunge_all()
-            loaded = session.get(basket_class, key)
+            loaded: Any = session.get(basket_class, key)
             assert loaded is not first
             assert loaded == first
             assert hash(loaded) == hash(first)
@@ -65,7 +65,8 @@ def test_a11_a_mapped_aggregate_is_stored_loaded_identified_and_records(declare:
             assert len(loaded.pull_events()) == 1
             session.commit()
         with Session(engine) as session:
-            assert session.get(basket_class, key).name == "c"
+            reloaded: Any = session.get(basket_class, key)
+            assert reloaded.name == "c"
     finally:
         engine.dispose()
         clear_mappers()

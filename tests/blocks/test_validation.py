@@ -50,7 +50,7 @@ def everything(window: Window) -> tuple[Any, ...]:
 
 
 def test_a8_assignment_is_validated() -> None:
-    product = Pydantic.Product(product_id=1)
+    product: Any = Pydantic.Product(product_id=1)
     with pytest.raises(pydantic.ValidationError):
         product.name = 1
     assert product.name == ""
@@ -89,7 +89,7 @@ def test_a9_where_nothing_was_recorded_before_nothing_is_after() -> None:
 
 
 def test_undeclared_and_private_attributes_behave_as_in_pydantic() -> None:
-    product = Pydantic.Product(product_id=1)
+    product: Any = Pydantic.Product(product_id=1)
     with pytest.raises(ValueError, match="undeclared"):
         product.undeclared = 1
     window = Window(window_id=1)
@@ -98,6 +98,6 @@ def test_undeclared_and_private_attributes_behave_as_in_pydantic() -> None:
 
 
 def test_an_object_made_without_init_can_be_given_its_fields() -> None:
-    product = Pydantic.Product.model_construct()
+    product: Any = Pydantic.Product.model_construct()
     product.product_id = 1
     assert product == Pydantic.Product(product_id=1)
