@@ -244,6 +244,19 @@ def test_a_hand_written_method_may_supply_any_name() -> None:
             story()(None)
 
 
+def test_a_class_made_by_a_call_may_supply_names_by_hand_too() -> None:
+    def __init__(self: Any) -> None:
+        self.charge = alone
+
+    metaclass: Any = type(Story)
+    base = metaclass("Base", (Story,), {"__init__": __init__})
+
+    class Child(base):  # type: ignore[misc, valid-type]  # a base that only the run knows
+        listed(I, "charge")
+
+    Child()(None)
+
+
 def test_post_init_may_supply_any_name() -> None:
     @dataclass
     class Checkout(Story):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import FunctionType, MemberDescriptorType, MethodDescriptorType, MethodType
+from types import FunctionType, MemberDescriptorType, MethodType
 from typing import Any, Final, NamedTuple
 
 from dddkit._annotations import own_annotations
@@ -21,7 +21,7 @@ _SUPPLIERS: Final = (
     "__getattr__",
     "__getattribute__",
 )
-_NO_PLACE_FOR_STEPS: Final = ("builtins", "abc", "typing", "typing_extensions", "dddkit.stories.story")
+_NO_STEPS: Final = ("I", "State", "register_hook")
 
 _VARARGS: Final = 0x04  # inspect.CO_VARARGS
 _GENERATORS: Final = 0x20 | 0x200  # inspect.CO_GENERATOR, CO_ASYNC_GENERATOR
@@ -57,7 +57,7 @@ def _is_built_field(cls: type, name: str) -> bool:
 
 def _waits_for_instance(value: object) -> bool:
     kind = type(value)
-    if is_method(value) or isinstance(value, MethodDescriptorType):
+    if is_method(value) or isinstance(value, MethodType):  # bound already, though some Pythons give it a `__get__`
         return False
     if isinstance(value, MemberDescriptorType) or (kind.__module__, kind.__name__) in (
         ("attr._make", "_CountingAttr"),  # attrs' `field()` before `define` has read it
@@ -70,8 +70,6 @@ def _waits_for_instance(value: object) -> bool:
 def _is_supplied_by_hand(cls: type) -> bool:
     """Whether some hand-written method may give instances any attribute."""
     for base in cls.__mro__:
-        if base.__module__ in _NO_PLACE_FOR_STEPS:
-            continue
         story = base.__dict__.get("__story__")
         if story is not None:  # noted before any decorator could add an `__init__`
             if story.supplies_names:
@@ -89,11 +87,13 @@ def supplies_names(namespace: dict[str, Any]) -> bool:
 
 def _is_written(cls: type, method: object) -> bool:
     method = getattr(method, "__func__", method)  # `__new__` is a static method
-    if not isinstance(method, FunctionType) or method.__module__ in _NO_PLACE_FOR_STEPS:
+    if not isinstance(method, FunctionType):
         return False
     source = method.__code__.co_filename
     by_dataclass = "__dataclass_fields__" in cls.__dict__ and source == "<string>"
-    return not (by_dataclass or source.startswith("<attrs generated") or method.__module__.startswith("pydantic."))
+    by_attrs = source.startswith("<attrs generated")
+    by_others = method.__module__.partition(".")[0] in ("typing", "typing_extensions", "pydantic")
+    return not (by_dataclass or by_attrs or by_others)
 
 
 def judge_class(cls: type, names: tuple[str, ...]) -> None:
@@ -132,10 +132,8 @@ def refuse_missing(cls: type, name: str) -> None:
 
 def _names_like_steps(cls: type) -> Iterator[str]:
     for base in cls.__mro__:
-        if base.__module__ in _NO_PLACE_FOR_STEPS:
-            continue
         for name in [*base.__dict__, *own_annotations(base)]:
-            if not name.startswith("_") and name not in ("I", "State"):
+            if not name.startswith("_") and name not in _NO_STEPS:
                 yield name
 
 

@@ -82,8 +82,6 @@ def _read_fields(cls: Any) -> None:
 
 
 def _declared(cls: type, otherwise: _Kind) -> dict[str, Any]:
-    if cls.__module__ in ("builtins", "typing", "typing_extensions", "abc", __name__):
-        return {}
     found: dict[str, Any] = {}
     for name, annotation in own_annotations(cls).items():
         if not is_class_level(annotation, cls):
@@ -177,9 +175,9 @@ class StoryState(_Base):
         StoryStateError: reading a variable that no step has set, or using a name that is not declared.
     """
 
-    if TYPE_CHECKING:
-        __state_fields__: ClassVar[dict[str, Any]]
-    else:
+    __state_fields__: ClassVar[dict[str, Any]]
+
+    if not TYPE_CHECKING:
 
         def __init__(self, /, **values):
             for name, default in type(self).__state_fields__.items():

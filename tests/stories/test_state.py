@@ -1,0 +1,493 @@
+"""StoryState: the typed contract between a story, its steps and its caller."""
+
+# A class that is refused has no other use:
+# pyright: reportUnusedClass=false
+
+from __future__ import annotations
+
+import copy
+import pickle
+import typing
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+
+import attrs
+import pydantic.dataclasses
+import pytest
+import typing_extensions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dddkit._finished import FINISHED
+from dddkit.exceptions import StoryStateError
+from dddkit.stories import I, Story, StoryState, variable
+from tests.stories.shop import listed
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from typing import ClassVar as OnlyForCheckers
+
+T = TypeVar("T")
+
+
+class Checkout(Story):
+    I.pay
+
+    class State(StoryState):
+        order_id: int
+        notes: list[str] = []
+        discount: Decimal | float = 0.5
+        payment: str = variable()
+
+    def pay(self, state: State) -> None:
+        state.payment = f"payment of {state.order_id}"
+
+
+class Standalone(StoryState):
+    order_id: int
+    payment: str = variable()
+
+
+def loosely(state_class: Any) -> Any:
+    """The class, out of the sight of checkers, for what they would report."""
+    return state_class
+
+
+# The constructor
+
+
+def test_a_field_without_default_is_a_required_keyword() -> None:
+    assert Checkout.State(order_id=1).order_id == 1
+    with pytest.raises(TypeError, match=r"^Checkout\.State\(\): order_id is required, and was not given$"):
+        loosely(Checkout.State)()
+    with pytest.raises(TypeError, match="positional"):
+        loosely(Checkout.State)(1)
+
+
+def test_a_default_may_be_overridden_by_the_caller() -> None:
+    assert Checkout.State(order_id=1).discount == 0.5
+    assert Checkout.State(order_id=1, discount=0.1).discount == 0.1
+
+
+def test_the_constructor_does_not_take_a_variable() -> None:
+    with pytest.raises(TypeError, match=r"payment is set by a step; the constructor does not take it$"):
+        loosely(Checkout.State)(order_id=1, payment="cash")
+
+
+def test_an_undeclared_argument_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(TypeError, match=r'Checkout\.State\(\): ordr_id is not declared; did you mean "order_id"\?'):
+        loosely(Checkout.State)(order_id=1, ordr_id=2)
+    with pytest.raises(TypeError, match=r"xyz is not declared; add `xyz: <its type>` to its body"):
+        loosely(Checkout.State)(order_id=1, xyz=2)
+
+
+def test_a_field_may_be_called_self() -> None:
+    class State(StoryState):
+        self: int
+
+    assert loosely(State)(self=1).self == 1
+
+
+def test_s14_every_object_gets_its_own_copy_of_an_unhashable_default() -> None:
+    first, second = Checkout.State(order_id=1), Checkout.State(order_id=2)
+    first.notes.append("fragile")
+    assert second.notes == Checkout.State(order_id=3).notes == []
+
+
+def test_s14_the_copy_of_a_default_is_deep() -> None:
+    class State(StoryState):
+        nested: dict[str, list[int]] = {"a": [1]}
+        pair: tuple[list[int], int] = ([], 0)
+
+    state = State()
+    state.nested["a"].append(2)
+    state.pair[0].append(1)
+    assert State().nested == {"a": [1]}
+    assert State().pair == ([], 0)
+
+
+def test_a_hashable_default_is_shared() -> None:
+    class Gateway: ...
+
+    class State(StoryState):
+        gateway: Gateway = Gateway()
+        call: Any = len
+
+    assert State().gateway is State().gateway
+    assert State().call("abc") == 3
+
+
+def test_defaults_are_read_off_the_object_only() -> None:
+    assert not hasattr(Checkout.State, "notes")
+    assert not hasattr(Checkout.State, "payment")
+
+
+# Reading and writing
+
+
+def test_reading_a_variable_that_no_step_has_set_names_story_and_attribute() -> None:
+    state = Checkout.State(order_id=1)
+
+    with pytest.raises(StoryStateError) as caught:
+        _ = state.payment
+
+    assert str(caught.value) == "Checkout.State.payment is not set: no step has set it yet"
+    assert (caught.value.story, caught.value.attribute) == ("Checkout", "payment")
+    assert isinstance(caught.value, AttributeError)
+    assert not hasattr(state, "payment")
+    assert getattr(state, "payment", None) is None
+
+
+def test_a_variable_is_read_once_a_step_has_set_it() -> None:
+    state = Checkout.State(order_id=7)
+    assert Checkout()(state) is FINISHED
+    assert state.payment == "payment of 7"
+
+
+def test_an_undeclared_name_can_neither_be_set_nor_read_nor_deleted() -> None:
+    state = loosely(Checkout.State)(order_id=1)
+
+    with pytest.raises(StoryStateError) as caught:
+        state.paymnet = "cash"
+    assert str(caught.value) == "Checkout.State declares no 'paymnet', so it cannot be set; did you mean \"payment\"?"
+    assert (caught.value.story, caught.value.attribute) == ("Checkout", "paymnet")
+
+    with pytest.raises(StoryStateError, match=r"State declares no 'paymnet'; did you mean"):
+        _ = state.paymnet
+    with pytest.raises(StoryStateError, match=r"declares no 'mro'; add `mro: <its type>` to its body"):
+        _ = state.mro
+    with pytest.raises(AttributeError):
+        del state.paymnet
+
+
+def test_a_field_can_be_deleted_and_then_is_not_set() -> None:
+    state = Checkout.State(order_id=1)
+    del state.order_id
+    with pytest.raises(StoryStateError, match="is not set"):
+        _ = state.order_id
+    with pytest.raises(StoryStateError, match="is not set"):
+        del state.order_id
+
+
+def test_a_state_that_stands_alone_goes_by_its_own_name() -> None:
+    with pytest.raises(StoryStateError) as caught:
+        _ = Standalone(order_id=1).payment
+    assert caught.value.story == "Standalone"
+    assert str(caught.value).startswith("Standalone.payment is not set")
+
+
+def test_a_state_defined_in_a_function_goes_by_its_short_name() -> None:
+    class Local(Story):
+        class State(StoryState):
+            payment: str = variable()
+
+    with pytest.raises(StoryStateError) as caught:
+        _ = Local.State().payment
+    assert caught.value.story == "Local"
+    assert str(caught.value).startswith("Local.State.payment")
+
+
+# What is no field
+
+
+def test_class_variables_and_constants_are_no_fields() -> None:
+    class State(StoryState):
+        shared: ClassVar[list[str]] = []
+        qualified: typing.ClassVar[int] = 1
+        extended: typing_extensions.ClassVar[int] = 1
+        bare: ClassVar = 1
+        LIMIT: Final = 3
+        TYPED: typing_extensions.Final[int] = 4
+        hidden: OnlyForCheckers[int] = 5
+        order_id: int
+
+    state = loosely(State)(order_id=1)
+    assert repr(state).endswith("State(hidden=5, order_id=1)")
+    assert state.shared is State.shared
+    assert (state.LIMIT, state.TYPED, state.qualified, state.extended, state.bare) == (3, 4, 1, 1, 1)
+    with pytest.raises(StoryStateError):
+        state.LIMIT = 4
+
+
+def test_methods_and_properties_work() -> None:
+    class State(StoryState):
+        price: int
+        payment: str = variable()
+        stored: int = 0
+
+        @property
+        def total(self) -> int:
+            return self.price * 2
+
+        @property
+        def receipt(self) -> str:
+            return f"receipt of {self.payment}"
+
+        @property
+        def doubled(self) -> int:
+            return self.stored * 2
+
+        @doubled.setter
+        def doubled(self, value: int) -> None:
+            self.stored = value // 2
+
+        def raised(self, by: int) -> int:
+            return self.price + by
+
+        @classmethod
+        def free(cls) -> Any:
+            return cls(price=0)
+
+    state = State(price=5)
+    assert (state.total, state.raised(1), State.free().price) == (10, 6, 0)
+    state.doubled = 8
+    assert (state.stored, state.doubled) == (4, 8)
+    with pytest.raises(AttributeError):
+        loosely(state).total = 3
+    with pytest.raises(StoryStateError, match="payment is not set"):
+        _ = state.receipt
+
+
+def test_a_variable_without_annotation_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"payment = variable\(\) has no annotation; write `payment: <its type>"):
+
+        class State(StoryState):
+            payment = loosely(variable())
+
+
+def test_a_slot_is_no_default() -> None:
+    class State(StoryState):
+        __slots__ = ("order_id",)
+        order_id: int
+
+    with pytest.raises(TypeError, match="order_id is required"):
+        loosely(State)()
+    assert loosely(State)(order_id=1).order_id == 1
+
+
+# Decorators
+
+
+@pytest.mark.parametrize(
+    ("decorator", "maker"),
+    [
+        (dataclass, "dataclasses"),
+        (dataclass(slots=True), "dataclasses"),
+        (attrs.define, "attrs"),
+        (attrs.define(slots=False), "attrs"),
+        (pydantic.dataclasses.dataclass, "dataclasses"),
+    ],
+)
+def test_a_decorator_that_would_give_it_another_constructor_is_refused(decorator: Any, maker: str) -> None:
+    class State(StoryState):
+        order_id: int
+
+    with pytest.raises(TypeError, match=f"State is a StoryState, which has its constructor already; .* of {maker} off"):
+        decorator(State)
+
+
+# Inheritance
+
+
+def test_the_state_of_a_child_extends_that_of_its_parent() -> None:
+    class Express(Checkout):
+        class State(Checkout.State):
+            courier: str
+            tracking: str = variable()
+            notes: list[str] = ["express"]
+
+    state = Express.State(order_id=1, courier="bike")
+    assert (state.order_id, state.courier, state.notes) == (1, "bike", ["express"])
+    Express()(state)
+    assert state.payment == "payment of 1"
+    assert Checkout.State(order_id=1).notes == []
+
+
+def test_a_child_may_give_a_new_default_without_annotation() -> None:
+    class State(Checkout.State):
+        order_id = 7
+        notes = ["new"]
+
+    state = loosely(State)()
+    assert (state.order_id, state.notes) == (7, ["new"])
+    state.notes.append("more")
+    assert loosely(State)().notes == ["new"]
+
+
+def test_a_property_may_take_the_place_of_a_field_of_a_base() -> None:
+    class Base(StoryState):
+        total: int
+
+    class State(Base):
+        price: int = 2
+
+        @property  # type: ignore[misc]  # the point
+        def total(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]  # the point
+            return self.price * 2
+
+    assert loosely(State)().total == 4
+
+
+@pytest.mark.parametrize("protocol", [typing.Protocol, typing_extensions.Protocol])
+def test_protocol_mixins_declare_names_for_steps(protocol: Any) -> None:
+    class HasCourier(protocol):  # type: ignore[misc]  # a base that only the run knows
+        courier: str
+
+    class State(HasCourier, StoryState):
+        order_id: int
+
+    state = loosely(State)(order_id=1)
+    assert not hasattr(state, "courier")
+    state.courier = "bike"
+    assert state.courier == "bike"
+
+
+def test_plain_mixins_declare_fields_and_abc_fits() -> None:
+    class Audited:
+        by: str
+        trail: list[str] = []
+
+    class State(StoryState, Audited, ABC):
+        order_id: int
+
+        @abstractmethod
+        def describe(self) -> str: ...
+
+    class Concrete(State):
+        def describe(self) -> str:
+            return f"{self.order_id} by {self.by}"
+
+    with pytest.raises(TypeError, match="abstract"):
+        loosely(State)(order_id=1)
+    state = loosely(Concrete)(order_id=1)
+    state.by = "me"
+    assert state.describe() == "1 by me"
+    state.trail.append("read")
+    assert loosely(Concrete)(order_id=1).trail == []
+
+
+def test_states_may_be_generic() -> None:
+    class Held(StoryState, Generic[T]):
+        item: T
+        other: list[T] = []
+
+    class HeldText(Held[str]):
+        more: str = "more"
+
+    assert Held[int](item=1) == Held(item=1)
+    assert (HeldText(item="a").item, HeldText(item="a").more) == ("a", "more")
+
+
+def test_a_state_may_write_its_own_constructor() -> None:
+    class State(StoryState):
+        order_id: int
+        payment: str = variable()
+
+        def __init__(self, order: str) -> None:
+            loosely(super()).__init__(order_id=int(order))
+
+    assert State("3").order_id == 3
+
+
+# Equality, repr, copies
+
+
+def test_states_are_equal_by_class_and_by_what_is_set() -> None:
+    one, other = Checkout.State(order_id=1), Checkout.State(order_id=1)
+    assert one == other
+    one.payment = "cash"
+    assert one != other
+    other.payment = "cash"
+    assert one == other
+    assert one != Standalone(order_id=1)
+    assert one != 1
+
+
+def test_a_state_has_no_hash() -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Standalone(order_id=1))
+
+
+def test_repr_shows_what_is_set_in_the_order_of_declaration() -> None:
+    state = Checkout.State(order_id=1)
+    assert repr(state) == "Checkout.State(order_id=1, notes=[], discount=0.5)"
+    state.payment = "cash"
+    assert repr(state) == "Checkout.State(order_id=1, notes=[], discount=0.5, payment='cash')"
+
+
+def test_repr_of_a_state_that_holds_itself_ends() -> None:
+    class State(StoryState):
+        me: Any = variable()
+
+    state = State()
+    state.me = state
+    assert repr(state).endswith("State(me=...)")
+
+
+def pickled(state: object) -> object:
+    return pickle.loads(pickle.dumps(state))
+
+
+COPIES: dict[str, Any] = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": pickled}
+
+
+@pytest.mark.parametrize("copied", COPIES.values(), ids=list(COPIES))
+@given(order_id=st.integers(), notes=st.lists(st.text()), payment=st.none() | st.text())
+def test_a_copy_is_equal_and_keeps_what_is_set_and_what_is_not(
+    copied: Any, order_id: int, notes: list[str], payment: str | None
+) -> None:
+    state = Checkout.State(order_id=order_id, notes=notes)
+    if payment is not None:
+        state.payment = payment
+
+    made = copied(state)
+
+    assert made == state
+    assert type(made) is Checkout.State
+    assert repr(made) == repr(state)
+    assert hasattr(made, "payment") == (payment is not None)
+    made.order_id = order_id + 1
+    assert made != state
+
+
+def test_an_object_made_without_its_constructor_has_nothing_set() -> None:
+    state = Checkout.State.__new__(Checkout.State)
+    assert repr(state) == "Checkout.State()"
+    with pytest.raises(StoryStateError):
+        _ = state.notes
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.integers(), min_size=1))
+def test_states_hold_what_they_were_given(values: dict[str, int]) -> None:
+    state_class: Any = loosely(type(StoryState))(
+        "State", (StoryState,), {"__annotations__": dict.fromkeys(values, int)}
+    )
+    state = state_class(**values)
+    assert {name: getattr(state, name) for name in values} == values
+    assert state == state_class(**values)
+
+
+# Where the State stands
+
+
+def test_a_story_may_name_a_state_from_elsewhere() -> None:
+    class Paying(Story):
+        I.pay
+        State: typing_extensions.TypeAlias = Standalone
+
+        def pay(self, state: State) -> None:
+            state.payment = "cash"
+
+    state = Paying.State(order_id=1)
+    Paying()(state)
+    assert state.payment == "cash"
+
+
+def test_the_state_of_an_inherited_story_is_inherited() -> None:
+    class Child(Checkout):
+        listed(I, "pay", "pay")
+
+    state = Child.State(order_id=2)
+    Child()(state)
+    assert state.payment == "payment of 2"
