@@ -87,7 +87,7 @@ class Dataclasses(Flavour):
     @classmethod
     def finish(cls, declared: type) -> Model:
         frozen = any(issubclass(declared, getattr(cls.blocks, name)) for name in FROZEN)
-        decorate: Callable[[type], Model] = stdlib.dataclass(kw_only=True, frozen=frozen)
+        decorate: Model = stdlib.dataclass(kw_only=True, frozen=frozen)
         return decorate(declared)
 
     @classmethod

@@ -646,7 +646,7 @@ def test_an_async_handler_is_refused_before_an_event_is_lost_in_it() -> None:
         @singledispatchmethod
         def handle_changes(self, event: object, aggregate: Any) -> None: ...
 
-        @handle_changes.register(Dataclasses.Basket.ItemAdded)
+        @handle_changes.register(Dataclasses.Basket.ItemAdded)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # at run time too
         async def _(self, event: object, aggregate: Any) -> None: ...
 
     basket = basket_with(Dataclasses, "tea")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import sys
 from abc import ABC, ABCMeta
@@ -153,7 +154,7 @@ class EventBroker:
     @overload
     def handle(  # more than five: no checker can name their union, so the handler's parameter goes unchecked
         self, a: type, b: type, c: type, d: type, e: type, f: type, /, *more: type
-    ) -> Decorator[Any, R]: ...
+    ) -> Decorator[Any, Any]: ...
     def handle(self, *event_classes: type) -> Decorator[Any, Any]:
         """Decorate a handler of events of these classes and their subclasses; it stays the function it was."""
         return self._handle("handle", *event_classes)
@@ -173,7 +174,7 @@ class EventBroker:
         self, wanted: tuple[type[A], type[B], type[C], type[D], type[E]], /
     ) -> Decorator[A | B | C | D | E, R]: ...
     @overload
-    def instance(self, wanted: tuple[type, ...], /) -> Decorator[Any, R]: ...  # see handle
+    def instance(self, wanted: tuple[type, ...], /) -> Decorator[Any, Any]: ...  # see handle
     def instance(self, wanted: type | tuple[type, ...], /) -> Decorator[Any, Any]:
         """Decorate a handler as `handle` does: its older spelling, with a tuple for several classes."""
         return self._handle("instance", *(wanted if isinstance(wanted, tuple) else (wanted,)))
@@ -523,11 +524,11 @@ def _thread_for(handler: Handler, event: object) -> tuple[Thread, Future[Any]]:
 
 
 def _group(message: str, errors: list[Exception]) -> Exception:
-    if sys.version_info < (3, 11):
-        import exceptiongroup
+    if sys.version_info >= (3, 11):
+        return builtins.ExceptionGroup(message, errors)
+    import exceptiongroup
 
-        return exceptiongroup.ExceptionGroup(message, errors)
-    return ExceptionGroup(message, errors)
+    return exceptiongroup.ExceptionGroup(message, errors)
 
 
 async def _failing(error: Exception) -> None:
