@@ -1,0 +1,160 @@
+"""One story object, one hook, many runs at once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from dddkit.stories import (
+    ExecutionTimeTracker,
+    I,
+    StatusTracker,
+    Story,
+    StoryExecutionContext,
+    inject_hooks,
+)
+from tests.stories.shop import Notes, checkout, needs_threads
+
+
+@dataclass
+class Kept:
+    contexts: list[StoryExecutionContext] = field(default_factory=list["StoryExecutionContext"])
+
+    def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
+        yield
+        self.contexts.append(context)
+
+
+def off(context: StoryExecutionContext) -> float:
+    """How far the recorded time of the step that measured itself is from what it measured, as a share."""
+    measured: float = context.state["measured"]
+    [step] = [step for step in context.steps if step.step_name == "work"]
+    return abs(step.duration - measured) / measured
+
+
+def test_s3_durations_of_1000_concurrent_runs_are_right() -> None:
+    class Measured(Story):
+        I.wait
+        I.work
+
+        async def wait(self, state: dict[str, float]) -> None:
+            await asyncio.sleep(state["seconds"] / 3)
+
+        async def work(self, state: dict[str, float]) -> None:
+            started = time.perf_counter()
+            await asyncio.sleep(state["seconds"])
+            state["measured"] = time.perf_counter() - started
+
+    kept = Kept()
+    inject_hooks(Measured, [StatusTracker(), ExecutionTimeTracker(), kept])
+    story = Measured()
+
+    async def main() -> None:
+        await asyncio.gather(*[story({"seconds": 0.005 + (number % 20) * 0.005}) for number in range(1000)])
+
+    asyncio.run(main())
+    assert len(kept.contexts) == 1000
+    assert [context for context in kept.contexts if off(context) > 0.1] == []
+
+
+@needs_threads
+def test_s3_durations_of_runs_in_threads_are_right() -> None:
+    class Measured(Story):
+        I.work
+
+        def work(self, state: dict[str, float]) -> None:
+            started = time.perf_counter()
+            time.sleep(state["seconds"])
+            state["measured"] = time.perf_counter() - started
+
+    kept = Kept()
+    inject_hooks(Measured, [StatusTracker(), ExecutionTimeTracker(), kept])
+    story = Measured()
+
+    def run(seconds: float) -> None:
+        story({"seconds": seconds})
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(run, [0.05, 0.1] * 32))
+    assert len(kept.contexts) == 64
+    # A thread may lose the processor between the two clocks; the fault was wrong by whole durations.
+    assert [context for context in kept.contexts if off(context) > 0.4] == []
+
+
+@needs_threads
+def test_hooks_may_come_and_go_in_other_threads() -> None:
+    class Watching:
+        def before(self, context: Any, step: Any) -> None: ...
+
+    story = checkout("sync")
+    stop = threading.Event()
+    errors: list[BaseException] = []
+
+    def change() -> None:
+        try:
+            while not stop.is_set():
+                with inject_hooks(story, [Watching() for _ in range(5)]):
+                    pass
+        except BaseException as error:
+            errors.append(error)
+            raise
+
+    threads = [threading.Thread(target=change) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(500):
+        story()(Notes())
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert not any(story.__step_hooks__.values())
+
+
+@needs_threads
+def test_one_hook_injected_by_many_threads_is_there_once() -> None:
+    class Watching:
+        def before(self, context: Any, step: Any) -> None: ...
+
+    story, hook = checkout("sync"), Watching()
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(200):
+            pool.submit(inject_hooks, story, [hook])
+    assert len(story.__step_hooks__["before"]) == 1
+
+
+@needs_threads
+def test_the_first_run_of_a_class_may_happen_in_many_threads() -> None:
+    story = checkout("sync")
+    states = [Notes() for _ in range(32)]
+    barrier = threading.Barrier(8)
+
+    def first(state: Notes) -> None:
+        barrier.wait()
+        story()(state)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(first, states))
+    assert all(state.log == ["reserve", "charge", "ship"] for state in states)
+
+
+@needs_threads
+def test_a_story_in_a_thread_of_a_step_stands_under_it_where_the_context_is_handed_on() -> None:
+    inner = checkout("sync")
+    inject_hooks(inner, [StatusTracker()])
+    kept = Kept()
+
+    class Outer(Story):
+        I.run
+
+        async def run(self, state: Notes) -> None:
+            await asyncio.to_thread(inner(), state)
+
+    inject_hooks(Outer, [kept])
+    asyncio.run(Outer()(Notes()))
+    assert str(kept.contexts[0]).splitlines()[2] == "        Checkout:"

@@ -1,0 +1,195 @@
+"""The facts of one run, which the engine records and hooks read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from dddkit.stories import I, StepExecutionInfo, StepStatus, Story, StoryExecutionContext, inject_hooks
+from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, perform
+
+PENDING, RUNNING, COMPLETED, FAILED, CANCELLED = StepStatus
+
+
+@dataclass
+class Kept:
+    contexts: list[StoryExecutionContext] = field(default_factory=list["StoryExecutionContext"])
+
+    def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
+        self.contexts.append(context)
+        yield
+
+
+def run_kept(colour: Colour, state: Notes) -> StoryExecutionContext:
+    story, kept = checkout(colour), Kept()
+    inject_hooks(story, [kept])
+    with suppress(Declined):
+        perform(story, state)
+    [context] = kept.contexts
+    return context
+
+
+def test_a_status_is_a_glyph_and_a_word() -> None:
+    assert [(status.value, str(status), f"{status}", status.name.lower()) for status in StepStatus] == [
+        ("", "", "", "pending"),
+        ("⟳", "⟳", "⟳", "running"),
+        ("✓", "✓", "✓", "completed"),
+        ("✗", "✗", "✗", "failed"),
+        ("⊘", "⊘", "⊘", "cancelled"),
+    ]
+
+
+@both_colours
+def test_a_completed_run(colour: Colour) -> None:
+    state = Notes()
+    context = run_kept(colour, state)
+
+    assert context.state is state
+    assert context.story_name == "Checkout"
+    assert context.status is COMPLETED
+    assert [(step.step_name, step.step_index, step.status, step.error) for step in context.steps] == [
+        ("reserve", 0, COMPLETED, None),
+        ("charge", 1, COMPLETED, None),
+        ("ship", 2, COMPLETED, None),
+    ]
+    assert all(step.duration > 0 for step in context.steps)
+    assert context.duration >= sum(step.duration for step in context.steps)
+    assert repr(context) == "<run of Checkout completed>"
+    assert repr(context.steps[0]) == "<step reserve completed>"
+
+
+@both_colours
+def test_s10_a_failed_run_keeps_the_very_exception(colour: Colour) -> None:
+    error = Declined("card")
+    context = run_kept(colour, Notes(charge=error))
+
+    str(context)
+    assert context.status is FAILED
+    assert [step.status for step in context.steps] == [COMPLETED, FAILED, PENDING]
+    assert context.steps[1].error is error
+    assert context.steps[1].duration > 0
+    assert context.steps[2].duration == 0.0
+    assert context.duration > 0
+
+
+def test_the_story_of_a_run_is_the_object_that_was_called() -> None:
+    story, kept = checkout("sync"), Kept()
+    inject_hooks(story, [kept])
+    called = story()
+    perform(called, Notes())
+    assert kept.contexts[0].story is called
+
+
+@both_colours
+def test_facts_as_hooks_see_them(colour: Colour) -> None:
+    seen: list[tuple[str, StepStatus, StepStatus, bool]] = []
+
+    class Watching:
+        def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
+            seen.append(("story", context.status, context.steps[0].status, context.duration > 0))
+            yield
+            seen.append(("story", context.status, context.steps[0].status, context.duration > 0))
+
+        def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+            seen.append((step.step_name, context.status, step.status, step.duration > 0))
+
+        def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+            seen.append((step.step_name, context.status, step.status, step.duration > 0))
+
+    story = checkout(colour)
+    inject_hooks(story, [Watching()])
+    perform(story, Notes())
+    assert seen[:3] == [
+        ("story", RUNNING, PENDING, False),
+        ("reserve", RUNNING, RUNNING, False),
+        ("reserve", RUNNING, COMPLETED, True),
+    ]
+    assert seen[-1] == ("story", COMPLETED, COMPLETED, True)
+
+
+def test_the_duration_of_a_step_is_seconds_without_its_hooks() -> None:
+    class Slow(Story):
+        I.work
+
+        def work(self, state: object) -> None:
+            time.sleep(0.02)
+
+    class Slower:
+        def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+            time.sleep(0.1)
+
+        def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+            time.sleep(0.1)
+
+    kept = Kept()
+    inject_hooks(Slow, [kept, Slower()])
+    perform(Slow, None)
+    [context] = kept.contexts
+    assert 0.02 <= context.steps[0].duration < 0.1
+    assert context.duration >= 0.22
+
+
+def test_meta_belongs_to_one_step_of_one_run() -> None:
+    class Marking:
+        def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+            assert step.meta == {}
+            step.meta["seen"] = step.step_index
+
+    story, kept = checkout("sync"), Kept()
+    inject_hooks(story, [Marking(), kept])
+    perform(story, Notes())
+    perform(story, Notes())
+    assert [[step.meta for step in context.steps] for context in kept.contexts] == [
+        [{"seen": 0}, {"seen": 1}, {"seen": 2}]
+    ] * 2
+
+
+def test_a_repeated_step_has_facts_of_its_own() -> None:
+    class Knock(Story):
+        I.knock
+        I.knock
+
+        def knock(self, state: list[str]) -> None:
+            state.append("knock")
+            if len(state) == 2:
+                raise Declined
+
+    kept = Kept()
+    inject_hooks(Knock, [kept])
+    with pytest.raises(Declined):
+        perform(Knock, [])
+    assert [(step.step_name, step.step_index, step.status) for step in kept.contexts[0].steps] == [
+        ("knock", 0, COMPLETED),
+        ("knock", 1, FAILED),
+    ]
+
+
+def test_a_failing_async_step_has_the_duration_of_what_it_awaited() -> None:
+    class Slow(Story):
+        I.work
+
+        async def work(self, state: object) -> None:
+            await asyncio.sleep(0.02)
+            raise Declined
+
+    kept = Kept()
+    inject_hooks(Slow, [kept])
+    with pytest.raises(Declined):
+        perform(Slow, None)
+    assert kept.contexts[0].steps[0].duration >= 0.019
+
+
+def test_facts_are_fixed_where_they_cannot_change() -> None:
+    context: Any = run_kept("sync", Notes())
+    step = context.steps[0]
+    for target in (context, step):
+        with pytest.raises(AttributeError):
+            target.unknown = 1
+    with pytest.raises(TypeError):
+        context.steps[0] = step

@@ -1,0 +1,369 @@
+"""The execution tree, to the letter."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from dddkit.stories import (
+    ExecutionTimeTracker,
+    I,
+    LoggingHook,
+    StatusTracker,
+    StepExecutionInfo,
+    Story,
+    StoryExecutionContext,
+    inject_hooks,
+)
+from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, perform
+
+
+@dataclass
+class Drawn:
+    """The tree at the end of each run; seconds are drawn as 0.000."""
+
+    trees: list[str] = field(default_factory=list[str])
+
+    def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.trees.append(re.sub(r"\d\.\d{3}s", "0.000s", str(context)))
+
+
+def drawn(story: type[Story], state: Any, *hooks: Any) -> str:
+    own = Drawn()
+    inject_hooks(story, [*hooks, own])
+    with suppress(Declined):
+        perform(story, state)
+    return own.trees[-1]
+
+
+class Template:
+    """Draws every step by a template."""
+
+    def __init__(self, template: str, **meta: Any) -> None:
+        self.template = template
+        self.meta = meta
+
+    def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        step.template = self.template
+        step.meta.update(self.meta)
+
+
+@both_colours
+def test_without_trackers_the_tree_is_the_names(colour: Colour) -> None:
+    assert drawn(checkout(colour), Notes()) == "Checkout:\n    I.reserve\n    I.charge\n    I.ship"
+
+
+@both_colours
+def test_the_status_tracker_draws_the_status(colour: Colour) -> None:
+    assert (
+        drawn(checkout(colour), Notes(charge=Declined()), StatusTracker())
+        == "Checkout:\n    ✓I.reserve\n    ✗I.charge\n    I.ship"
+    )
+
+
+@both_colours
+def test_the_time_tracker_draws_the_time_of_completed_steps(colour: Colour) -> None:
+    assert (
+        drawn(checkout(colour), Notes(charge=Declined()), ExecutionTimeTracker())
+        == "Checkout:\n    I.reserve [0.000s]\n    I.charge\n    I.ship"
+    )
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_trackers_fit_in_any_order_and_any_number(turned: bool) -> None:
+    trackers: list[Any] = [StatusTracker(), ExecutionTimeTracker(), StatusTracker(), ExecutionTimeTracker()]
+    assert (
+        drawn(checkout("sync"), Notes(charge=Declined()), *(trackers[::-1] if turned else trackers))
+        == "Checkout:\n    ✓I.reserve [0.000s]\n    ✗I.charge\n    I.ship"
+    )
+
+
+def test_the_trackers_only_copy_facts_into_meta() -> None:
+    seen: list[StepExecutionInfo] = []
+    story = checkout("sync")
+    inject_hooks(story, [StatusTracker(), ExecutionTimeTracker()])
+    story.register_hook("after", lambda context, step: seen.append(step))
+    perform(story, Notes())
+    for step in seen:
+        assert step.meta == {"status": step.status, "duration": step.duration}
+        assert step.template == "    {meta[status]}I.{step_name} [{meta[duration]:.3f}s]"
+
+
+def test_a_template_is_formatted_with_the_facts_and_meta() -> None:
+    template = Template(
+        "{step_index}/{step_name}/{status}/{status.name}/{meta[who]:>4}/{duration:.0f}/{error}", who="me"
+    )
+    assert drawn(checkout("sync"), Notes(), template).splitlines()[1] == "0/reserve/✓/COMPLETED/  me/0/None"
+
+
+def test_what_a_template_names_and_nobody_has_noted_is_empty() -> None:
+    template = Template(
+        "[{meta[none]}{meta[none]:.3f}{meta[none]!r}{meta[none].more}{meta[none][0]:d}{none}{none:.3f}]"
+    )
+    assert drawn(checkout("sync"), Notes(), template).splitlines()[1] == "[]"
+
+
+def test_meta_as_a_whole_can_be_drawn() -> None:
+    assert drawn(checkout("sync"), Notes(), Template("{meta}", a=1)).splitlines()[1] == "{'a': 1}"
+
+
+# Nested stories
+
+
+class Pay(Story):
+    I.authorize
+    I.capture
+
+    def authorize(self, state: Notes) -> None:
+        state.take("authorize")
+
+    def capture(self, state: Notes) -> None:
+        state.take("capture")
+
+
+def new_pay() -> type[Story]:
+    class NewPay(Pay):
+        pass
+
+    NewPay.__name__ = "Pay"
+    return NewPay
+
+
+def paying(pay: Callable[[Notes], Any]) -> type[Story]:
+    class Checkout(Story):
+        I.reserve
+        I.pay
+        I.ship
+
+        def reserve(self, state: Notes) -> None:
+            state.take("reserve")
+
+        def ship(self, state: Notes) -> None:
+            state.take("ship")
+
+        def __init__(self) -> None:
+            self.pay = pay
+
+    return Checkout
+
+
+def test_a_nested_story_with_hooks_stands_under_its_step() -> None:
+    pay = new_pay()
+    inject_hooks(pay, [StatusTracker(), ExecutionTimeTracker()])
+
+    assert (
+        drawn(paying(pay()), Notes(capture=Declined()), StatusTracker(), ExecutionTimeTracker())
+        == """\
+Checkout:
+    ✓I.reserve [0.000s]
+    ✗I.pay
+        Pay:
+            ✓I.authorize [0.000s]
+            ✗I.capture
+    I.ship"""
+    )
+
+
+def test_a_nested_story_without_hooks_is_not_drawn() -> None:
+    assert drawn(paying(Pay()), Notes(), StatusTracker()) == "Checkout:\n    ✓I.reserve\n    ✓I.pay\n    ✓I.ship"
+
+
+def test_runs_inside_a_step_stand_under_it_in_order_at_any_depth() -> None:
+    pay = new_pay()
+    inject_hooks(pay, [StatusTracker()])
+    deep = paying(pay())
+    inject_hooks(deep, [StatusTracker()])
+
+    def twice(state: Notes) -> None:
+        pay()(state)
+        deep()(state)
+
+    assert (
+        drawn(paying(twice), Notes(), StatusTracker())
+        == """\
+Checkout:
+    ✓I.reserve
+    ✓I.pay
+        Pay:
+            ✓I.authorize
+            ✓I.capture
+        Checkout:
+            ✓I.reserve
+            ✓I.pay
+                Pay:
+                    ✓I.authorize
+                    ✓I.capture
+            ✓I.ship
+    ✓I.ship"""
+    )
+
+
+def test_a_story_with_hooks_inside_one_without_stands_under_the_outer_step() -> None:
+    pay = new_pay()
+    inject_hooks(pay, [StatusTracker()])
+    assert drawn(paying(paying(pay())()), Notes(), StatusTracker()).splitlines()[2:4] == ["    ✓I.pay", "        Pay:"]
+
+
+def test_a_story_run_by_a_hook_is_not_drawn_under_a_step_that_has_ended() -> None:
+    pay = new_pay()
+    inject_hooks(pay, [StatusTracker()])
+
+    class Running:
+        def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+            pay()(Notes())
+
+    assert "Pay:" not in drawn(checkout("sync"), Notes(), Running())
+
+
+def test_a_story_run_after_another_does_not_stand_under_it() -> None:
+    pay = new_pay()
+    inject_hooks(pay, [StatusTracker()])
+    own = Drawn()
+    story = checkout("sync")
+    inject_hooks(story, [own])
+    perform(story, Notes())
+    pay()(Notes())
+    assert "Pay:" not in own.trees[0]
+
+
+class PayLater(Story):
+    I.authorize
+
+    async def authorize(self, state: Notes) -> None:
+        await asyncio.sleep(0.001)
+        state.take("authorize")
+
+
+def test_concurrent_runs_inside_a_step_stand_under_their_own_step() -> None:
+    class Checkout(Story):
+        I.first
+        I.pay
+        I.last
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        async def first(self, state: Notes) -> None:
+            await asyncio.sleep(0.001 * (self.number % 3))
+
+        async def pay(self, state: Notes) -> None:
+            runs = [PayLater()(state) for _ in range(self.number)]
+            await asyncio.gather(*runs)
+
+        async def last(self, state: Notes) -> None:
+            await asyncio.sleep(0)
+
+    own = Drawn()
+    with inject_hooks(PayLater, [StatusTracker()]):
+        inject_hooks(Checkout, [StatusTracker(), own])
+
+        async def main() -> None:
+            await asyncio.gather(*[Checkout(number)(Notes()) for number in range(12)])
+
+        asyncio.run(main())
+
+    nested = "        PayLater:\n            ✓I.authorize\n"
+    assert sorted(own.trees, key=len) == [
+        f"Checkout:\n    ✓I.first\n    ✓I.pay\n{nested * number}    ✓I.last" for number in range(12)
+    ]
+
+
+def test_a_task_that_outlives_its_step_starts_no_story_under_it() -> None:
+    own = Drawn()
+
+    class Checkout(Story):
+        I.start
+        I.wait
+
+        async def start(self, state: list[Any]) -> None:
+            state.append(asyncio.create_task(self.later()))
+
+        async def wait(self, state: list[Any]) -> None:
+            await state[0]
+
+        async def later(self) -> None:
+            await asyncio.sleep(0.001)
+            await PayLater()(Notes())
+
+    with inject_hooks(PayLater, [StatusTracker()]):
+        inject_hooks(Checkout, [StatusTracker(), own])
+        perform(Checkout, [])
+    assert own.trees == ["Checkout:\n    ✓I.start\n    ✓I.wait"]
+
+
+# The log
+
+
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    records = [record for record in caplog.records if record.name == "dddkit.stories.story"]
+    return [f"{record.levelname} {re.sub(r'[0-9][.][0-9]{3}s', '0.000s', record.getMessage())}" for record in records]
+
+
+@both_colours
+def test_the_log_of_a_run_at_debug(colour: Colour, caplog: pytest.LogCaptureFixture) -> None:
+    story = checkout(colour)
+    inject_hooks(story)
+    with caplog.at_level(logging.DEBUG):
+        perform(story, Notes())
+    assert messages(caplog) == [
+        "DEBUG Checkout:\n    ⟳I.reserve\n    I.charge\n    I.ship",
+        "DEBUG Checkout:\n    ✓I.reserve [0.000s]\n    ⟳I.charge\n    I.ship",
+        "DEBUG Checkout:\n    ✓I.reserve [0.000s]\n    ✓I.charge [0.000s]\n    ⟳I.ship",
+        "DEBUG Checkout:\n    ✓I.reserve [0.000s]\n    ✓I.charge [0.000s]\n    ✓I.ship [0.000s]",
+    ]
+
+
+@both_colours
+def test_the_log_of_a_failing_run(colour: Colour, caplog: pytest.LogCaptureFixture) -> None:
+    story = checkout(colour)
+    inject_hooks(story)
+    error = Declined("card")
+    with caplog.at_level(logging.DEBUG), pytest.raises(Declined):
+        perform(story, Notes(charge=error))
+
+    assert messages(caplog)[2:] == ["ERROR Checkout:\n    ✓I.reserve [0.000s]\n    ✗I.charge\n    I.ship"]
+    exc_info = caplog.records[-1].exc_info
+    assert exc_info is not None
+    assert exc_info[1] is error
+    assert caplog.text.endswith("Declined: card\n")
+    assert 'state.take("charge")' in caplog.text
+
+
+def test_at_warning_only_the_error_is_written(caplog: pytest.LogCaptureFixture) -> None:
+    story = checkout("sync")
+    inject_hooks(story)
+    with caplog.at_level(logging.WARNING), pytest.raises(Declined):
+        perform(story, Notes(charge=Declined()))
+    [only] = messages(caplog)
+    assert only.startswith("ERROR Checkout:")
+
+
+@pytest.mark.parametrize(("level", "state"), [(logging.INFO, Notes()), (logging.CRITICAL, Notes(ship=Declined()))])
+def test_nothing_is_rendered_when_the_level_is_off(level: int, state: Notes, caplog: pytest.LogCaptureFixture) -> None:
+    class Explosive:
+        def __format__(self, spec: str) -> str:
+            raise AssertionError("rendered")
+
+    story = checkout("sync")
+    inject_hooks(story, [Template("{meta[bang]}", bang=Explosive()), LoggingHook()])
+    with caplog.at_level(level), suppress(Declined):
+        perform(story, state)
+    assert messages(caplog) == []
+
+
+def test_the_log_shows_the_run_as_it_was_when_it_was_written(caplog: pytest.LogCaptureFixture) -> None:
+    story = checkout("sync")
+    inject_hooks(story)
+    with caplog.at_level(logging.DEBUG):
+        perform(story, Notes())
+    assert caplog.records[0].getMessage().splitlines()[1] == "    ⟳I.reserve"
