@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any, Literal, TypeAlias
 
 import pytest
@@ -88,6 +89,16 @@ def finish(called: Awaitable[None]) -> None:
 def perform(story: type[Story] | Story, state: Any) -> None:
     """Run a story to its end, sync or async; whatever it raises comes out."""
     finish((story() if isinstance(story, type) else story)(state))
+
+
+def run_alone(story: type[Story], state: Any) -> None:
+    """Run without a loop, which would meddle with Ctrl-C."""
+    called: Any = story()(state)
+    if called is FINISHED:
+        return
+    with suppress(StopIteration):
+        while True:
+            called.send(None)
 
 
 def listed(steps: Any, *names: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from dddkit.stories import StepExecutionInfo, StepStatus, StoryExecutionContext, inject_hooks
 from tests.stories.recording import Recorder
-from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, perform
+from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, perform, run_alone
 
 
 class Around:
@@ -157,6 +157,23 @@ def test_an_error_after_the_yield_never_replaces_the_one_that_passes(
     assert record.exc_info is not None
     assert record.exc_info[1] is own
     assert "failing failed while another error was on its way" in record.getMessage()
+
+
+@both_colours
+@around_both
+def test_ctrl_c_after_the_yield_comes_before_the_error_that_passes(colour: Colour, kind: str) -> None:
+    def interrupted(context: StoryExecutionContext) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            raise KeyboardInterrupt
+
+    story = checkout(colour)
+    inject_hooks(story, [Around(kind, interrupted)])
+    error = Declined("card")
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_alone(story, Notes(reserve=error))
+    assert caught.value.__cause__ is error
 
 
 @both_colours

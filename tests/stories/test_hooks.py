@@ -26,7 +26,7 @@ from dddkit.stories import (
 )
 from tests.stories.constructors import Constructor, every_constructor
 from tests.stories.recording import AsyncRecorder, Recorder
-from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, perform
+from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, perform, run_alone
 
 
 class Sale(Story):
@@ -425,7 +425,7 @@ def test_s13_an_async_hook_of_a_nested_sync_story_is_refused_before_the_first_st
 
     state = Notes()
     with pytest.raises(TypeError, match=r"NewSale: the before hook AsyncRecorder\.before is async"):
-        Outer(inner())(state)
+        perform(Outer(inner()), state)
     assert state.log == []
 
 
@@ -595,7 +595,7 @@ def test_ctrl_c_in_a_hook_comes_before_any_other_error(
     inject_hooks(story, [facts])
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        story_run_alone(story, Notes(reserve=error))
+        run_alone(story, Notes(reserve=error))
 
     assert caught.value.__cause__ is error
     assert "c after reserve" in log
@@ -614,17 +614,6 @@ def test_ctrl_c_in_a_second_hook_comes_before_the_error_of_the_first(caplog: pyt
 
     assert [record.exc_info[1] for record in caplog.records if record.exc_info] == [first]
     assert "the hook Recorder.after failed" in caplog.text
-
-
-def story_run_alone(story: Any, state: Notes) -> None:
-    """Run without a loop, which would meddle with Ctrl-C."""
-    called = story()(state)
-    if called is not FINISHED:
-        try:
-            while True:
-                called.send(None)
-        except StopIteration:
-            return
 
 
 @both_kinds

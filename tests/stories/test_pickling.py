@@ -21,11 +21,12 @@ class Priced(Story):
 
     price: int
 
-    def note(self, state: list[int]) -> None:
-        state.append(self.price)
-
     class State(StoryState):
         payment: str = variable()
+        prices: list[int] = []
+
+    def note(self, state: State) -> None:
+        state.prices.append(self.price)
 
 
 @dataclass
@@ -77,9 +78,9 @@ def test_a_story_is_equal_to_its_copy_which_runs(way: Callable[[Any], Any], stor
     made = way(original)
     assert made == original
     assert made is not original
-    state: list[int] = []
+    state = Priced.State()
     made(state)
-    assert state == [3]
+    assert state.prices == [3]
 
 
 @every_way

@@ -398,7 +398,12 @@ def test_async_static_and_class_methods_and_class_level_callables_are_awaited() 
 
 
 def test_a_story_may_have_its_own_call() -> None:
-    class Timed(Packing):
+    class Timed(Story):
+        I.pack
+
+        def pack(self, state: Notes) -> None:
+            state.take("pack")
+
         async def __call__(self, state: Notes, /) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # the point
             state.take("before")
             super().__call__(state)

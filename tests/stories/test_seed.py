@@ -168,8 +168,8 @@ HookedStory:
 
 def test_an_error_is_drawn_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     story = FailingStory()
-    hooks = [StatusTracker(), ExecutionTimeTracker(), LoggingHook()]
-    with inject_hooks(FailingStory, hooks=hooks), caplog.at_level(logging.ERROR), pytest.raises(YourException):
+    handle = inject_hooks(FailingStory, hooks=[StatusTracker(), ExecutionTimeTracker(), LoggingHook()])
+    with handle, caplog.at_level(logging.ERROR), pytest.raises(YourException):
         story(story.State())
     text = formatted(caplog)
     assert text.startswith(

@@ -10,7 +10,7 @@ import pickle
 import typing
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, ForwardRef, Generic, TypeVar
 
 import attrs
 import pydantic.dataclasses
@@ -208,6 +208,15 @@ def test_class_variables_and_constants_are_no_fields() -> None:
     assert (state.LIMIT, state.TYPED, state.qualified, state.extended, state.bare) == (3, 4, 1, 1, 1)
     with pytest.raises(StoryStateError):
         state.LIMIT = 4
+
+
+@pytest.mark.parametrize("text", ["ClassVar[int]", "typing.ClassVar", "Final", "unknown.ClassVar[int]"])
+@pytest.mark.parametrize("kind", [str, ForwardRef])
+def test_an_annotation_that_only_checkers_can_evaluate_is_matched_by_its_text(kind: Any, text: str) -> None:
+    body = {"__annotations__": {"limit": kind(text), "order_id": kind("int")}, "limit": 3}
+    state_class = loosely(type(StoryState))("State", (StoryState,), body)
+    assert state_class.limit == 3
+    assert repr(state_class(order_id=1)) == "State(order_id=1)"
 
 
 def test_methods_and_properties_work() -> None:

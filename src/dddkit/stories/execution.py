@@ -219,12 +219,13 @@ class _Run:
 
     __slots__ = ("_around", "_outer", "_started", "context", "hooks")
 
+    _outer: Token[StepExecutionInfo | None]
+    _started: float
+
     def __init__(self, story: object, state: Any, names: tuple[str, ...], hooks: Hooks) -> None:
         self.context: Final = StoryExecutionContext(story, state, names)
         self.hooks: Final = hooks
         self._around: _Entered = []
-        self._outer: Token[StepExecutionInfo | None] | None = None
-        self._started = 0.0
 
     def start(self) -> None:
         outer = _STEP.get()
@@ -233,6 +234,8 @@ class _Run:
         self.context.status = StepStatus.RUNNING
         self._outer = _STEP.set(None)
         self._started = perf_counter()
+
+    def enter(self) -> None:
         for hook in self.hooks.around_story:
             self._around.append(_enter(hook, hook(self.context)))
 
@@ -257,9 +260,8 @@ class _Run:
         ending = _Ending(self.context, error)
         ending.leave(self._around)
         self.context.status = _outcome(ending.passing)
-        if self._outer is not None:
-            with suppress(ValueError):  # the coroutine is closed from another context, which never saw our value
-                _STEP.reset(self._outer)
+        with suppress(ValueError):  # the coroutine is closed from another context, which never saw our value
+            _STEP.reset(self._outer)
         return ending.trouble
 
 
@@ -273,8 +275,9 @@ def _outcome(error: BaseException | None) -> StepStatus:
 
 
 def _run_sync_hooked(run: _Run) -> None:
+    run.start()
     try:
-        run.start()
+        run.enter()
         for step in run.context.steps:
             _step_sync(run, step)
     except BaseException as error:
@@ -325,8 +328,9 @@ def _settle_sync(
 
 
 async def _run_async_hooked(run: _Run) -> None:
+    run.start()
     try:
-        run.start()
+        run.enter()
         for step in run.context.steps:
             await _step_async(run, step)
     except BaseException as error:

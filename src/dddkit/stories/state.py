@@ -22,22 +22,11 @@ if not TYPE_CHECKING:
 __all__ = ["StoryState", "variable", "warn_of_shared_defaults"]
 
 
-class _Kind:
-    """How a field of a State that has no default comes to its value."""
-
-    __slots__ = ("_name",)
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return self._name
-
-
 _DECORATORS: Final = {"__dataclass_fields__": "dataclasses", "__attrs_attrs__": "attrs"}  # by what they leave behind
 
-_REQUIRED: Final = _Kind("<required>")
-_VARIABLE: Final = _Kind("variable()")
+# How a field that has no default comes to its value: from the caller, or from a step.
+_REQUIRED: Final = object()
+_VARIABLE: Final = object()
 
 
 def variable(*, init: Literal[False] = False) -> Any:
@@ -81,7 +70,7 @@ def _read_fields(cls: Any) -> None:
     type.__setattr__(cls, "__state_fields__", fields)
 
 
-def _declared(cls: type, otherwise: _Kind) -> dict[str, Any]:
+def _declared(cls: type, otherwise: object) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, annotation in own_annotations(cls).items():
         if not is_class_level(annotation, cls):
