@@ -989,6 +989,7 @@ def test_e7_ctrl_c_waits_for_the_threads(caplog: pytest.LogCaptureFixture) -> No
     broker, finished, error = EventBroker(parallel=True), list[str](), LookupError()
 
     def slow(event: object) -> None:
+        time.sleep(0.02)
         _thread.interrupt_main()
         time.sleep(0.05)
         finished.append("slow")
@@ -1008,6 +1009,7 @@ def test_e7_ctrl_c_closes_a_surprising_coroutine() -> None:
     looks_sync, _ = surprises(seen)
 
     def slow(event: object) -> object:
+        time.sleep(0.02)
         _thread.interrupt_main()
         time.sleep(0.05)
         return looks_sync(event)
@@ -1016,6 +1018,23 @@ def test_e7_ctrl_c_closes_a_surprising_coroutine() -> None:
     with pytest.raises(KeyboardInterrupt):
         broker(HAPPENED)
     assert seen == ["called"]
+
+
+def test_e7_what_had_not_begun_when_interrupted_never_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, seen, late = EventBroker(parallel=True), list[str](), list[threading.Thread]()
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        late.append(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    broker.subscribe(Happened, failing("a", seen))
+    with pytest.raises(KeyboardInterrupt):
+        broker.publish(HAPPENED)
+    start(late[0])
+    late[0].join()
+    assert seen == []
 
 
 def test_e7_where_no_thread_can_be_started_those_that_were_have_finished(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses as stdlib
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -398,6 +399,15 @@ def test_threads_share_a_handler(flavour: type[Flavour]) -> None:
     for thread in threads:
         thread.join()
     assert sorted(results) == sorted([f"{number}.{turn}"] for number in range(4) for turn in range(50))
+
+
+def test_where_nobody_has_imported_asyncio_blocks_belong_to_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "asyncio")
+    basket, handler = basket_with(Dataclasses, "tea"), BasketChanges()
+    with handler as changes_of:
+        assert changes_of(basket) == Changes(False, ["tea"])
+        assert handler(basket) == NOTHING
+    assert pending(basket) == []
 
 
 def test_ending_a_block_in_another_task_says_so() -> None:

@@ -144,6 +144,8 @@ def test_a2_undecorated_subclasses_are_frozen_too(flavour: type[Flavour], base: 
         bare.undeclared = 1
     with pytest.raises(REFUSALS):
         del bare.item
+    with pytest.raises(REFUSALS):
+        del bare.undeclared
     assert bare.item == "tea"
     assert not hasattr(bare, "undeclared")
 

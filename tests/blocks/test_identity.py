@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses as stdlib
 import sys
-from typing import Annotated, Any, ClassVar, Generic, NamedTuple, Optional, TypeVar, Union
+from typing import Annotated, Any, ClassVar, ForwardRef, Generic, NamedTuple, Optional, TypeVar, Union
 
 import attrs
 import pydantic
@@ -175,6 +175,16 @@ def test_class_variables_and_methods_are_no_identity(flavour: type[Flavour]) -> 
     assert constant(text="a") != constant(text="a")
     as_text = flavour.declare("Entity", "Note", id=("ClassVar[int]", 1), text=str)
     assert as_text(text="a") != as_text(text="a")
+
+
+def test_a_class_variable_in_a_forward_reference_is_no_identity() -> None:
+    fields: dict[str, Any] = {
+        "__init__": object.__init__,
+        "id": 1,
+        "__annotations__": {"id": ForwardRef("ClassVar[int]")},
+    }
+    note: Any = type("Note", (Entity,), fields)
+    assert note() != note()
 
 
 @in_both_flavours
