@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from mypy import nodes, patterns
@@ -16,7 +16,21 @@ from mypy.plugin import CheckerPluginInterface, ClassDefContext, MethodContext
 from mypy.plugins.common import add_method_to_class
 from mypy.semanal import SemanticAnalyzer
 from mypy.server.trigger import make_wildcard_trigger
-from mypy.types import AnyType, CallableType, Instance, NoneType, Type, TypeOfAny
+from mypy.types import (
+    AnyType,
+    CallableType,
+    Instance,
+    NoneType,
+    Overloaded,
+    TupleType,
+    Type,
+    TypedDictType,
+    TypeOfAny,
+    TypeType,
+    TypeVarType,
+    UnionType,
+    get_proper_type,
+)
 from mypy.typevars import fill_typevars
 
 _KEY: Final = "dddkit"  # ours in TypeInfo.metadata, which mypy keeps in its cache
@@ -124,8 +138,13 @@ class Place(NamedTuple):
         with self.analyzer.file_context(self.tree, self.options):
             self.analyzer.fail(msg, ctx, code=code)
 
+    @property
+    def is_for_daemon(self) -> bool:
+        """Whether dependencies matter: plain runs know them from the types of the calls that we have them check."""
+        return self.options.fine_grained_incremental or self.options.cache_fine_grained
+
     def depend_on(self, info: TypeInfo) -> None:
-        """Have the daemon analyse the class again when anything in `info` changes."""
+        """Have the daemon analyse the class again, and check it, when anything in `info` changes."""
         self.tree.plugin_deps.setdefault(make_wildcard_trigger(info.fullname), set()).add(self.target)
 
 
@@ -194,6 +213,28 @@ def self_type(info: TypeInfo) -> Instance:
 def seen_from(type_: Type, owner: TypeInfo, instance: Instance) -> Type:
     """A type written in the class `owner`, with the type arguments that `instance` gives its base."""
     return expand_type_by_instance(type_, map_instance_to_supertype(instance, owner))
+
+
+def classes_in(type_: Type | None) -> Iterator[TypeInfo]:
+    """The classes that a type is made of."""
+    found = get_proper_type(type_)
+    if isinstance(found, Instance):
+        yield found.type
+        parts: Sequence[Type] = found.args
+    elif isinstance(found, CallableType):
+        parts = [*found.arg_types, found.ret_type]
+    elif isinstance(found, (Overloaded, UnionType, TupleType)):
+        parts = found.items
+    elif isinstance(found, TypeType):
+        parts = [found.item]
+    elif isinstance(found, TypeVarType):
+        parts = [found.upper_bound, *found.values]
+    elif isinstance(found, TypedDictType):
+        parts = list(found.items.values())
+    else:
+        parts = []
+    for part in parts:
+        yield from classes_in(part)
 
 
 def notes_of(info: TypeInfo) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -83,8 +84,10 @@ def _changed(info: TypeInfo, owner: TypeInfo, name: str) -> bool:
     return (mine and mine.node) is not (theirs and theirs.node)
 
 
-_MISFITS: Final = frozenset({"call-arg", "operator"})
-_REFUSALS: Final = frozenset({"arg-type", "call-overload", "type-var"})
+_CODES: Final = frozenset({"call-arg", "operator", "arg-type", "call-overload", "type-var"})
+_WITHOUT_CODE: Final = re.compile(r".* not callable$|Too many positional arguments")  # [misc], the second before mypy 2
+_WITHOUT_SELF: Final = "does not accept self argument"
+_UNTYPED: Final = "Cannot call function of unknown type"
 
 
 def _relevant(complaints: list[Complaint]) -> list[Complaint]:
@@ -94,14 +97,11 @@ def _relevant(complaints: list[Complaint]) -> list[Complaint]:
     """
     found: list[Complaint] = []
     for complaint in complaints:
-        misfit = complaint.code in _MISFITS and not complaint.message.startswith("Cannot call function of unknown type")
-        if misfit or complaint.code in _REFUSALS or complaint.message.endswith("not callable"):
-            found.append(complaint)
-        elif complaint.message.startswith("Too many positional arguments"):  # [misc] before mypy 2
-            found.append(complaint)
-        elif "does not accept self argument" in complaint.message:
+        if _WITHOUT_SELF in complaint.message:
             found.append(Complaint(complaint.message, "self"))
-    return found
+        elif complaint.code in _CODES or _WITHOUT_CODE.match(complaint.message):
+            found.append(complaint)
+    return [complaint for complaint in found if not complaint.message.startswith(_UNTYPED)]
 
 
 def _first(complaints: list[Complaint]) -> Complaint | None:

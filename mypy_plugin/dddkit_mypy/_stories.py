@@ -219,20 +219,19 @@ class Calls:
         place = waiting[1]
         for base in info.mro[1:]:
             self.make(base)
-            if base.fullname not in ("builtins.object", names.STORY):
-                place.depend_on(base)
         body = read_body(info.defn)
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
         notes: dict[str, object] = {"steps": listed, "dynamic": body.dynamic}
         mypy_api.note(info, notes)
-        if not _is_ours(info):
-            return
-        decision = _Decision(self, info, place.analyzer.named_type)
-        if decision.result is not None:
-            notes["pending"] = decision.result is Result.PENDING
-            mypy_api.generate_call(place.analyzer, info, decision.result.type(place.analyzer.named_type))
-        for used in decision.used:
-            place.depend_on(used)
+        if _is_ours(info):
+            named_type = place.analyzer.named_type
+            result = _Decision(self, info, named_type).result
+            if result is not None:
+                notes["pending"] = result is Result.PENDING
+                mypy_api.generate_call(place.analyzer, info, result.type(named_type))
+        if place.is_for_daemon:
+            for used in _used_by(info):
+                place.depend_on(used)
 
     def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
         """Decide again what calling a story gives, once the types of its steps may have been inferred.
@@ -262,8 +261,6 @@ class _Decision:
         self._calls = calls
         self._story = mypy_api.self_type(info)
         self._named_type = named_type
-        self.used: set[TypeInfo] = set()
-        """The classes, beside its own bases, that decide it."""
         steps = steps_of(info)
         self.result = None if steps is None else self._of_steps(steps)
         """None when the story has no steps."""
@@ -336,7 +333,6 @@ class _Decision:
         if isinstance(called, Instance):
             if called.type is self._story.type:
                 return Result.UNKNOWN  # it runs itself
-            self.used.add(called.type)
             self._calls.make(called.type)
             if self._calls.complete(called.type, self._named_type) is Result.PENDING:
                 return Result.PENDING
@@ -348,6 +344,51 @@ def _value(getter: Var) -> Type | None:
     """The type of a property."""
     type_ = get_proper_type(getter.type)
     return type_.ret_type if isinstance(type_, CallableType) else None
+
+
+def _used_by(info: TypeInfo) -> set[TypeInfo]:
+    """The classes that decide what is reported about a story: its bases, what its steps and its State are made of."""
+    used: set[TypeInfo] = set()
+    to_do = [info]
+    while to_do:
+        found = to_do.pop()
+        if found in used or found.module_name in _NEVER_EDITED:
+            continue
+        used.add(found)
+        to_do += found.mro
+        if found is info:
+            steps = steps_of(info)
+            members = ["State", *(steps.names if steps is not None else ())]
+        else:
+            members = ["State", "__call__"]  # a nested story, or an object that can be called
+        for member in members:
+            symbol = found.get(member)
+            to_do += _classes_of(symbol.node if symbol is not None else None)
+    used.discard(info)
+    return used
+
+
+_NEVER_EDITED: Final = (
+    "builtins",
+    "typing",
+    "typing_extensions",
+    "abc",
+    "types",
+    "dddkit.stories.story",
+    "dddkit.stories.state",
+)
+
+
+def _classes_of(node: SymbolNode | None) -> Iterator[TypeInfo]:
+    if isinstance(node, TypeInfo):
+        yield node
+    elif isinstance(node, TypeAlias):
+        yield from mypy_api.classes_in(node.target)
+    elif isinstance(node, Decorator):
+        yield from mypy_api.classes_in(node.func.type)
+        yield from mypy_api.classes_in(node.var.type)
+    elif isinstance(node, (FuncDef, OverloadedFuncDef, Var)):
+        yield from mypy_api.classes_in(node.type)
 
 
 def _is_ours(info: TypeInfo) -> bool:

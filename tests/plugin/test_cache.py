@@ -1,0 +1,20 @@
+"""What makes mypy's cache stale is said to mypy."""
+
+from __future__ import annotations
+
+import json
+
+from mypy.options import Options
+from mypy.plugin import ReportConfigContext
+
+import dddkit_mypy
+from dddkit_mypy.rules import RULES
+
+
+def test_the_version_and_the_rules_are_part_of_the_cache() -> None:
+    plugin = dddkit_mypy.plugin("2.4.1")(Options())
+    data = plugin.report_config_data(ReportConfigContext("module", "module.py", is_check=True))
+    assert json.loads(json.dumps(data)) == {
+        "dddkit_mypy": dddkit_mypy.__version__,
+        "codes": [rule.code.code for rule in RULES],
+    }
