@@ -52,7 +52,7 @@ Checkout.State(order_id=1, LIMIT=4)  # type: ignore[call-arg]  # pyright: ignore
 
 state.order_id = "1"  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
 state.ordr_id = 1  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-_ = state.payed  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+state.payed  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 {state}  # pyright: ignore[reportUnhashable, reportUnusedExpression]  # mypy does not look
 
 
