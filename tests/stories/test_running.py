@@ -133,7 +133,7 @@ def test_a_sync_story_runs_when_it_is_called_and_gives_finished() -> None:
     assert state.log == ["reserve", "charge", "ship"]
 
 
-def test_s5_a_sync_story_in_a_running_loop_runs_when_it_is_called_and_can_be_awaited() -> None:
+def test_s6_a_sync_story_in_a_running_loop_runs_when_it_is_called_and_can_be_awaited() -> None:
     async def main() -> None:
         state = Notes()
         called = checkout("sync")()(state)

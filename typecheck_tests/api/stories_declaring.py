@@ -111,7 +111,7 @@ assert_type(Of("a").item, str)
 class Resolved(Story):
     I: ClassVar[Resolved] = steps()
     I.pay
-    I.pya  # type: ignore[dddkit-unknown-step]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    I.pya  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
     gateway: Gateway
 
