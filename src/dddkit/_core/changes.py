@@ -10,7 +10,7 @@ from inspect import getattr_static, iscoroutinefunction
 from operator import attrgetter
 from threading import current_thread
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeAlias, TypeVar, final
+from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, final
 
 from typing_extensions import Self
 
@@ -57,12 +57,11 @@ class ChangesHandler(Generic[AggregateT, ResultT]):
     for that block, which belongs to the task or thread that opened it.
     """
 
-    __slots__ = ("_block",)
+    __slots__ = ()
 
     result_type: type[ResultT]
     """The NamedTuple whose fields the handler sets, as attributes of `self`, while it folds."""
 
-    _block: _Block | None
     __folding__: ClassVar[_Folding | None] = None
 
     def _clear_state(self) -> None:
@@ -80,33 +79,30 @@ class ChangesHandler(Generic[AggregateT, ResultT]):
         if folding is None or folding.owner is not cls:
             folding = cls.__folding__ = _Folding(cls)
         pending = pending_events(aggregate)
-        block = _open_block(self, self._block) if _blocks.get() or self._block is not None else None
+        block = _open_block(self) if _blocks.get() or _copies else None
         events = pending[:] if block is None else remaining(pending, block.folded(aggregate))
         result: ResultT = folding.fold(self, aggregate, events)
-        if block is None:
-            give_up(pending, events)
-        else:
+        if block is not None:
             block.note(aggregate, events)
+        elif pending == events:  # the usual case: nothing was recorded meanwhile
+            pending.clear()
+        else:
+            give_up(pending, events)
         return result
-
-    if not TYPE_CHECKING:  # the signature is that of the class's `__init__`
-
-        def __new__(cls, *_arguments: object, **_fields: object) -> Self:
-            handler = super().__new__(cls)
-            handler._block = None
-            return handler
 
     def __enter__(self) -> Self:
         mine = copy(self)
-        mine._block = block = _Block(self, _open_block(self, self._block))
+        block = _Block(self, mine, _open_block(self))
         _blocks.set((*_blocks.get(), block))
+        _copies[id(mine)] = block
         return mine
 
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
-        block = _open_block(self)
+        block = _block_opened_here(self)
         if block is None:
             raise RuntimeError(f"{type(self).__qualname__}: the block was opened by another task or thread")
         _blocks.set(tuple(other for other in _blocks.get() if other is not block))
+        del _copies[id(block.copy)]
         block.close(give_up_events=error_type is None)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -119,10 +115,11 @@ class ChangesHandler(Generic[AggregateT, ResultT]):
 class _Block:
     """A `with` block: what has been folded in it, and who has opened it."""
 
-    __slots__ = ("_enclosing", "_folded", "closed", "handler", "owner")
+    __slots__ = ("_enclosing", "_folded", "closed", "copy", "handler", "owner")
 
-    def __init__(self, handler: object, enclosing: _Block | None) -> None:
+    def __init__(self, handler: object, its_copy: Any, enclosing: _Block | None) -> None:
         self.handler: Final = handler
+        self.copy: Final = its_copy
         self.owner: Final = _current_owner()
         self.closed = False
         self._enclosing: Final = enclosing
@@ -148,14 +145,22 @@ class _Block:
 _blocks: Final[ContextVar[tuple[_Block, ...]]] = ContextVar("dddkit_changes_blocks", default=())
 
 
-def _open_block(handler: object, made_for: _Block | None = None) -> _Block | None:
+_copies: Final[dict[int, _Block]] = {}
+"""The open blocks by the id of their copy, which they keep: a copy takes its block along wherever it is handed."""
+
+
+def _open_block(handler: object) -> _Block | None:
     """The innermost block that the current task or thread has open on the handler, or that the handler was made for."""
+    return _block_opened_here(handler) or _copies.get(id(handler))
+
+
+def _block_opened_here(handler: object) -> _Block | None:
     if blocks := _blocks.get():
         owner = _current_owner()
         for block in reversed(blocks):
             if block.handler is handler and block.owner is owner and not block.closed:
                 return block
-    return None if made_for is None or made_for.closed else made_for
+    return None
 
 
 def _current_owner() -> object:
@@ -174,6 +179,19 @@ def _current_owner() -> object:
 @final
 class _Folding:
     """How the handlers of one class fold, worked out once: who handles which event, how the result is read."""
+
+    __slots__ = (
+        "_declared",
+        "_dispatcher",
+        "_fields",
+        "_is_plain",
+        "_registered",
+        "_registry",
+        "_result_type",
+        "_table",
+        "_values",
+        "owner",
+    )
 
     def __init__(self, cls: type[ChangesHandler[Any, Any]]) -> None:
         self.owner: Final = cls

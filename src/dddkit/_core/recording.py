@@ -112,10 +112,7 @@ def remaining(events: Sequence[Recordable], folded: Sequence[Recordable]) -> lis
 
 def give_up(pending: list[Recordable], events: list[Recordable]) -> None:
     """Remove these from the pending events, and keep what was recorded since."""
-    if pending == events:
-        pending.clear()
-    else:
-        pending[:] = remaining(pending, events)
+    pending[:] = remaining(pending, events)
 
 
 def version_of(aggregate: Recording) -> int | None:
