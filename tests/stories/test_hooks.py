@@ -244,6 +244,25 @@ def test_a_registered_callback_is_called_with_context_and_step() -> None:
     assert [kind for kind, _, _ in seen] == ["before", "after"]
 
 
+def test_a_bound_method_is_the_same_callback_each_time_it_is_read() -> None:
+    class Seen:
+        def __init__(self) -> None:
+            self.steps: list[str] = []
+            self.known: dict[object, object] = {}
+
+        def see(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+            self.steps.append(step.step_name)
+
+    story, seen, other = new_sale(), Seen(), Seen()
+    for _ in range(2):
+        for watching in (seen, other):
+            story.register_hook("before", watching.see)
+            story.register_hook("before", watching.known.setdefault)  # written in C
+    assert len(story.__step_hooks__["before"]) == 4
+    perform(story, Notes())
+    assert seen.steps == other.steps == ["pay"]
+
+
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no hook kind 'befor'; there are 'before', 'after' and 'error'"):
         loosely(Sale).register_hook("befor", print)

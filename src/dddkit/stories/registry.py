@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
-from types import MethodType
+from types import BuiltinMethodType, MethodType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 __all__ = ["Callback", "HookRegistration", "HookRegistry", "Hooks", "add", "collect", "new_registry"]
@@ -84,7 +84,7 @@ def _merged(registries: tuple[HookRegistry, ...], kind: str) -> Iterator[Callbac
 
 
 def _same(one: Callback, other: Callback) -> bool:
-    """Whether it is one callback: one object, or one method of one hook (each access makes a new object of that)."""
+    """Whether it is one callback: one object, or one method of one object (each access makes a new one of that)."""
     if isinstance(one, MethodType) and isinstance(other, MethodType):
         return one.__self__ is other.__self__ and one.__func__ is other.__func__
-    return one is other
+    return one is other or (isinstance(one, BuiltinMethodType) and one == other)
