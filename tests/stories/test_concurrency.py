@@ -59,7 +59,8 @@ def test_s3_durations_of_1000_concurrent_runs_are_right() -> None:
 
     asyncio.run(main())
     assert len(kept.contexts) == 1000
-    assert [context for context in kept.contexts if off(context) > 0.1] == []
+    # On a busy machine a run may lose the processor between the two clocks; the fault was wrong 890 times or more.
+    assert sum(off(context) > 0.1 for context in kept.contexts) <= 5
 
 
 @needs_threads
@@ -82,8 +83,7 @@ def test_s3_durations_of_runs_in_threads_are_right() -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(run, [0.05, 0.1] * 32))
     assert len(kept.contexts) == 64
-    # A thread may lose the processor between the two clocks; the fault was wrong by whole durations.
-    assert [context for context in kept.contexts if off(context) > 0.4] == []
+    assert sum(off(context) > 0.1 for context in kept.contexts) <= 5
 
 
 @needs_threads
