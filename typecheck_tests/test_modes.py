@@ -118,7 +118,11 @@ def sell(shop: Shop, bill: Bill) -> None:
     shop(1)
     bill(1)
 """
+BARE = "from middle import Middle\nclass Bare(Middle): ...\n"
+CALLER = "from bare import Bare\n\ndef call(story: Bare) -> None:\n    story(1)\n"
 FILES = {
+    "bare.py": BARE,
+    "caller.py": CALLER,
     "states.py": STATES,
     "payment.py": PAYMENT,
     "shop.py": SHOP,

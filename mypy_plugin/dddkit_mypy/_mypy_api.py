@@ -114,6 +114,33 @@ def _check(checker: TypeChecker, expression: Expression) -> tuple[Type, list[Com
     ]
 
 
+def depend_on_modules(checker: TypeChecker, classes: Iterable[TypeInfo]) -> None:
+    """Have a later run check this module again when the modules of these classes have changed, imported here or not."""
+    checker.module_refs.update(info.module_name for info in classes)
+
+
+def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> bool:
+    """Whether a node is a plain method whose one parameter beside `self` has this very type.
+
+    The common case, and one that stays right whatever mypy thinks of calls; everything else is for `call_method`.
+    """
+    if not isinstance(method, FuncDef) or method.is_static or method.is_class or method.is_property:
+        return False
+    type_, given = get_proper_type(method.type), get_proper_type(argument)
+    return (
+        isinstance(type_, CallableType)
+        and not type_.variables
+        and type_.arg_kinds == [nodes.ARG_POS, nodes.ARG_POS]
+        and isinstance(own := get_proper_type(type_.arg_types[0]), Instance)
+        and own.type is method.info
+        and isinstance(taken := get_proper_type(type_.arg_types[1]), Instance)
+        and isinstance(given, Instance)
+        and taken.type is given.type
+        and not taken.args
+        and not own.args
+    )
+
+
 def try_again_later(checker: TypeChecker, name: str, context: Context) -> None:
     """Have mypy check the function at hand once more, when it has inferred the types of more names."""
     with checker.msg.filter_errors():

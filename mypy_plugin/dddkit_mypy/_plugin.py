@@ -15,7 +15,7 @@ from mypy.plugin import (
     Plugin,
     ReportConfigContext,
 )
-from mypy.types import FunctionLike, Type
+from mypy.types import FunctionLike, Instance, Type
 
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
@@ -44,6 +44,7 @@ class DDDKitPlugin(Plugin):
                 self._calls.setdefault(check.name, []).append(check)
             elif isinstance(check, OnSignature):
                 self._signatures.setdefault(check.name, []).append(check)
+        self._attribute_hooks: Final[dict[str, Callable[[AttributeContext], Type]]] = {}
         self._bases: Final = (names.STORY, *{base for check in self._classes for base in check.bases})
         self._story_calls: Final = Calls()
 
@@ -80,7 +81,9 @@ class DDDKitPlugin(Plugin):
         if info is not None:
             checker = mypy_api.checker_of(ctx.api)
             with Guard(checker, ctx.context, info.name):
-                self._story_calls.complete(info, checker.named_generic_type)
+                if is_story(info):
+                    mypy_api.depend_on_modules(checker, info.mro)
+                    self._story_calls.complete(info, checker.named_generic_type)
             self._check_class(ClassContext(info, checker, checker, {}))
         return ctx.default_return_type
 
@@ -153,18 +156,25 @@ class DDDKitPlugin(Plugin):
         """Check the attributes that no class declares."""
         owner, _, name = fullname.rpartition(".")
         checks = self._attributes.get(owner)
-        info = None if checks is None else self._class(owner)
-        if checks is None or (info is not None and name in info.names):
+        if checks is None:
             return None
-
-        def hook(ctx: AttributeContext) -> Type:
-            for check in checks:
-                with Guard(ctx.api, ctx.context, fullname):
-                    check.check(ctx, name)
-            return ctx.default_attr_type
-
+        hook = self._attribute_hooks.get(fullname)
+        if hook is None:
+            hook = self._attribute_hooks[fullname] = _attribute_hook(name, checks)
         return hook
 
     def _class(self, fullname: str) -> TypeInfo | None:
         symbol = self.lookup_fully_qualified(fullname)
         return symbol.node if symbol is not None and isinstance(symbol.node, TypeInfo) else None
+
+
+def _attribute_hook(name: str, checks: list[OnAttribute]) -> Callable[[AttributeContext], Type]:
+    def hook(ctx: AttributeContext) -> Type:
+        if isinstance(ctx.type, Instance) and ctx.type.type.get(name) is not None:
+            return ctx.default_attr_type  # declared after all
+        for check in checks:
+            with Guard(ctx.api, ctx.context, name):
+                check.check(ctx, name)
+        return ctx.default_attr_type
+
+    return hook

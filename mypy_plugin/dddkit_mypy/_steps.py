@@ -33,7 +33,10 @@ class Step(NamedTuple):
 
 
 def steps_of(ctx: ClassContext) -> list[Step]:
-    """The steps of a story that resolve, as mypy judges them: its own, or those it inherits and has a say in."""
+    """The steps of a story that need a closer look: its own, or those it inherits and has a say in.
+
+    Not those that do not resolve, nor the methods that plainly take the State.
+    """
     if "steps" not in ctx.shared:
         ctx.shared["steps"] = list(_judge(ctx))
     steps: list[Step] = ctx.shared["steps"]
@@ -45,12 +48,12 @@ def _judge(ctx: ClassContext) -> Iterator[Step]:
         return
     story = mypy_api.self_type(ctx.info)
     state = stories.state_of(story)
+    anything = AnyType(TypeOfAny.special_form)
     for name, context in _to_judge(ctx.info):
         symbol = ctx.info.get(name)
-        if symbol is None:
-            continue  # unknown; or supplied by hand
+        if symbol is None or mypy_api.takes_exactly(symbol.node, state):
+            continue  # not there, or supplied by hand; or as it should be
         misfit = refused = None
-        anything = AnyType(TypeOfAny.special_form)
         complaints = _relevant(mypy_api.call_method(ctx.checker, story, name, state or anything, context)[1])
         if complaints and state is not None:
             without = _relevant(mypy_api.call_method(ctx.checker, story, name, anything, context)[1])

@@ -13,6 +13,7 @@ from mypy.nodes import (
     ClassDef,
     Decorator,
     DictionaryComprehension,
+    ExpressionStmt,
     FuncDef,
     GeneratorExpr,
     LambdaExpr,
@@ -61,12 +62,20 @@ def read_body(defn: ClassDef) -> Body:
     """Read the body of a story whose source this run has analysed."""
     body = Body([], False, [])
     dynamic = False
-    for node, in_comprehension in _class_scope(defn.defs, False):
-        if isinstance(node, MemberExpr):
-            (body.comprehended if in_comprehension else body.listed).append(node)
-        elif not in_comprehension:
-            dynamic = True
+    for statement in defn.defs.body:
+        for node, in_comprehension in _class_scope(statement, False):
+            if isinstance(node, MemberExpr):
+                (body.comprehended if in_comprehension else body.listed).append(node)
+            elif not in_comprehension:
+                dynamic = True
     return body._replace(dynamic=dynamic)
+
+
+def is_comprehended(node: MemberExpr, story: TypeInfo) -> bool:
+    """Whether an `I.name` in the body of a story stands in a comprehension there."""
+    return mypy_api.notes_of(story).get("comprehended", True) and any(
+        node is inside for inside in read_body(story.defn).comprehended
+    )
 
 
 def is_the_list(expr: Node) -> bool:
@@ -81,20 +90,22 @@ def is_the_list(expr: Node) -> bool:
 
 def _class_scope(node: Node, in_comprehension: bool) -> Iterator[tuple[Node, bool]]:
     """Each `I.name`, and each other use of `I`, that runs with the class statement."""
-    if isinstance(node, ClassDef):
-        return
-    if is_the_list(node) or (isinstance(node, MemberExpr) and is_the_list(node.expr)):
+    if isinstance(node, ExpressionStmt):
+        node = node.expr
+    if isinstance(node, MemberExpr) and is_the_list(node.expr):
         yield node, in_comprehension
-        return
-    if isinstance(node, (FuncDef, LambdaExpr)):
-        parts: Iterable[Node] = getattr(node, "arguments", ())  # of a function, only the defaults run here
-    elif isinstance(node, AssignmentStmt):
-        parts = (node.rvalue,)  # `I: ClassVar[Checkout] = steps()` is no use of `I`
-    else:
-        parts = mypy_api.children(node)
-    inside = in_comprehension or isinstance(node, (GeneratorExpr, DictionaryComprehension))
-    for part in parts:
-        yield from _class_scope(part, inside)
+    elif isinstance(node, (FuncDef, LambdaExpr)):  # only the defaults run here
+        for argument in getattr(node, "arguments", ()):
+            if argument.initializer is not None:
+                yield from _class_scope(argument.initializer, in_comprehension)
+    elif isinstance(node, AssignmentStmt):  # `I: ClassVar[Checkout] = steps()` is no use of `I`
+        yield from _class_scope(node.rvalue, in_comprehension)
+    elif is_the_list(node):
+        yield node, in_comprehension
+    elif not isinstance(node, ClassDef):
+        inside = in_comprehension or isinstance(node, (GeneratorExpr, DictionaryComprehension))
+        for part in mypy_api.children(node):
+            yield from _class_scope(part, inside)
 
 
 # --- the steps of a story, out of this run or the cache ---------------------------------------------------------
@@ -221,7 +232,11 @@ class Calls:
             self.make(base)
         body = read_body(info.defn)
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
-        notes: dict[str, object] = {"steps": listed, "dynamic": body.dynamic}
+        notes: dict[str, object] = {
+            "steps": listed,
+            "dynamic": body.dynamic,
+            "comprehended": bool(body.comprehended),
+        }
         mypy_api.note(info, notes)
         if _is_ours(info):
             named_type = place.analyzer.named_type

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Final
 
-from mypy.nodes import ClassDef, MemberExpr, NameExpr, RefExpr, TypeInfo, Var
+from mypy.nodes import MemberExpr, NameExpr, RefExpr, TypeInfo, Var
 from mypy.plugin import AttributeContext
 from mypy.types import AnyType, get_proper_type
 
@@ -34,6 +34,8 @@ def check_listing(ctx: AttributeContext, name: str) -> None:
 
 def check_own_list(ctx: ClassContext) -> None:
     """Judge what the form `I: ClassVar[Checkout] = steps()` hides: names that mypy finds, but that list nothing."""
+    if "I" not in ctx.info.names:
+        return
     for node in stories.read_body(ctx.info.defn).listed:
         if not isinstance(node.expr, NameExpr) or node.expr.fullname == names.IMPORTED_I:
             continue
@@ -47,14 +49,15 @@ def check_own_list(ctx: ClassContext) -> None:
 
 def _misplaced(node: MemberExpr, story: TypeInfo | None) -> str | None:
     """What is wrong with an `I.name` that the list of the story never sees."""
-    written = f"{_dotted(node.expr)}.{node.name}"
+    dotted = _dotted(node.expr)
+    written = f"{dotted}.{node.name}"
     if story is None:
         return f"{written} lists nothing here; steps are listed in the body of a class that derives from Story"
     if not stories.is_story(story):
         return f"{story.name}: {written} lists nothing, as {story.name} does not derive from Story"
-    if _dotted(node.expr) != "I":
+    if dotted != "I":
         return f'{story.name}: {written} lists nothing; in a story the list is called "I": write I.{node.name}'
-    if _in_comprehension(node, story.defn):
+    if stories.is_comprehended(node, story):
         return (
             f"{story.name}: {written} lists nothing in a comprehension; "
             f"write a for statement, with getattr(I, name) where names are computed"
@@ -81,10 +84,6 @@ def _names_of(story: TypeInfo) -> list[str]:
         for name in base.names
         if not name.startswith("_") and name not in ("I", "State")
     ]
-
-
-def _in_comprehension(node: MemberExpr, defn: ClassDef) -> bool:
-    return any(node is inside for inside in stories.read_body(defn).comprehended)
 
 
 def _dotted(expr: object) -> str:
