@@ -141,6 +141,8 @@ FLAVOURS: tuple[type[Flavour], ...] = (Dataclasses, Pydantic)
 # Frozen classes refuse in the manner of what they are made with.
 REFUSALS = (stdlib.FrozenInstanceError, pydantic.ValidationError)
 
+needs_threads = pytest.mark.skipif(sys.platform == "emscripten", reason="WebAssembly has no threads here")
+
 in_both_flavours: Callable[[Callable[..., None]], Callable[..., None]] = pytest.mark.parametrize(
     "flavour", FLAVOURS, ids=lambda flavour: flavour.name
 )

@@ -24,7 +24,7 @@ import dddkit.pydantic
 from dddkit._finished import FINISHED
 from dddkit.dataclasses import DomainEvent, EventBroker
 from dddkit.exceptions import DDDKitError, UnhandledEventError
-from tests.blocks.flavours import Flavour, in_both_flavours
+from tests.blocks.flavours import Flavour, in_both_flavours, needs_threads
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
@@ -68,7 +68,10 @@ with_async = pytest.mark.parametrize("publish", ASYNC, ids=["apublish", "async_p
 with_both = pytest.mark.parametrize(
     "publish", [*SYNC, *ASYNC], ids=["publish", "call", "apublish", "async_publish", "awaited call"]
 )
-in_both_orders = pytest.mark.parametrize("parallel", [False, True], ids=["sequential", "parallel"])
+in_parallel: Any = pytest.param({"parallel": True}, marks=needs_threads)
+in_both_orders = pytest.mark.parametrize(
+    "parallel", [False, pytest.param(True, marks=needs_threads)], ids=["sequential", "parallel"]
+)
 
 
 def end(finished: Awaitable[None]) -> None:
@@ -266,7 +269,7 @@ def test_the_order_is_that_of_the_first_matching_registration(
 
 
 @by_class_or_predicate
-@pytest.mark.parametrize("options", [{}, {"on_error": "continue"}, {"parallel": True}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"on_error": "continue"}, in_parallel], ids=str)
 def test_e1_publishing_synchronously_to_an_async_handler_is_refused_before_any_runs(
     wanted: Any, options: dict[str, Any]
 ) -> None:
@@ -436,6 +439,7 @@ def test_publish_closes_a_surprising_coroutine_and_refuses_it(wanted: Any) -> No
     assert seen == ["called"]
 
 
+@needs_threads
 def test_publish_in_parallel_closes_it_when_all_have_run() -> None:
     broker, seen = EventBroker(parallel=True), list[str]()
     looks_sync, rest = surprises(seen)
@@ -447,7 +451,7 @@ def test_publish_in_parallel_closes_it_when_all_have_run() -> None:
 
 
 @by_class_or_predicate
-@pytest.mark.parametrize("options", [{}, {"on_error": "continue"}, {"parallel": True}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"on_error": "continue"}, in_parallel], ids=str)
 def test_the_called_broker_hands_back_a_coroutine_that_awaits_it_and_runs_the_rest(
     wanted: Any, options: dict[str, Any]
 ) -> None:
@@ -476,6 +480,7 @@ def test_apublish_awaits_what_only_the_call_can_show(wanted: Any, parallel: bool
     assert sorted(seen) == ["awaited", "called", "rest"]
 
 
+@needs_threads
 def test_a_wrapped_coroutine_function_with_an_error_fails_as_itself() -> None:
     async def failing(event: object) -> None:
         raise LookupError
@@ -850,6 +855,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, BaseException | 
 # Parallel
 
 
+@needs_threads
 @with_both
 def test_sync_handlers_run_at_the_same_time_in_threads(publish: Publish) -> None:
     broker, meeting = EventBroker(parallel=True), threading.Barrier(12, timeout=10)
@@ -865,6 +871,7 @@ def test_sync_handlers_run_at_the_same_time_in_threads(publish: Publish) -> None
     assert len(threads) == len(set(threads)) == 12
 
 
+@needs_threads
 @with_async
 def test_sync_and_async_handlers_run_at_the_same_time(publish: Publish) -> None:
     broker, from_thread = EventBroker(parallel=True), threading.Event()
@@ -888,6 +895,7 @@ def test_sync_and_async_handlers_run_at_the_same_time(publish: Publish) -> None:
     assert seen == ["sync", "async"]
 
 
+@needs_threads
 @with_both
 def test_threads_see_the_context_of_the_publisher(publish: Publish) -> None:
     user: ContextVar[str] = ContextVar("user", default="nobody")
@@ -903,6 +911,7 @@ def test_threads_see_the_context_of_the_publisher(publish: Publish) -> None:
     assert seen == ["somebody"]
 
 
+@needs_threads
 @with_both
 def test_e7_nothing_is_running_when_a_failed_parallel_publish_returns(
     publish: Publish, caplog: pytest.LogCaptureFixture
@@ -960,6 +969,7 @@ def test_e7_an_async_callable_that_fails_before_its_coroutine_exists_fails_like_
     assert finished == ["other"]
 
 
+@needs_threads
 @with_both
 def test_e7_an_interruption_in_a_parallel_handler_comes_before_errors(
     publish: Publish, caplog: pytest.LogCaptureFixture
@@ -983,6 +993,7 @@ def test_e7_a_handler_that_cancels_itself_is_no_success() -> None:
         asyncio.run(broker.apublish(HAPPENED))
 
 
+@needs_threads
 def test_e7_ctrl_c_waits_for_the_threads(caplog: pytest.LogCaptureFixture) -> None:
     import _thread
 
@@ -1002,6 +1013,7 @@ def test_e7_ctrl_c_waits_for_the_threads(caplog: pytest.LogCaptureFixture) -> No
     assert logged(caplog) == [(f"{slow.__qualname__} failed on Happened", error)]
 
 
+@needs_threads
 def test_e7_ctrl_c_closes_a_surprising_coroutine() -> None:
     import _thread
 
@@ -1020,6 +1032,7 @@ def test_e7_ctrl_c_closes_a_surprising_coroutine() -> None:
     assert seen == ["called"]
 
 
+@needs_threads
 def test_e7_what_had_not_begun_when_interrupted_never_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     broker, seen, late = EventBroker(parallel=True), list[str](), list[threading.Thread]()
     start = threading.Thread.start
@@ -1037,6 +1050,7 @@ def test_e7_what_had_not_begun_when_interrupted_never_runs(monkeypatch: pytest.M
     assert seen == []
 
 
+@needs_threads
 def test_e7_where_no_thread_can_be_started_those_that_were_have_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     broker, seen = EventBroker(parallel=True), list[str]()
     started = 0
@@ -1059,6 +1073,7 @@ def test_e7_where_no_thread_can_be_started_those_that_were_have_finished(monkeyp
         asyncio.run(broker.apublish(HAPPENED))
 
 
+@needs_threads
 @pytest.mark.parametrize("times", [1, 2])
 def test_e7_cancelling_a_parallel_publish_leaves_nothing_running(times: int, caplog: pytest.LogCaptureFixture) -> None:
     broker, seen = EventBroker(parallel=True), list[str]()
@@ -1132,6 +1147,7 @@ def test_e12_the_cost_of_a_publish_does_not_grow_with_the_number_of_subscription
     assert steps(1) == steps(100) == steps(2000)
 
 
+@needs_threads
 def test_subscribing_and_publishing_are_safe_from_several_threads() -> None:
     broker, stop = EventBroker(), threading.Event()
     kept: list[object] = []

@@ -20,7 +20,7 @@ import dddkit.dataclasses
 import dddkit.pydantic
 from dddkit.dataclasses import ChangesHandler, EventBroker
 from dddkit.exceptions import ChangesResultError, UnhandledEventError
-from tests.blocks.flavours import FLAVOURS, Dataclasses, Flavour, Pydantic, in_both_flavours
+from tests.blocks.flavours import FLAVOURS, Dataclasses, Flavour, Pydantic, in_both_flavours, needs_threads
 
 # The aggregates come from either flavour, chosen at run time: hence Any.
 
@@ -366,6 +366,7 @@ def in_thread(work: Callable[[], None]) -> None:
         raise errors[0]
 
 
+@needs_threads
 @in_both_flavours
 def test_a_block_does_not_belong_to_other_threads(flavour: type[Flavour]) -> None:
     handler, basket = BasketChanges(), basket_with(flavour, "tea")
@@ -385,6 +386,7 @@ def test_a_block_does_not_belong_to_other_threads(flavour: type[Flavour]) -> Non
     assert pending(basket) == []
 
 
+@needs_threads
 @in_both_flavours
 def test_threads_share_a_handler(flavour: type[Flavour]) -> None:
     handler, results = BasketChanges(), list[list[str]]()

@@ -17,7 +17,7 @@ import dddkit.dataclasses
 import dddkit.pydantic
 from dddkit.dataclasses import Aggregate, EventBroker, InMemoryRepository, Repository, SyncRepository
 from dddkit.exceptions import ConcurrencyError, UnhandledEventError
-from tests.blocks.flavours import FLAVOURS, Dataclasses, Flavour, Pydantic, in_both_flavours
+from tests.blocks.flavours import FLAVOURS, Dataclasses, Flavour, Pydantic, in_both_flavours, needs_threads
 
 T = TypeVar("T")
 
@@ -342,6 +342,7 @@ def test_a_refused_save_publishes_nothing(flavour: type[Flavour]) -> None:
     run(main())
 
 
+@needs_threads
 @in_both_flavours
 def test_of_several_threads_that_save_the_same_version_one_wins(flavour: type[Flavour]) -> None:
     baskets = Baskets()
