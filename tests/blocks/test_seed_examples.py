@@ -110,11 +110,10 @@ BROKER = """
     handle_event = EventBroker()
     product_event = ProductCreated(product_id="123", name="Test Product")
 
+    @handle_event.handle(ProductCreated)
     {sync_or_async}def _(event: ProductCreated):
       # Handle the event
       print(f"Product {{event.name}} created with ID {{event.product_id}}")
-
-    _ = handle_event.handle(ProductCreated)(_)
 
     {sync_or_async}def context():
       {sync_or_await}handle_event(product_event)
