@@ -15,7 +15,7 @@ from mypy.options import Options
 from mypy.plugin import CheckerPluginInterface, ClassDefContext, MethodContext
 from mypy.plugins.common import add_method_to_class
 from mypy.semanal import SemanticAnalyzer
-from mypy.server.trigger import make_wildcard_trigger
+from mypy.server.trigger import make_trigger, make_wildcard_trigger
 from mypy.types import (
     AnyType,
     CallableType,
@@ -126,7 +126,7 @@ def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> boo
     """
     if not isinstance(method, FuncDef) or method.is_static or method.is_class or method.is_property:
         return False
-    type_, given = get_proper_type(method.type), get_proper_type(argument)
+    type_, given = method.type, get_proper_type(argument)
     return (
         isinstance(type_, CallableType)
         and not type_.variables
@@ -172,7 +172,9 @@ class Place(NamedTuple):
 
     def depend_on(self, info: TypeInfo) -> None:
         """Have the daemon analyse the class again, and check it, when anything in `info` changes."""
-        self.tree.plugin_deps.setdefault(make_wildcard_trigger(info.fullname), set()).add(self.target)
+        call = make_trigger(f"{info.fullname}.__call__")  # when ours changes; before mypy 2, the wildcard misses that
+        for trigger in (make_wildcard_trigger(info.fullname), call):
+            self.tree.plugin_deps.setdefault(trigger, set()).add(self.target)
 
 
 def when_analysed(ctx: ClassDefContext, then: Callable[[Place], None]) -> Place:
