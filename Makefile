@@ -37,7 +37,7 @@ lint: $(READY)  ## ruff, mypy --strict, pyright strict, import contracts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 format: $(READY)  ## let ruff mend what it can

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import pytest
 from examples.shop.basket import Basket, BasketId, EmptyBasketError, Line
@@ -19,13 +20,14 @@ from dddkit.exceptions import ConcurrencyError
 TEAPOT = ProductId("teapot")
 
 
-async def shop_with_basket(teapots: int = 1) -> Shop:
-    shop = await open_shop()
-    basket = Basket(basket_id=BasketId(1))
-    if teapots:
-        basket.add(Line(product_id=TEAPOT, price=Money(40_00), quantity=teapots))
-    await shop.baskets.save(basket)
-    return shop
+@asynccontextmanager
+async def shop_with_basket(teapots: int = 1) -> AsyncGenerator[Shop]:
+    async with open_shop() as shop:
+        basket = Basket(basket_id=BasketId(1))
+        if teapots:
+            basket.add(Line(product_id=TEAPOT, price=Money(40_00), quantity=teapots))
+        await shop.baskets.save(basket)
+        yield shop
 
 
 def order_of(card: Card) -> Checkout.State:
@@ -34,18 +36,20 @@ def order_of(card: Card) -> Checkout.State:
 
 def test_a_checkout_stores_the_order_moves_the_money_and_tells_the_office() -> None:
     async def scenario() -> None:
-        shop = await shop_with_basket(teapots=3)
-        await shop.checkout(order_of(RICH))
-        assert shop.orders.get(OrderId(7)) == Order(order_id=OrderId(7), total=Money(120_00), hold_id=HoldId("hold-1"))
-        assert shop.bank.balances[RICH] == Money(380_00)
-        assert not shop.bank.held
-        basket = await shop.baskets.get(BasketId(1))
-        assert basket is not None
-        assert basket.lines == ()
-        assert shop.office.sold == {TEAPOT: 3}
-        assert shop.office.to_buy == [TEAPOT]
-        assert shop.office.turnover == Money(120_00)
-        assert shop.office.letters == ["order 7: thank you, that was 120.00"]
+        async with shop_with_basket(teapots=3) as shop:
+            await shop.checkout(order_of(RICH))
+            assert shop.orders.get(OrderId(7)) == Order(
+                order_id=OrderId(7), total=Money(120_00), hold_id=HoldId("hold-1")
+            )
+            assert shop.bank.balances[RICH] == Money(380_00)
+            assert not shop.bank.held
+            basket = await shop.baskets.get(BasketId(1))
+            assert basket is not None
+            assert basket.lines == ()
+            assert shop.office.sold == {TEAPOT: 3}
+            assert shop.office.to_buy == [TEAPOT]
+            assert shop.office.turnover == Money(120_00)
+            assert shop.office.letters == ["order 7: thank you, that was 120.00"]
 
     asyncio.run(scenario())
 
@@ -61,74 +65,68 @@ def test_a_checkout_stores_the_order_moves_the_money_and_tells_the_office() -> N
 )
 def test_a_refused_checkout_leaves_everything_as_it_was(card: Card, teapots: int, refusal: type[Exception]) -> None:
     async def scenario() -> None:
-        shop = await shop_with_basket(teapots)
-        with pytest.raises(refusal):
-            await shop.checkout(order_of(card))
-        basket = await shop.baskets.get(BasketId(1))
-        product = await shop.products.get(TEAPOT)
-        assert basket is not None
-        assert product is not None
-        assert basket.total == Money(40_00) * teapots
-        assert product.on_shelf == 3
-        assert shop.orders.get(OrderId(7)) is None
-        assert shop.bank.balances[RICH] == Money(500_00)
-        assert shop.office.letters == []
+        async with shop_with_basket(teapots) as shop:
+            with pytest.raises(refusal):
+                await shop.checkout(order_of(card))
+            basket = await shop.baskets.get(BasketId(1))
+            product = await shop.products.get(TEAPOT)
+            assert basket is not None
+            assert product is not None
+            assert basket.total == Money(40_00) * teapots
+            assert product.on_shelf == 3
+            assert shop.orders.get(OrderId(7)) is None
+            assert shop.bank.balances[RICH] == Money(500_00)
+            assert shop.office.letters == []
 
     asyncio.run(scenario())
 
 
 def test_an_unknown_basket_is_refused_by_its_number() -> None:
     async def scenario() -> None:
-        shop = await open_shop()
-        with pytest.raises(UnknownBasketError, match="there is no basket 1"):
-            await shop.checkout(order_of(RICH))
+        async with open_shop() as shop:
+            with pytest.raises(UnknownBasketError, match="there is no basket 1"):
+                await shop.checkout(order_of(RICH))
 
     asyncio.run(scenario())
 
 
 def test_somebody_else_at_the_same_shelf_is_a_concurrency_error() -> None:
     async def scenario() -> None:
-        shop = await open_shop()
-        mine, theirs = await shop.products.get(TEAPOT), await shop.products.get(TEAPOT)
-        assert isinstance(mine, Product)
-        assert isinstance(theirs, Product)
-        theirs.take(3)
-        await shop.products.save(theirs)
-        mine.take(1)
-        with pytest.raises(ConcurrencyError):
-            await shop.products.save(mine)
+        async with open_shop() as shop:
+            mine, theirs = await shop.products.get(TEAPOT), await shop.products.get(TEAPOT)
+            assert isinstance(mine, Product)
+            assert isinstance(theirs, Product)
+            theirs.take(3)
+            await shop.products.save(theirs)
+            mine.take(1)
+            with pytest.raises(ConcurrencyError):
+                await shop.products.save(mine)
 
     asyncio.run(scenario())
 
 
 def test_a_cancelled_order_is_stored_as_cancelled_and_a_deleted_one_is_gone() -> None:
     async def scenario() -> None:
-        shop = await open_shop()
-        order = Order.place(OrderId(1), Money(1), HoldId("hold"))
-        shop.orders.save(order)
-        order.cancel()
-        shop.orders.save(order)
-        stored = shop.orders.get(OrderId(1))
-        assert stored is not None
-        assert stored.cancelled
-        shop.orders.delete(stored)
-        assert shop.orders.get(OrderId(1)) is None
+        async with open_shop() as shop:
+            order = Order.place(OrderId(1), Money(1), HoldId("hold"))
+            shop.orders.save(order)
+            order.cancel()
+            shop.orders.save(order)
+            stored = shop.orders.get(OrderId(1))
+            assert stored is not None
+            assert stored.cancelled
+            shop.orders.delete(stored)
+            assert shop.orders.get(OrderId(1)) is None
 
     asyncio.run(scenario())
 
 
 def test_the_nested_story_runs_alone_as_well() -> None:
     async def scenario() -> None:
-        shop = await open_shop()
-        state = Authorize.State(card=RICH)
-        state.amount = Money(1_00)
-        await shop.checkout.authorize(state)
-        assert shop.bank.held == {state.hold_id: (RICH, Money(1_00))}
+        async with open_shop() as shop:
+            state = Authorize.State(card=RICH)
+            state.amount = Money(1_00)
+            await shop.checkout.authorize(state)
+            assert shop.bank.held == {state.hold_id: (RICH, Money(1_00))}
 
     asyncio.run(scenario())
-
-
-def test_without_hooks_the_shop_logs_no_tree(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, logger="dddkit.stories.story")
-    asyncio.run(shop_with_basket())
-    assert [record for record in caplog.records if record.name == "dddkit.stories.story"] == []

@@ -33,13 +33,22 @@ async def buy(shop: Shop, number: int, card: Card) -> Checkout.State:
     return state
 
 
-async def main() -> None:
+def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-    story_log = logging.getLogger("dddkit.stories.story")
     inject_hooks(Checkout)
     inject_hooks(Authorize)
-    shop = await open_shop()
+    asyncio.run(serve_customers())
 
+
+async def serve_customers() -> None:
+    async with open_shop() as shop:
+        await sell(shop)
+        await meet_a_declined_card(shop)
+        await run_out_of_stock(shop)
+
+
+async def sell(shop: Shop) -> None:
+    story_log = logging.getLogger("dddkit.stories.story")
     print("== A customer who pays; the log at DEBUG shows each step ==")
     await fill_basket(shop, BasketId(1), teapots=2, cups=4)
     story_log.setLevel(logging.DEBUG)
@@ -48,6 +57,8 @@ async def main() -> None:
     print(f"stored:  {shop.orders.get(paid.order_id)}")
     print(f"office:  {shop.office}")
 
+
+async def meet_a_declined_card(shop: Shop) -> None:
     print("\n== A customer whose card is declined; the log shows what failed ==")
     await fill_basket(shop, BasketId(2), teapots=1, cups=2)
     try:
@@ -59,6 +70,8 @@ async def main() -> None:
     print(f"basket:  {basket}")
     print(f"shelf:   {teapots}")
 
+
+async def run_out_of_stock(shop: Shop) -> None:
     print("\n== A customer who wants more than there is ==")
     await fill_basket(shop, BasketId(3), teapots=2, cups=0)
     try:
@@ -68,4 +81,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 
 from dddkit.dataclasses import InMemoryRepository
@@ -31,22 +33,24 @@ class Shop:
     checkout: Checkout
 
 
-async def open_shop() -> Shop:
-    """Build a shop that sells three teapots and a hundred cups to two customers."""
+@asynccontextmanager
+async def open_shop() -> AsyncGenerator[Shop]:
+    """Open a shop that sells three teapots and a hundred cups to two customers; close it at the end."""
     office = Office()
     broker = open_office(office)
     baskets = InMemoryRepository[Basket, BasketId](broker)
     products = InMemoryRepository[Product, ProductId](broker)
-    orders = SqliteOrders(sqlite3.connect(":memory:"))
-    bank = DemoBank({RICH: Money(500_00), POOR: Money(5_00)})
     await products.save(Product(product_id=ProductId("teapot"), on_shelf=3))
     await products.save(Product(product_id=ProductId("cup"), on_shelf=100))
-    checkout = Checkout(
-        baskets=baskets,
-        products=products,
-        orders=orders,
-        gateway=bank,
-        authorize=Authorize(bank),
-        broker=broker,
-    )
-    return Shop(baskets, products, orders, bank, office, checkout)
+    bank = DemoBank({RICH: Money(500_00), POOR: Money(5_00)})
+    with closing(sqlite3.connect(":memory:")) as connection:
+        orders = SqliteOrders(connection)
+        checkout = Checkout(
+            baskets=baskets,
+            products=products,
+            orders=orders,
+            gateway=bank,
+            authorize=Authorize(bank),
+            broker=broker,
+        )
+        yield Shop(baskets, products, orders, bank, office, checkout)
