@@ -416,7 +416,7 @@ def test_a_story_may_have_its_own_call() -> None:
         def pack(self, state: Notes) -> None:
             state.take("pack")
 
-        async def __call__(self, state: Notes, /) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # the point
+        async def __call__(self, state: Notes, /) -> None:
             state.take("before")
             super().__call__(state)
 
