@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from functools import partial
 from types import BuiltinFunctionType, CoroutineType, FunctionType, GeneratorType, MethodType
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 __all__ = ["dispose", "is_async", "is_awaitable"]
 
@@ -29,15 +30,15 @@ def is_async(call: object) -> bool:
         return is_async(call.func)
     if isinstance(call, (BuiltinFunctionType, type)):
         return False
-    own = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
-    if isinstance(own, FunctionType) and is_async(own):
+    own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
+    if type(own) in (FunctionType, partial) and is_async(own):
         return True
     from inspect import iscoroutinefunction  # mocks and marks, of which only it knows all
 
     return iscoroutinefunction(call)
 
 
-def is_awaitable(value: object) -> bool:
+def is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
     """Whether `await value` is possible; what `inspect.isawaitable` says, without importing it."""
     if isinstance(value, CoroutineType):
         return True

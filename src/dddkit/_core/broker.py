@@ -14,6 +14,7 @@ from threading import Lock, Thread
 from types import BuiltinMethodType, CoroutineType, MethodType, MethodWrapperType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, final, overload
 
+from dddkit._colour import dispose, is_async, is_awaitable
 from dddkit._finished import FINISHED, Finished
 from dddkit.exceptions import UnhandledEventError
 
@@ -66,7 +67,7 @@ class _Entry:
         self.wanted_id: Final = _identity(wanted)
         self.handler: Final = handler
         self.handler_id: Final = _identity(handler)
-        self.is_async: Final = _is_async(handler)
+        self.is_async: Final = is_async(handler)
         self.predicate: Final = predicate
         self.order: Final = order
         self.bucket: Final = bucket
@@ -498,7 +499,7 @@ async def _in_thread(handler: Handler, event: object) -> None:
     result = running.result()
     if interruption is not None:
         if result is not None and _is_awaitable(result):
-            _discard(result)
+            dispose(result)
         raise interruption
     if result is not None and _is_awaitable(result):
         await result
@@ -598,13 +599,6 @@ def _functions(handler: Handler) -> tuple[Handler, Handler]:
     return function, _unwrapped(call)
 
 
-def _is_async(handler: Handler) -> bool:
-    """Whether calling it gives a coroutine: async functions, methods, partials, objects, and mocks of them."""
-    return any(
-        inspect.iscoroutinefunction(function) or _is_generator_coroutine(function) for function in _functions(handler)
-    )
-
-
 def _is_generator_coroutine(function: Handler) -> bool:
     flags: object = getattr(getattr(function, "__code__", None), "co_flags", 0)
     return isinstance(flags, int) and bool(flags & inspect.CO_ITERABLE_COROUTINE)  # by `types.coroutine`
@@ -620,19 +614,12 @@ def _check_handler(handler: Handler) -> None:
 
 
 def _is_awaitable(result: object) -> TypeGuard[Awaitable[Any]]:
-    return type(result) is not Finished and inspect.isawaitable(result)
+    return type(result) is not Finished and is_awaitable(result)
 
 
 def _refused(handler: Handler, result: Any) -> TypeError:
-    _discard(result)
+    dispose(result)
     return TypeError(_is_async_message(_name(handler)))
-
-
-def _discard(result: Any) -> None:
-    """End what will not be awaited, so that nobody waits for it or is warned about it."""
-    end = getattr(result, "close", None) or getattr(result, "cancel", None)
-    if end is not None:
-        end()
 
 
 def _is_async_message(*names: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Final, ForwardRef, TypeVar, Union, get_args, get_origin
 
-__all__ = ["Identified", "Identity", "declares_field", "identity_of", "own_annotations"]
+from dddkit._annotations import own_annotations
+
+__all__ = ["Identified", "Identity", "declares_field", "identity_of"]
 
 T = TypeVar("T")
 
@@ -82,16 +83,6 @@ def identity_of(entity: object) -> Any:
         if name in getattr(entity, "__dict__", ()) or _is_stored(getattr(type(entity), name, None)):
             return getattr(entity, name, None)
     return None
-
-
-def own_annotations(cls: type) -> Mapping[str, Any]:
-    """The annotations of the class itself, evaluated or as text, also while the class is being made."""
-    if sys.version_info >= (3, 14):
-        from annotationlib import Format, get_annotations
-
-        return get_annotations(cls, format=Format.FORWARDREF)
-    annotations: Mapping[str, Any] = cls.__dict__.get("__annotations__", {})
-    return annotations
 
 
 def declares_field(cls: type, annotation: object) -> bool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from typing_extensions import Self
 
-from dddkit._core.identity import Identified, declares_field, own_annotations
+from dddkit._annotations import own_annotations
+from dddkit._core.identity import Identified, declares_field
 from dddkit._core.recording import Recording, copied
 
 __all__ = ["Aggregate", "Declared", "Entity", "Frozen", "ValueObject", "stand_in"]
