@@ -10,3 +10,11 @@ IMPORTED_I: Final = "dddkit.stories.story.I"
 
 DECLARED: Final = "dddkit.dataclasses.aggregates.Declared"  # what refuses undecorated classes at run time
 FROZEN: Final = "dddkit.dataclasses.aggregates.Frozen"
+
+# In both flavours; an event of the one is none of the other.
+AGGREGATE_EVENT: Final = "dddkit.dataclasses.events.AggregateEvent"
+DOMAIN_EVENT: Final = "dddkit.dataclasses.events.DomainEvent"
+VALUE_OBJECT: Final = "dddkit.dataclasses.aggregates.ValueObject"
+AGGREGATE_EVENT_MODEL: Final = "dddkit.pydantic.events.AggregateEvent"
+DOMAIN_EVENT_MODEL: Final = "dddkit.pydantic.events.DomainEvent"
+VALUE_OBJECT_MODEL: Final = "dddkit.pydantic.aggregates.ValueObject"

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy.nodes import AssignmentStmt, CallExpr, ClassDef, Expression, NameExpr, RefExpr, TypeInfo, Var
+from mypy.nodes import AssignmentStmt, ClassDef, NameExpr, TypeInfo, Var
 
 from dddkit_mypy import _names as names
+from dddkit_mypy._decorators import making_dataclasses
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 
 _TITLE: Final = "A building block that declares fields is a dataclass"
 CODE: Final = new_code("dddkit-undecorated-class", _TITLE)
-
-# Any other decorator may make a dataclass of the class.
-_MAKE_NO_CONSTRUCTOR: Final = frozenset(
-    {
-        "typing.final",
-        "typing_extensions.final",
-        "functools.total_ordering",
-        "warnings.deprecated",
-        "typing_extensions.deprecated",
-    }
-)
 
 
 def check(ctx: ClassContext) -> None:
@@ -56,18 +46,13 @@ def _has_constructor(info: TypeInfo) -> bool:
         return True
     if "__init__" in info.names or "__new__" in info.names or info.fallback_to_any:
         return True
-    if not all(_makes_no_constructor(decorator) for decorator in info.defn.decorators):
+    if making_dataclasses(info.defn):
         return True
     return any(
         "__init_subclass__" in base.names  # which may call `dataclass(cls)`
         for base in info.mro[1:]
         if base.module_name.partition(".")[0] not in ("dddkit", "builtins", "typing")
     )
-
-
-def _makes_no_constructor(decorator: Expression) -> bool:
-    called = decorator.callee if isinstance(decorator, CallExpr) else decorator
-    return isinstance(called, RefExpr) and called.fullname in _MAKE_NO_CONSTRUCTOR
 
 
 RULE: Final = Rule(
