@@ -18,3 +18,10 @@ VALUE_OBJECT: Final = "dddkit.dataclasses.aggregates.ValueObject"
 AGGREGATE_EVENT_MODEL: Final = "dddkit.pydantic.events.AggregateEvent"
 DOMAIN_EVENT_MODEL: Final = "dddkit.pydantic.events.DomainEvent"
 VALUE_OBJECT_MODEL: Final = "dddkit.pydantic.aggregates.ValueObject"
+
+IDENTIFIED: Final = "dddkit._core.identity.Identified"  # entities and aggregates of both flavours
+IDENTITY: Final = "dddkit._core.identity.Identity"
+RECORDING: Final = "dddkit._core.recording.Recording"  # aggregates of both flavours
+REPOSITORY: Final = "dddkit._core.repository.Repository"
+SYNC_REPOSITORY: Final = "dddkit._core.repository.SyncRepository"
+IN_MEMORY_REPOSITORY: Final = "dddkit._core.repository.InMemoryRepository"

@@ -6,6 +6,7 @@ from typing import Final
 
 from dddkit_mypy._rule import Rule
 from dddkit_mypy.rules import (
+    repository_parameters,
     step_signature,
     step_state,
     undecorated_class,
@@ -21,4 +22,5 @@ RULES: Final[tuple[Rule, ...]] = (
     unfrozen_event.RULE,
     undecorated_class.RULE,
     unfrozen_value_object.RULE,
+    repository_parameters.RULE,
 )
