@@ -31,7 +31,10 @@ def _snake_case(name: str) -> str:
 
 
 def fields_of(info: TypeInfo) -> Iterator[tuple[TypeInfo, str, Var]]:
-    """The variables of the user's own classes in the MRO that an instance has, with the class that declares each."""
+    """The variables that the bodies of the user's own classes in the MRO declare, with the class that declares each.
+
+    What only a method assigns is none: the runtime sees no annotation of it, and a mapper may add more to such a class.
+    """
     seen: set[str] = set()
     for base in info.mro:
         if is_ours(base) or base.fullname in _NO_FIELDS:
@@ -39,8 +42,9 @@ def fields_of(info: TypeInfo) -> Iterator[tuple[TypeInfo, str, Var]]:
         for name, symbol in base.names.items():
             if name not in seen:
                 seen.add(name)
-                if isinstance(symbol.node, Var) and not symbol.node.is_classvar and not symbol.plugin_generated:
-                    yield base, name, symbol.node
+                node = symbol.node
+                if isinstance(node, Var) and node.is_initialized_in_class and not node.is_classvar:
+                    yield base, name, node
 
 
 _NO_FIELDS: Final = ("builtins.object", "pydantic.main.BaseModel", "abc.ABC", "typing.Generic", "typing.Protocol")

@@ -6,6 +6,7 @@ from typing import Final
 
 from dddkit_mypy._rule import Rule
 from dddkit_mypy.rules import (
+    missing_identity,
     repository_parameters,
     step_signature,
     step_state,
@@ -22,5 +23,6 @@ RULES: Final[tuple[Rule, ...]] = (
     unfrozen_event.RULE,
     undecorated_class.RULE,
     unfrozen_value_object.RULE,
+    missing_identity.RULE,
     repository_parameters.RULE,
 )
