@@ -90,7 +90,7 @@ def _frozen_in(config: Expression) -> Expression | None:
         if "frozen" in given:
             return given["frozen"]  # keywords win
     elif isinstance(config, DictExpr):
-        parts = []
+        parts = list[Expression]()
         for key, value in config.items:
             if key is None:
                 parts.append(value)

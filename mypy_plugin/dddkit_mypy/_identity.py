@@ -39,11 +39,12 @@ def fields_of(info: TypeInfo) -> Iterator[tuple[TypeInfo, str, Var]]:
     for base in info.mro:
         if is_ours(base) or base.fullname in _NO_FIELDS:
             continue
+        by_attrs = "attrs" in base.metadata  # mypy takes what attrs initializes for a variable of its `__init__`
         for name, symbol in base.names.items():
             if name not in seen:
                 seen.add(name)
                 node = symbol.node
-                if isinstance(node, Var) and node.is_initialized_in_class and not node.is_classvar:
+                if isinstance(node, Var) and not node.is_classvar and (node.is_initialized_in_class or by_attrs):
                     yield base, name, node
 
 
