@@ -56,7 +56,7 @@ def test_the_good_example_is_clean(rule: Rule, examples: dict[str, str]) -> None
 
 @_every_rule
 def test_the_good_example_runs(rule: Rule) -> None:
-    exec(compile(rule.good, rule.code.code, "exec"), {"__name__": "example"})
+    exec(compile(rule.good, rule.code.code, "exec", dont_inherit=True), {"__name__": "example"})
 
 
 @_every_rule

@@ -7,3 +7,21 @@ from typing import Final
 STORY: Final = "dddkit.stories.story.Story"
 STEP_LIST: Final = "dddkit.stories.story.StepList"  # what `I` is an instance of
 IMPORTED_I: Final = "dddkit.stories.story.I"
+
+DECLARED: Final = "dddkit.dataclasses.aggregates.Declared"  # what refuses undecorated classes at run time
+FROZEN: Final = "dddkit.dataclasses.aggregates.Frozen"
+
+# In both flavours; an event of the one is none of the other.
+AGGREGATE_EVENT: Final = "dddkit.dataclasses.events.AggregateEvent"
+DOMAIN_EVENT: Final = "dddkit.dataclasses.events.DomainEvent"
+VALUE_OBJECT: Final = "dddkit.dataclasses.aggregates.ValueObject"
+AGGREGATE_EVENT_MODEL: Final = "dddkit.pydantic.events.AggregateEvent"
+DOMAIN_EVENT_MODEL: Final = "dddkit.pydantic.events.DomainEvent"
+VALUE_OBJECT_MODEL: Final = "dddkit.pydantic.aggregates.ValueObject"
+
+IDENTIFIED: Final = "dddkit._core.identity.Identified"  # entities and aggregates of both flavours
+IDENTITY: Final = "dddkit._core.identity.Identity"
+RECORDING: Final = "dddkit._core.recording.Recording"  # aggregates of both flavours
+REPOSITORY: Final = "dddkit._core.repository.Repository"
+SYNC_REPOSITORY: Final = "dddkit._core.repository.SyncRepository"
+IN_MEMORY_REPOSITORY: Final = "dddkit._core.repository.InMemoryRepository"

@@ -5,10 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from dddkit_mypy._rule import Rule
-from dddkit_mypy.rules import step_signature, step_state, unknown_step
+from dddkit_mypy.rules import (
+    missing_identity,
+    repository_parameters,
+    step_signature,
+    step_state,
+    undecorated_class,
+    unfrozen_event,
+    unfrozen_value_object,
+    unknown_step,
+)
 
 RULES: Final[tuple[Rule, ...]] = (
     unknown_step.RULE,
     step_signature.RULE,
     step_state.RULE,
+    unfrozen_event.RULE,
+    undecorated_class.RULE,
+    unfrozen_value_object.RULE,
+    missing_identity.RULE,
+    repository_parameters.RULE,
 )

@@ -1,0 +1,143 @@
+"""That the second parameter of a repository is the identity type of the first, no bound can say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from mypy.messages import format_type, format_type_distinctly
+from mypy.nodes import Context, Expression, IndexExpr, RefExpr, TupleExpr, TypeInfo
+from mypy.subtypes import is_same_type
+from mypy.types import AnyType, Instance, NoneType, Type, TypeVarType, UnionType, get_proper_type
+
+from dddkit_mypy import _identity as identity
+from dddkit_mypy import _mypy_api as mypy_api
+from dddkit_mypy import _names as names
+from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+
+_TITLE: Final = "A repository names its aggregate and the type of the aggregate's identity"
+CODE: Final = new_code("dddkit-repository-parameters", _TITLE)
+
+_ROOTS: Final = (names.REPOSITORY, names.SYNC_REPOSITORY)
+_REPOSITORIES: Final = (*_ROOTS, names.IN_MEMORY_REPOSITORY)
+
+
+def check(ctx: ClassContext) -> None:
+    """Report each base that is a bare repository, or one of the wrong parameters."""
+    info = ctx.info
+    if identity.is_ours(info):
+        return
+    for base, expression in _written_bases(info):
+        if isinstance(expression, RefExpr) and isinstance(expression.node, TypeInfo):
+            if expression.node.fullname in _REPOSITORIES:
+                name = expression.node.name
+                message = (
+                    f"{info.name}: {name} of what? Write {name}[Basket, BasketId], with your aggregate and the type of "
+                    f"its identity"
+                )
+                ctx.report(message, expression, CODE)
+            continue
+        for root in _ROOTS:
+            if base.type.has_base(root):
+                _check_parameters(ctx, base, root, expression)
+                break
+
+
+def _written_bases(info: TypeInfo) -> Iterator[tuple[Instance, Expression | None]]:
+    """The bases with the expressions they are written as, where these can be told apart."""
+    written = info.defn.base_type_exprs
+    if len(written) == len(info.bases):
+        yield from zip(info.bases, written, strict=True)
+    else:
+        yield from ((base, None) for base in info.bases)
+
+
+def _check_parameters(ctx: ClassContext, base: Instance, root: str, expression: Expression | None) -> None:
+    own = next(found for found in base.type.mro if found.fullname == root)
+    parameters = get_proper_type(mypy_api.seen_from(mypy_api.self_type(own), own, base))
+    if not isinstance(parameters, Instance) or len(parameters.args) != 2:
+        return
+    aggregate, given = parameters.args
+    places = _places(ctx, expression)
+    held = get_proper_type(aggregate)
+    if not isinstance(held, Instance) or held.type.fallback_to_any:
+        return
+    options = ctx.api.options
+    if not held.type.has_base(names.RECORDING):
+        message = (
+            f"{ctx.info.name}: {format_type(held, options)} is no aggregate; a repository keeps aggregates whole, with "
+            f"the entities that belong to them: name a class that derives from Aggregate"
+        )
+        ctx.report(message, places[0], CODE)
+        return
+    expected = identity.type_of_identity(held.type)
+    if expected is None:
+        return
+    expected = mypy_api.seen_from(expected, held.type, held)
+    if not _fits(given, expected):
+        wanted, found = format_type_distinctly(_without_none(expected), given, options=options)
+        message = f"{ctx.info.name}: the identity of {held.type.name} is {wanted}, not {found}"
+        ctx.report(message, places[1], CODE)
+
+
+def _places(ctx: ClassContext, expression: Expression | None) -> tuple[Context, Context]:
+    """Where the two parameters stand."""
+    if isinstance(expression, IndexExpr):
+        index = expression.index
+        if isinstance(index, TupleExpr) and len(index.items) == 2:
+            return index.items[0], index.items[1]
+        return expression, expression
+    return ctx.info.defn, ctx.info.defn
+
+
+def _fits(given: Type, expected: Type) -> bool:
+    if any(isinstance(get_proper_type(type_), (AnyType, TypeVarType)) for type_ in (given, expected)):
+        return True
+    return is_same_type(given, expected) or is_same_type(given, _without_none(expected))
+
+
+def _without_none(type_: Type) -> Type:
+    found = get_proper_type(type_)
+    if isinstance(found, UnionType):
+        return UnionType.make_union([item for item in found.items if not isinstance(get_proper_type(item), NoneType)])
+    return type_
+
+
+RULE: Final = Rule(
+    code=CODE,
+    title=_TITLE,
+    reason=(
+        "`get` would be typed to take what identifies no aggregate, and every call of it would find nothing. An `X` "
+        "fits an identity declared as `X | None`. Repositories that are generic themselves may leave the parameters to "
+        "their children."
+    ),
+    bad="""\
+from dataclasses import dataclass
+from uuid import UUID
+
+from dddkit.dataclasses import Aggregate, Repository
+
+
+@dataclass(kw_only=True)
+class Basket(Aggregate):
+    id: UUID
+
+
+class BasketRepository(Repository[Basket, str]): ...
+""",
+    good="""\
+from dataclasses import dataclass
+from uuid import UUID
+
+from dddkit.dataclasses import Aggregate, Repository
+
+
+@dataclass(kw_only=True)
+class Basket(Aggregate):
+    id: UUID
+
+
+class BasketRepository(Repository[Basket, UUID]): ...
+""",
+    checks=(OnClass(_ROOTS, check),),
+)

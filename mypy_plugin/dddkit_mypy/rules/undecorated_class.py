@@ -1,0 +1,94 @@
+"""Fields that no constructor sets; to mypy they are attributes like any other."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy.nodes import AssignmentStmt, ClassDef, NameExpr, TypeInfo, Var
+
+from dddkit_mypy import _names as names
+from dddkit_mypy._decorators import making_dataclasses
+from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+
+_TITLE: Final = "A building block that declares fields is a dataclass"
+CODE: Final = new_code("dddkit-undecorated-class", _TITLE)
+
+
+def check(ctx: ClassContext) -> None:
+    """Report a class whose own fields neither a decorator nor an `__init__` of its own sets."""
+    info = ctx.info
+    fields = _fields(info.defn)
+    if not fields or _has_constructor(info):
+        return
+    decorator = "@dataclass(frozen=True, kw_only=True)" if info.has_base(names.FROZEN) else "@dataclass(kw_only=True)"
+    ctx.report(
+        f"{info.name} declares {', '.join(fields)}, but nothing sets {'it' if len(fields) == 1 else 'them'}; "
+        f"decorate the class with {decorator}, or write its __init__",
+        info.defn,
+        CODE,
+    )
+
+
+def _fields(defn: ClassDef) -> list[str]:
+    """The names annotated in the body, in order. What stands under an `if` may not be there at run time."""
+    return [
+        name.name
+        for statement in defn.defs.body
+        if isinstance(statement, AssignmentStmt) and statement.unanalyzed_type is not None
+        for name in statement.lvalues
+        if isinstance(name, NameExpr) and not (isinstance(name.node, Var) and name.node.is_classvar)
+    ]
+
+
+def _has_constructor(info: TypeInfo) -> bool:
+    """Whether somebody sets the fields, or may do so for all we know."""
+    if not {"dataclass_tag", "attrs_tag"}.isdisjoint(info.metadata):
+        return True
+    if "__init__" in info.names or "__new__" in info.names or info.fallback_to_any:
+        return True
+    if making_dataclasses(info.defn):
+        return True
+    return any(
+        "__init_subclass__" in base.names  # which may call `dataclass(cls)`
+        for base in info.mro[1:]
+        if base.module_name.partition(".")[0] not in ("dddkit", "builtins", "typing")
+    )
+
+
+RULE: Final = Rule(
+    code=CODE,
+    title=_TITLE,
+    reason=(
+        "Where the decorator was forgotten, the fields are annotations and nothing more: no constructor takes them. "
+        "The runtime refuses such a class when it is first instantiated, and its subclasses when they are defined. A "
+        "class with an `__init__` of its own needs no decorator; `attrs.define` is one as well."
+    ),
+    bad="""\
+from dataclasses import dataclass
+
+from dddkit.dataclasses import Aggregate, AggregateEvent
+
+
+@dataclass(kw_only=True)
+class Basket(Aggregate):
+    id: int
+
+    class ItemAdded(AggregateEvent):
+        sku: str
+""",
+    good="""\
+from dataclasses import dataclass
+
+from dddkit.dataclasses import Aggregate, AggregateEvent
+
+
+@dataclass(kw_only=True)
+class Basket(Aggregate):
+    id: int
+
+    @dataclass(frozen=True, kw_only=True)
+    class ItemAdded(AggregateEvent):
+        sku: str
+""",
+    checks=(OnClass((names.DECLARED,), check),),
+)

@@ -1,0 +1,52 @@
+"""An event is frozen by its base; its own decorator or configuration may undo that."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dddkit_mypy import _names as names
+from dddkit_mypy._frozen import thaw_of
+from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+
+_TITLE: Final = "Every event is frozen"
+CODE: Final = new_code("dddkit-unfrozen-event", _TITLE)
+
+_EVENTS: Final = (
+    names.AGGREGATE_EVENT,
+    names.DOMAIN_EVENT,
+    names.AGGREGATE_EVENT_MODEL,
+    names.DOMAIN_EVENT_MODEL,
+)
+
+
+def check(ctx: ClassContext) -> None:
+    """Report the class that thaws what it inherits frozen."""
+    thaw = thaw_of(ctx.info)
+    if thaw is not None:
+        ctx.report(f"{ctx.info.name} is an event, but not frozen; {thaw.advice}", thaw.node, CODE)
+
+
+RULE: Final = Rule(
+    code=CODE,
+    title=_TITLE,
+    reason=(
+        "An event says what has happened: it is handed to many handlers, and none of them may change it for the "
+        "others. A dataclass that is not frozen under a frozen one is refused when it is defined, by dataclasses; one "
+        "made by `attrs.define` when it is first instantiated; a model with `frozen=False` never."
+    ),
+    bad="""\
+from dddkit.pydantic import DomainEvent
+
+
+class OrderPaid(DomainEvent, frozen=False):
+    order_id: int
+""",
+    good="""\
+from dddkit.pydantic import DomainEvent
+
+
+class OrderPaid(DomainEvent):
+    order_id: int
+""",
+    checks=(OnClass(_EVENTS, check),),
+)
