@@ -7,6 +7,7 @@ from typing import Final
 from dddkit_mypy._rule import Rule
 from dddkit_mypy.rules import (
     missing_identity,
+    repeated_step,
     repository_parameters,
     step_signature,
     step_state,
@@ -20,6 +21,7 @@ RULES: Final[tuple[Rule, ...]] = (
     unknown_step.RULE,
     step_signature.RULE,
     step_state.RULE,
+    repeated_step.RULE,
     unfrozen_event.RULE,
     undecorated_class.RULE,
     unfrozen_value_object.RULE,
