@@ -6,6 +6,7 @@ from typing import Final
 
 from dddkit_mypy._rule import Rule
 from dddkit_mypy.rules import (
+    empty_story,
     missing_identity,
     repeated_step,
     repository_parameters,
@@ -21,6 +22,7 @@ RULES: Final[tuple[Rule, ...]] = (
     unknown_step.RULE,
     step_signature.RULE,
     step_state.RULE,
+    empty_story.RULE,
     repeated_step.RULE,
     unfrozen_event.RULE,
     undecorated_class.RULE,

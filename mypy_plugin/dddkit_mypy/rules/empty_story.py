@@ -1,0 +1,103 @@
+"""A story that lists no steps does nothing, and calling it looks like success."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy.nodes import FuncDef, TypeInfo
+from mypy.types import CallableType, Instance, TypeVarType, get_proper_type
+
+from dddkit_mypy import _mypy_api as mypy_api
+from dddkit_mypy import _names as names
+from dddkit_mypy import _stories as stories
+from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+
+_TITLE: Final = "Every story lists its steps"
+CODE: Final = new_code("dddkit-empty-story", _TITLE)
+
+
+def check(ctx: ClassContext) -> None:
+    """Report a story without steps that has a State, or methods that look like steps."""
+    info = ctx.info
+    if ctx.checker is None or stories.steps_of(info) is not None or _is_for_others(info):
+        return
+    body = stories.read_body(info.defn)
+    if body.listed or body.comprehended:
+        return  # meant to list something, which another rule says
+    found = _what_makes_it_a_story(info)
+    if found is not None:
+        ctx.report(
+            f"{info.name} has {found}, but lists no steps, so calling it does nothing; list them as I.name in its "
+            f"body, or derive it from ABC if it is a base for other stories",
+            info.defn,
+            CODE,
+        )
+
+
+def _is_for_others(info: TypeInfo) -> bool:
+    return bool(info.abstract_attributes) or any(base.type.fullname == "abc.ABC" for base in info.bases)
+
+
+def _what_makes_it_a_story(info: TypeInfo) -> str | None:
+    for base in info.mro:
+        if base.fullname == names.STORY:
+            break
+        for name, symbol in base.names.items():
+            if not name.startswith("_") and isinstance(symbol.node, FuncDef) and _takes_a_state(symbol.node):
+                return f'the method "{name}", which takes a state'
+    return "a State" if stories.state_of(mypy_api.self_type(info)) is not None else None
+
+
+def _takes_a_state(method: FuncDef) -> bool:
+    """Whether the one parameter is annotated with a class of states, and no mere base of them."""
+    type_ = method.type
+    if method.is_static or method.is_class or method.is_property:
+        return False
+    if not isinstance(type_, CallableType) or len(type_.arg_types) != 2:
+        return False
+    taken = get_proper_type(type_.arg_types[1])
+    if isinstance(taken, TypeVarType):
+        taken = get_proper_type(taken.upper_bound)
+    if not isinstance(taken, Instance):
+        return False
+    bases = {base.fullname for base in taken.type.mro[1:]}
+    return names.STORY_STATE in bases or names.SIMPLE_NAMESPACE in bases
+
+
+RULE: Final = Rule(
+    code=CODE,
+    title=_TITLE,
+    reason=(
+        "Calling a story without steps does nothing, and looks like success. A class that has a State, or methods "
+        "that take one, was meant to run; one that only holds what others share derives from `ABC`."
+    ),
+    bad="""\
+from dataclasses import dataclass
+
+from dddkit.stories import Story, StoryState
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    class State(StoryState):
+        order_id: int
+
+    def charge(self, state: State) -> None: ...
+""",
+    good="""\
+from dataclasses import dataclass
+
+from dddkit.stories import I, Story, StoryState
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.charge
+
+    class State(StoryState):
+        order_id: int
+
+    def charge(self, state: State) -> None: ...
+""",
+    checks=(OnClass((names.STORY,), check),),
+)
