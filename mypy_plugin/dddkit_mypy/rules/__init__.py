@@ -16,6 +16,7 @@ from dddkit_mypy.rules import (
     unfrozen_event,
     unfrozen_value_object,
     unknown_step,
+    unlisted_step,
 )
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -24,6 +25,7 @@ RULES: Final[tuple[Rule, ...]] = (
     step_state.RULE,
     empty_story.RULE,
     repeated_step.RULE,
+    unlisted_step.RULE,
     unfrozen_event.RULE,
     undecorated_class.RULE,
     unfrozen_value_object.RULE,

@@ -1,0 +1,82 @@
+"""A method that takes the State was meant as a step; without its `I.name` it never runs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy.nodes import FuncDef
+
+from dddkit_mypy import _mypy_api as mypy_api
+from dddkit_mypy import _names as names
+from dddkit_mypy import _stories as stories
+from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+
+_TITLE: Final = "Every public method that takes the State is listed"
+CODE: Final = new_code("dddkit-unlisted-step", _TITLE, opt_in=True)
+
+
+def check(ctx: ClassContext) -> None:
+    """Report the public methods of a story's own body that take exactly its State, and that no `I.name` lists."""
+    listed = stories.steps_of(ctx.info)
+    if ctx.checker is None or listed is None or listed.dynamic:
+        return
+    if not all(stories.may_have(ctx.info, name) for name in listed.names):
+        return  # a misspelled name may mean the very method
+    state = stories.state_of(mypy_api.self_type(ctx.info))
+    for name, symbol in ctx.info.names.items():
+        method = symbol.node
+        if name.startswith("_") or name in listed.names or not isinstance(method, FuncDef):
+            continue
+        if mypy_api.takes_exactly(method, state):
+            ctx.report(
+                f'{ctx.info.name}: the method "{name}" takes the State, but no I.{name} lists it, so it never runs as '
+                f"a step; list it, or begin its name with an underscore",
+                method,
+                CODE,
+            )
+
+
+RULE: Final = Rule(
+    code=CODE,
+    title=_TITLE,
+    reason=(
+        "A step that was written and not listed never runs. A helper that takes the State too looks the same, so this "
+        "rule is for projects whose helpers begin with an underscore."
+    ),
+    bad="""\
+from dataclasses import dataclass
+
+from dddkit.stories import I, Story, StoryState
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.charge
+
+    class State(StoryState):
+        order_id: int
+
+    def charge(self, state: State) -> None: ...
+
+    def ship(self, state: State) -> None: ...
+""",
+    good="""\
+from dataclasses import dataclass
+
+from dddkit.stories import I, Story, StoryState
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.charge
+    I.ship
+
+    class State(StoryState):
+        order_id: int
+
+    def charge(self, state: State) -> None: ...
+
+    def ship(self, state: State) -> None: ...
+""",
+    checks=(OnClass((names.STORY,), check),),
+)
