@@ -7,7 +7,6 @@ from typing import Final
 STORY: Final = "dddkit.stories.story.Story"
 STEP_LIST: Final = "dddkit.stories.story.StepList"  # what `I` is an instance of
 IMPORTED_I: Final = "dddkit.stories.story.I"
-<<<<<<< HEAD
 
 DECLARED: Final = "dddkit.dataclasses.aggregates.Declared"  # what refuses undecorated classes at run time
 FROZEN: Final = "dddkit.dataclasses.aggregates.Frozen"
@@ -26,7 +25,5 @@ RECORDING: Final = "dddkit._core.recording.Recording"  # aggregates of both flav
 REPOSITORY: Final = "dddkit._core.repository.Repository"
 SYNC_REPOSITORY: Final = "dddkit._core.repository.SyncRepository"
 IN_MEMORY_REPOSITORY: Final = "dddkit._core.repository.InMemoryRepository"
-=======
 STORY_STATE: Final = "dddkit.stories.state.StoryState"
 SIMPLE_NAMESPACE: Final = "types.SimpleNamespace"
->>>>>>> 8939c5e (Rule: empty-story)
