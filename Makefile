@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all coverage lint format build clean
+.PHONY: help install demo test test-all test-mypy coverage lint format build clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: $(READY)  ## run all tests
 
 test-all:  ## run all tests on every supported Python found on this machine
 	@.ci/test-all
+
+test-mypy:  ## run the tests of the plugin on the oldest supported mypy and on the newest (MYPY="1.20.2 2.0.0": on these)
+	@.ci/test-mypy $(MYPY)
 
 coverage: $(READY)  ## run the tests of the library and show what they miss
 	@$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered tests
