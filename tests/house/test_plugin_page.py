@@ -56,6 +56,25 @@ def test_what_mypy_does_not_report_can_be_run(name: str, reader: Reader) -> None
     assert reader.enter(f"python -W error {name}") == ("", 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "code"),
+    [
+        ("derived.py", "restock(self, state: Order)", "restock(self, state: State)", "valid-type"),
+        ("hooks.py", "hooks: list[StoryHook] =", "hooks =", "arg-type"),
+        ("fulfil.py", "Fulfil[Gift]", "Fulfil[Order]", "override"),
+        ("fulfil.py", "-> Awaitable[None] | None", "-> None", "override"),
+    ],
+    ids=["a variable as State", "hooks of no type", "a narrower State", "an async step"],
+)
+def test_mypy_reports_what_the_page_says_it_would(name: str, old: str, new: str, code: str, reader: Reader) -> None:
+    before = FILES[name].text
+    assert old in before
+    reader.take(FILES[name]._replace(text=before.replace(old, new)))
+    assert f"[{code}]" in reader.enter(f"mypy {name}")[0]
+    reader.take(FILES[name])
+    assert f"[{code}]" not in reader.enter(f"mypy {name}")[0]
+
+
 LINTERS = next(block for block in CHAPTERS["Linters"] if block.language == "toml")
 STORY = "order.py"
 RUFF = "ruff check --quiet --output-format=concise"
