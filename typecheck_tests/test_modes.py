@@ -204,11 +204,59 @@ EDITS: Mapping[str, Mapping[str, str | None]] = {
 }
 
 
-def _disagreements(directory: Path, config: str, edits: Mapping[str, Mapping[str, str | None]]) -> tuple[str, set[str]]:
+NAMESPACES = """\
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+class Order(SimpleNamespace):
+    items: Sequence[int] = ()
+    notes: list[int]
+
+class Rush(Order):
+    hurry: bool = True
+"""
+ORDERS = """\
+import namespaces
+from dddkit.stories import I, Story
+
+class Place(Story):
+    I.place
+    State = namespaces.Rush
+    def place(self, state: namespaces.Order) -> None: ...
+"""
+STATE_FILES = {"namespaces.py": NAMESPACES, "orders.py": ORDERS}
+_REPLACING = "    def __init__(self, **given: Any) -> None:\n        self.items = []\n"
+STATE_EDITS: Mapping[str, Mapping[str, str | None]] = {
+    "a default of a base becomes mutable": {"namespaces.py": NAMESPACES.replace("()", "[]")},
+    "and is replaced by hand": {"namespaces.py": NAMESPACES.replace("()", "[]") + _REPLACING},
+    "and is not": {"namespaces.py": NAMESPACES.replace("()", "[]")},
+    "and is a constant": {
+        "namespaces.py": NAMESPACES.replace("()", "[]")
+        .replace("Seq", "ClassVar[Seq")
+        .replace("] = ", "]] = ")
+        .replace("import Any", "import Any, ClassVar")
+        .replace("import ClassVar[Seq", "import Seq")
+    },
+    "and another one is mutable": {"namespaces.py": NAMESPACES.replace("list[int]", "list[int] = []")},
+    "the State is another one": {
+        "orders.py": ORDERS.replace("namespaces.Rush", "int").replace("namespaces.Order", "int")
+    },
+    "and the one from before": {"orders.py": ORDERS},
+    "no default is mutable": {"namespaces.py": NAMESPACES},
+}
+
+
+def _disagreements(
+    directory: Path,
+    config: str,
+    edits: Mapping[str, Mapping[str, str | None]],
+    files: Mapping[str, str] = FILES,
+) -> tuple[str, set[str]]:
     """What some mode says and a cold run does not, after some edit; and the codes that cold runs have shown."""
     seen: set[str] = set()
     different: list[str] = []
-    with project(directory, FILES, config) as under_edit:
+    with project(directory, files, config) as under_edit:
         assert under_edit.cold() == ""
         assert set(under_edit.others().values()) == {""}
         for name, edit in edits.items():
@@ -235,3 +283,9 @@ def test_every_mode_agrees_beside_the_plugin_of_pydantic(tmp_path: Path, plugins
     different, seen = _disagreements(tmp_path, CONFIG.replace("dddkit_mypy", plugins), few)
     assert not different, different
     assert seen == {"unused-coroutine", "dddkit-step-state"}
+
+
+def test_every_mode_agrees_on_the_states_of_other_modules(tmp_path: Path) -> None:
+    different, seen = _disagreements(tmp_path, CONFIG, STATE_EDITS, STATE_FILES)
+    assert not different, different
+    assert seen == {"dddkit-mutable-default"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
@@ -20,6 +21,7 @@ from mypy.types import (
     AnyType,
     CallableType,
     Instance,
+    LiteralType,
     NoneType,
     Overloaded,
     TupleType,
@@ -141,6 +143,20 @@ def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> boo
     )
 
 
+def result_of(type_: Type | None) -> Type | None:
+    """What calling a function of this type gives; None where there is none, or more than one."""
+    called = get_proper_type(type_)
+    return called.ret_type if isinstance(called, CallableType) else None
+
+
+def awaited(type_: Instance) -> Type | None:
+    """What awaiting an object gives; None where mypy knows no `Awaitable` in it."""
+    for base in type_.type.mro:
+        if base.fullname == "typing.Awaitable":
+            return map_instance_to_supertype(type_, base).args[0]
+    return None
+
+
 def try_again_later(checker: TypeChecker, name: str, context: Context) -> None:
     """Have mypy check the function at hand once more, when it has inferred the types of more names."""
     with checker.msg.filter_errors():
@@ -177,16 +193,42 @@ class Place(NamedTuple):
             self.tree.plugin_deps.setdefault(trigger, set()).add(self.target)
 
 
-def when_analysed(ctx: ClassDefContext, then: Callable[[Place], None]) -> Place:
-    """Have `then` called when everything the class refers to has been analysed, and nothing been checked yet."""
+def when_analysed(ctx: ClassDefContext, then: Callable[[Place], None], *, early: bool = False) -> Place:
+    """Have `then` called when everything the class refers to has been analysed, and nothing been checked yet.
+
+    What is `early` comes before all that is not.
+    """
     analyzer = ctx.api
     assert isinstance(analyzer, SemanticAnalyzer)
     place = Place(analyzer, analyzer.cur_mod_node, analyzer.options, analyzer.scope.current_target())
-    analyzer.schedule_patch(_PRIORITY, lambda: then(place))
+    analyzer.schedule_patch(_EARLY if early else _LATE, lambda: then(place))
     return place
 
 
-_PRIORITY: Final = 100  # after mypy's own patches, which complete tuple types
+_EARLY: Final = 100  # after mypy's own patches, which complete tuple types
+_LATE: Final = 101
+
+
+def mark(analyzer: SemanticAnalyzer, info: TypeInfo, name: str, text: str) -> None:
+    """Note a text about a class in a symbol that only we know.
+
+    The daemon compares symbols, but neither values nor metadata: this way, who depends on the class is checked again
+    when the text changes.
+    """
+    var = nodes.Var(_private(name), LiteralType(text, analyzer.named_type("builtins.str")))
+    var.info = info
+    info.names[var.name] = nodes.SymbolTableNode(nodes.MDEF, var, plugin_generated=True)
+
+
+def marked(info: TypeInfo, name: str) -> str:
+    """What has been noted about a class by `mark`; empty where nothing has."""
+    symbol = info.names.get(_private(name))
+    type_ = get_proper_type(symbol.type) if symbol is not None else None
+    return type_.value if isinstance(type_, LiteralType) and isinstance(type_.value, str) else ""
+
+
+def _private(name: str) -> str:
+    return f"__dddkit_{name}"  # mypy does not compare private names with those of other classes
 
 
 def has_own_metaclass(info: TypeInfo) -> bool:
@@ -237,6 +279,11 @@ def self_type(info: TypeInfo) -> Instance:
     """The type of `self` in the methods of a class."""
     filled = fill_typevars(info)
     return filled if isinstance(filled, Instance) else filled.partial_fallback
+
+
+def qualified_name(info: TypeInfo) -> str:
+    """The name of a class inside its module, as in `Checkout.State`; mypy keeps no more than `State` of local ones."""
+    return re.sub(r"@\d+", "", info.fullname.removeprefix(f"{info.module_name}."))
 
 
 def seen_from(type_: Type, owner: TypeInfo, instance: Instance) -> Type:

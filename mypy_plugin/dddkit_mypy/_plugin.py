@@ -20,7 +20,7 @@ from mypy.types import FunctionLike, Instance, Type
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 from dddkit_mypy._guard import Guard
-from dddkit_mypy._rule import ClassContext, OnAttribute, OnCall, OnClass, OnSignature, Rule
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnSignature, Rule
 from dddkit_mypy._stories import Calls, Result, is_story
 from dddkit_mypy.rules import RULES
 
@@ -34,6 +34,7 @@ class DDDKitPlugin(Plugin):
         super().__init__(options)
         checks = [check for rule in self.rules for check in rule.checks]
         self._classes: Final = [check for check in checks if isinstance(check, OnClass)]
+        self._analysed: Final = [check for check in checks if isinstance(check, OnAnalysed)]
         self._attributes: Final[dict[str, list[OnAttribute]]] = {}
         self._calls: Final[dict[str, list[OnCall]]] = {"__call__": []}
         self._signatures: Final[dict[str, list[OnSignature]]] = {}
@@ -45,7 +46,8 @@ class DDDKitPlugin(Plugin):
             elif isinstance(check, OnSignature):
                 self._signatures.setdefault(check.name, []).append(check)
         self._attribute_hooks: Final[dict[str, Callable[[AttributeContext], Type]]] = {}
-        self._bases: Final = (names.STORY, *{base for check in self._classes for base in check.bases})
+        waiting = [check.bases for check in self._classes] + [check.bases for check in self._analysed]
+        self._bases: Final = (names.STORY, *{base for bases in waiting for base in bases})
         self._story_calls: Final = Calls()
 
     def report_config_data(self, ctx: ReportConfigContext) -> dict[str, Any]:
@@ -65,6 +67,12 @@ class DDDKitPlugin(Plugin):
 
     def _await_analysis(self, ctx: ClassDefContext) -> None:
         info = ctx.cls.info
+        asked = [check for check in self._analysed if any(info.has_base(base) for base in check.bases)]
+
+        def note(place: mypy_api.Place) -> None:
+            for check in asked:
+                with Guard(place, ctx.cls, info.name):
+                    check.note(info, place)
 
         def then(place: mypy_api.Place) -> None:
             with Guard(place, ctx.cls, info.name):
@@ -72,6 +80,8 @@ class DDDKitPlugin(Plugin):
             if mypy_api.has_own_metaclass(info):
                 self._check_class(ClassContext(info, place, None, {}))
 
+        if asked:
+            mypy_api.when_analysed(ctx, note, early=True)
         place = mypy_api.when_analysed(ctx, then)
         if is_story(info):
             self._story_calls.expect(info, place)

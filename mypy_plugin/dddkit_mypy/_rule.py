@@ -16,6 +16,8 @@ from mypy.options import Options
 from mypy.plugin import AttributeContext, MethodContext, MethodSigContext
 from mypy.types import FunctionLike
 
+from dddkit_mypy._mypy_api import Place
+
 PARENT: Final = ErrorCode("dddkit", "Check declarations of dddkit's building blocks and stories", "dddkit")
 
 
@@ -62,6 +64,16 @@ class OnClass(NamedTuple):
     check: Callable[[ClassContext], None]
 
 
+class OnAnalysed(NamedTuple):
+    """Asked for each class that derives from one of `bases`, before any is checked, to note what its source says.
+
+    Nothing can be reported then, but what is noted is there for later runs too, which do not see the source.
+    """
+
+    bases: tuple[str, ...]
+    note: Callable[[TypeInfo, Place], None]
+
+
 class OnAttribute(NamedTuple):
     """Asked for each attribute, read or written, that only the `__getattr__` of the class `owner` supplies.
 
@@ -89,7 +101,7 @@ class OnSignature(NamedTuple):
     check: Callable[[MethodSigContext], FunctionLike]
 
 
-Check: TypeAlias = OnClass | OnAttribute | OnCall | OnSignature
+Check: TypeAlias = OnClass | OnAnalysed | OnAttribute | OnCall | OnSignature
 
 
 class Rule(NamedTuple):

@@ -208,6 +208,14 @@ class Result(Enum):
         return AnyType(TypeOfAny.explicit)
 
 
+def calling(info: TypeInfo) -> Result:
+    """What calling a story gives, by the `__call__` it has been given; one written by hand is its author's business."""
+    symbol = info.get("__call__")
+    if symbol is None or not symbol.plugin_generated:
+        return Result.UNKNOWN
+    return result_of_returning(mypy_api.result_of(symbol.type) or AnyType(TypeOfAny.special_form))
+
+
 class Calls:
     """Gives every story its `__call__`.
 
@@ -337,9 +345,9 @@ class _Decision:
         if isinstance(called, TypeVarType):
             called = get_proper_type(called.upper_bound)
         if isinstance(called, CallableType):
-            return Result.NONE if called.is_type_obj() else _of_returned(called.ret_type)
+            return Result.NONE if called.is_type_obj() else result_of_returning(called.ret_type)
         if isinstance(called, Overloaded):
-            return _agreed(_of_returned(item.ret_type) for item in called.items)
+            return _agreed(result_of_returning(item.ret_type) for item in called.items)
         if isinstance(called, UnionType):
             items = [item for item in called.items if not isinstance(get_proper_type(item), NoneType)]
             return _agreed(self._of_object(item) for item in items)
@@ -420,15 +428,15 @@ def _agreed(results: Iterable[Result]) -> Result:
     return different.pop() if len(different) == 1 else Result.UNKNOWN
 
 
-def _of_returned(type_: Type) -> Result:
-    """What a step does that returns this."""
+def result_of_returning(type_: Type) -> Result:
+    """What calling a step gives whose return type this is."""
     returned = get_proper_type(type_)
     if isinstance(returned, TypeVarType):
         returned = get_proper_type(returned.upper_bound)
     if isinstance(returned, AnyType):
         return Result.UNKNOWN
     if isinstance(returned, UnionType):
-        return _agreed(_of_returned(item) for item in returned.items)
+        return _agreed(result_of_returning(item) for item in returned.items)
     if isinstance(returned, Instance):
         if returned.type.fullname == "builtins.object":
             return Result.UNKNOWN

@@ -8,6 +8,7 @@ from dddkit_mypy._rule import Rule
 from dddkit_mypy.rules import (
     empty_story,
     missing_identity,
+    mutable_default,
     repeated_step,
     repository_parameters,
     step_signature,
@@ -26,6 +27,7 @@ RULES: Final[tuple[Rule, ...]] = (
     empty_story.RULE,
     repeated_step.RULE,
     unlisted_step.RULE,
+    mutable_default.RULE,
     unfrozen_event.RULE,
     undecorated_class.RULE,
     unfrozen_value_object.RULE,
