@@ -208,7 +208,7 @@ class Result(Enum):
         return AnyType(TypeOfAny.explicit)
 
 
-def calling(info: TypeInfo) -> Result:
+def result_of_calling(info: TypeInfo) -> Result:
     """What calling a story gives, by the `__call__` it has been given; one written by hand is its author's business."""
     symbol = info.get("__call__")
     if symbol is None or not symbol.plugin_generated:
