@@ -58,7 +58,7 @@ def local() -> Story:
         I.charge
         I.again
         def again(self, state: Leaf.State) -> None: ...
-    Local()(1)
+    Local()(Local.State(order_id=1))
     return Local()
 
 def early(story: Leaf, inherits: Inherits, holder: Holder, state: Holder.State) -> None:
@@ -94,6 +94,7 @@ class Pay(Story):
 SHOP = """\
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 import states
 from dddkit.stories import I, Story
 from payment import Pay
@@ -114,12 +115,12 @@ class Bill(Story):
     pay: Pay
     class State(Pay.State): ...
 
-def sell(shop: Shop, bill: Bill) -> None:
-    shop(1)
-    bill(1)
+def sell(shop: Shop, bill: Bill, state: Any) -> None:
+    shop(state)
+    bill(state)
 """
 BARE = "from middle import Middle\nclass Bare(Middle): ...\n"
-CALLER = "from bare import Bare\n\ndef call(story: Bare) -> None:\n    story(1)\n"
+CALLER = "from bare import Bare\n\ndef call(story: Bare) -> None:\n    story(story.State(order_id=1))\n"
 FILES = {
     "bare.py": BARE,
     "caller.py": CALLER,
@@ -216,16 +217,43 @@ class Order(SimpleNamespace):
 class Rush(Order):
     hurry: bool = True
 """
-ORDERS = """\
-import namespaces
+PLACING = """\
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+from namespaces import Order
 from dddkit.stories import I, Story
 
-class Place(Story):
+def log(function: Callable[[Any, Order], None]) -> Callable[[Any, Order], None]:
+    return function
+
+class Placing(Story):
     I.place
-    State = namespaces.Rush
-    def place(self, state: namespaces.Order) -> None: ...
+    def check(self, state: Order) -> None: ...
+    def place(self, state: Order) -> None: ...
+    @log
+    def logged(self, state: Order) -> None: ...
 """
-STATE_FILES = {"namespaces.py": NAMESPACES, "orders.py": ORDERS}
+ORDERS = """\
+import namespaces
+from dddkit.stories import I
+from placing import Placing
+
+class Place(Placing):
+    I.check
+    I.place
+    I.logged
+    State = namespaces.Rush
+
+class Inherits(Placing): ...
+"""
+CALLS = """\
+from orders import Place
+from namespaces import Rush
+
+def call(story: Place, state: Rush) -> None:
+    story(state)
+"""
+STATE_FILES = {"namespaces.py": NAMESPACES, "placing.py": PLACING, "orders.py": ORDERS, "calls.py": CALLS}
 _REPLACING = "    def __init__(self, **given: Any) -> None:\n        self.items = []\n"
 STATE_EDITS: Mapping[str, Mapping[str, str | None]] = {
     "a default of a base becomes mutable": {"namespaces.py": NAMESPACES.replace("()", "[]")},
@@ -239,11 +267,46 @@ STATE_EDITS: Mapping[str, Mapping[str, str | None]] = {
         .replace("import ClassVar[Seq", "import Seq")
     },
     "and another one is mutable": {"namespaces.py": NAMESPACES.replace("list[int]", "list[int] = []")},
-    "the State is another one": {
-        "orders.py": ORDERS.replace("namespaces.Rush", "int").replace("namespaces.Order", "int")
-    },
+    "the State is another one": {"orders.py": ORDERS.replace("Rush", "Order")},
     "and the one from before": {"orders.py": ORDERS},
     "no default is mutable": {"namespaces.py": NAMESPACES},
+    "a step of the base returns a value": {
+        "placing.py": PLACING.replace("Order) -> None: ...", "Order) -> int: return 1")
+    },
+    "and an awaitable": {
+        "placing.py": PLACING.replace(
+            "check(self, state: Order) -> None: ...", "check(self, state: Order) -> Awaitable[None]: raise ValueError"
+        )
+    },
+    "in a story that becomes async": {
+        "placing.py": PLACING.replace(
+            "check(self, state: Order) -> None: ...", "check(self, state: Order) -> Awaitable[None]: raise ValueError"
+        ).replace("def place", "async def place")
+    },
+    "and a generator": {"placing.py": PLACING.replace("-> None: ...", "-> Any: yield")},
+    "its decorator returns a value": {
+        "placing.py": PLACING.replace("Order], None]:\n", "Order], int]:  # type: ignore\n").replace(
+            "return function", "return function  # type: ignore"
+        )
+    },
+    "no step returns anything": {"placing.py": PLACING},
+    "what the State derives from is no namespace": {"namespaces.py": NAMESPACES.replace("(SimpleNamespace)", "")},
+    "the State is not what it is called with": {
+        "namespaces.py": NAMESPACES,
+        "orders.py": ORDERS.replace("namespaces.Rush", "int"),
+    },
+    "and is again": {"orders.py": ORDERS},
+    "what it is called with derives from something else": {
+        "namespaces.py": NAMESPACES + "class Quick(Rush): ...\n",
+        "orders.py": ORDERS.replace("Rush", "Quick"),
+    },
+    "and from the State": {
+        "namespaces.py": NAMESPACES.replace("class Rush(Order)", "class Quick(Order): ...\nclass Rush(Quick)")
+    },
+    "a call by hand": {
+        "orders.py": ORDERS,
+        "placing.py": PLACING + "    def __call__(self, state: int, /) -> None: ...\n",
+    },
 }
 
 
@@ -285,7 +348,7 @@ def test_every_mode_agrees_beside_the_plugin_of_pydantic(tmp_path: Path, plugins
     assert seen == {"unused-coroutine", "dddkit-step-state"}
 
 
-def test_every_mode_agrees_on_the_states_of_other_modules(tmp_path: Path) -> None:
+def test_every_mode_agrees_on_the_states_and_results_of_other_modules(tmp_path: Path) -> None:
     different, seen = _disagreements(tmp_path, CONFIG, STATE_EDITS, STATE_FILES)
     assert not different, different
-    assert seen == {"dddkit-mutable-default"}
+    assert seen >= {"dddkit-mutable-default", "dddkit-step-return", "dddkit-story-state", "unused-coroutine"}

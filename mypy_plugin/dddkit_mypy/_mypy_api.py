@@ -92,11 +92,18 @@ def attribute(checker: TypeChecker, receiver: Type, name: str, context: Context)
     return None if complaints else found
 
 
+def type_in_context(checker: TypeChecker, expression: Expression, wanted: Type) -> Type:
+    """The type of an expression where `wanted` is expected: `{}` may be a TypedDict there."""
+    if isinstance(expression, nodes.NameExpr):  # mypy says once only that it needs an annotation for `x = []`
+        return checker.expr_checker.accept(expression)
+    return _check(checker, expression, wanted)[0]
+
+
 def _typed(type_: Type, context: Context) -> nodes.TempNode:
     return nodes.TempNode(type_, context=context)
 
 
-def _check(checker: TypeChecker, expression: Expression) -> tuple[Type, list[Complaint]]:
+def _check(checker: TypeChecker, expression: Expression, wanted: Type | None = None) -> tuple[Type, list[Complaint]]:
     options = checker.options
     before = options.raise_exceptions
     options.raise_exceptions = True  # an internal error here is caught by our guard
@@ -106,7 +113,7 @@ def _check(checker: TypeChecker, expression: Expression) -> tuple[Type, list[Com
             checker.binder.frame_context(can_skip=True, fall_through=0),
             checker.msg.filter_errors(save_filtered_errors=True, filter_deprecated=True) as errors,
         ):
-            found = checker.expr_checker.accept(expression, allow_none_return=True)
+            found = checker.expr_checker.accept(expression, wanted, allow_none_return=True)
     finally:
         options.raise_exceptions = before
     return found, [

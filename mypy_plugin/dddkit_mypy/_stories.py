@@ -246,7 +246,7 @@ class Calls:
             "comprehended": bool(body.comprehended),
         }
         mypy_api.note(info, notes)
-        if _is_ours(info):
+        if has_our_call(info):
             named_type = place.analyzer.named_type
             result = _Decision(self, info, named_type).result
             if result is not None:
@@ -414,7 +414,7 @@ def _classes_of(node: SymbolNode | None) -> Iterator[TypeInfo]:
         yield from mypy_api.classes_in(node.type)
 
 
-def _is_ours(info: TypeInfo) -> bool:
+def has_our_call(info: TypeInfo) -> bool:
     """Whether nobody has written the `__call__` of a story by hand."""
     for base in info.mro:
         symbol = base.names.get("__call__")
