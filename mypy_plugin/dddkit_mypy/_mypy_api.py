@@ -265,12 +265,27 @@ def generate_call(analyzer: SemanticAnalyzer, info: TypeInfo, result: Type) -> N
 
 
 def set_result(call: FuncDef, result: Type) -> None:
-    """Give a generated `__call__` this result."""
+    """Give a generated `__call__` this result.
+
+    Where it is used as a callback, mypy sees `result | Any`: that fits wherever `result` does, and nothing that a
+    subclass writes by hand can be an incompatible override of it.
+    """
     old = call.type
     assert isinstance(old, CallableType)
+    if not isinstance(result, AnyType):
+        result = UnionType([result, AnyType(TypeOfAny.explicit)])
     names = ["self", None]  # one cannot write story(state=state)
     made = CallableType(old.arg_types, old.arg_kinds, names, result, old.fallback, old.name, old.definition)
     call.type = made
+
+
+def generated_result(info: TypeInfo) -> Type | None:
+    """The result of the `__call__` that has been generated for a class; None where it is written by hand."""
+    symbol = info.get("__call__")
+    if symbol is None or not symbol.plugin_generated:
+        return None
+    result = get_proper_type(result_of(symbol.type))
+    return result.items[0] if isinstance(result, UnionType) else result
 
 
 def coroutine_of_none(named_type: NamedType) -> Instance:
@@ -286,6 +301,19 @@ def self_type(info: TypeInfo) -> Instance:
     """The type of `self` in the methods of a class."""
     filled = fill_typevars(info)
     return filled if isinstance(filled, Instance) else filled.partial_fallback
+
+
+def head_of(context: Context) -> Context:
+    """The `class Checkout` or `def charge` of a definition, for reports; every other node as it is."""
+    if isinstance(context, nodes.ClassDef):
+        head = f"class {context.name}"
+    elif isinstance(context, FuncDef):
+        head = f"{'async ' if context.is_coroutine else ''}def {context.name}"
+    else:
+        return context
+    made = Context(context.line, context.column)
+    made.end_line, made.end_column = context.line, context.column + len(head)
+    return made
 
 
 def qualified_name(info: TypeInfo) -> str:

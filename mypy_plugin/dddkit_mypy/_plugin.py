@@ -131,11 +131,11 @@ class DDDKitPlugin(Plugin):
         return hook
 
     def _result(self, ctx: MethodContext, info: TypeInfo) -> Type:
-        """What calling a story gives, where it is called before mypy has inferred the types of its steps."""
+        """What calling a story gives, also where that happens before mypy has inferred the types of its steps."""
         checker = mypy_api.checker_of(ctx.api)
         result = self._story_calls.complete(info, checker.named_generic_type)
         if result is None:
-            return ctx.default_return_type
+            return mypy_api.generated_result(info) or ctx.default_return_type
         if result is Result.PENDING:
             mypy_api.try_again_later(checker, "__call__", ctx.context)
         return result.type(checker.named_generic_type)

@@ -16,7 +16,7 @@ from mypy.options import Options
 from mypy.plugin import AttributeContext, MethodContext, MethodSigContext
 from mypy.types import FunctionLike
 
-from dddkit_mypy._mypy_api import Place
+from dddkit_mypy._mypy_api import Place, head_of
 
 PARENT: Final = ErrorCode("dddkit", "Check declarations of dddkit's building blocks and stories", "dddkit")
 
@@ -54,7 +54,7 @@ class ClassContext(NamedTuple):
 
     def report(self, message: str, context: Context, code: ErrorCode) -> None:
         """Report a message at a node of the class's own module; what is inherited is reported at `info.defn`."""
-        self.api.fail(message, context, code=code)
+        self.api.fail(message, head_of(context), code=code)
 
 
 class OnClass(NamedTuple):

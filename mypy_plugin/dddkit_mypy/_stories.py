@@ -210,10 +210,8 @@ class Result(Enum):
 
 def result_of_calling(info: TypeInfo) -> Result:
     """What calling a story gives, by the `__call__` it has been given; one written by hand is its author's business."""
-    symbol = info.get("__call__")
-    if symbol is None or not symbol.plugin_generated:
-        return Result.UNKNOWN
-    return result_of_returning(mypy_api.result_of(symbol.type) or AnyType(TypeOfAny.special_form))
+    result = mypy_api.generated_result(info)
+    return Result.UNKNOWN if result is None else result_of_returning(result)
 
 
 class Calls:
@@ -359,6 +357,8 @@ class _Decision:
             self._calls.make(called.type)
             if self._calls.complete(called.type, self._named_type) is Result.PENDING:
                 return Result.PENDING
+            if mypy_api.generated_result(called.type) is not None:
+                return result_of_calling(called.type)
             return self._of_member(called, "__call__")
         return Result.UNKNOWN
 
