@@ -234,6 +234,7 @@ class Placing(Story):
     def logged(self, state: Order) -> None: ...
 """
 ORDERS = """\
+from abc import ABCMeta
 import namespaces
 from dddkit.stories import I
 from placing import Placing
@@ -245,6 +246,15 @@ class Place(Placing):
     State = namespaces.Rush
 
 class Inherits(Placing): ...
+
+class Meta(ABCMeta): ...
+
+class Made(Placing, metaclass=Meta):
+    I.check
+    I.logged
+
+class Outer:
+    class Inner(Place, metaclass=Meta): ...
 """
 CALLS = """\
 from orders import Place

@@ -53,17 +53,24 @@ def class_just_checked(ctx: MethodContext) -> TypeInfo | None:
     *base*.
     """
     call = ctx.context
-    if not (isinstance(call, CallExpr) and isinstance(call.callee, MemberExpr)):
-        return None
-    name = call.callee.expr
-    if not (isinstance(name, nodes.NameExpr) and isinstance(name.node, TypeInfo) and name.fullname == ""):
+    name = _made_up_name(call)
+    if name is None:
         return None
     checker = checker_of(ctx.api)
     scope = checker.tscope.classes
-    if scope and (scope[-1].name, scope[-1].line) == (name.name, call.line):
+    if scope and (scope[-1].name, scope[-1].line) == (name, call.line):
         return scope[-1]
-    local = checker.tree.names.get(f"{name.name}@{call.line}")  # where mypy keeps the classes in functions
+    local = checker.tree.names.get(f"{name}@{call.line}")  # where mypy keeps the classes in functions
     return local.node if local is not None and isinstance(local.node, TypeInfo) else None
+
+
+def _made_up_name(call: Context) -> str | None:
+    """The name of the class in a call of `__init_subclass__` that is not in the source."""
+    if isinstance(call, CallExpr) and isinstance(call.callee, MemberExpr) and call.callee.name == "__init_subclass__":
+        name = call.callee.expr
+        if isinstance(name, nodes.NameExpr) and isinstance(name.node, TypeInfo) and name.fullname == "":
+            return name.name
+    return None
 
 
 class Complaint(NamedTuple):
@@ -156,6 +163,15 @@ def result_of(type_: Type | None) -> Type | None:
     return called.ret_type if isinstance(called, CallableType) else None
 
 
+def taking(function: CallableType, argument: Type) -> CallableType:
+    """The same function, taking this one argument."""
+    copy = cast(
+        "Callable[..., CallableType]",
+        function.copy_modified,  # pyright: ignore[reportUnknownMemberType]  # mypy leaves its parameters untyped
+    )
+    return copy(arg_types=[argument])
+
+
 def awaited(type_: Instance) -> Type | None:
     """What awaiting an object gives; None where mypy knows no `Awaitable` in it."""
     for base in type_.type.mro:
@@ -236,6 +252,30 @@ def marked(info: TypeInfo, name: str) -> str:
 
 def _private(name: str) -> str:
     return f"__dddkit_{name}"  # mypy does not compare private names with those of other classes
+
+
+def check_after_body(info: TypeInfo) -> None:
+    """Have the checker call the hook on `__init_subclass__` after the body of a class with a metaclass of its own.
+
+    mypy makes up such a call for all other classes; this one has no effect but the hook.
+    """
+    name = nodes.NameExpr(info.name)
+    name.node, name.kind = info.mro[-1], nodes.MDEF
+    callee = MemberExpr(name, "__init_subclass__")
+    call = CallExpr(callee, [], [], [])
+    statement = nodes.ExpressionStmt(call)
+    for node in (name, callee, call, statement):
+        node.set_line(info.defn)
+    info.defn.defs.body.append(statement)
+
+
+def forget_made_up(defn: nodes.ClassDef) -> None:
+    """Take out what has been added to the body, before the daemon analyses it again."""
+    defn.defs.body[:] = [
+        statement
+        for statement in defn.defs.body
+        if not (isinstance(statement, nodes.ExpressionStmt) and _made_up_name(statement.expr) is not None)
+    ]
 
 
 def has_own_metaclass(info: TypeInfo) -> bool:

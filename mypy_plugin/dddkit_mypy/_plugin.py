@@ -66,6 +66,7 @@ class DDDKitPlugin(Plugin):
         return self._await_analysis
 
     def _await_analysis(self, ctx: ClassDefContext) -> None:
+        mypy_api.forget_made_up(ctx.cls)
         info = ctx.cls.info
         asked = [check for check in self._analysed if any(info.has_base(base) for base in check.bases)]
 
@@ -77,7 +78,11 @@ class DDDKitPlugin(Plugin):
         def then(place: mypy_api.Place) -> None:
             with Guard(place, ctx.cls, info.name):
                 self._story_calls.make(info)
-            if mypy_api.has_own_metaclass(info):
+            if not mypy_api.has_own_metaclass(info):
+                return
+            if is_story(info):
+                mypy_api.check_after_body(info)
+            else:
                 self._check_class(ClassContext(info, place, None, {}))
 
         if asked:

@@ -46,8 +46,9 @@ class ClassContext(NamedTuple):
     checker: TypeChecker | None
     """mypy's checker, right after it has checked the body of the class.
 
-    None for classes with a metaclass of their own, pydantic models among them: mypy tells plugins nothing while it
-    checks those, and the rule is asked when their analysis is done, which is before the checker starts.
+    Never None for stories; None for other classes with a metaclass of their own, pydantic models among them: mypy
+    tells plugins nothing while it checks those, and the rule is asked when their analysis is done, which is before the
+    checker starts.
     """
     shared: dict[str, Any]
     """What one rule has worked out about this class and another one needs."""

@@ -49,8 +49,8 @@ _MARK: Final = "defaults"
 
 def note(info: TypeInfo, place: mypy_api.Place) -> None:
     """Note which defaults of a namespace can change, and which ones of its bases its `__init__` replaces."""
-    if "dataclass" in info.metadata:
-        return  # dataclasses refuses them
+    if "dataclass_tag" in info.metadata:
+        return  # dataclasses refuses them; mypy has not worked out more of it yet
     replaced = _named_in_init(info)
     kinds: dict[str, str] = {}
     for name, value in _assigned(info.defn.defs):

@@ -33,7 +33,7 @@ def check(ctx: MethodSigContext) -> FunctionLike:
     argument = ctx.args[0][0]
     given = mypy_api.type_in_context(checker, argument, state)
     if is_subtype(given, state):
-        return signature.copy_modified(arg_types=[state])
+        return mypy_api.taking(signature, state)
     name = story.type.name
     expected, found = format_type_distinctly(state, given, options=checker.options)
     message = f"{name} is called with {found}, but its State is {expected}; {_advice(name, state, given)}"
