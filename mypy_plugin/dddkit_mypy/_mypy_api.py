@@ -135,6 +135,13 @@ def depend_on_modules(checker: TypeChecker, classes: Iterable[TypeInfo]) -> None
     checker.module_refs.update(info.module_name for info in classes)
 
 
+def depend_on_member(checker: TypeChecker, info: TypeInfo, name: str) -> None:
+    """Have the daemon check the function at hand again when this member of a class is another one."""
+    if checker.options.fine_grained_incremental or checker.options.cache_fine_grained:
+        deps = checker.tree.plugin_deps.setdefault(make_trigger(f"{info.fullname}.{name}"), set())
+        deps.add(checker.tscope.current_target())
+
+
 def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> bool:
     """Whether a node is a plain method whose one parameter beside `self` has this very type.
 
@@ -271,10 +278,11 @@ def check_after_body(info: TypeInfo) -> None:
 
 def forget_made_up(defn: nodes.ClassDef) -> None:
     """Take out what has been added to the body, before the daemon analyses it again."""
+    here = (defn.line, defn.column)  # where nothing of the body is
     defn.defs.body[:] = [
         statement
         for statement in defn.defs.body
-        if not (isinstance(statement, nodes.ExpressionStmt) and _made_up_name(statement.expr) is not None)
+        if not (isinstance(statement, nodes.ExpressionStmt) and (statement.line, statement.column) == here)
     ]
 
 

@@ -155,6 +155,8 @@ def _objects_of(node: SymbolNode | None, owner: TypeInfo, story: Instance) -> Ty
             return _told(held.item)
         if isinstance(held, CallableType) and held.is_type_obj():
             return _told(held.ret_type)
+        if isinstance(held, Overloaded) and held.is_type_obj():
+            return fill_typevars_with_any(held.type_object())
     return None
 
 

@@ -26,10 +26,11 @@ def check(ctx: MethodSigContext) -> FunctionLike:
         return signature
     if not isinstance(story, Instance) or not stories.has_our_call(story.type):
         return signature
+    checker = mypy_api.checker_of(ctx.api)
+    mypy_api.depend_on_member(checker, story.type, "State")
     state = stories.state_of(story)
     if state is None or len(signature.arg_types) != 1:
         return signature
-    checker = mypy_api.checker_of(ctx.api)
     argument = ctx.args[0][0]
     given = mypy_api.type_in_context(checker, argument, state)
     if is_subtype(given, state):
