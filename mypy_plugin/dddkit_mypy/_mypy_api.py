@@ -101,8 +101,6 @@ def attribute(checker: TypeChecker, receiver: Type, name: str, context: Context)
 
 def type_in_context(checker: TypeChecker, expression: Expression, wanted: Type) -> Type:
     """The type of an expression where `wanted` is expected: `{}` may be a TypedDict there."""
-    if isinstance(expression, nodes.NameExpr):  # mypy says once only that it needs an annotation for `x = []`
-        return checker.expr_checker.accept(expression)
     return _check(checker, expression, wanted)[0]
 
 
