@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
@@ -20,6 +21,7 @@ from mypy.types import (
     AnyType,
     CallableType,
     Instance,
+    LiteralType,
     NoneType,
     Overloaded,
     TupleType,
@@ -51,17 +53,24 @@ def class_just_checked(ctx: MethodContext) -> TypeInfo | None:
     *base*.
     """
     call = ctx.context
-    if not (isinstance(call, CallExpr) and isinstance(call.callee, MemberExpr)):
-        return None
-    name = call.callee.expr
-    if not (isinstance(name, nodes.NameExpr) and isinstance(name.node, TypeInfo) and name.fullname == ""):
+    name = _made_up_name(call)
+    if name is None:
         return None
     checker = checker_of(ctx.api)
     scope = checker.tscope.classes
-    if scope and (scope[-1].name, scope[-1].line) == (name.name, call.line):
+    if scope and (scope[-1].name, scope[-1].line) == (name, call.line):
         return scope[-1]
-    local = checker.tree.names.get(f"{name.name}@{call.line}")  # where mypy keeps the classes in functions
+    local = checker.tree.names.get(f"{name}@{call.line}")  # where mypy keeps the classes in functions
     return local.node if local is not None and isinstance(local.node, TypeInfo) else None
+
+
+def _made_up_name(call: Context) -> str | None:
+    """The name of the class in a call of `__init_subclass__` that is not in the source."""
+    if isinstance(call, CallExpr) and isinstance(call.callee, MemberExpr) and call.callee.name == "__init_subclass__":
+        name = call.callee.expr
+        if isinstance(name, nodes.NameExpr) and isinstance(name.node, TypeInfo) and name.fullname == "":
+            return name.name
+    return None
 
 
 class Complaint(NamedTuple):
@@ -90,11 +99,16 @@ def attribute(checker: TypeChecker, receiver: Type, name: str, context: Context)
     return None if complaints else found
 
 
+def type_in_context(checker: TypeChecker, expression: Expression, wanted: Type) -> Type:
+    """The type of an expression where `wanted` is expected: `{}` may be a TypedDict there."""
+    return _check(checker, expression, wanted)[0]
+
+
 def _typed(type_: Type, context: Context) -> nodes.TempNode:
     return nodes.TempNode(type_, context=context)
 
 
-def _check(checker: TypeChecker, expression: Expression) -> tuple[Type, list[Complaint]]:
+def _check(checker: TypeChecker, expression: Expression, wanted: Type | None = None) -> tuple[Type, list[Complaint]]:
     options = checker.options
     before = options.raise_exceptions
     options.raise_exceptions = True  # an internal error here is caught by our guard
@@ -104,7 +118,7 @@ def _check(checker: TypeChecker, expression: Expression) -> tuple[Type, list[Com
             checker.binder.frame_context(can_skip=True, fall_through=0),
             checker.msg.filter_errors(save_filtered_errors=True, filter_deprecated=True) as errors,
         ):
-            found = checker.expr_checker.accept(expression, allow_none_return=True)
+            found = checker.expr_checker.accept(expression, wanted, allow_none_return=True)
     finally:
         options.raise_exceptions = before
     return found, [
@@ -117,6 +131,13 @@ def _check(checker: TypeChecker, expression: Expression) -> tuple[Type, list[Com
 def depend_on_modules(checker: TypeChecker, classes: Iterable[TypeInfo]) -> None:
     """Have a later run check this module again when the modules of these classes have changed, imported here or not."""
     checker.module_refs.update(info.module_name for info in classes)
+
+
+def depend_on_member(checker: TypeChecker, info: TypeInfo, name: str) -> None:
+    """Have the daemon check the function at hand again when this member of a class is another one."""
+    if checker.options.fine_grained_incremental or checker.options.cache_fine_grained:
+        deps = checker.tree.plugin_deps.setdefault(make_trigger(f"{info.fullname}.{name}"), set())
+        deps.add(checker.tscope.current_target())
 
 
 def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> bool:
@@ -139,6 +160,29 @@ def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> boo
         and not taken.args
         and not own.args
     )
+
+
+def result_of(type_: Type | None) -> Type | None:
+    """What calling a function of this type gives; None where there is none, or more than one."""
+    called = get_proper_type(type_)
+    return called.ret_type if isinstance(called, CallableType) else None
+
+
+def taking(function: CallableType, argument: Type) -> CallableType:
+    """The same function, taking this one argument."""
+    copy = cast(
+        "Callable[..., CallableType]",
+        function.copy_modified,  # pyright: ignore[reportUnknownMemberType]  # mypy leaves its parameters untyped
+    )
+    return copy(arg_types=[argument])
+
+
+def awaited(type_: Instance) -> Type | None:
+    """What awaiting an object gives; None where mypy knows no `Awaitable` in it."""
+    for base in type_.type.mro:
+        if base.fullname == "typing.Awaitable":
+            return map_instance_to_supertype(type_, base).args[0]
+    return None
 
 
 def try_again_later(checker: TypeChecker, name: str, context: Context) -> None:
@@ -177,16 +221,67 @@ class Place(NamedTuple):
             self.tree.plugin_deps.setdefault(trigger, set()).add(self.target)
 
 
-def when_analysed(ctx: ClassDefContext, then: Callable[[Place], None]) -> Place:
-    """Have `then` called when everything the class refers to has been analysed, and nothing been checked yet."""
+def when_analysed(ctx: ClassDefContext, then: Callable[[Place], None], *, early: bool = False) -> Place:
+    """Have `then` called when everything the class refers to has been analysed, and nothing been checked yet.
+
+    What is `early` comes before all that is not.
+    """
     analyzer = ctx.api
     assert isinstance(analyzer, SemanticAnalyzer)
     place = Place(analyzer, analyzer.cur_mod_node, analyzer.options, analyzer.scope.current_target())
-    analyzer.schedule_patch(_PRIORITY, lambda: then(place))
+    analyzer.schedule_patch(_EARLY if early else _LATE, lambda: then(place))
     return place
 
 
-_PRIORITY: Final = 100  # after mypy's own patches, which complete tuple types
+_EARLY: Final = 100  # after mypy's own patches, which complete tuple types
+_LATE: Final = 101
+
+
+def mark(analyzer: SemanticAnalyzer, info: TypeInfo, name: str, text: str) -> None:
+    """Note a text about a class in a symbol that only we know.
+
+    The daemon compares symbols, but neither values nor metadata: this way, who depends on the class is checked again
+    when the text changes.
+    """
+    var = nodes.Var(_private(name), LiteralType(text, analyzer.named_type("builtins.str")))
+    var.info = info
+    info.names[var.name] = nodes.SymbolTableNode(nodes.MDEF, var, plugin_generated=True)
+
+
+def marked(info: TypeInfo, name: str) -> str:
+    """What has been noted about a class by `mark`; empty where nothing has."""
+    symbol = info.names.get(_private(name))
+    type_ = get_proper_type(symbol.type) if symbol is not None else None
+    return type_.value if isinstance(type_, LiteralType) and isinstance(type_.value, str) else ""
+
+
+def _private(name: str) -> str:
+    return f"__dddkit_{name}"  # mypy does not compare private names with those of other classes
+
+
+def check_after_body(info: TypeInfo) -> None:
+    """Have the checker call the hook on `__init_subclass__` after the body of a class with a metaclass of its own.
+
+    mypy makes up such a call for all other classes; this one has no effect but the hook.
+    """
+    name = nodes.NameExpr(info.name)
+    name.node, name.kind = info.mro[-1], nodes.MDEF
+    callee = MemberExpr(name, "__init_subclass__")
+    call = CallExpr(callee, [], [], [])
+    statement = nodes.ExpressionStmt(call)
+    for node in (name, callee, call, statement):
+        node.set_line(info.defn)
+    info.defn.defs.body.append(statement)
+
+
+def forget_made_up(defn: nodes.ClassDef) -> None:
+    """Take out what has been added to the body, before the daemon analyses it again."""
+    here = (defn.line, defn.column)  # where nothing of the body is
+    defn.defs.body[:] = [
+        statement
+        for statement in defn.defs.body
+        if not (isinstance(statement, nodes.ExpressionStmt) and (statement.line, statement.column) == here)
+    ]
 
 
 def has_own_metaclass(info: TypeInfo) -> bool:
@@ -216,12 +311,27 @@ def generate_call(analyzer: SemanticAnalyzer, info: TypeInfo, result: Type) -> N
 
 
 def set_result(call: FuncDef, result: Type) -> None:
-    """Give a generated `__call__` this result."""
+    """Give a generated `__call__` this result.
+
+    Where it is used as a callback, mypy sees `result | Any`: that fits wherever `result` does, and nothing that a
+    subclass writes by hand can be an incompatible override of it.
+    """
     old = call.type
     assert isinstance(old, CallableType)
+    if not isinstance(result, AnyType):
+        result = UnionType([result, AnyType(TypeOfAny.explicit)])
     names = ["self", None]  # one cannot write story(state=state)
     made = CallableType(old.arg_types, old.arg_kinds, names, result, old.fallback, old.name, old.definition)
     call.type = made
+
+
+def generated_result(info: TypeInfo) -> Type | None:
+    """The result of the `__call__` that has been generated for a class; None where it is written by hand."""
+    symbol = info.get("__call__")
+    if symbol is None or not symbol.plugin_generated:
+        return None
+    result = get_proper_type(result_of(symbol.type))
+    return result.items[0] if isinstance(result, UnionType) else result
 
 
 def coroutine_of_none(named_type: NamedType) -> Instance:
@@ -237,6 +347,24 @@ def self_type(info: TypeInfo) -> Instance:
     """The type of `self` in the methods of a class."""
     filled = fill_typevars(info)
     return filled if isinstance(filled, Instance) else filled.partial_fallback
+
+
+def head_of(context: Context) -> Context:
+    """The `class Checkout` or `def charge` of a definition, for reports; every other node as it is."""
+    if isinstance(context, nodes.ClassDef):
+        head = f"class {context.name}"
+    elif isinstance(context, FuncDef):
+        head = f"{'async ' if context.is_coroutine else ''}def {context.name}"
+    else:
+        return context
+    made = Context(context.line, context.column)
+    made.end_line, made.end_column = context.line, context.column + len(head)
+    return made
+
+
+def qualified_name(info: TypeInfo) -> str:
+    """The name of a class inside its module, as in `Checkout.State`; mypy keeps no more than `State` of local ones."""
+    return re.sub(r"@\d+", "", info.fullname.removeprefix(f"{info.module_name}."))
 
 
 def seen_from(type_: Type, owner: TypeInfo, instance: Instance) -> Type:

@@ -16,6 +16,8 @@ from mypy.options import Options
 from mypy.plugin import AttributeContext, MethodContext, MethodSigContext
 from mypy.types import FunctionLike
 
+from dddkit_mypy._mypy_api import Place, head_of
+
 PARENT: Final = ErrorCode("dddkit", "Check declarations of dddkit's building blocks and stories", "dddkit")
 
 
@@ -44,15 +46,16 @@ class ClassContext(NamedTuple):
     checker: TypeChecker | None
     """mypy's checker, right after it has checked the body of the class.
 
-    None for classes with a metaclass of their own, pydantic models among them: mypy tells plugins nothing while it
-    checks those, and the rule is asked when their analysis is done, which is before the checker starts.
+    Never None for stories; None for other classes with a metaclass of their own, pydantic models among them: mypy
+    tells plugins nothing while it checks those, and the rule is asked when their analysis is done, which is before the
+    checker starts.
     """
     shared: dict[str, Any]
     """What one rule has worked out about this class and another one needs."""
 
     def report(self, message: str, context: Context, code: ErrorCode) -> None:
         """Report a message at a node of the class's own module; what is inherited is reported at `info.defn`."""
-        self.api.fail(message, context, code=code)
+        self.api.fail(message, head_of(context), code=code)
 
 
 class OnClass(NamedTuple):
@@ -60,6 +63,16 @@ class OnClass(NamedTuple):
 
     bases: tuple[str, ...]
     check: Callable[[ClassContext], None]
+
+
+class OnAnalysed(NamedTuple):
+    """Asked for each class that derives from one of `bases`, before any is checked, to note what its source says.
+
+    Nothing can be reported then, but what is noted is there for later runs too, which do not see the source.
+    """
+
+    bases: tuple[str, ...]
+    note: Callable[[TypeInfo, Place], None]
 
 
 class OnAttribute(NamedTuple):
@@ -89,7 +102,7 @@ class OnSignature(NamedTuple):
     check: Callable[[MethodSigContext], FunctionLike]
 
 
-Check: TypeAlias = OnClass | OnAttribute | OnCall | OnSignature
+Check: TypeAlias = OnClass | OnAnalysed | OnAttribute | OnCall | OnSignature
 
 
 class Rule(NamedTuple):

@@ -155,6 +155,8 @@ def _objects_of(node: SymbolNode | None, owner: TypeInfo, story: Instance) -> Ty
             return _told(held.item)
         if isinstance(held, CallableType) and held.is_type_obj():
             return _told(held.ret_type)
+        if isinstance(held, Overloaded) and held.is_type_obj():
+            return fill_typevars_with_any(held.type_object())
     return None
 
 
@@ -208,6 +210,12 @@ class Result(Enum):
         return AnyType(TypeOfAny.explicit)
 
 
+def result_of_calling(info: TypeInfo) -> Result:
+    """What calling a story gives, by the `__call__` it has been given; one written by hand is its author's business."""
+    result = mypy_api.generated_result(info)
+    return Result.UNKNOWN if result is None else result_of_returning(result)
+
+
 class Calls:
     """Gives every story its `__call__`.
 
@@ -238,7 +246,7 @@ class Calls:
             "comprehended": bool(body.comprehended),
         }
         mypy_api.note(info, notes)
-        if _is_ours(info):
+        if has_our_call(info):
             named_type = place.analyzer.named_type
             result = _Decision(self, info, named_type).result
             if result is not None:
@@ -337,9 +345,9 @@ class _Decision:
         if isinstance(called, TypeVarType):
             called = get_proper_type(called.upper_bound)
         if isinstance(called, CallableType):
-            return Result.NONE if called.is_type_obj() else _of_returned(called.ret_type)
+            return Result.NONE if called.is_type_obj() else result_of_returning(called.ret_type)
         if isinstance(called, Overloaded):
-            return _agreed(_of_returned(item.ret_type) for item in called.items)
+            return _agreed(result_of_returning(item.ret_type) for item in called.items)
         if isinstance(called, UnionType):
             items = [item for item in called.items if not isinstance(get_proper_type(item), NoneType)]
             return _agreed(self._of_object(item) for item in items)
@@ -351,6 +359,8 @@ class _Decision:
             self._calls.make(called.type)
             if self._calls.complete(called.type, self._named_type) is Result.PENDING:
                 return Result.PENDING
+            if mypy_api.generated_result(called.type) is not None:
+                return result_of_calling(called.type)
             return self._of_member(called, "__call__")
         return Result.UNKNOWN
 
@@ -406,7 +416,7 @@ def _classes_of(node: SymbolNode | None) -> Iterator[TypeInfo]:
         yield from mypy_api.classes_in(node.type)
 
 
-def _is_ours(info: TypeInfo) -> bool:
+def has_our_call(info: TypeInfo) -> bool:
     """Whether nobody has written the `__call__` of a story by hand."""
     for base in info.mro:
         symbol = base.names.get("__call__")
@@ -420,15 +430,15 @@ def _agreed(results: Iterable[Result]) -> Result:
     return different.pop() if len(different) == 1 else Result.UNKNOWN
 
 
-def _of_returned(type_: Type) -> Result:
-    """What a step does that returns this."""
+def result_of_returning(type_: Type) -> Result:
+    """What calling a step gives whose return type this is."""
     returned = get_proper_type(type_)
     if isinstance(returned, TypeVarType):
         returned = get_proper_type(returned.upper_bound)
     if isinstance(returned, AnyType):
         return Result.UNKNOWN
     if isinstance(returned, UnionType):
-        return _agreed(_of_returned(item) for item in returned.items)
+        return _agreed(result_of_returning(item) for item in returned.items)
     if isinstance(returned, Instance):
         if returned.type.fullname == "builtins.object":
             return Result.UNKNOWN
