@@ -9,6 +9,7 @@ from mypy import nodes, patterns
 from mypy.checker import TypeChecker
 from mypy.errorcodes import ErrorCode
 from mypy.expandtype import expand_type_by_instance
+from mypy.indirection import TypeIndirectionVisitor
 from mypy.maptype import map_instance_to_supertype
 from mypy.nodes import CallExpr, Context, Expression, FuncDef, MemberExpr, MypyFile, Node, TypeInfo
 from mypy.options import Options
@@ -141,6 +142,30 @@ def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> boo
     )
 
 
+def enclosing(checker: TypeChecker, info: TypeInfo) -> Iterator[TypeInfo]:
+    """The classes a class is declared inside, from the innermost."""
+    module = checker.modules.get(info.module_name)
+    if module is None:
+        return
+    if "@" in info.fullname:  # in a function, whose classes mypy keeps side by side
+        for name, symbol in module.names.items():
+            if "@" in name and isinstance(symbol.node, TypeInfo):
+                inside = symbol.node.names.get(info.name)
+                if inside is not None and inside.node is info:
+                    yield symbol.node
+                    yield from enclosing(checker, symbol.node)
+        return
+    found: list[TypeInfo] = []
+    symbols = module.names
+    for name in info.fullname[len(info.module_name) + 1 :].split(".")[:-1]:
+        outer = symbols.get(name)
+        if outer is None or not isinstance(outer.node, TypeInfo):
+            break
+        found.append(outer.node)
+        symbols = outer.node.names
+    yield from reversed(found)
+
+
 def try_again_later(checker: TypeChecker, name: str, context: Context) -> None:
     """Have mypy check the function at hand once more, when it has inferred the types of more names."""
     with checker.msg.filter_errors():
@@ -242,6 +267,25 @@ def self_type(info: TypeInfo) -> Instance:
 def seen_from(type_: Type, owner: TypeInfo, instance: Instance) -> Type:
     """A type written in the class `owner`, with the type arguments that `instance` gives its base."""
     return expand_type_by_instance(type_, map_instance_to_supertype(instance, owner))
+
+
+def depend_on(api: object, classes: Iterable[TypeInfo], types: Iterable[Type]) -> None:
+    """Have what is at hand checked again when these have changed, imported here or not.
+
+    A later run looks at whole modules, the daemon at classes.
+    """
+    if isinstance(api, Place):
+        tree, refs, options, target = api.tree, api.tree.module_refs, api.options, api.target
+    else:
+        assert isinstance(api, TypeChecker)
+        tree, refs, options, target = api.tree, api.module_refs, api.options, api.tscope.current_target()
+    used = set(classes)
+    refs.update(info.module_name for info in used)
+    refs.update(TypeIndirectionVisitor().find_modules(types))
+    if options.fine_grained_incremental or options.cache_fine_grained:
+        for info in used:
+            for trigger in (make_trigger(info.fullname), make_wildcard_trigger(info.fullname)):
+                tree.plugin_deps.setdefault(trigger, set()).add(target)
 
 
 def classes_in(type_: Type | None) -> Iterator[TypeInfo]:

@@ -17,6 +17,7 @@ from dddkit_mypy.rules import (
     unfrozen_value_object,
     unknown_step,
     unlisted_step,
+    value_object_entity,
 )
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -29,6 +30,7 @@ RULES: Final[tuple[Rule, ...]] = (
     unfrozen_event.RULE,
     undecorated_class.RULE,
     unfrozen_value_object.RULE,
+    value_object_entity.RULE,
     missing_identity.RULE,
     repository_parameters.RULE,
 )
