@@ -7,6 +7,7 @@ from typing import Final
 from dddkit_mypy._rule import Rule
 from dddkit_mypy.rules import (
     empty_story,
+    foreign_event,
     missing_identity,
     repeated_step,
     repository_parameters,
@@ -32,5 +33,6 @@ RULES: Final[tuple[Rule, ...]] = (
     unfrozen_value_object.RULE,
     value_object_entity.RULE,
     missing_identity.RULE,
+    foreign_event.RULE,
     repository_parameters.RULE,
 )
