@@ -9,6 +9,7 @@ from dddkit_mypy.rules import (
     empty_story,
     foreign_event,
     missing_identity,
+    mutable_field,
     repeated_step,
     repository_parameters,
     step_signature,
@@ -34,5 +35,6 @@ RULES: Final[tuple[Rule, ...]] = (
     value_object_entity.RULE,
     missing_identity.RULE,
     foreign_event.RULE,
+    mutable_field.RULE,
     repository_parameters.RULE,
 )
