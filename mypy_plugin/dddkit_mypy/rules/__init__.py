@@ -6,6 +6,7 @@ from typing import Final
 
 from dddkit_mypy._rule import Rule
 from dddkit_mypy.rules import (
+    aggregate_reference,
     empty_story,
     foreign_event,
     missing_identity,
@@ -36,5 +37,6 @@ RULES: Final[tuple[Rule, ...]] = (
     missing_identity.RULE,
     foreign_event.RULE,
     mutable_field.RULE,
+    aggregate_reference.RULE,
     repository_parameters.RULE,
 )
