@@ -204,11 +204,13 @@ EDITS: Mapping[str, Mapping[str, str | None]] = {
 }
 
 
-def _disagreements(directory: Path, config: str, edits: Mapping[str, Mapping[str, str | None]]) -> tuple[str, set[str]]:
+def _disagreements(
+    directory: Path, config: str, edits: Mapping[str, Mapping[str, str | None]], files: Mapping[str, str] = FILES
+) -> tuple[str, set[str]]:
     """What some mode says and a cold run does not, after some edit; and the codes that cold runs have shown."""
     seen: set[str] = set()
     different: list[str] = []
-    with project(directory, FILES, config) as under_edit:
+    with project(directory, files, config) as under_edit:
         assert under_edit.cold() == ""
         assert set(under_edit.others().values()) == {""}
         for name, edit in edits.items():
@@ -235,3 +237,146 @@ def test_every_mode_agrees_beside_the_plugin_of_pydantic(tmp_path: Path, plugins
     different, seen = _disagreements(tmp_path, CONFIG.replace("dddkit_mypy", plugins), few)
     assert not different, different
     assert seen == {"unused-coroutine", "dddkit-step-state"}
+
+
+ENTITIES = """\
+from abc import ABC
+from dataclasses import dataclass
+from dddkit import pydantic
+from dddkit.dataclasses import Aggregate, AggregateEvent, Entity
+
+class Base(Entity, ABC): ...
+
+@dataclass(kw_only=True)
+class Item(Base):
+    id: int
+
+class Model(pydantic.Entity):
+    id: int
+
+@dataclass(kw_only=True)
+class Order(Aggregate):
+    id: int
+
+    class Paid(AggregateEvent): ...
+
+Alias = int
+"""
+VALUES = """\
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+import entities
+from dddkit import pydantic
+from dddkit.dataclasses import ValueObject
+
+T = TypeVar("T")
+
+@dataclass(frozen=True)
+class Inner(ValueObject, Generic[T]):
+    content: T
+
+@dataclass(frozen=True)
+class Outer(ValueObject):
+    number: entities.Alias
+
+class InnerModel(pydantic.ValueObject):
+    number: entities.Alias
+
+class Paid(entities.Order.Paid): ...
+
+@dataclass(frozen=True)
+class Mixin:
+    number: entities.Alias
+"""
+HOLDERS = """\
+from dataclasses import dataclass
+import values
+from dddkit import pydantic
+from dddkit.dataclasses import ValueObject
+
+@dataclass(frozen=True)
+class Holder(ValueObject):
+    inner: values.Inner[values.Outer]
+    outer: tuple[values.Outer, ...]
+
+class HolderModel(pydantic.ValueObject):
+    inner: tuple[values.InnerModel, ...]
+
+@dataclass(frozen=True)
+class Mixed(values.Mixin, ValueObject): ...
+
+class MixedModel(pydantic.ValueObject):
+    mixed: values.InnerModel | None
+"""
+AGGREGATES = """\
+# mypy: enable-error-code="dddkit-aggregate-reference"
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+import values
+from dddkit.dataclasses import Aggregate, AggregateEvent, Entity
+
+if TYPE_CHECKING:
+    from lines import Line
+
+@dataclass(kw_only=True)
+class Basket(Aggregate):
+    id: int
+    lines: list[Line]
+
+    class Added(AggregateEvent): ...
+
+    def add(self) -> None:
+        self.add_event(Basket.Added())
+        self.add_event(values.Paid())
+"""
+LINES = """\
+# mypy: enable-error-code="dddkit-aggregate-reference"
+from dataclasses import dataclass
+from aggregates import Basket
+from dddkit.dataclasses import Entity
+
+@dataclass(kw_only=True)
+class Line(Entity):
+    id: int
+    basket: Basket
+"""
+BLOCKS = {
+    "entities.py": ENTITIES,
+    "values.py": VALUES,
+    "holders.py": HOLDERS,
+    "aggregates.py": AGGREGATES,
+    "lines.py": LINES,
+}
+EDITS_OF_BLOCKS: Mapping[str, Mapping[str, str | None]] = {
+    "an alias stands for an entity": {"entities.py": ENTITIES.replace("Alias = int", "Alias = Item")},
+    "an alias stands for a model": {"entities.py": ENTITIES.replace("Alias = int", "Alias = list[Model]")},
+    "a value object holds an entity": {
+        "entities.py": ENTITIES,
+        "values.py": VALUES.replace("class Outer(ValueObject):", "class Outer(ValueObject):\n    item: entities.Item"),
+    },
+    "which is none any more": {"entities.py": ENTITIES.replace("Base(Entity, ABC)", "Base(ABC)")},
+    "and everything is as it was": BLOCKS,
+    "a value object is none any more": {
+        "values.py": VALUES.replace("class Outer(ValueObject)", "class Outer"),
+        "entities.py": ENTITIES.replace("Alias = int", "Alias = Item"),
+    },
+    "everything is as it was again": BLOCKS,
+    "a line belongs to no basket": {"aggregates.py": AGGREGATES.replace("list[Line]", "list[int]")},
+    "a basket is none": {"aggregates.py": AGGREGATES.replace("Basket(Aggregate)", "Basket(Entity)")},
+    "a line is no entity": {"aggregates.py": AGGREGATES, "lines.py": LINES.replace("(Entity)", "")},
+    "an event is declared inside another aggregate": {
+        "values.py": VALUES.replace("class Paid(entities.Order.Paid): ...", "Paid = entities.Order.Paid")
+    },
+    "which is a child of the own one": {
+        "entities.py": "from aggregates import Basket\n"
+        + ENTITIES.replace("class Order(Aggregate)", "class Order(Basket)")
+    },
+    "the blocks are as they were": {**BLOCKS},
+}
+
+
+def test_every_mode_agrees_on_what_fields_hold(tmp_path: Path) -> None:
+    different, seen = _disagreements(tmp_path, CONFIG, EDITS_OF_BLOCKS, BLOCKS)
+    assert not different, different
+    assert seen >= {"dddkit-value-object-entity", "dddkit-foreign-event", "dddkit-aggregate-reference"}
