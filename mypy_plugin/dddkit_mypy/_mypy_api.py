@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard, cast
 
 from mypy import nodes, patterns
 from mypy.checker import TypeChecker
@@ -29,6 +30,7 @@ from mypy.types import (
     TypeOfAny,
     TypeType,
     TypeVarType,
+    UnboundType,
     UnionType,
     get_proper_type,
 )
@@ -202,12 +204,16 @@ class Place(NamedTuple):
             self.tree.plugin_deps.setdefault(trigger, set()).add(self.target)
 
 
-def when_analysed(ctx: ClassDefContext, then: Callable[[Place], None]) -> Place:
-    """Have `then` called when everything the class refers to has been analysed, and nothing been checked yet."""
+def when_analysed(ctx: ClassDefContext, *then: Callable[[Place], None]) -> Place:
+    """Have these called when everything the class refers to has been analysed, and nothing been checked yet.
+
+    Each is called when the one before it has been called for all classes that are being analysed.
+    """
     analyzer = ctx.api
     assert isinstance(analyzer, SemanticAnalyzer)
     place = Place(analyzer, analyzer.cur_mod_node, analyzer.options, analyzer.scope.current_target())
-    analyzer.schedule_patch(_PRIORITY, lambda: then(place))
+    for later, function in enumerate(then):
+        analyzer.schedule_patch(_PRIORITY + later, partial(function, place))
     return place
 
 
@@ -322,6 +328,44 @@ def notes_of(info: TypeInfo) -> dict[str, Any]:
 def note(info: TypeInfo, notes: dict[str, Any]) -> None:
     """Note something about a class."""
     info.metadata[_KEY] = notes
+
+
+def written_aliases(info: TypeInfo, tree: MypyFile) -> Iterator[str]:
+    """The fields in the body of a class whose annotation is nothing but the name of an alias, or may be one.
+
+    In the types of the variables, mypy has put the class in the place of an alias that stands for a class.
+    """
+    for statement in info.defn.defs.body:
+        if isinstance(statement, nodes.AssignmentStmt) and isinstance(statement.unanalyzed_type, UnboundType):
+            annotation = statement.unanalyzed_type
+            for target in statement.lvalues:
+                if isinstance(target, nodes.NameExpr) and not annotation.args:
+                    held = get_proper_type(target.node.type) if isinstance(target.node, nodes.Var) else None
+                    if isinstance(held, Instance) and _may_be_alias(annotation.name, held.type, info, tree):
+                        yield target.name
+
+
+def _may_be_alias(written: str, found: TypeInfo, info: TypeInfo, tree: MypyFile) -> bool:
+    first, *rest = written.split(".")
+    node = _node_in(info.names, first)
+    if not isinstance(node, (TypeInfo, nodes.TypeAlias)):
+        builtins = _node_in(tree.names, "__builtins__")
+        node = _node_in(tree.names, first) or (_node_in(builtins.names, first) if _has_names(builtins) else None)
+    if node is None:
+        return "@" in info.fullname and found.name != written  # a name of the function around it
+    for part in rest:
+        node = _node_in(node.names, part) if _has_names(node) else None
+    # Those of `typing` stand for `list` and its like.
+    return isinstance(node, nodes.TypeAlias) and node.module not in ("typing", "typing_extensions")
+
+
+def _has_names(node: nodes.SymbolNode | None) -> TypeGuard[MypyFile | TypeInfo]:
+    return isinstance(node, (MypyFile, TypeInfo))
+
+
+def _node_in(symbols: nodes.SymbolTable, name: str) -> nodes.SymbolNode | None:
+    symbol = symbols.get(name)
+    return None if symbol is None else symbol.node
 
 
 # --- trees ------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from mypy.types import FunctionLike, Instance, Type
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 from dddkit_mypy._guard import Guard
-from dddkit_mypy._rule import ClassContext, OnAttribute, OnCall, OnClass, OnSignature, Rule
+from dddkit_mypy._rule import ClassContext, OnAnalysis, OnAttribute, OnCall, OnClass, OnSignature, Rule
 from dddkit_mypy._stories import Calls, Result, is_story
 from dddkit_mypy.rules import RULES
 
@@ -34,6 +34,7 @@ class DDDKitPlugin(Plugin):
         super().__init__(options)
         checks = [check for rule in self.rules for check in rule.checks]
         self._classes: Final = [check for check in checks if isinstance(check, OnClass)]
+        self._analyses: Final = [check for check in checks if isinstance(check, OnAnalysis)]
         self._attributes: Final[dict[str, list[OnAttribute]]] = {}
         self._calls: Final[dict[str, list[OnCall]]] = {"__call__": []}
         self._signatures: Final[dict[str, list[OnSignature]]] = {}
@@ -45,7 +46,8 @@ class DDDKitPlugin(Plugin):
             elif isinstance(check, OnSignature):
                 self._signatures.setdefault(check.name, []).append(check)
         self._attribute_hooks: Final[dict[str, Callable[[AttributeContext], Type]]] = {}
-        self._bases: Final = (names.STORY, *{base for check in self._classes for base in check.bases})
+        asked: list[OnClass | OnAnalysis] = [*self._classes, *self._analyses]
+        self._bases: Final = (names.STORY, *{base for check in asked for base in check.bases})
         self._story_calls: Final = Calls()
 
     def report_config_data(self, ctx: ReportConfigContext) -> dict[str, Any]:
@@ -69,10 +71,15 @@ class DDDKitPlugin(Plugin):
         def then(place: mypy_api.Place) -> None:
             with Guard(place, ctx.cls, info.name):
                 self._story_calls.make(info)
+                for analysis in self._analyses:
+                    if _derives(info, analysis.bases):
+                        analysis.note(info, place.tree)
+
+        def check(place: mypy_api.Place) -> None:
             if mypy_api.has_own_metaclass(info):
                 self._check_class(ClassContext(info, place, None, {}))
 
-        place = mypy_api.when_analysed(ctx, then)
+        place = mypy_api.when_analysed(ctx, then, check)
         if is_story(info):
             self._story_calls.expect(info, place)
 
@@ -89,7 +96,7 @@ class DDDKitPlugin(Plugin):
 
     def _check_class(self, ctx: ClassContext) -> None:
         for check in self._classes:
-            if any(ctx.info.fullname != base and ctx.info.has_base(base) for base in check.bases):
+            if _derives(ctx.info, check.bases):
                 with Guard(ctx.api, ctx.info.defn, ctx.info.name):
                     check.check(ctx)
 
@@ -166,6 +173,11 @@ class DDDKitPlugin(Plugin):
     def _class(self, fullname: str) -> TypeInfo | None:
         symbol = self.lookup_fully_qualified(fullname)
         return symbol.node if symbol is not None and isinstance(symbol.node, TypeInfo) else None
+
+
+def _derives(info: TypeInfo, bases: tuple[str, ...]) -> bool:
+    """Whether a class is a child of one of these, and none of them itself."""
+    return any(info.fullname != base and info.has_base(base) for base in bases)
 
 
 def _attribute_hook(name: str, checks: list[OnAttribute]) -> Callable[[AttributeContext], Type]:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from mypy.checker import TypeChecker
 from mypy.errorcodes import ErrorCode
-from mypy.nodes import Context, TypeInfo
+from mypy.nodes import Context, MypyFile, TypeInfo
 from mypy.options import Options
 from mypy.plugin import AttributeContext, MethodContext, MethodSigContext
 from mypy.types import FunctionLike
@@ -62,6 +62,16 @@ class OnClass(NamedTuple):
     check: Callable[[ClassContext], None]
 
 
+class OnAnalysis(NamedTuple):
+    """Told of each class that derives from one of `bases`, before any is checked.
+
+    Here a rule notes on the class what it cannot read off later: the source of a class from the cache is gone.
+    """
+
+    bases: tuple[str, ...]
+    note: Callable[[TypeInfo, MypyFile], None]
+
+
 class OnAttribute(NamedTuple):
     """Asked for each attribute, read or written, that only the `__getattr__` of the class `owner` supplies.
 
@@ -89,7 +99,7 @@ class OnSignature(NamedTuple):
     check: Callable[[MethodSigContext], FunctionLike]
 
 
-Check: TypeAlias = OnClass | OnAttribute | OnCall | OnSignature
+Check: TypeAlias = OnClass | OnAnalysis | OnAttribute | OnCall | OnSignature
 
 
 class Rule(NamedTuple):
