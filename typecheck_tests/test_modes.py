@@ -380,3 +380,44 @@ def test_every_mode_agrees_on_what_fields_hold(tmp_path: Path) -> None:
     different, seen = _disagreements(tmp_path, CONFIG, EDITS_OF_BLOCKS, BLOCKS)
     assert not different, different
     assert seen >= {"dddkit-value-object-entity", "dddkit-foreign-event", "dddkit-aggregate-reference"}
+
+
+IDS = "from typing import NewType\nNumber = int\nNew = NewType('New', int)\n"
+ABSTRACT = """\
+from abc import ABC
+from dataclasses import dataclass
+from dddkit import pydantic
+from dddkit.dataclasses import Entity
+from ids import New, Number
+
+@dataclass(kw_only=True)
+class Abstract(Entity, ABC):
+    number: Number
+
+class AbstractModel(pydantic.Entity, ABC):
+    number: Number
+"""
+CONCRETE = """\
+from dataclasses import dataclass
+from abstract import Abstract, AbstractModel
+
+@dataclass(kw_only=True)
+class Concrete(Abstract):
+    name: str
+
+class ConcreteModel(AbstractModel):
+    name: str
+"""
+BASES = {"ids.py": IDS, "abstract.py": ABSTRACT, "concrete.py": CONCRETE}
+EDITS_OF_BASES: Mapping[str, Mapping[str, str | None]] = {
+    "only a child is edited": {"concrete.py": CONCRETE.replace("name", "title")},
+    "an alias is none any more": {"ids.py": IDS.replace("Number = int", "class Number: ...")},
+    "the base names a class": {"ids.py": IDS, "abstract.py": ABSTRACT.replace("number: Number", "number: New")},
+    "and an alias again": {"abstract.py": ABSTRACT},
+}
+
+
+def test_every_mode_agrees_on_which_base_has_an_identity(tmp_path: Path) -> None:
+    different, seen = _disagreements(tmp_path, CONFIG, EDITS_OF_BASES, BASES)
+    assert not different, different
+    assert seen == {"dddkit-missing-identity"}
