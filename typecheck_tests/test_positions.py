@@ -28,6 +28,14 @@ EXPECTED: Final = {
     "dddkit-undecorated-class": ("    class ItemAdded(AggregateEvent):", "class ItemAdded"),
     "dddkit-unfrozen-value-object": ("    model_config = ConfigDict(frozen=False)", "False"),
     "dddkit-missing-identity": ("class Item(Entity):", "class Item"),
+    "dddkit-value-object-entity": ("?", "?"),
+    "dddkit-foreign-event": ("?", "?"),
+    "dddkit-mutable-field": ("?", "?"),
+    "dddkit-aggregate-reference": ("?", "?"),
+    "dddkit-unhandled-event": ("?", "?"),
+    "dddkit-changes-result": ("?", "?"),
+    "dddkit-undeclared-state": ("?", "?"),
+    "dddkit-state-order": ("?", "?"),
     "dddkit-repository-parameters": ("class BasketRepository(Repository[Basket, str]): ...", "str"),
 }
 

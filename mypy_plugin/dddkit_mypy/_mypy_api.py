@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard, cast
 
 from mypy import nodes, patterns
 from mypy.checker import TypeChecker
 from mypy.errorcodes import ErrorCode
 from mypy.expandtype import expand_type_by_instance
+from mypy.indirection import TypeIndirectionVisitor
 from mypy.maptype import map_instance_to_supertype
 from mypy.nodes import CallExpr, Context, Expression, FuncDef, MemberExpr, MypyFile, Node, TypeInfo
 from mypy.options import Options
@@ -30,6 +32,7 @@ from mypy.types import (
     TypeOfAny,
     TypeType,
     TypeVarType,
+    UnboundType,
     UnionType,
     get_proper_type,
 )
@@ -185,6 +188,30 @@ def awaited(type_: Instance) -> Type | None:
     return None
 
 
+def enclosing(checker: TypeChecker, info: TypeInfo) -> Iterator[TypeInfo]:
+    """The classes a class is declared inside, from the innermost."""
+    module = checker.modules.get(info.module_name)
+    if module is None:
+        return
+    if "@" in info.fullname:  # in a function, whose classes mypy keeps side by side
+        for name, symbol in module.names.items():
+            if "@" in name and isinstance(symbol.node, TypeInfo):
+                inside = symbol.node.names.get(info.name)
+                if inside is not None and inside.node is info:
+                    yield symbol.node
+                    yield from enclosing(checker, symbol.node)
+        return
+    found: list[TypeInfo] = []
+    symbols = module.names
+    for name in info.fullname[len(info.module_name) + 1 :].split(".")[:-1]:
+        outer = symbols.get(name)
+        if outer is None or not isinstance(outer.node, TypeInfo):
+            break
+        found.append(outer.node)
+        symbols = outer.node.names
+    yield from reversed(found)
+
+
 def try_again_later(checker: TypeChecker, name: str, context: Context) -> None:
     """Have mypy check the function at hand once more, when it has inferred the types of more names."""
     with checker.msg.filter_errors():
@@ -221,20 +248,20 @@ class Place(NamedTuple):
             self.tree.plugin_deps.setdefault(trigger, set()).add(self.target)
 
 
-def when_analysed(ctx: ClassDefContext, then: Callable[[Place], None], *, early: bool = False) -> Place:
-    """Have `then` called when everything the class refers to has been analysed, and nothing been checked yet.
+def when_analysed(ctx: ClassDefContext, *then: Callable[[Place], None]) -> Place:
+    """Have these called when everything the class refers to has been analysed, and nothing been checked yet.
 
-    What is `early` comes before all that is not.
+    Each is called when the one before it has been called for all classes that are being analysed.
     """
     analyzer = ctx.api
     assert isinstance(analyzer, SemanticAnalyzer)
     place = Place(analyzer, analyzer.cur_mod_node, analyzer.options, analyzer.scope.current_target())
-    analyzer.schedule_patch(_EARLY if early else _LATE, lambda: then(place))
+    for later, function in enumerate(then):
+        analyzer.schedule_patch(_PRIORITY + later, partial(function, place))
     return place
 
 
-_EARLY: Final = 100  # after mypy's own patches, which complete tuple types
-_LATE: Final = 101
+_PRIORITY: Final = 100  # after mypy's own patches, which complete tuple types
 
 
 def mark(analyzer: SemanticAnalyzer, info: TypeInfo, name: str, text: str) -> None:
@@ -372,6 +399,25 @@ def seen_from(type_: Type, owner: TypeInfo, instance: Instance) -> Type:
     return expand_type_by_instance(type_, map_instance_to_supertype(instance, owner))
 
 
+def depend_on(api: object, classes: Iterable[TypeInfo], types: Iterable[Type]) -> None:
+    """Have what is at hand checked again when these have changed, imported here or not.
+
+    A later run looks at whole modules, the daemon at classes.
+    """
+    if isinstance(api, Place):
+        tree, refs, options, target = api.tree, api.tree.module_refs, api.options, api.target
+    else:
+        assert isinstance(api, TypeChecker)
+        tree, refs, options, target = api.tree, api.module_refs, api.options, api.tscope.current_target()
+    used = set(classes)
+    refs.update(info.module_name for info in used)
+    refs.update(TypeIndirectionVisitor().find_modules(types))
+    if options.fine_grained_incremental or options.cache_fine_grained:
+        for info in used:
+            for trigger in (make_trigger(info.fullname), make_wildcard_trigger(info.fullname)):
+                tree.plugin_deps.setdefault(trigger, set()).add(target)
+
+
 def classes_in(type_: Type | None) -> Iterator[TypeInfo]:
     """The classes that a type is made of."""
     found = get_proper_type(type_)
@@ -406,6 +452,44 @@ def notes_of(info: TypeInfo) -> dict[str, Any]:
 def note(info: TypeInfo, notes: dict[str, Any]) -> None:
     """Note something about a class."""
     info.metadata[_KEY] = notes
+
+
+def written_aliases(info: TypeInfo, tree: MypyFile) -> Iterator[str]:
+    """The fields in the body of a class whose annotation is nothing but the name of an alias, or may be one.
+
+    In the types of the variables, mypy has put the class in the place of an alias that stands for a class.
+    """
+    for statement in info.defn.defs.body:
+        if isinstance(statement, nodes.AssignmentStmt) and isinstance(statement.unanalyzed_type, UnboundType):
+            annotation = statement.unanalyzed_type
+            for target in statement.lvalues:
+                if isinstance(target, nodes.NameExpr) and not annotation.args:
+                    held = get_proper_type(target.node.type) if isinstance(target.node, nodes.Var) else None
+                    if isinstance(held, Instance) and _may_be_alias(annotation.name, held.type, info, tree):
+                        yield target.name
+
+
+def _may_be_alias(written: str, found: TypeInfo, info: TypeInfo, tree: MypyFile) -> bool:
+    first, *rest = written.split(".")
+    node = _node_in(info.names, first)
+    if not isinstance(node, (TypeInfo, nodes.TypeAlias)):
+        builtins = _node_in(tree.names, "__builtins__")
+        node = _node_in(tree.names, first) or (_node_in(builtins.names, first) if _has_names(builtins) else None)
+    if node is None:
+        return "@" in info.fullname and found.name != written  # a name of the function around it
+    for part in rest:
+        node = _node_in(node.names, part) if _has_names(node) else None
+    # Those of `typing` stand for `list` and its like.
+    return isinstance(node, nodes.TypeAlias) and node.module not in ("typing", "typing_extensions")
+
+
+def _has_names(node: nodes.SymbolNode | None) -> TypeGuard[MypyFile | TypeInfo]:
+    return isinstance(node, (MypyFile, TypeInfo))
+
+
+def _node_in(symbols: nodes.SymbolTable, name: str) -> nodes.SymbolNode | None:
+    symbol = symbols.get(name)
+    return None if symbol is None else symbol.node
 
 
 # --- trees ------------------------------------------------------------------------------------------------------

@@ -68,16 +68,18 @@ class DDDKitPlugin(Plugin):
     def _await_analysis(self, ctx: ClassDefContext) -> None:
         mypy_api.forget_made_up(ctx.cls)
         info = ctx.cls.info
-        asked = [check for check in self._analysed if any(info.has_base(base) for base in check.bases)]
+        asked = [check for check in self._analysed if _derives(info, check.bases)]
 
         def note(place: mypy_api.Place) -> None:
             for check in asked:
                 with Guard(place, ctx.cls, info.name):
                     check.note(info, place)
 
-        def then(place: mypy_api.Place) -> None:
+        def make(place: mypy_api.Place) -> None:
             with Guard(place, ctx.cls, info.name):
                 self._story_calls.make(info)
+
+        def check(place: mypy_api.Place) -> None:
             if not mypy_api.has_own_metaclass(info):
                 return
             if is_story(info):
@@ -85,9 +87,7 @@ class DDDKitPlugin(Plugin):
             else:
                 self._check_class(ClassContext(info, place, None, {}))
 
-        if asked:
-            mypy_api.when_analysed(ctx, note, early=True)
-        place = mypy_api.when_analysed(ctx, then)
+        place = mypy_api.when_analysed(ctx, note, make, check)
         if is_story(info):
             self._story_calls.expect(info, place)
 
@@ -104,7 +104,7 @@ class DDDKitPlugin(Plugin):
 
     def _check_class(self, ctx: ClassContext) -> None:
         for check in self._classes:
-            if any(ctx.info.fullname != base and ctx.info.has_base(base) for base in check.bases):
+            if _derives(ctx.info, check.bases):
                 with Guard(ctx.api, ctx.info.defn, ctx.info.name):
                     check.check(ctx)
 
@@ -181,6 +181,11 @@ class DDDKitPlugin(Plugin):
     def _class(self, fullname: str) -> TypeInfo | None:
         symbol = self.lookup_fully_qualified(fullname)
         return symbol.node if symbol is not None and isinstance(symbol.node, TypeInfo) else None
+
+
+def _derives(info: TypeInfo, bases: tuple[str, ...]) -> bool:
+    """Whether a class is a child of one of these, and none of them itself."""
+    return any(info.fullname != base and info.has_base(base) for base in bases)
 
 
 def _attribute_hook(name: str, checks: list[OnAttribute]) -> Callable[[AttributeContext], Type]:

@@ -6,9 +6,12 @@ from typing import Final
 
 from dddkit_mypy._rule import Rule
 from dddkit_mypy.rules import (
+    aggregate_reference,
     empty_story,
+    foreign_event,
     missing_identity,
     mutable_default,
+    mutable_field,
     repeated_step,
     repository_parameters,
     step_return,
@@ -20,6 +23,7 @@ from dddkit_mypy.rules import (
     unfrozen_value_object,
     unknown_step,
     unlisted_step,
+    value_object_entity,
 )
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -35,6 +39,10 @@ RULES: Final[tuple[Rule, ...]] = (
     unfrozen_event.RULE,
     undecorated_class.RULE,
     unfrozen_value_object.RULE,
+    value_object_entity.RULE,
     missing_identity.RULE,
+    foreign_event.RULE,
+    mutable_field.RULE,
+    aggregate_reference.RULE,
     repository_parameters.RULE,
 )
