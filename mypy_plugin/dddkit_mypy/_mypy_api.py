@@ -13,13 +13,14 @@ from mypy.maptype import map_instance_to_supertype
 from mypy.nodes import CallExpr, Context, Expression, FuncDef, MemberExpr, MypyFile, Node, TypeInfo
 from mypy.options import Options
 from mypy.plugin import CheckerPluginInterface, ClassDefContext, MethodContext
-from mypy.plugins.common import add_method_to_class
+from mypy.plugins.common import add_attribute_to_class, add_method_to_class
 from mypy.semanal import SemanticAnalyzer
 from mypy.server.trigger import make_trigger, make_wildcard_trigger
 from mypy.types import (
     AnyType,
     CallableType,
     Instance,
+    LiteralType,
     NoneType,
     Overloaded,
     TupleType,
@@ -172,8 +173,9 @@ class Place(NamedTuple):
 
     def depend_on(self, info: TypeInfo) -> None:
         """Have the daemon analyse the class again, and check it, when anything in `info` changes."""
-        call = make_trigger(f"{info.fullname}.__call__")  # when ours changes; before mypy 2, the wildcard misses that
-        for trigger in (make_wildcard_trigger(info.fullname), call):
+        # Names with two underscores are no part of the wildcard before mypy 2: ours, and the constructor of a State.
+        unseen = [make_trigger(f"{info.fullname}.{name}") for name in ("__call__", "__init__", _SIGNED)]
+        for trigger in (make_wildcard_trigger(info.fullname), *unseen):
             self.tree.plugin_deps.setdefault(trigger, set()).add(self.target)
 
 
@@ -213,6 +215,19 @@ def generate_call(analyzer: SemanticAnalyzer, info: TypeInfo, result: Type) -> N
     info.defn.defs.body.remove(made)
     assert isinstance(made, FuncDef)
     set_result(made, result)
+
+
+def sign(analyzer: SemanticAnalyzer, info: TypeInfo, meaning: str) -> None:
+    """Let the daemon see what we have noted about a class: it compares the names in it, and not our notes.
+
+    Names that begin like this are private to mypy, so no two classes quarrel about them; and nobody can write this one.
+    """
+    info.names.pop(_SIGNED, None)
+    text = LiteralType(meaning, analyzer.named_type("builtins.str"))
+    add_attribute_to_class(analyzer, info.defn, _SIGNED, text)
+
+
+_SIGNED: Final = "__dddkit notes"
 
 
 def set_result(call: FuncDef, result: Type) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from mypy.nodes import (
     MDEF,
     NOT_ABSTRACT,
     AssignmentStmt,
+    CallExpr,
     ClassDef,
     Decorator,
     DictionaryComprehension,
@@ -21,6 +22,7 @@ from mypy.nodes import (
     NameExpr,
     Node,
     OverloadedFuncDef,
+    RefExpr,
     SymbolNode,
     TypeAlias,
     TypeInfo,
@@ -41,6 +43,7 @@ from mypy.types import (
 )
 from mypy.typevars import fill_typevars_with_any
 
+from dddkit_mypy import _flow as flow
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 
@@ -158,6 +161,39 @@ def _objects_of(node: SymbolNode | None, owner: TypeInfo, story: Instance) -> Ty
     return None
 
 
+def variables_of(state: Type | None) -> frozenset[str]:
+    """The variables of a StoryState, which nobody but a step sets; none where code of its own may set them."""
+    held = get_proper_type(state)
+    if not isinstance(held, Instance) or not held.type.has_base(names.STORY_STATE) or held.type.fallback_to_any:
+        return frozenset()
+    info = held.type
+    found: set[str] = set()
+    for attribute in info.metadata.get("dataclass", {}).get("attributes", ()):
+        if not attribute["is_in_init"]:
+            symbol = info.get(attribute["name"])
+            node = None if symbol is None else symbol.node
+            if isinstance(node, Var) and not node.is_inferred and not node.is_property:
+                found.add(attribute["name"])
+    if not found or has_own_access(info):
+        return frozenset()
+    return frozenset(found)
+
+
+def has_own_access(info: TypeInfo) -> bool:
+    """Whether a State makes its objects, or finds their attributes, by code written by hand."""
+    for base in info.mro:
+        if base.fullname in (names.STORY_STATE, names.SIMPLE_NAMESPACE, "builtins.object"):
+            continue
+        for name in _OWN_ACCESS:
+            symbol = base.names.get(name)
+            if symbol is not None and not symbol.plugin_generated:
+                return True
+    return False
+
+
+_OWN_ACCESS: Final = ("__init__", "__new__", "__getattr__", "__getattribute__", "__setattr__", "__delattr__")
+
+
 def _told(type_: Type) -> Type | None:
     return None if isinstance(get_proper_type(type_), AnyType) else type_
 
@@ -238,6 +274,7 @@ class Calls:
             "comprehended": bool(body.comprehended),
         }
         mypy_api.note(info, notes)
+        notes["flows"] = flows = _flows(info)
         if _is_ours(info):
             named_type = place.analyzer.named_type
             result = _Decision(self, info, named_type).result
@@ -245,6 +282,7 @@ class Calls:
                 notes["pending"] = result is Result.PENDING
                 mypy_api.generate_call(place.analyzer, info, result.type(named_type))
         if place.is_for_daemon:
+            mypy_api.sign(place.analyzer, info, f"{listed} {flow.without_places(flows)}")
             for used in _used_by(info):
                 place.depend_on(used)
 
@@ -267,6 +305,65 @@ class Calls:
             notes["pending"] = False
             mypy_api.set_result(symbol.node, result.type(named_type))
         return result
+
+
+def _flows(info: TypeInfo) -> dict[str, Any]:
+    """What the methods of a story do with its state, as far as its module shows and no base has noted it.
+
+    Only where the State has variables, or is left to the stories that derive: nobody asks for the others.
+    """
+    state = state_of(mypy_api.self_type(info))
+    if state is not None and not _may_have_variables(state, info):
+        return {}
+    return flow.flows_of(
+        (name, symbol.node)
+        for base in info.mro
+        if base.module_name == info.module_name
+        for name, symbol in base.names.items()
+        if _resolves_to(info, name, symbol.node) and flow_of(info, name) is None
+    )
+
+
+def _may_have_variables(state: Type, story: TypeInfo) -> bool:
+    """Like `variables_of`, while mypy has not yet made the constructors of the module's own classes."""
+    held = get_proper_type(state)
+    if not isinstance(held, Instance) or not held.type.has_base(names.STORY_STATE):
+        return False
+    for base in held.type.mro:
+        if not base.has_base(names.STORY_STATE) or base.fullname == names.STORY_STATE:
+            continue
+        made = base.metadata.get("dataclass")
+        if made is not None and base.module_name != story.module_name:
+            if not all(attribute["is_in_init"] for attribute in made["attributes"]):
+                return True
+        elif any(map(_declares_variable, base.defn.defs.body)):
+            return True
+    return False
+
+
+def _declares_variable(statement: Node) -> bool:
+    return (
+        isinstance(statement, AssignmentStmt)
+        and isinstance(statement.rvalue, CallExpr)
+        and isinstance(statement.rvalue.callee, RefExpr)
+        and statement.rvalue.callee.fullname == names.VARIABLE
+    )
+
+
+def _resolves_to(info: TypeInfo, name: str, node: SymbolNode | None) -> bool:
+    symbol = info.get(name)
+    return symbol is not None and symbol.node is node
+
+
+def flow_of(info: TypeInfo, name: str) -> flow.Flow | None:
+    """What a step does with the state; None where that is not known."""
+    symbol = info.get(name)
+    if symbol is not None:
+        for base in info.mro:
+            noted = mypy_api.notes_of(base).get("flows", {}).get(name)
+            if noted is not None and _resolves_to(base, name, symbol.node):
+                return flow.noted_flow(noted)
+    return None
 
 
 class _Decision:
