@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
+from mypy.checker import TypeChecker
 from mypy.nodes import (
     MDEF,
     NOT_ABSTRACT,
@@ -19,6 +20,7 @@ from mypy.nodes import (
     GeneratorExpr,
     LambdaExpr,
     MemberExpr,
+    MypyFile,
     NameExpr,
     Node,
     OverloadedFuncDef,
@@ -275,6 +277,7 @@ class Calls:
         }
         mypy_api.note(info, notes)
         notes["flows"] = flows = _flows(info)
+        notes["namespace"] = _note_namespace(info, place)
         if _is_ours(info):
             named_type = place.analyzer.named_type
             result = _Decision(self, info, named_type).result
@@ -282,7 +285,7 @@ class Calls:
                 notes["pending"] = result is Result.PENDING
                 mypy_api.generate_call(place.analyzer, info, result.type(named_type))
         if place.is_for_daemon:
-            mypy_api.sign(place.analyzer, info, f"{listed} {flow.without_places(flows)}")
+            mypy_api.sign(place.analyzer, info, f"{listed} {notes['namespace']} {flow.without_places(flows)}")
             for used in _used_by(info):
                 place.depend_on(used)
 
@@ -307,12 +310,68 @@ class Calls:
         return result
 
 
+def _note_namespace(info: TypeInfo, place: mypy_api.Place) -> str | None:
+    """Note on the class that a story makes its State that it is one, if it is a SimpleNamespace.
+
+    One from another module cannot be told that its cached form is to say so; its name is the answer.
+    """
+    state = _class_of_state(info) if "State" in info.names else None
+    if state is None or state.fullname == names.SIMPLE_NAMESPACE or not state.has_base(names.SIMPLE_NAMESPACE):
+        return None
+    if state.module_name != info.module_name:
+        return state.fullname
+    mypy_api.note(state, {"state of": info.name})
+    if place.is_for_daemon:
+        mypy_api.sign(place.analyzer, state, info.name)
+    return None
+
+
+def _class_of_state(info: TypeInfo) -> TypeInfo | None:
+    """The State of a story, before mypy has inferred what `State = X` is."""
+    told = get_proper_type(state_of(mypy_api.self_type(info)))
+    if isinstance(told, Instance):
+        return told.type
+    symbol = info.get("State")
+    if told is None and symbol is not None and isinstance(symbol.node, Var) and symbol.node.type is None:
+        for statement in symbol.node.info.defn.defs.body:
+            if isinstance(statement, AssignmentStmt) and isinstance(statement.rvalue, RefExpr):
+                given = statement.rvalue.node
+                if isinstance(given, TypeInfo) and any(
+                    isinstance(target, NameExpr) and target.name == "State" for target in statement.lvalues
+                ):
+                    return given
+    return None
+
+
+def story_of_namespace(checker: TypeChecker, info: TypeInfo, visible: Iterable[MypyFile]) -> str | None:
+    """The name of the story that has a SimpleNamespace for its State; None where no such story can be seen.
+
+    Also where the State is a base of the class.
+    """
+    bases = [base for base in info.mro if base.has_base(names.SIMPLE_NAMESPACE)]
+    mypy_api.depend_on_names(checker, bases, ())
+    for base in bases:
+        story: str | None = mypy_api.notes_of(base).get("state of")
+        if story is not None:
+            return story
+    wanted = {base.fullname for base in bases}
+    for module in visible:
+        found = [symbol.node for symbol in module.names.values() if isinstance(symbol.node, TypeInfo)]
+        seen = [candidate for candidate in found if is_story(candidate)]
+        mypy_api.depend_on_names(checker, seen, [module])
+        mypy_api.depend_on_modules(checker, seen)
+        for candidate in seen:
+            if mypy_api.notes_of(candidate).get("namespace") in wanted:
+                return candidate.name
+    return None
+
+
 def _flows(info: TypeInfo) -> dict[str, Any]:
     """What the methods of a story do with its state, as far as its module shows and no base has noted it.
 
-    Only where the State has variables, or is left to the stories that derive: nobody asks for the others.
+    Only where the State has variables, or cannot be told: nobody asks for the others.
     """
-    state = state_of(mypy_api.self_type(info))
+    state = _class_of_state(info)
     if state is not None and not _may_have_variables(state, info):
         return {}
     return flow.flows_of(
@@ -324,12 +383,9 @@ def _flows(info: TypeInfo) -> dict[str, Any]:
     )
 
 
-def _may_have_variables(state: Type, story: TypeInfo) -> bool:
+def _may_have_variables(state: TypeInfo, story: TypeInfo) -> bool:
     """Like `variables_of`, while mypy has not yet made the constructors of the module's own classes."""
-    held = get_proper_type(state)
-    if not isinstance(held, Instance) or not held.type.has_base(names.STORY_STATE):
-        return False
-    for base in held.type.mro:
+    for base in state.mro:
         if not base.has_base(names.STORY_STATE) or base.fullname == names.STORY_STATE:
             continue
         made = base.metadata.get("dataclass")
