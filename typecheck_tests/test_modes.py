@@ -332,7 +332,7 @@ STATE_EDITS: Mapping[str, Mapping[str, str | None]] = {
     },
     "nobody imports the story": {
         "orders.py": ORDERS.replace("    m: int\n", ""),
-        "user.py": USER.replace("steps", "os"),
+        "user.py": "from orders import Loose\n\ndef helper(state: Loose) -> None:\n    state.n = state.m\n",
     },
     "and all is well": STATE_FILES,
 }
