@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Final, NamedTuple
 
 from mypy.nodes import (
     ARG_OPT,
@@ -11,8 +11,10 @@ from mypy.nodes import (
     NOT_ABSTRACT,
     AssertStmt,
     AssignmentStmt,
+    AwaitExpr,
     Block,
     BreakStmt,
+    BytesExpr,
     CallExpr,
     ComparisonExpr,
     ConditionalExpr,
@@ -22,10 +24,13 @@ from mypy.nodes import (
     DelStmt,
     DictionaryComprehension,
     Expression,
+    ExpressionStmt,
+    FloatExpr,
     ForStmt,
     FuncDef,
     GeneratorExpr,
     IfStmt,
+    IntExpr,
     LambdaExpr,
     ListComprehension,
     ListExpr,
@@ -36,6 +41,7 @@ from mypy.nodes import (
     OperatorAssignmentStmt,
     OpExpr,
     OverloadedFuncDef,
+    PassStmt,
     RaiseStmt,
     RefExpr,
     ReturnStmt,
@@ -147,6 +153,7 @@ class _Follower:
         self._reads: Final[dict[int, tuple[MemberExpr, bool]]] = {}
         self._loops: Final[list[_Loop]] = []
         self._gained: set[str] = set()
+        self._early = 0
         self._caught = 0
         self._deferred = 0
         self._at: _Point | None = _Point(frozenset(), frozenset())
@@ -170,50 +177,40 @@ class _Follower:
             self._at = None
             return
         for statement in block.body:
-            self._statement(statement)
+            self._visit(statement)
 
-    def _statement(self, node: Node) -> None:
-        if isinstance(node, AssignmentStmt):
-            if not (isinstance(node.rvalue, TempNode) and node.rvalue.no_rhs):
-                self._visit(node.rvalue)
-                for target in node.lvalues:
-                    self._assign(target)
-        elif isinstance(node, OperatorAssignmentStmt):
-            self._visit(node.lvalue)
+    def _assignment(self, node: AssignmentStmt) -> None:
+        if not (isinstance(node.rvalue, TempNode) and node.rvalue.no_rhs):
             self._visit(node.rvalue)
-            self._assign(node.lvalue)
-        elif isinstance(node, IfStmt):
-            self._if(node)
-        elif isinstance(node, (WhileStmt, ForStmt)):
-            self._loop(node)
-        elif isinstance(node, TryStmt):
-            self._try(node)
-        elif isinstance(node, WithStmt):
-            for manager, held in zip(node.expr, node.target, strict=True):
-                self._visit(manager)
-                self._opaque |= _suppresses(manager)
-                if held is not None:
-                    self._assign(held)
-            self._block(node.body)
-        elif isinstance(node, MatchStmt):
-            self._match(node)
-        elif isinstance(node, DelStmt):
-            self._delete(node.expr)
-        elif isinstance(node, (ReturnStmt, RaiseStmt)):
-            self._children(node)
-            self._at = None
-        elif isinstance(node, BreakStmt):
-            if self._loops:
-                self._loops[-1].broken = _join(self._loops[-1].broken, self._at)
-            self._at = None
-        elif isinstance(node, ContinueStmt):
-            if self._loops:
-                self._loops[-1].continued = _join(self._loops[-1].continued, self._at)
-            self._at = None
-        elif isinstance(node, Block):
-            self._block(node)
-        else:
-            self._visit(node)
+            for target in node.lvalues:
+                self._assign(target)
+
+    def _operator_assignment(self, node: OperatorAssignmentStmt) -> None:
+        self._visit(node.lvalue)
+        self._visit(node.rvalue)
+        self._assign(node.lvalue)
+
+    def _with(self, node: WithStmt) -> None:
+        for manager, held in zip(node.expr, node.target, strict=True):
+            self._visit(manager)
+            self._opaque |= _suppresses(manager)
+            if held is not None:
+                self._assign(held)
+        self._block(node.body)
+
+    def _end(self, node: ReturnStmt | RaiseStmt) -> None:
+        self._children(node)
+        self._at = None
+
+    def _break(self, _: BreakStmt) -> None:
+        if self._loops:
+            self._loops[-1].broken = _join(self._loops[-1].broken, self._at)
+        self._at = None
+
+    def _continue(self, _: ContinueStmt) -> None:
+        if self._loops:
+            self._loops[-1].continued = _join(self._loops[-1].continued, self._at)
+        self._at = None
 
     def _if(self, node: IfStmt) -> None:
         ends: list[_Point | None] = []
@@ -233,7 +230,7 @@ class _Follower:
             self._opaque = True
         start = self._at
         while True:
-            loop = _Loop()
+            loop, early = _Loop(), self._early
             self._at = start
             if isinstance(node, WhileStmt):
                 self._visit(node.expr)
@@ -245,6 +242,10 @@ class _Follower:
             self._loops.pop()
             again = _join(start, self._at, loop.continued)
             if again == start or self._opaque:
+                break
+            if early == self._early:  # another round could only take back what this one has found
+                over = _join(over, again)
+                loop.broken = loop.broken and _join(loop.broken, again)
                 break
             start = again
         self._at = over
@@ -308,6 +309,9 @@ class _Follower:
         else:
             self._visit(target)
 
+    def _del(self, node: DelStmt) -> None:
+        self._delete(node.expr)
+
     def _delete(self, target: Expression) -> None:
         if isinstance(target, TupleExpr):
             for item in target.items:
@@ -325,7 +329,10 @@ class _Follower:
         found, passed = self._at
         if self._deferred:  # when it runs, if it ever does, cannot be told
             found |= {name}
-        elif name in found or name not in passed:
+        elif name in passed:
+            if name not in found:
+                return  # no path leads here
+        else:
             found, passed = found | {name}, passed | {name}
         self._at = _Point(found, passed)
         self._gained.add(name)
@@ -338,48 +345,70 @@ class _Follower:
     # --- expressions ------------------------------------------------------------------------------------------------
 
     def _visit(self, node: Node) -> None:
-        if isinstance(node, MemberExpr) and self._is_state(node.expr):
-            self._read(node)
-        elif isinstance(node, NameExpr):
-            if self._is_state(node):
-                self._opaque = True  # passed on, given another name, compared: out of sight
-        elif isinstance(node, CallExpr):
-            self._call(node)
-        elif isinstance(node, OpExpr) and node.op in ("and", "or"):
-            self._visit(node.left)
-            self._maybe(node.right)
-        elif isinstance(node, ComparisonExpr):
-            self._visit(node.operands[0])
-            self._visit(node.operands[1])
-            self._maybe(*node.operands[2:])
-        elif isinstance(node, ConditionalExpr):
-            self._visit(node.cond)
-            otherwise = self._at
-            self._visit(node.if_expr)
-            end, self._at = self._at, otherwise
-            self._visit(node.else_expr)
-            self._at = _join(end, self._at)
-        elif isinstance(node, AssertStmt):
-            self._visit(node.expr)
-            if node.msg is not None:
-                self._maybe(node.msg)
-        elif isinstance(node, (ListComprehension, SetComprehension)):
-            self._comprehension(node.generator, [node.generator.left_expr])
-        elif isinstance(node, DictionaryComprehension):
-            self._comprehension(node, [part for part in (node.key, node.value) if part is not None])
-        elif isinstance(node, GeneratorExpr):
-            self._visit(node.sequences[0])
-            self._later([*node.sequences[1:], *(part for parts in node.condlists for part in parts), node.left_expr])
-        elif isinstance(node, (FuncDef, Decorator, OverloadedFuncDef, LambdaExpr)):
-            self._later(mypy_api.children(node))
-        elif isinstance(node, Block):
-            self._block(node)
-        else:
+        visit = _VISITS.get(type(node))
+        if visit is None:
             self._children(node)
+        else:
+            visit(self, node)
+
+    def _member(self, node: MemberExpr) -> None:
+        if self._is_state(node.expr):
+            self._read(node)
+        else:
+            self._visit(node.expr)
+
+    def _name(self, node: NameExpr) -> None:
+        if node.node is self._state:
+            self._opaque = True  # passed on, given another name, compared: out of sight
+
+    def _expression(self, node: ExpressionStmt | AwaitExpr) -> None:
+        self._visit(node.expr)
+
+    def _operation(self, node: OpExpr) -> None:
+        self._visit(node.left)
+        if node.op in ("and", "or"):
+            self._maybe(node.right)
+        else:
+            self._visit(node.right)
+
+    def _comparison(self, node: ComparisonExpr) -> None:
+        self._visit(node.operands[0])
+        self._visit(node.operands[1])
+        if len(node.operands) > 2:
+            self._maybe(*node.operands[2:])
+
+    def _conditional(self, node: ConditionalExpr) -> None:
+        self._visit(node.cond)
+        otherwise = self._at
+        self._visit(node.if_expr)
+        end, self._at = self._at, otherwise
+        self._visit(node.else_expr)
+        self._at = _join(end, self._at)
+
+    def _assert(self, node: AssertStmt) -> None:
+        self._visit(node.expr)
+        if node.msg is not None:
+            self._maybe(node.msg)
+
+    def _list(self, node: ListComprehension | SetComprehension) -> None:
+        self._comprehension(node.generator, [node.generator.left_expr])
+
+    def _dict(self, node: DictionaryComprehension) -> None:
+        self._comprehension(node, [part for part in (node.key, node.value) if part is not None])
+
+    def _generator(self, node: GeneratorExpr) -> None:
+        self._visit(node.sequences[0])
+        self._later([*node.sequences[1:], *(part for parts in node.condlists for part in parts), node.left_expr])
+
+    def _function(self, node: FuncDef | Decorator | OverloadedFuncDef | LambdaExpr) -> None:
+        self._later(mypy_api.children(node))
+
+    def _nothing(self, node: Node) -> None:
+        pass
 
     def _children(self, node: Node) -> None:
         for child in mypy_api.children(node):
-            self._statement(child)
+            self._visit(child)
 
     def _comprehension(self, node: GeneratorExpr | DictionaryComprehension, made: list[Expression]) -> None:
         self._visit(node.sequences[0])
@@ -397,7 +426,7 @@ class _Follower:
         before = self._at
         self._deferred += 1
         for node in nodes:
-            self._statement(node)
+            self._visit(node)
         self._deferred -= 1
         self._at = before and before._replace(set=before.set | {name for name in self._sets if name in self._gained})
 
@@ -407,13 +436,15 @@ class _Follower:
             return
         found, passed = self._at
         if node.name in found:
-            self._reads[id(node)] = (node, False)
+            if id(node) in self._reads:  # in the first round of a loop, it was not
+                self._reads[id(node)] = (node, False)
         elif node.name not in passed:
             self._reads.setdefault(id(node), (node, True))
+            self._early += 1
             self._at = _Point(found, passed | {node.name})
 
     def _call(self, node: CallExpr) -> None:
-        called = node.callee.fullname if isinstance(node.callee, RefExpr) else ""
+        called = node.callee.fullname if isinstance(node.callee, NameExpr) else ""
         if called in _ASKING and len(node.args) > 1 and self._is_state(node.args[0]):
             name = node.args[1]
             if isinstance(name, StrExpr):
@@ -429,10 +460,55 @@ class _Follower:
             for argument in node.args[1:]:
                 self._visit(argument)
             return
-        self._children(node)
+        self._visit(node.callee)
+        for argument in node.args:
+            self._visit(argument)
 
     def _is_state(self, node: Expression) -> bool:
         return isinstance(node, NameExpr) and node.node is self._state
+
+    # A step is followed at every run of mypy, thousands of them in a big project: one look-up a node, no more.
+    visits: ClassVar[dict[type[Node], Callable[[_Follower, Any], None]]] = {
+        AssertStmt: _assert,
+        AssignmentStmt: _assignment,
+        AwaitExpr: _expression,
+        Block: _block,
+        BreakStmt: _break,
+        BytesExpr: _nothing,
+        CallExpr: _call,
+        ComparisonExpr: _comparison,
+        ConditionalExpr: _conditional,
+        ContinueStmt: _continue,
+        Decorator: _function,
+        DelStmt: _del,
+        DictionaryComprehension: _dict,
+        ExpressionStmt: _expression,
+        FloatExpr: _nothing,
+        ForStmt: _loop,
+        FuncDef: _function,
+        GeneratorExpr: _generator,
+        IfStmt: _if,
+        IntExpr: _nothing,
+        LambdaExpr: _function,
+        ListComprehension: _list,
+        MatchStmt: _match,
+        MemberExpr: _member,
+        NameExpr: _name,
+        OpExpr: _operation,
+        OperatorAssignmentStmt: _operator_assignment,
+        OverloadedFuncDef: _function,
+        PassStmt: _nothing,
+        RaiseStmt: _end,
+        ReturnStmt: _end,
+        SetComprehension: _list,
+        StrExpr: _nothing,
+        TryStmt: _try,
+        WhileStmt: _loop,
+        WithStmt: _with,
+    }
+
+
+_VISITS: Final = _Follower.visits
 
 
 def _catches(type_: Expression) -> bool:
