@@ -37,6 +37,7 @@ from mypy.types import (
     get_proper_type,
 )
 from mypy.typevars import fill_typevars
+from mypy.util import correct_relative_import
 
 _KEY: Final = "dddkit"  # ours in TypeInfo.metadata, which mypy keeps in its cache
 
@@ -143,6 +144,52 @@ def depend_on_member(checker: TypeChecker, info: TypeInfo, name: str) -> None:
         deps.add(checker.tscope.current_target())
 
 
+def outermost_function(checker: TypeChecker) -> Node:
+    """The function being checked that stands in no other one; outside of functions, the module."""
+    return checker.scope.top_level_function() or checker.tree
+
+
+def modules_seen_by(checker: TypeChecker) -> Iterator[MypyFile]:
+    """The module being checked, and those that it imports anywhere."""
+    yield checker.tree
+    for statement in checker.tree.imports:
+        if isinstance(statement, nodes.Import):
+            ids = [id_ for id_, _ in statement.ids]
+        elif isinstance(statement, (nodes.ImportFrom, nodes.ImportAll)):
+            is_package = checker.tree.is_package_init_file()
+            base, _ = correct_relative_import(checker.tree.fullname, statement.relative, statement.id, is_package)
+            ids = [base]
+            if isinstance(statement, nodes.ImportFrom):
+                ids += [f"{base}.{name}" for name, _ in statement.names]
+        else:
+            ids = []
+        for id_ in ids:
+            module = checker.modules.get(id_)
+            if module is not None:
+                yield module
+
+
+def depend_on_names(checker: TypeChecker, classes: Iterable[TypeInfo], modules: Iterable[MypyFile]) -> None:
+    """Have the daemon check what is at hand again when our notes on some class change, or the names in some module."""
+    options = checker.options
+    if options.fine_grained_incremental or options.cache_fine_grained:
+        triggers = [make_trigger(f"{info.fullname}.{_private(NOTES)}") for info in classes]
+        triggers += [make_wildcard_trigger(module.fullname) for module in modules]
+        for trigger in triggers:
+            checker.tree.plugin_deps.setdefault(trigger, set()).add(checker.tscope.current_target())
+
+
+def fail_at(checker: TypeChecker, message: str, context: Context, code: ErrorCode, held_back: bool) -> None:
+    """Report a message, also where mypy holds back what it finds at the moment."""
+    watchers: list[Any] = checker.msg.errors._watchers  # pyright: ignore[reportPrivateUsage]  # there is no other way
+    innermost = watchers.pop() if held_back and watchers else None
+    try:
+        checker.fail(message, context, code=code)
+    finally:
+        if innermost is not None:
+            watchers.append(innermost)
+
+
 def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> bool:
     """Whether a node is a plain method whose one parameter beside `self` has this very type.
 
@@ -243,8 +290,9 @@ class Place(NamedTuple):
 
     def depend_on(self, info: TypeInfo) -> None:
         """Have the daemon analyse the class again, and check it, when anything in `info` changes."""
-        call = make_trigger(f"{info.fullname}.__call__")  # when ours changes; before mypy 2, the wildcard misses that
-        for trigger in (make_wildcard_trigger(info.fullname), call):
+        # Names with two underscores are no part of the wildcard before mypy 2: ours, and the constructor of a State.
+        unseen = [make_trigger(f"{info.fullname}.{name}") for name in ("__call__", "__init__", _private(NOTES))]
+        for trigger in (make_wildcard_trigger(info.fullname), *unseen):
             self.tree.plugin_deps.setdefault(trigger, set()).add(self.target)
 
 
@@ -280,6 +328,10 @@ def marked(info: TypeInfo, name: str) -> str:
     symbol = info.names.get(_private(name))
     type_ = get_proper_type(symbol.type) if symbol is not None else None
     return type_.value if isinstance(type_, LiteralType) and isinstance(type_.value, str) else ""
+
+
+NOTES: Final = "notes"
+"""The mark that stands for everything in `notes_of`."""
 
 
 def _private(name: str) -> str:
