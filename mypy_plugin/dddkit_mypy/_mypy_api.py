@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from mypy import nodes, patterns
@@ -14,12 +15,14 @@ from mypy.nodes import CallExpr, Context, Expression, FuncDef, MemberExpr, MypyF
 from mypy.options import Options
 from mypy.plugin import CheckerPluginInterface, ClassDefContext, MethodContext
 from mypy.plugins.common import add_method_to_class
+from mypy.scope import SavedScope
 from mypy.semanal import SemanticAnalyzer
 from mypy.server.trigger import make_trigger, make_wildcard_trigger
 from mypy.types import (
     AnyType,
     CallableType,
     Instance,
+    LiteralType,
     NoneType,
     Overloaded,
     TupleType,
@@ -114,11 +117,6 @@ def _check(checker: TypeChecker, expression: Expression) -> tuple[Type, list[Com
     ]
 
 
-def depend_on_modules(checker: TypeChecker, classes: Iterable[TypeInfo]) -> None:
-    """Have a later run check this module again when the modules of these classes have changed, imported here or not."""
-    checker.module_refs.update(info.module_name for info in classes)
-
-
 def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> bool:
     """Whether a node is a plain method whose one parameter beside `self` has this very type.
 
@@ -157,31 +155,47 @@ class Place(NamedTuple):
     tree: MypyFile
     options: Options
     """Those of the module."""
+    scope: SavedScope
     target: str
     """What the daemon analyses again when something changes."""
 
     def fail(self, msg: str, ctx: Context, /, *, code: ErrorCode | None = None) -> None:
         """Report a message once the class has been analysed."""
-        with self.analyzer.file_context(self.tree, self.options):
+        scope, (_, owner, function) = self.analyzer.scope, self.scope
+        with (
+            self.analyzer.file_context(self.tree, self.options),
+            # The daemon knows messages by their scope: it forgets those of what it analyses again.
+            scope.class_scope(owner) if owner is not None else nullcontext(),
+            scope.function_scope(function) if function is not None else nullcontext(),
+        ):
             self.analyzer.fail(msg, ctx, code=code)
 
-    @property
-    def is_for_daemon(self) -> bool:
-        """Whether dependencies matter: plain runs know them from the types of the calls that we have them check."""
-        return self.options.fine_grained_incremental or self.options.cache_fine_grained
+    def depend_on(self, info: TypeInfo, others: Iterable[TypeInfo]) -> None:
+        """Have a later run check the class again when anything in the others changes, imported here or not.
 
-    def depend_on(self, info: TypeInfo) -> None:
-        """Have the daemon analyse the class again, and check it, when anything in `info` changes."""
-        call = make_trigger(f"{info.fullname}.__call__")  # when ours changes; before mypy 2, the wildcard misses that
-        for trigger in (make_wildcard_trigger(info.fullname), call):
-            self.tree.plugin_deps.setdefault(trigger, set()).add(self.target)
+        For plain runs by module; the daemon analyses the class again and checks it.
+        """
+        in_daemon = self.options.fine_grained_incremental or self.options.cache_fine_grained
+        for other in others:
+            if other is info or other.module_name.partition(".")[0] in _NEVER_EDITED:
+                continue
+            self.tree.module_refs.add(other.module_name)
+            if in_daemon:
+                call = make_trigger(f"{other.fullname}.__call__")  # a story's: before mypy 2, the wildcard misses it
+                for trigger in (make_wildcard_trigger(other.fullname), call):
+                    self.tree.plugin_deps.setdefault(trigger, set()).add(self.target)
+
+
+_NEVER_EDITED: Final = frozenset({"builtins", "typing", "typing_extensions", "abc", "types", "dddkit", "pydantic"})
 
 
 def when_analysed(ctx: ClassDefContext, then: Callable[[Place], None]) -> Place:
     """Have `then` called when everything the class refers to has been analysed, and nothing been checked yet."""
     analyzer = ctx.api
     assert isinstance(analyzer, SemanticAnalyzer)
-    place = Place(analyzer, analyzer.cur_mod_node, analyzer.options, analyzer.scope.current_target())
+    place = Place(
+        analyzer, analyzer.cur_mod_node, analyzer.options, analyzer.scope.save(), analyzer.scope.current_target()
+    )
     analyzer.schedule_patch(_PRIORITY, lambda: then(place))
     return place
 
@@ -213,6 +227,16 @@ def generate_call(analyzer: SemanticAnalyzer, info: TypeInfo, result: Type) -> N
     info.defn.defs.body.remove(made)
     assert isinstance(made, FuncDef)
     set_result(made, result)
+
+
+def publish(analyzer: SemanticAnalyzer, info: TypeInfo, noted: str) -> None:
+    """Let the daemon see, in the symbols of a class, that its notes have changed."""
+    shown = nodes.Var(_PUBLISHED, LiteralType(noted, analyzer.named_type("builtins.str")))
+    shown.info = info
+    info.names[_PUBLISHED] = nodes.SymbolTableNode(nodes.MDEF, shown, plugin_generated=True)
+
+
+_PUBLISHED: Final = "__dddkit_notes"  # private, so that the ones of two bases may differ
 
 
 def set_result(call: FuncDef, result: Type) -> None:

@@ -21,9 +21,12 @@ VALUE_OBJECT_MODEL: Final = "dddkit.pydantic.aggregates.ValueObject"
 
 IDENTIFIED: Final = "dddkit._core.identity.Identified"  # entities and aggregates of both flavours
 IDENTITY: Final = "dddkit._core.identity.Identity"
+CHANGES_HANDLER: Final = "dddkit._core.changes.ChangesHandler"
+RECORDABLE: Final = "dddkit._core.events.Recordable"  # aggregate events of both flavours
 RECORDING: Final = "dddkit._core.recording.Recording"  # aggregates of both flavours
 REPOSITORY: Final = "dddkit._core.repository.Repository"
 SYNC_REPOSITORY: Final = "dddkit._core.repository.SyncRepository"
 IN_MEMORY_REPOSITORY: Final = "dddkit._core.repository.InMemoryRepository"
 STORY_STATE: Final = "dddkit.stories.state.StoryState"
+SINGLEDISPATCHMETHOD: Final = "functools.singledispatchmethod"
 SIMPLE_NAMESPACE: Final = "types.SimpleNamespace"

@@ -20,7 +20,7 @@ from mypy.types import FunctionLike, Instance, Type
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 from dddkit_mypy._guard import Guard
-from dddkit_mypy._rule import ClassContext, OnAttribute, OnCall, OnClass, OnSignature, Rule
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnSignature, Rule
 from dddkit_mypy._stories import Calls, Result, is_story
 from dddkit_mypy.rules import RULES
 
@@ -34,6 +34,7 @@ class DDDKitPlugin(Plugin):
         super().__init__(options)
         checks = [check for rule in self.rules for check in rule.checks]
         self._classes: Final = [check for check in checks if isinstance(check, OnClass)]
+        self._analysed: Final = [check for check in checks if isinstance(check, OnAnalysed)]
         self._attributes: Final[dict[str, list[OnAttribute]]] = {}
         self._calls: Final[dict[str, list[OnCall]]] = {"__call__": []}
         self._signatures: Final[dict[str, list[OnSignature]]] = {}
@@ -69,8 +70,12 @@ class DDDKitPlugin(Plugin):
         def then(place: mypy_api.Place) -> None:
             with Guard(place, ctx.cls, info.name):
                 self._story_calls.make(info)
+                place.depend_on(info, info.mro)
+                for check in self._analysed:
+                    if _asks(check.bases, info):
+                        place.depend_on(info, check.note(info, place))
             if mypy_api.has_own_metaclass(info):
-                self._check_class(ClassContext(info, place, None, {}))
+                self._check_class(ClassContext(info, place, None, place.tree, {}))
 
         place = mypy_api.when_analysed(ctx, then)
         if is_story(info):
@@ -82,14 +87,13 @@ class DDDKitPlugin(Plugin):
             checker = mypy_api.checker_of(ctx.api)
             with Guard(checker, ctx.context, info.name):
                 if is_story(info):
-                    mypy_api.depend_on_modules(checker, info.mro)
                     self._story_calls.complete(info, checker.named_generic_type)
-            self._check_class(ClassContext(info, checker, checker, {}))
+            self._check_class(ClassContext(info, checker, checker, checker.tree, {}))
         return ctx.default_return_type
 
     def _check_class(self, ctx: ClassContext) -> None:
         for check in self._classes:
-            if any(ctx.info.fullname != base and ctx.info.has_base(base) for base in check.bases):
+            if _asks(check.bases, ctx.info):
                 with Guard(ctx.api, ctx.info.defn, ctx.info.name):
                     check.check(ctx)
 
@@ -166,6 +170,11 @@ class DDDKitPlugin(Plugin):
     def _class(self, fullname: str) -> TypeInfo | None:
         symbol = self.lookup_fully_qualified(fullname)
         return symbol.node if symbol is not None and isinstance(symbol.node, TypeInfo) else None
+
+
+def _asks(bases: tuple[str, ...], info: TypeInfo) -> bool:
+    """Whether a class derives from one of these, and is none of them itself."""
+    return any(info.fullname != base and info.has_base(base) for base in bases)
 
 
 def _attribute_hook(name: str, checks: list[OnAttribute]) -> Callable[[AttributeContext], Type]:

@@ -6,15 +6,17 @@ that rule. `checks` says at which moments of mypy's work it is asked; a rule may
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from mypy.checker import TypeChecker
 from mypy.errorcodes import ErrorCode
-from mypy.nodes import Context, TypeInfo
+from mypy.nodes import Context, MypyFile, TypeInfo
 from mypy.options import Options
 from mypy.plugin import AttributeContext, MethodContext, MethodSigContext
 from mypy.types import FunctionLike
+
+from dddkit_mypy._mypy_api import Place
 
 PARENT: Final = ErrorCode("dddkit", "Check declarations of dddkit's building blocks and stories", "dddkit")
 
@@ -47,6 +49,8 @@ class ClassContext(NamedTuple):
     None for classes with a metaclass of their own, pydantic models among them: mypy tells plugins nothing while it
     checks those, and the rule is asked when their analysis is done, which is before the checker starts.
     """
+    tree: MypyFile
+    """The module of the class."""
     shared: dict[str, Any]
     """What one rule has worked out about this class and another one needs."""
 
@@ -60,6 +64,17 @@ class OnClass(NamedTuple):
 
     bases: tuple[str, ...]
     check: Callable[[ClassContext], None]
+
+
+class OnAnalysed(NamedTuple):
+    """Asked like OnClass, when the class has been analysed and nothing has been checked, for what it must note.
+
+    It answers the classes, beside the bases, that decide what is reported: when one of these changes, mypy checks the
+    class again, whatever its module imports.
+    """
+
+    bases: tuple[str, ...]
+    note: Callable[[TypeInfo, Place], Iterable[TypeInfo]]
 
 
 class OnAttribute(NamedTuple):
@@ -89,7 +104,7 @@ class OnSignature(NamedTuple):
     check: Callable[[MethodSigContext], FunctionLike]
 
 
-Check: TypeAlias = OnClass | OnAttribute | OnCall | OnSignature
+Check: TypeAlias = OnClass | OnAnalysed | OnAttribute | OnCall | OnSignature
 
 
 class Rule(NamedTuple):

@@ -244,9 +244,7 @@ class Calls:
             if result is not None:
                 notes["pending"] = result is Result.PENDING
                 mypy_api.generate_call(place.analyzer, info, result.type(named_type))
-        if place.is_for_daemon:
-            for used in _used_by(info):
-                place.depend_on(used)
+        place.depend_on(info, _used_by(info))
 
     def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
         """Decide again what calling a story gives, once the types of its steps may have been inferred.

@@ -6,6 +6,7 @@ from typing import Final
 
 from dddkit_mypy._rule import Rule
 from dddkit_mypy.rules import (
+    changes_result,
     empty_story,
     missing_identity,
     repeated_step,
@@ -15,6 +16,7 @@ from dddkit_mypy.rules import (
     undecorated_class,
     unfrozen_event,
     unfrozen_value_object,
+    unhandled_event,
     unknown_step,
     unlisted_step,
 )
@@ -31,4 +33,6 @@ RULES: Final[tuple[Rule, ...]] = (
     unfrozen_value_object.RULE,
     missing_identity.RULE,
     repository_parameters.RULE,
+    unhandled_event.RULE,
+    changes_result.RULE,
 )
