@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -29,7 +30,7 @@ class Project:
         (self.source / "mypy.ini").write_text(config)
         self._seed = root / "seed"
         self._clock = 1_000_000_000
-        self.edit({"seed.py": "import dddkit.stories\n"})
+        self.edit({"seed.py": "import dddkit.dataclasses, dddkit.pydantic, dddkit.stories\n"})
         run_mypy(self.source, "--cache-dir", str(self._seed), "seed.py")
         self.edit({"seed.py": None, **files})
         self._daemons: list[Path] = []
@@ -45,20 +46,23 @@ class Project:
                 path.write_text(content)
                 os.utime(path, (self._clock, self._clock))
 
-    def cold(self) -> str:
-        """A run that knows the standard library and dddkit from a cache, and no module of the project."""
-        return self._run(self._cache("cold", fresh=True))
-
-    def others(self) -> dict[str, str]:
-        """What the other modes say, by mode."""
-        said = {"warm": self._run(self._cache("warm"))}
+    def said(self) -> dict[str, str]:
+        """What each mode says; "cold" knows the standard library and dddkit from a cache, nothing of the project."""
+        modes: dict[str, Callable[[], str]] = {
+            "cold": lambda: self._run(self._cache("cold", fresh=True)),
+            "warm": lambda: self._run(self._cache("warm")),
+            "daemon": lambda: self._ask("daemon", self._cache("daemon")),
+            "daemon from a cache": self._from_cache,
+        }
         if _MYPY_2:
-            said["parallel, cold"] = self._run(self._cache("parallel-cold", fresh=True), "-n", "2")
-            said["parallel, warm"] = self._run(self._cache("parallel"), "-n", "2")
-            said["old parser"] = self._run(self._cache("old-parser", fresh=True), "--no-native-parser")
-        said["daemon"] = self._ask("daemon", self._cache("daemon"))
-        said["daemon from a cache"] = self._from_cache()
-        return said
+            modes |= {
+                "parallel, cold": lambda: self._run(self._cache("parallel-cold", fresh=True), "-n", "2"),
+                "parallel, warm": lambda: self._run(self._cache("parallel"), "-n", "2"),
+                "old parser": lambda: self._run(self._cache("old-parser", fresh=True), "--no-native-parser"),
+            }
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # each has a cache of its own
+            running = {mode: pool.submit(run) for mode, run in modes.items()}
+        return {mode: run.result() for mode, run in running.items()}
 
     def _cache(self, mode: str, *, fresh: bool = False) -> Path:
         path = self.root / mode
