@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
-from typecheck_tests.modes import project
-from typecheck_tests.running import CONFIG, codes_in
+from typecheck_tests.running import CONFIG
 
 ROOT = """\
 from collections.abc import Awaitable, Callable
@@ -308,229 +305,20 @@ STATE_EDITS: Mapping[str, Mapping[str, str | None]] = {
 }
 
 
-def _disagreements(
-    directory: Path,
-    config: str,
-    edits: Mapping[str, Mapping[str, str | None]],
-    files: Mapping[str, str] = FILES,
-) -> tuple[str, set[str]]:
-    """What some mode says and a cold run does not, after some edit; and the codes that cold runs have shown."""
-    seen: set[str] = set()
-    different: list[str] = []
-    with project(directory, files, config) as under_edit:
-        assert under_edit.cold() == ""
-        assert set(under_edit.others().values()) == {""}
-        for name, edit in edits.items():
-            under_edit.edit(edit)
-            expected = under_edit.cold()
-            seen.update(codes_in(expected))
-            different += [
-                f"{name}, {mode}:\n{said or 'nothing'}\ncold:\n{expected or 'nothing'}\n"
-                for mode, said in under_edit.others().items()
-                if said != expected
-            ]
-    return "\n".join(different), seen
-
-
 def test_every_mode_gives_the_result_of_a_cold_run_after_every_edit(tmp_path: Path) -> None:
-    different, seen = _disagreements(tmp_path, CONFIG, EDITS)
+    different, seen = _disagreements(tmp_path, CONFIG, FILES, EDITS)
     assert not different, different
     assert seen >= {"dddkit-unknown-step", "dddkit-step-signature", "dddkit-step-state", "unused-coroutine"}
 
 
-@pytest.mark.parametrize("plugins", ["dddkit_mypy, pydantic.mypy", "pydantic.mypy, dddkit_mypy"])
-def test_every_mode_agrees_beside_the_plugin_of_pydantic(tmp_path: Path, plugins: str) -> None:
-    few = {name: EDITS[name] for name in ("a step of the base becomes async", "a step takes another state")}
-    different, seen = _disagreements(tmp_path, CONFIG.replace("dddkit_mypy", plugins), few)
+def test_every_mode_agrees_about_building_blocks_after_every_edit(tmp_path: Path) -> None:
+    config = BLOCK_CONFIG.replace("dddkit_mypy", "dddkit_mypy, pydantic.mypy", 1)
+    different, seen = _disagreements(tmp_path, config, BLOCK_FILES, BLOCK_EDITS)
     assert not different, different
     assert seen == {"unused-coroutine", "dddkit-step-state"}
 
 
 def test_every_mode_agrees_on_the_states_and_results_of_other_modules(tmp_path: Path) -> None:
-    different, seen = _disagreements(tmp_path, CONFIG, STATE_EDITS, STATE_FILES)
+    different, seen = disagreements(tmp_path, CONFIG, STATE_FILES, STATE_EDITS)
     assert not different, different
     assert seen >= {"dddkit-mutable-default", "dddkit-step-return", "dddkit-story-state", "unused-coroutine"}
-
-
-ENTITIES = """\
-from abc import ABC
-from dataclasses import dataclass
-from dddkit import pydantic
-from dddkit.dataclasses import Aggregate, AggregateEvent, Entity
-
-class Base(Entity, ABC): ...
-
-@dataclass(kw_only=True)
-class Item(Base):
-    id: int
-
-class Model(pydantic.Entity):
-    id: int
-
-@dataclass(kw_only=True)
-class Order(Aggregate):
-    id: int
-
-    class Paid(AggregateEvent): ...
-
-Alias = int
-"""
-VALUES = """\
-from dataclasses import dataclass
-from typing import Generic, TypeVar
-import entities
-from dddkit import pydantic
-from dddkit.dataclasses import ValueObject
-
-T = TypeVar("T")
-
-@dataclass(frozen=True)
-class Inner(ValueObject, Generic[T]):
-    content: T
-
-@dataclass(frozen=True)
-class Outer(ValueObject):
-    number: entities.Alias
-
-class InnerModel(pydantic.ValueObject):
-    number: entities.Alias
-
-class Paid(entities.Order.Paid): ...
-
-@dataclass(frozen=True)
-class Mixin:
-    number: entities.Alias
-"""
-HOLDERS = """\
-from dataclasses import dataclass
-import values
-from dddkit import pydantic
-from dddkit.dataclasses import ValueObject
-
-@dataclass(frozen=True)
-class Holder(ValueObject):
-    inner: values.Inner[values.Outer]
-    outer: tuple[values.Outer, ...]
-
-class HolderModel(pydantic.ValueObject):
-    inner: tuple[values.InnerModel, ...]
-
-@dataclass(frozen=True)
-class Mixed(values.Mixin, ValueObject): ...
-
-class MixedModel(pydantic.ValueObject):
-    mixed: values.InnerModel | None
-"""
-AGGREGATES = """\
-# mypy: enable-error-code="dddkit-aggregate-reference"
-from __future__ import annotations
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-import values
-from dddkit.dataclasses import Aggregate, AggregateEvent, Entity
-
-if TYPE_CHECKING:
-    from lines import Line
-
-@dataclass(kw_only=True)
-class Basket(Aggregate):
-    id: int
-    lines: list[Line]
-
-    class Added(AggregateEvent): ...
-
-    def add(self) -> None:
-        self.add_event(Basket.Added())
-        self.add_event(values.Paid())
-"""
-LINES = """\
-# mypy: enable-error-code="dddkit-aggregate-reference"
-from dataclasses import dataclass
-from aggregates import Basket
-from dddkit.dataclasses import Entity
-
-@dataclass(kw_only=True)
-class Line(Entity):
-    id: int
-    basket: Basket
-"""
-BLOCKS = {
-    "entities.py": ENTITIES,
-    "values.py": VALUES,
-    "holders.py": HOLDERS,
-    "aggregates.py": AGGREGATES,
-    "lines.py": LINES,
-}
-EDITS_OF_BLOCKS: Mapping[str, Mapping[str, str | None]] = {
-    "an alias stands for an entity": {"entities.py": ENTITIES.replace("Alias = int", "Alias = Item")},
-    "an alias stands for a model": {"entities.py": ENTITIES.replace("Alias = int", "Alias = list[Model]")},
-    "a value object holds an entity": {
-        "entities.py": ENTITIES,
-        "values.py": VALUES.replace("class Outer(ValueObject):", "class Outer(ValueObject):\n    item: entities.Item"),
-    },
-    "which is none any more": {"entities.py": ENTITIES.replace("Base(Entity, ABC)", "Base(ABC)")},
-    "and everything is as it was": BLOCKS,
-    "a value object is none any more": {
-        "values.py": VALUES.replace("class Outer(ValueObject)", "class Outer"),
-        "entities.py": ENTITIES.replace("Alias = int", "Alias = Item"),
-    },
-    "everything is as it was again": BLOCKS,
-    "a line belongs to no basket": {"aggregates.py": AGGREGATES.replace("list[Line]", "list[int]")},
-    "a basket is none": {"aggregates.py": AGGREGATES.replace("Basket(Aggregate)", "Basket(Entity)")},
-    "a line is no entity": {"aggregates.py": AGGREGATES, "lines.py": LINES.replace("(Entity)", "")},
-    "an event is declared inside another aggregate": {
-        "values.py": VALUES.replace("class Paid(entities.Order.Paid): ...", "Paid = entities.Order.Paid")
-    },
-    "which is a child of the own one": {
-        "entities.py": "from aggregates import Basket\n"
-        + ENTITIES.replace("class Order(Aggregate)", "class Order(Basket)")
-    },
-    "the blocks are as they were": {**BLOCKS},
-}
-
-
-def test_every_mode_agrees_on_what_fields_hold(tmp_path: Path) -> None:
-    different, seen = _disagreements(tmp_path, CONFIG, EDITS_OF_BLOCKS, BLOCKS)
-    assert not different, different
-    assert seen >= {"dddkit-value-object-entity", "dddkit-foreign-event", "dddkit-aggregate-reference"}
-
-
-IDS = "from typing import NewType\nNumber = int\nNew = NewType('New', int)\n"
-ABSTRACT = """\
-from abc import ABC
-from dataclasses import dataclass
-from dddkit import pydantic
-from dddkit.dataclasses import Entity
-from ids import New, Number
-
-@dataclass(kw_only=True)
-class Abstract(Entity, ABC):
-    number: Number
-
-class AbstractModel(pydantic.Entity, ABC):
-    number: Number
-"""
-CONCRETE = """\
-from dataclasses import dataclass
-from abstract import Abstract, AbstractModel
-
-@dataclass(kw_only=True)
-class Concrete(Abstract):
-    name: str
-
-class ConcreteModel(AbstractModel):
-    name: str
-"""
-BASES = {"ids.py": IDS, "abstract.py": ABSTRACT, "concrete.py": CONCRETE}
-EDITS_OF_BASES: Mapping[str, Mapping[str, str | None]] = {
-    "only a child is edited": {"concrete.py": CONCRETE.replace("name", "title")},
-    "an alias is none any more": {"ids.py": IDS.replace("Number = int", "class Number: ...")},
-    "the base names a class": {"ids.py": IDS, "abstract.py": ABSTRACT.replace("number: Number", "number: New")},
-    "and an alias again": {"abstract.py": ABSTRACT},
-}
-
-
-def test_every_mode_agrees_on_which_base_has_an_identity(tmp_path: Path) -> None:
-    different, seen = _disagreements(tmp_path, CONFIG, EDITS_OF_BASES, BASES)
-    assert not different, different
-    assert seen == {"dddkit-missing-identity"}

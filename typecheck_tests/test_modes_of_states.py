@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from typecheck_tests.running import CONFIG
 from typecheck_tests.modes import disagreements
+from typecheck_tests.running import CONFIG
 
 ORDERS = """\
 from types import SimpleNamespace
@@ -143,6 +143,6 @@ STATE_EDITS: Mapping[str, Mapping[str, str | None]] = {
 
 
 def test_every_mode_gives_the_result_of_a_cold_run_after_every_edit_of_a_state(tmp_path: Path) -> None:
-    different, seen = _disagreements(tmp_path, CONFIG, STATE_EDITS, STATE_FILES)
+    different, seen = disagreements(tmp_path, CONFIG, STATE_FILES, STATE_EDITS)
     assert not different, different
     assert seen >= {"dddkit-state-order", "dddkit-undeclared-state"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard, cast
 
@@ -17,6 +18,7 @@ from mypy.nodes import CallExpr, Context, Expression, FuncDef, MemberExpr, MypyF
 from mypy.options import Options
 from mypy.plugin import CheckerPluginInterface, ClassDefContext, MethodContext
 from mypy.plugins.common import add_method_to_class
+from mypy.scope import SavedScope
 from mypy.semanal import SemanticAnalyzer
 from mypy.server.trigger import make_trigger, make_wildcard_trigger
 from mypy.types import (
@@ -275,25 +277,46 @@ class Place(NamedTuple):
     tree: MypyFile
     options: Options
     """Those of the module."""
+    scope: SavedScope
     target: str
     """What the daemon analyses again when something changes."""
 
     def fail(self, msg: str, ctx: Context, /, *, code: ErrorCode | None = None) -> None:
         """Report a message once the class has been analysed."""
-        with self.analyzer.file_context(self.tree, self.options):
+        scope, (_, owner, function) = self.analyzer.scope, self.scope
+        with (
+            self.analyzer.file_context(self.tree, self.options),
+            # The daemon knows messages by their scope: it forgets those of what it analyses again.
+            scope.class_scope(owner) if owner is not None else nullcontext(),
+            scope.function_scope(function) if function is not None else nullcontext(),
+        ):
             self.analyzer.fail(msg, ctx, code=code)
 
     @property
     def is_for_daemon(self) -> bool:
-        """Whether dependencies matter: plain runs know them from the types of the calls that we have them check."""
+        """Whether the daemon may ask again for what is noted now."""
         return self.options.fine_grained_incremental or self.options.cache_fine_grained
 
-    def depend_on(self, info: TypeInfo) -> None:
-        """Have the daemon analyse the class again, and check it, when anything in `info` changes."""
-        # Names with two underscores are no part of the wildcard before mypy 2: ours, and the constructor of a State.
-        unseen = [make_trigger(f"{info.fullname}.{name}") for name in ("__call__", "__init__", _private(NOTES))]
-        for trigger in (make_wildcard_trigger(info.fullname), *unseen):
-            self.tree.plugin_deps.setdefault(trigger, set()).add(self.target)
+    def depend_on(self, info: TypeInfo, others: Iterable[TypeInfo]) -> None:
+        """Have a later run check the class again when anything in the others changes, imported here or not.
+
+        For plain runs by module; the daemon analyses the class again and checks it.
+        """
+        in_daemon = self.is_for_daemon
+        for other in others:
+            if other is info or other.module_name.partition(".")[0] in _NEVER_EDITED:
+                continue
+            self.tree.module_refs.add(other.module_name)
+            if in_daemon:
+                # Names with two underscores are no part of the wildcard before mypy 2.
+                unseen = [
+                    make_trigger(f"{other.fullname}.{name}") for name in ("__call__", "__init__", _private(NOTES))
+                ]
+                for trigger in (make_wildcard_trigger(other.fullname), *unseen):
+                    self.tree.plugin_deps.setdefault(trigger, set()).add(self.target)
+
+
+_NEVER_EDITED: Final = frozenset({"builtins", "typing", "typing_extensions", "abc", "types", "dddkit", "pydantic"})
 
 
 def when_analysed(ctx: ClassDefContext, *then: Callable[[Place], None]) -> Place:
@@ -303,7 +326,9 @@ def when_analysed(ctx: ClassDefContext, *then: Callable[[Place], None]) -> Place
     """
     analyzer = ctx.api
     assert isinstance(analyzer, SemanticAnalyzer)
-    place = Place(analyzer, analyzer.cur_mod_node, analyzer.options, analyzer.scope.current_target())
+    place = Place(
+        analyzer, analyzer.cur_mod_node, analyzer.options, analyzer.scope.save(), analyzer.scope.current_target()
+    )
     for later, function in enumerate(then):
         analyzer.schedule_patch(_PRIORITY + later, partial(function, place))
     return place

@@ -73,11 +73,12 @@ class DDDKitPlugin(Plugin):
         def note(place: mypy_api.Place) -> None:
             for check in asked:
                 with Guard(place, ctx.cls, info.name):
-                    check.note(info, place)
+                    place.depend_on(info, check.note(info, place))
 
         def make(place: mypy_api.Place) -> None:
             with Guard(place, ctx.cls, info.name):
                 self._story_calls.make(info)
+                place.depend_on(info, info.mro)
 
         def check(place: mypy_api.Place) -> None:
             if not mypy_api.has_own_metaclass(info):
@@ -85,7 +86,7 @@ class DDDKitPlugin(Plugin):
             if is_story(info):
                 mypy_api.check_after_body(info)
             else:
-                self._check_class(ClassContext(info, place, None, {}))
+                self._check_class(ClassContext(info, place, None, place.tree, {}))
 
         place = mypy_api.when_analysed(ctx, note, make, check)
         if is_story(info):
@@ -97,9 +98,8 @@ class DDDKitPlugin(Plugin):
             checker = mypy_api.checker_of(ctx.api)
             with Guard(checker, ctx.context, info.name):
                 if is_story(info):
-                    mypy_api.depend_on_modules(checker, info.mro)
                     self._story_calls.complete(info, checker.named_generic_type)
-            self._check_class(ClassContext(info, checker, checker, {}))
+            self._check_class(ClassContext(info, checker, checker, checker.tree, {}))
         return ctx.default_return_type
 
     def _check_class(self, ctx: ClassContext) -> None:

@@ -6,12 +6,12 @@ that rule. `checks` says at which moments of mypy's work it is asked; a rule may
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from mypy.checker import TypeChecker
 from mypy.errorcodes import ErrorCode
-from mypy.nodes import Context, TypeInfo
+from mypy.nodes import Context, MypyFile, TypeInfo
 from mypy.options import Options
 from mypy.plugin import AttributeContext, MethodContext, MethodSigContext
 from mypy.types import FunctionLike
@@ -50,6 +50,8 @@ class ClassContext(NamedTuple):
     tells plugins nothing while it checks those, and the rule is asked when their analysis is done, which is before the
     checker starts.
     """
+    tree: MypyFile
+    """The module of the class."""
     shared: dict[str, Any]
     """What one rule has worked out about this class and another one needs."""
 
@@ -68,11 +70,12 @@ class OnClass(NamedTuple):
 class OnAnalysed(NamedTuple):
     """Asked for each class that derives from one of `bases`, before any is checked, to note what its source says.
 
-    Nothing can be reported then, but what is noted is there for later runs too, which do not see the source.
+    Nothing can be reported then, but what is noted is there for later runs too, which do not see the source. It answers the classes, beside the bases, that decide what is reported: when one of these changes, mypy checks the
+    class again, whatever its module imports.
     """
 
     bases: tuple[str, ...]
-    note: Callable[[TypeInfo, Place], None]
+    note: Callable[[TypeInfo, Place], Iterable[TypeInfo]]
 
 
 class OnAttribute(NamedTuple):

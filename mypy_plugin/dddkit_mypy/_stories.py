@@ -293,9 +293,9 @@ class Calls:
                 notes["pending"] = result is Result.PENDING
                 mypy_api.generate_call(place.analyzer, info, result.type(named_type))
         if place.is_for_daemon:
-            mypy_api.mark(place.analyzer, info, mypy_api.NOTES, f"{listed} {notes['namespace']} {flow.without_places(flows)}")
-            for used in _used_by(info):
-                place.depend_on(used)
+            notes_seen = f"{listed} {notes['namespace']} {flow.without_places(flows)}"
+            mypy_api.mark(place.analyzer, info, mypy_api.NOTES, notes_seen)
+        place.depend_on(info, _used_by(info))
 
     def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
         """Decide again what calling a story gives, once the types of its steps may have been inferred.

@@ -7,6 +7,7 @@ from typing import Final
 from dddkit_mypy._rule import Rule
 from dddkit_mypy.rules import (
     aggregate_reference,
+    changes_result,
     empty_story,
     foreign_event,
     missing_identity,
@@ -23,6 +24,7 @@ from dddkit_mypy.rules import (
     undecorated_class,
     unfrozen_event,
     unfrozen_value_object,
+    unhandled_event,
     unknown_step,
     unlisted_step,
     value_object_entity,
@@ -49,4 +51,6 @@ RULES: Final[tuple[Rule, ...]] = (
     mutable_field.RULE,
     aggregate_reference.RULE,
     repository_parameters.RULE,
+    unhandled_event.RULE,
+    changes_result.RULE,
 )

@@ -19,7 +19,7 @@ CODE: Final = new_code("dddkit-missing-identity", _TITLE)
 _ALIASED: Final = "aliased"
 
 
-def note_aliases(info: TypeInfo, place: mypy_api.Place) -> None:
+def note_aliases(info: TypeInfo, place: mypy_api.Place) -> tuple[()]:
     """Note the fields that may be the identity for all we know, the class's own and those of mixins beside it."""
     aliased = [
         name
@@ -29,6 +29,7 @@ def note_aliases(info: TypeInfo, place: mypy_api.Place) -> None:
     ]
     if aliased or _ALIASED in mypy_api.notes_of(info):
         mypy_api.note(info, {**mypy_api.notes_of(info), _ALIASED: aliased})
+    return ()
 
 
 def check(ctx: ClassContext) -> None:

@@ -47,10 +47,10 @@ _MARK: Final = "defaults"
 # --- what a namespace declares, noted while its source is there ----------------------------------------------------
 
 
-def note(info: TypeInfo, place: mypy_api.Place) -> None:
+def note(info: TypeInfo, place: mypy_api.Place) -> tuple[()]:
     """Note which defaults of a namespace can change, and which ones of its bases its `__init__` replaces."""
     if "dataclass_tag" in info.metadata:
-        return  # dataclasses refuses them; mypy has not worked out more of it yet
+        return ()  # dataclasses refuses them; mypy has not worked out more of it yet
     replaced = _named_in_init(info)
     kinds: dict[str, str] = {}
     for name, value in _assigned(info.defn.defs):
@@ -61,6 +61,7 @@ def note(info: TypeInfo, place: mypy_api.Place) -> None:
         kinds.update((name, "") for name in _defaults(base) if name in replaced)
     if kinds:
         mypy_api.mark(place.analyzer, info, _MARK, ",".join(f"{name} {kind}" for name, kind in kinds.items()))
+    return ()
 
 
 def _defaults(info: TypeInfo) -> dict[str, str]:
