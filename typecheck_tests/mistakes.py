@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 Edit: TypeAlias = Callable[[], object]
@@ -96,11 +97,15 @@ def _statements(source: str) -> list[ast.stmt]:
 
 
 def _set(target: object, name: str, value: object) -> Edit:
-    return lambda: setattr(target, name, value)
+    return partial(setattr, target, name, value)
 
 
 def _set_all(*edits: Edit) -> Edit:
-    return lambda: [edit() for edit in edits]
+    def edit() -> None:
+        for single in edits:
+            single()
+
+    return edit
 
 
 # --- stories ----------------------------------------------------------------------------------------------------
@@ -132,35 +137,33 @@ def _a_method_is_deleted(tree: ast.Module) -> Iterator[Edit]:
         names = {_listed(statement).attr for statement in _listings(story)}
         for node in story.body:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name in names:
-                yield lambda story=story, node=node: story.body.remove(node)
+                yield partial(story.body.remove, node)
 
 
 @_mistake("dddkit-unknown-step")
 def _a_step_is_listed_in_a_function(tree: ast.Module) -> Iterator[Edit]:
     for story in _stories(tree):
         for statement in _listings(story):
-            yield lambda name=_listed(statement).attr: tree.body.extend(
-                _statements(f"def listing() -> None:\n    I.{name}")
-            )
+            yield partial(tree.body.extend, _statements(f"def listing() -> None:\n    I.{_listed(statement).attr}"))
 
 
 @_mistake("dddkit-step-signature")
 def _a_method_forgets_self(tree: ast.Module) -> Iterator[Edit]:
     for step in _steps(tree):
         if not _is_static(step):
-            yield _set_all(lambda step=step: _arguments(step).pop(0), _set(step, "body", _statements("...")))
+            yield _set_all(partial(_arguments(step).pop, 0), _set(step, "body", _statements("...")))
 
 
 @_mistake("dddkit-step-signature")
 def _a_step_wants_one_more_argument(tree: ast.Module) -> Iterator[Edit]:
     for step in _steps(tree):
-        yield lambda step=step: _arguments(step).append(ast.arg("extra", _expr("int")))
+        yield partial(_arguments(step).append, ast.arg("extra", _expr("int")))
 
 
 @_mistake("dddkit-step-signature")
 def _a_step_takes_no_state(tree: ast.Module) -> Iterator[Edit]:
     for step in _steps(tree):
-        yield _set_all(lambda step=step: _arguments(step).pop(), _set(step, "body", _statements("...")))
+        yield _set_all(_arguments(step).pop, _set(step, "body", _statements("...")))
 
 
 @_mistake("dddkit-step-signature")
@@ -211,9 +214,7 @@ def _a_step_takes_a_foreign_class(tree: ast.Module) -> Iterator[Edit]:
         for annotation in ("Foreign", "int", "Ordered", "'Inner.State | None'"):
             if "None" not in annotation or step.name not in _names_in(tree, "Inner"):
                 yield _set_all(
-                    lambda step=step, annotation=annotation: setattr(
-                        _arguments(step)[-1], "annotation", _expr(annotation)
-                    ),
+                    _set(_arguments(step)[-1], "annotation", _expr(annotation)),
                     _set(step, "body", _statements("...")),
                 )
 
@@ -235,7 +236,7 @@ def _a_step_returns_a_value(tree: ast.Module) -> Iterator[Edit]:
         for returned, value in (("int", "1"), ("str | None", "'no'"), ("State", "state")):
             yield _set_all(
                 _set(step, "returns", _expr(returned)),
-                lambda step=step, value=value: step.body.extend(_statements(f"return {value}")),
+                partial(step.body.extend, _statements(f"return {value}")),
             )
 
 
@@ -245,7 +246,7 @@ def _a_step_is_a_generator(tree: ast.Module) -> Iterator[Edit]:
         if isinstance(step, ast.FunctionDef):
             yield _set_all(
                 _set(step, "returns", _expr("Iterator[int]")),
-                lambda step=step: step.body.extend(_statements("yield 1")),
+                partial(step.body.extend, _statements("yield 1")),
             )
 
 
@@ -253,18 +254,14 @@ def _a_step_is_a_generator(tree: ast.Module) -> Iterator[Edit]:
 def _a_story_lists_nothing(tree: ast.Module) -> Iterator[Edit]:
     for story in _stories(tree):
         if _listings(story):
-            yield lambda story=story: setattr(
-                story, "body", [node for node in story.body if node not in _listings(story)]
-            )
+            yield _set(story, "body", [node for node in story.body if node not in _listings(story)])
 
 
 @_mistake("dddkit-repeated-step")
 def _a_step_is_listed_twice(tree: ast.Module) -> Iterator[Edit]:
     for story in _stories(tree):
         for statement in _listings(story):
-            yield lambda story=story, statement=statement: story.body.insert(
-                story.body.index(statement) + 1, *_statements(ast.unparse(statement))
-            )
+            yield partial(story.body.insert, story.body.index(statement) + 1, *_statements(ast.unparse(statement)))
 
 
 @_mistake("dddkit-unlisted-step")
@@ -272,7 +269,7 @@ def _a_step_is_not_listed(tree: ast.Module) -> Iterator[Edit]:
     for story in _stories(tree):
         if len(_listings(story)) > 1:
             for statement in _listings(story):
-                yield lambda story=story, statement=statement: story.body.remove(statement)
+                yield partial(story.body.remove, statement)
 
 
 @_mistake("unused-coroutine")
@@ -327,9 +324,7 @@ def _a_namespace_has_a_mutable_default(tree: ast.Module) -> Iterator[Edit]:
                     ("dict[str, int]", "{'a': 1}"),
                     ("set[str]", "set()"),
                 ):
-                    yield lambda state=state, type_=type_, value=value: state.body.extend(
-                        _statements(f"more: {type_} = {value}")
-                    )
+                    yield partial(state.body.extend, _statements(f"more: {type_} = {value}"))
 
 
 # --- building blocks --------------------------------------------------------------------------------------------
@@ -346,7 +341,7 @@ def _fields_of(owner: ast.ClassDef) -> list[ast.AnnAssign]:
 def _thaw(tree: ast.Module, *bases: str) -> Iterator[Edit]:
     for owner in _classes(tree, *bases):
         if _is_pydantic(tree):
-            yield lambda owner=owner: owner.body.insert(0, *_statements("model_config = ConfigDict(frozen=False)"))
+            yield partial(owner.body.insert, 0, *_statements("model_config = ConfigDict(frozen=False)"))
         else:
             for said in ("@dataclass(kw_only=True)", "@dataclass(frozen=False, kw_only=True)"):
                 made = ast.parse(f"{said}\nclass Made: ...").body[0]
@@ -375,7 +370,7 @@ def _a_decorator_is_forgotten(tree: ast.Module) -> Iterator[Edit]:
 def _a_value_object_holds_an_entity(tree: ast.Module) -> Iterator[Edit]:
     for owner in _classes(tree, "ValueObject"):
         for type_ in ("Line", "Order", "tuple[Line, ...]", "Line | None", "dict[str, tuple[Line | None, int]]"):
-            yield lambda owner=owner, type_=type_: owner.body.extend(_statements(f"held: '{type_}'"))
+            yield partial(owner.body.extend, _statements(f"held: '{type_}'"))
 
 
 @_mistake("dddkit-missing-identity")
@@ -400,7 +395,7 @@ def _an_aggregate_adds_the_event_of_another(tree: ast.Module) -> Iterator[Edit]:
 def _an_event_or_value_object_holds_something_mutable(tree: ast.Module) -> Iterator[Edit]:
     for owner in _classes(tree, "ValueObject", "AggregateEvent", "DomainEvent"):
         for type_ in ("list[int]", "dict[str, int]", "set[int]", "list[int] | None"):
-            yield lambda owner=owner, type_=type_: owner.body.extend(_statements(f"held: {type_}"))
+            yield partial(owner.body.extend, _statements(f"held: {type_}"))
 
 
 @_mistake("dddkit-aggregate-reference")
@@ -408,7 +403,7 @@ def _an_aggregate_or_entity_holds_another_aggregate(tree: ast.Module) -> Iterato
     for owner in _classes(tree, "Aggregate"):
         if owner.name == "Order":
             for type_ in ("Basket", "list[Basket]", "Basket | None"):
-                yield lambda owner=owner, type_=type_: owner.body.extend(_statements(f"held: {type_}"))
+                yield partial(owner.body.extend, _statements(f"held: {type_}"))
 
 
 @_mistake("dddkit-repository-parameters")
@@ -424,7 +419,7 @@ def _an_event_has_no_handler(tree: ast.Module) -> Iterator[Edit]:
     for owner in _classes(tree, "ChangesHandler"):
         for node in owner.body:
             if isinstance(node, ast.FunctionDef) and node.name == "_":
-                yield lambda owner=owner, node=node: owner.body.remove(node)
+                yield partial(owner.body.remove, node)
 
 
 @_mistake("dddkit-changes-result")
@@ -433,7 +428,7 @@ def _a_field_of_the_result_is_never_set(tree: ast.Module) -> Iterator[Edit]:
         for node in owner.body:
             if isinstance(node, ast.FunctionDef) and node.name == "_clear_state":
                 for statement in node.body:
-                    yield lambda node=node, statement=statement: node.body.remove(statement)
+                    yield partial(node.body.remove, statement)
 
 
 @_mistake("dddkit-changes-result")

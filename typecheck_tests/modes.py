@@ -56,9 +56,13 @@ class Project:
             said["parallel, cold"] = self._run(self._cache("parallel-cold", fresh=True), "-n", "2")
             said["parallel, warm"] = self._run(self._cache("parallel"), "-n", "2")
             said["old parser"] = self._run(self._cache("old-parser", fresh=True), "--no-native-parser")
-        said["daemon"] = self._ask("daemon", self._cache("daemon"))
+        said["daemon"] = self.daemon()
         said["daemon from a cache"] = self._from_cache()
         return said
+
+    def daemon(self) -> str:
+        """What a daemon says that has seen every state of the project it was asked about."""
+        return self._ask("daemon", self._cache("daemon"))
 
     def _cache(self, mode: str, *, fresh: bool = False) -> Path:
         path = self.root / mode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,24 +34,24 @@ def _originals() -> list[str]:
     return [make(Random(seed)) for seed in SEEDS for make in (correct_blocks, correct_stories)]
 
 
-def _check(directory: Path, sources: Mapping[str, str]) -> dict[str, str]:
+def _check(directory: Path, known: Path, sources: Mapping[str, str]) -> dict[str, str]:
     """What mypy says about each module, checked in one run."""
     (directory / "mypy.ini").write_text(CONFIG_WITH_ALL)
     for name, source in sources.items():
         (directory / f"{name}.py").write_text(source)
     said: dict[str, list[str]] = {name: [] for name in sources}
-    for line in run_mypy(directory, ".").splitlines():
+    for line in run_mypy(directory, f"--cache-dir={shutil.copytree(known, directory / 'known')}", ".").splitlines():
         said[line.partition(".py:")[0]].append(line)
     return {name: "\n".join(lines) for name, lines in said.items()}
 
 
-def test_correct_modules_draw_no_diagnostic(tmp_path: Path) -> None:
-    said = _check(tmp_path, {f"original{number}": source for number, source in enumerate(_originals())})
+def test_correct_modules_draw_no_diagnostic(tmp_path: Path, known_packages: Path) -> None:
+    said = _check(tmp_path, known_packages, {f"original{number}": source for number, source in enumerate(_originals())})
     assert not any(said.values()), "\n".join(filter(None, said.values()))
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Mutant, str]]:
+def judged(tmp_path_factory: pytest.TempPathFactory, known_packages: Path) -> list[tuple[Mutant, str]]:
     """Every mutant, and what mypy says about it."""
     found = [
         Mutant(mistake, mutant)
@@ -59,15 +60,15 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Mutant, str]]
         for mutant in mutants(source, mistake)
     ]
     said = _check(
-        tmp_path_factory.mktemp("mutants"), {f"mutant{number}": mutant.source for number, mutant in enumerate(found)}
+        tmp_path_factory.mktemp("mutants"),
+        known_packages,
+        {f"mutant{number}": mutant.source for number, mutant in enumerate(found)},
     )
     return [(mutant, said[f"mutant{number}"]) for number, mutant in enumerate(found)]
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=[f"{mistake.code}-{mistake.name}" for mistake in MISTAKES])
-def test_a_mistake_is_reported_by_its_rule_and_by_no_other(
-    mistake: Mistake, judged: list[tuple[Mutant, str]]
-) -> None:
+def test_a_mistake_is_reported_by_its_rule_and_by_no_other(mistake: Mistake, judged: list[tuple[Mutant, str]]) -> None:
     of_this_kind = [(mutant, said) for mutant, said in judged if mutant.mistake is mistake]
     assert of_this_kind
     for mutant, said in of_this_kind:
