@@ -60,9 +60,9 @@ class Project:
         said["daemon from a cache"] = self._from_cache()
         return said
 
-    def daemon(self) -> str:
+    def daemon(self, *, syntax_errors: bool = False) -> str:
         """What a daemon says that has seen every state of the project it was asked about."""
-        return self._ask("daemon", self._cache("daemon"))
+        return self._ask("daemon", self._cache("daemon"), syntax_errors=syntax_errors)
 
     def _cache(self, mode: str, *, fresh: bool = False) -> Path:
         path = self.root / mode
@@ -75,12 +75,12 @@ class Project:
     def _run(self, cache: Path, *flags: str) -> str:
         return run_mypy(self.source, "--cache-dir", str(cache), *flags, ".")
 
-    def _ask(self, name: str, cache: Path, *flags: str) -> str:
+    def _ask(self, name: str, cache: Path, *flags: str, syntax_errors: bool = False) -> str:
         status = self.root / f"{name}.json"
         if status not in self._daemons:
             self._daemons.append(status)
         options = ("--status-file", str(status), "run", "--", "--cache-dir", str(cache), *flags, ".")
-        return run_mypy(self.source, *options, program="mypy.dmypy")
+        return run_mypy(self.source, *options, program="mypy.dmypy", syntax_errors=syntax_errors)
 
     def _from_cache(self) -> str:
         """A daemon that starts now, from what a plain run has cached of the state before the edit."""
