@@ -182,7 +182,7 @@ _DECORATORS: Final = (
     "@typing.final",
     "@functools.partial(dataclass, frozen=True)",
 )
-_LINES: Final = (
+_LINES: Final[tuple[str, ...]] = (
     "I.run",
     "I._run",
     "I.run.more",
