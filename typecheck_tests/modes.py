@@ -48,11 +48,11 @@ class Project:
                 os.utime(path, (self._clock, self._clock))
 
     def said(self) -> dict[str, str]:
-        """What each mode says; "cold" knows the standard library and dddkit from a cache, nothing of the project."""
+        """What each mode says."""
         modes: dict[str, Callable[[], str]] = {
-            "cold": lambda: self._run(self._cache("cold", fresh=True)),
+            "cold": self.cold,
             "warm": lambda: self._run(self._cache("warm")),
-            "daemon": lambda: self._ask("daemon", self._cache("daemon")),
+            "daemon": self.daemon,
             "daemon from a cache": self._from_cache,
         }
         if _MYPY_2:
@@ -65,6 +65,14 @@ class Project:
             running = {mode: pool.submit(run) for mode, run in modes.items()}
         return {mode: run.result() for mode, run in running.items()}
 
+    def cold(self) -> str:
+        """What a run says that knows the standard library and dddkit from a cache, and no module of the project."""
+        return self._run(self._cache("cold", fresh=True))
+
+    def daemon(self, *, syntax_errors: bool = False) -> str:
+        """What a daemon says that has seen every state of the project it was asked about."""
+        return self._ask("daemon", self._cache("daemon"), syntax_errors=syntax_errors)
+
     def _cache(self, mode: str, *, fresh: bool = False) -> Path:
         path = self.root / mode
         if fresh and path.exists():
@@ -76,12 +84,12 @@ class Project:
     def _run(self, cache: Path, *flags: str) -> str:
         return run_mypy(self.source, "--cache-dir", str(cache), *flags, ".")
 
-    def _ask(self, name: str, cache: Path, *flags: str) -> str:
+    def _ask(self, name: str, cache: Path, *flags: str, syntax_errors: bool = False) -> str:
         status = self.root / f"{name}.json"
         if status not in self._daemons:
             self._daemons.append(status)
         options = ("--status-file", str(status), "run", "--", "--cache-dir", str(cache), *flags, ".")
-        return run_mypy(self.source, *options, program="mypy.dmypy")
+        return run_mypy(self.source, *options, program="mypy.dmypy", syntax_errors=syntax_errors)
 
     def _from_cache(self) -> str:
         """A daemon that starts now, from what a plain run has cached of the state before the edit."""

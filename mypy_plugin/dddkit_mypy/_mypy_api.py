@@ -261,6 +261,19 @@ def enclosing(checker: TypeChecker, info: TypeInfo) -> Iterator[TypeInfo]:
     yield from reversed(found)
 
 
+def is_static_taking(method: nodes.SymbolNode | None, argument: Type | None) -> bool:
+    """Whether a node is a `@staticmethod`, with no other decorator, whose one parameter has this very type."""
+    if not isinstance(method, nodes.Decorator) or method.decorators or not method.func.is_static:
+        return False
+    type_, given = get_proper_type(method.func.type), get_proper_type(argument)
+    return (
+        isinstance(type_, CallableType)
+        and type_.arg_kinds == [nodes.ARG_POS]
+        and isinstance(taken := get_proper_type(type_.arg_types[0]), Instance)
+        and taken == given
+    )
+
+
 def try_again_later(checker: TypeChecker, name: str, context: Context) -> None:
     """Have mypy check the function at hand once more, when it has inferred the types of more names."""
     with checker.msg.filter_errors():

@@ -70,8 +70,9 @@ class OnClass(NamedTuple):
 class OnAnalysed(NamedTuple):
     """Asked for each class that derives from one of `bases`, before any is checked, to note what its source says.
 
-    Nothing can be reported then, but what is noted is there for later runs too, which do not see the source. It answers the classes, beside the bases, that decide what is reported: when one of these changes, mypy checks the
-    class again, whatever its module imports.
+    Nothing can be reported then, but what is noted is there for later runs too, which do not see the source. It answers
+    the classes, beside the bases, that decide what is reported: when one of these changes, mypy checks the class again,
+    whatever its module imports.
     """
 
     bases: tuple[str, ...]
