@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
+from typecheck_tests.modes import disagreements
 from typecheck_tests.running import CONFIG
 
 ROOT = """\

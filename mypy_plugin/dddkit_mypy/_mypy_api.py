@@ -265,7 +265,7 @@ def is_static_taking(method: nodes.SymbolNode | None, argument: Type | None) -> 
     """Whether a node is a `@staticmethod`, with no other decorator, whose one parameter has this very type."""
     if not isinstance(method, nodes.Decorator) or method.decorators or not method.func.is_static:
         return False
-    type_, given = get_proper_type(method.func.type), get_proper_type(argument)
+    type_, given = method.func.type, get_proper_type(argument)
     return (
         isinstance(type_, CallableType)
         and type_.arg_kinds == [nodes.ARG_POS]
