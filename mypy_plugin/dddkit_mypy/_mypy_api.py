@@ -435,7 +435,7 @@ def set_result(call: FuncDef, result: Type) -> None:
     """
     old = call.type
     assert isinstance(old, CallableType)
-    if not isinstance(result, AnyType):
+    if not isinstance(get_proper_type(result), AnyType):
         result = UnionType([result, AnyType(TypeOfAny.explicit)])
     names = ["self", None]  # one cannot write story(state=state)
     made = CallableType(old.arg_types, old.arg_kinds, names, result, old.fallback, old.name, old.definition)
