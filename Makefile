@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all coverage lint format build clean
+.PHONY: help install demo test test-all dashboards screenshots coverage lint format build clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,13 @@ test: $(READY)  ## run all tests
 
 test-all:  ## run all tests on every supported Python found on this machine
 	@.ci/test-all
+
+dashboards: $(READY)  ## put every query of the dashboards to a Prometheus that scrapes the shop, and compare
+	@if .ci/prometheus; then $(BIN)/python -m tests.dashboards.check; fi
+
+screenshots: $(READY)  ## make the pictures of the dashboards again (needs prometheus, chromium and npm)
+	@.ci/prometheus
+	@PYTHON=$(BIN)/python .grafana/screenshots/make
 
 coverage: $(READY)  ## run the tests of the library and show what they miss
 	@$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered tests
