@@ -120,15 +120,14 @@ def test_queries_ask_only_for_metrics_and_labels_that_the_hooks_emit(
             assert all(label in emitted[name] for name, _ in asked if name), text
 
 
-@every_query
-def test_queries_leave_the_choice_of_service_story_and_step_to_the_variables(query: str) -> None:
-    for name, matchers in selectors(query):
-        asked = {label: value for label, _, value in matchers}
-        if not name or "label_values" in query:
-            continue
-        assert asked["service"] == "$service"
-        assert asked["story_name"] == "$story"
-        assert ("_step_" in query) == (asked.get("step_name") == "$step")
+@every_panel
+def test_panels_leave_the_choice_of_service_story_and_step_to_the_variables(dashboard: Dashboard, panel: Panel) -> None:
+    for target in panel.targets:
+        for name, matchers in selectors(target.query.replace("${prefix}", "our")):
+            asked = {label: value for label, _, value in matchers}
+            assert asked["service"] == "$service"
+            assert asked["story_name"] == "$story"
+            assert asked.get("step_name") == ("$step" if "_step_" in name else None)
 
 
 @every_panel
@@ -278,7 +277,7 @@ def lost(there: Any, back: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         for key, value in cast("dict[str, Any]", there).items():
             yield from lost(value, found[key], f"{path}/{key}") if key in found else [(f"{path}/{key}", value)]
     elif isinstance(there, list) and isinstance(back, list):
-        theirs = cast("list[Any]", back)
+        theirs = cast("list[object]", back)
         for number, (one, two) in enumerate(zip_longest(cast("list[object]", there), theirs)):
             yield from lost(one, two, f"{path}/{number}")
     elif there != back:
