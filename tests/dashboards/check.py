@@ -348,7 +348,7 @@ class Running:
         if not line:
             raise RuntimeError(f"{self.site.name} has gone; what it said stands above")
         said: dict[str, Any] = json.loads(line)
-        return [Entry(*entry) for entry in said["entries"]], said["outcomes"]
+        return sorted((Entry(*entry) for entry in said["entries"]), key=lambda entry: entry.ended), said["outcomes"]
 
 
 def open_shops(stack: ExitStack, seed: int) -> list[Running]:
@@ -520,7 +520,7 @@ def main() -> None:
         sys.exit("make dashboards needs the program prometheus (Debian: apt-get install -y prometheus)")
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _stop)
-    signal.alarm(round(options.seconds) + 55)
+    signal.alarm(round(options.seconds * 1.2) + 49)
     began = time.monotonic()
     with ExitStack() as stack:
         shops = open_shops(stack, options.seed)
@@ -545,7 +545,8 @@ def main() -> None:
 
 
 def _stop(signum: int, frame: object) -> NoReturn:
-    sys.exit(128 + signum)  # through every `finally`, so that nothing stays behind
+    # through every `finally`, so that nothing stays behind
+    sys.exit("dashboards: this takes too long" if signum == signal.SIGALRM else 128 + signum)
 
 
 if __name__ == "__main__":

@@ -151,14 +151,17 @@ class BusyBank(DemoBank):
     chance: random.Random = field(default_factory=random.Random)
     opened: float = field(default_factory=time.monotonic)
 
+    @property
+    def trouble(self) -> float:
+        """From 0 to 1: it has a bad minute every now and then."""
+        return math.exp(-((((time.monotonic() - self.opened) % 200 - 120) / 18) ** 2))
+
     def delay(self, typical: float) -> float:
-        since = time.monotonic() - self.opened
-        slow = 1 + 2.5 * math.exp(-(((since % 150 - 105) / 18) ** 2))  # it has a bad moment every now and then
-        return typical * slow * self.chance.lognormvariate(0, 0.7)
+        return typical * (1 + 3 * self.trouble) * self.chance.lognormvariate(0, 0.7)
 
     async def hold(self, card: Card, amount: Money) -> HoldId:
         await asyncio.sleep(self.delay(0.045))
-        if self.chance.random() < 0.015:
+        if self.chance.random() < 0.01 + 0.15 * self.trouble:
             raise OutOfOrderError("the bank does not answer")
         return await super().hold(card, amount)
 
@@ -177,6 +180,7 @@ class Service:
         self.outcomes: Final = dict.fromkeys(("completed", "failed", "cancelled"), 0)
         """How the checkouts ended, as the customers saw it."""
         self.numbers = 0
+        self.sold: Final = list[int]()
         self.bank: Final = BusyBank({RICH: Money(10**15), POOR: Money(1)}, chance=self.chance)
         orders = SqliteOrders(sqlite3.connect(":memory:"))
         broker = open_office(Office())
@@ -218,6 +222,7 @@ class Service:
             self.outcomes["failed"] += 1
         else:
             self.outcomes["completed"] += 1
+            self.sold.append(number)
 
     async def call_off(self, order_id: int, *, hurried: bool = False) -> None:
         run = asyncio.ensure_future(self.cancel_order(CancelOrder.State(order_id=OrderId(order_id))))
@@ -237,18 +242,21 @@ class Service:
 
     async def customer(self) -> None:
         draw = self.chance.random()
-        if draw < 0.06:
+        if draw < 0.03:
             await self.check_out(POOR)
-        elif draw < 0.08:
+        elif draw < 0.04:
             await self.check_out(MISTYPED)
-        elif draw < 0.10:
+        elif draw < 0.05:
             await self.check_out(RICH, quantity=10**10)
-        elif draw < 0.16:
+        elif draw < 0.09:
             await self.check_out(RICH, gives_up_after=self.chance.uniform(0.002, 0.06))
         else:
             await self.check_out(RICH)
-        if self.chance.random() < 0.2:
-            await self.call_off(self.numbers if self.chance.random() < 0.9 else -1, hurried=self.chance.random() < 0.1)
+        draw = self.chance.random()
+        if draw < 0.01:
+            await self.call_off(-1)
+        elif draw < 0.2 and self.sold:
+            await self.call_off(self.sold.pop(self.chance.randrange(len(self.sold))), hurried=draw < 0.02)
 
     async def warm_up(self) -> None:
         """Let everything happen once, so that Prometheus knows every series before anything is counted."""
@@ -261,7 +269,8 @@ class Service:
         await self.call_off(-1)
         await self.call_off(1, hurried=True)
         await self.buy_goods()
-        await self.export()
+        if self.site.exports:
+            await self.export()
 
     async def trade(self, seconds: float) -> None:
         """Let customers come in for so long, more of them at some times than at others, and wait for the last."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -45,7 +45,7 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Page:
-    """What one service did: the entries of the time that is looked at, and those of the warm-up before."""
+    """What one service did: the entries of the time that is looked at, and those of the warm-up before, in order."""
 
     service: str
     prefix: str
@@ -96,7 +96,12 @@ class Books:
         return replace(
             self,
             pages=[
-                replace(page, entries=[entry for entry in page.entries if start < entry.ended <= end])
+                replace(
+                    page,
+                    entries=page.entries[
+                        bisect_right(page.entries, start, key=_ended) : bisect_right(page.entries, end, key=_ended)
+                    ],
+                )
                 for page in self.pages
             ],
         )
@@ -188,3 +193,7 @@ class Books:
             self.bucket(max(seen) + SLACK)[1],
             rough=True,
         )
+
+
+def _ended(entry: Entry) -> float:
+    return entry.ended
