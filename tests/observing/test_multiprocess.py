@@ -13,7 +13,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from tests.observing.backends import STEP, STORY
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no processes to fork")
+pytestmark = pytest.mark.skipif(
+    sys.platform == "emscripten" or not hasattr(os, "fork"), reason="there are no processes to fork"
+)
 
 STRICT = ("-W", "error", "-W", "ignore::ResourceWarning")  # prometheus_client leaves its files open
 PROGRAM = """
