@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -112,6 +113,13 @@ def serving(place: Path, name: str) -> Generator[None]:
             server.terminate()
 
 
+def promtool(*command: str) -> None:
+    """Let Prometheus' own tool judge, where there is one."""
+    if tool := shutil.which("promtool"):
+        judged = subprocess.run([tool, *command], capture_output=True, encoding="utf-8", check=False)
+        assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
 def counts(metrics: str) -> list[str]:
     return [line for line in metrics.splitlines() if "_count{" in line]
 
@@ -133,11 +141,7 @@ def test_prometheus_is_sent_to_the_port_of_the_first_service(tmp_path: Path) -> 
     assert 'make_server("", 8000, app)' in FILES["app.py"]
     assert "prometheus --config.file=prometheus.yml" in COMMANDS
     write(tmp_path, "prometheus.yml")
-    if promtool := shutil.which("promtool"):
-        checked = subprocess.run(
-            [promtool, "check", "config", str(tmp_path / "prometheus.yml")], capture_output=True, check=False
-        )
-        assert checked.returncode == 0, checked.stdout
+    promtool("check", "config", str(tmp_path / "prometheus.yml"))
 
 
 def test_the_fastapi_service_serves_its_story_and_its_metrics(tmp_path: Path) -> None:
@@ -262,7 +266,7 @@ def test_the_other_programs_print_what_the_page_shows(block: Block, tmp_path: Pa
     assert run(tmp_path, "-W", "error", "-c", block.text) == block.following
 
 
-def test_the_questions_ask_for_metrics_and_labels_that_are_there() -> None:
+def test_the_questions_ask_for_metrics_and_labels_that_are_there(tmp_path: Path) -> None:
     from prometheus_client import CollectorRegistry
 
     from dddkit.stories.metrics import Settings
@@ -282,6 +286,10 @@ def test_the_questions_ask_for_metrics_and_labels_that_are_there() -> None:
         }
         assert metrics <= set(labels)
         assert all(named <= labels[metric] for metric in metrics)
+    rules = [{"record": f"answer:{index}", "expr": question} for index, question in enumerate(questions)]
+    path = tmp_path / "rules.yml"
+    path.write_text(json.dumps({"groups": [{"name": "questions", "rules": rules}]}), encoding="utf-8")
+    promtool("check", "rules", str(path))
 
 
 def test_the_figures_about_cardinality_are_right(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from dddkit.stories._unharmed import Complaints
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
 
-__all__ = ["DEFAULT_BUCKETS", "DEFAULT_NAME", "Histogram", "Histograms", "MetricsHook", "Observe"]
+__all__ = ["DEFAULT_BUCKETS", "DEFAULT_NAME", "Histogram", "Histograms", "MetricsHook", "Observe", "Settings"]
 
 DEFAULT_NAME: Final = "dddkit_stories"
 DEFAULT_BUCKETS: Final = (10.0, 25.0, 50.0, 100.0, 300.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0)
