@@ -112,13 +112,13 @@ class Books:
 
     @property
     def unseen(self) -> int:
-        """How many entries Prometheus cannot see, at most: what a series counts before its first scrape."""
+        """How many entries Prometheus cannot see, at most: what a story's step counts before its first scrape."""
         unseen = 0
         for page in self.pages:
-            known = {(entry.story, entry.step, entry.status) for entry in page.warm_up}
-            first = dict[tuple[str, str, str], float]()
+            known = {(entry.story, entry.step) for entry in page.warm_up}
+            first = dict[tuple[str, str], float]()
             for entry in page.entries:
-                key = (entry.story, entry.step, entry.status)
+                key = (entry.story, entry.step)
                 if key not in known and entry.ended <= first.setdefault(key, entry.ended) + 2 * self.scrape:
                     unseen += 1
         return unseen
