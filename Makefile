@@ -56,4 +56,4 @@ build: $(READY)  ## build the wheel and the source distribution into dist/
 	$(BIN)/python -m build
 
 clean:  ## remove environments, caches and built files
-	rm -rf .venv .venv-* dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
+	rm -rf .venv .venv-* dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov .grafana/screenshots/node_modules

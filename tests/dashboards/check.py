@@ -55,12 +55,7 @@ def _single(of: Callable[[Books], Allowed]) -> Judge:
 def _by(*labels: str) -> Callable[[Books], dict[tuple[str, ...], Books]]:
     """Part the books as a query does that keeps these labels."""
     names = {"story_name": "story", "step_name": "step", "status": "status"}
-
-    def part(books: Books) -> dict[tuple[str, ...], Books]:
-        keys = {tuple(str(getattr(entry, names[label])) for label in labels) for entry in books.entries}
-        return {key: books.of(**{names[label]: name for label, name in zip(labels, key, strict=True)}) for key in keys}
-
-    return part
+    return lambda books: books.by(*(names[label] for label in labels))
 
 
 def _compared(
@@ -75,7 +70,7 @@ def _compared(
 
 
 def _rows(series: Sequence[Series], labels: Sequence[str]) -> dict[tuple[str, ...], float]:
-    return {tuple(one.labels[label] for label in labels): one.value for one in series}
+    return {tuple(one.labels.get(label, "?") for label in labels): one.value for one in series}
 
 
 def _each(of: Callable[[Books], Allowed], *labels: str) -> Judge:
@@ -106,8 +101,9 @@ def _top(of: Callable[[Books], Allowed], *labels: str) -> Judge:
 
 def _columns(labels: Sequence[str], **columns: Callable[[Books], Allowed]) -> Judge:
     def judge(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
+        true = _by(*labels)(books)
         for ref, of in columns.items():
-            for what, shown, allowed in _compared(_rows(answers[ref], labels), _by(*labels)(books), of):
+            for what, shown, allowed in _compared(_rows(answers[ref], labels), true, of):
                 yield f"{ref} {what}", shown, allowed
 
     return judge
@@ -118,7 +114,9 @@ def _per_minute(*labels: str, status: str | None = None) -> Judge:
 
     def judge(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
         shown = {
-            tuple(series.labels[label] for label in labels): sum(value for _, value in series.points) * step / 60
+            tuple(series.labels.get(label, "?") for label in labels): sum(value for _, value in series.points)
+            * step
+            / 60
             for series in answers["A"]
         }
         return _compared(shown, _by(*labels)(books.of(status=status)), Books.total_over_time)
@@ -130,12 +128,13 @@ def _within(of: Callable[[Books], Allowed], *labels: str) -> Judge:
     """Figures that lie, at every moment, within what was true in the whole time."""
 
     def judge(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
-        for series in answers["A"]:
-            key = tuple(series.labels[label] for label in labels)
-            allowed = of(_by(*labels)(books)[key])
+        true = _by(*labels)(books)
+        shown = {tuple(series.labels.get(label, "?") for label in labels): series.points for series in answers["A"]}
+        for key, points in shown.items():
+            allowed = of(true[key]) if key in true else Allowed(0, 0, 1e-9)
             for extreme in (min, max):
-                yield f"{extreme.__name__} {'.'.join(key)}", extreme(value for _, value in series.points), allowed
-        for key in _by(*labels)(books).keys() - {tuple(one.labels[label] for label in labels) for one in answers["A"]}:
+                yield f"{extreme.__name__} {'.'.join(key)}", extreme(value for _, value in points), allowed
+        for key in true.keys() - shown.keys():
             yield f"{'.'.join(key)} missing", None, Allowed(0, 0, 0)
 
     return judge
@@ -530,8 +529,10 @@ def main() -> None:
         verdict = check(asking, books)
         if options.record is not None:
             record(asking, options.record)
-    for wrong in verdict.wrong:
+    for wrong in verdict.wrong[:50]:
         print(f"WRONG  {wrong}")
+    if len(verdict.wrong) > 50:
+        print(f"WRONG  and {len(verdict.wrong) - 50} more")
     for kind, (difference, example) in sorted(verdict.largest.items()):
         print(f"{kind:10} off by {difference:.1%} at most ({example})")
     print(

@@ -50,8 +50,8 @@ class Page:
     service: str
     prefix: str
     bounds: Sequence[float]
-    warm_up: Sequence[Entry]
-    entries: Sequence[Entry]
+    warm_up: list[Entry]
+    entries: list[Entry]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,23 @@ class Books:
         return self._only(
             lambda entry: story in (None, entry.story) and step in (None, entry.step) and status in (None, entry.status)
         )
+
+    def by(self, *names: str) -> dict[tuple[str, ...], Books]:
+        """These books, parted by story, step or status."""
+        parts = dict[tuple[str, ...], list[Page]]()
+        for page in self.pages:
+            found = dict[tuple[str, ...], Page]()
+            for entries in (page.entries, page.warm_up):
+                for entry in entries:
+                    values: tuple[str, ...] = tuple([getattr(entry, name) for name in names])
+                    part = found.get(values)
+                    if part is None:
+                        part = found[values] = replace(page, warm_up=[], entries=[])
+                    (part.entries if entries is page.entries else part.warm_up).append(entry)
+            for values, part in found.items():
+                if part.entries:
+                    parts.setdefault(values, []).append(part)
+        return {values: replace(self, pages=pages) for values, pages in parts.items()}
 
     def between(self, start: float, end: float) -> Books:
         """Only what ended then, in pages that may be empty."""
@@ -135,7 +152,7 @@ class Books:
     def total_over_time(self) -> Allowed:
         """How many, where a rate is added up over all its moments."""
         truth, unseen = len(self.entries), self.unseen
-        return Allowed(truth, truth * 0.95 - 2 - unseen, truth * 1.05 + 2 + unseen, rough=truth < 40)
+        return Allowed(truth, truth * 0.93 - 2 - unseen, truth * 1.07 + 2 + unseen, rough=truth < 40)
 
     def share(self, status: str) -> Allowed:
         part, unseen = len(self.of(status=status).entries), self.unseen
@@ -177,7 +194,7 @@ class Books:
         truth = sum(duration <= bound for duration in durations)
         low = sum(duration <= bound - SLACK for duration in durations)
         high = sum(duration <= bound + SLACK for duration in durations)
-        return Allowed(truth, low * 0.95 - 2 - unseen, high * 1.05 + 2 + unseen, rough=truth < 40)
+        return Allowed(truth, low * 0.93 - 2 - unseen, high * 1.07 + 2 + unseen, rough=truth < 40)
 
     def range_of_durations(self) -> Allowed:
         """Any mean or quantile of a part of the time lies between these.
