@@ -157,16 +157,21 @@ def test_the_first_failure_is_an_increase_from_zero(backend: Backend) -> None:
 
 
 def test_a_closed_coroutine_counts_as_cancelled(backend: Backend) -> None:
-    with inject_hooks(Waiting, [backend.new_hook()]):
-        coroutine: Any = Waiting()(asyncio.Event())
-        loop = asyncio.new_event_loop()
-        loop.call_soon(lambda: coroutine.send(None))
-        loop.call_soon(loop.stop)
-        loop.run_forever()
-        coroutine.close()
-        loop.close()
-    assert backend.stories() == {("Waiting", "cancelled"): 1}
-    assert backend.steps() == {("prepare", "completed"): 1, ("wait", "cancelled"): 1}
+    class Paused(Story):
+        I.prepare
+        I.pause
+
+        def prepare(self, state: object) -> None: ...
+
+        async def pause(self, state: object) -> None:
+            await asyncio.sleep(0)
+
+    inject_hooks(Paused, [backend.new_hook()])
+    coroutine: Any = Paused()(None)
+    coroutine.send(None)
+    coroutine.close()
+    assert backend.stories() == {("Paused", "cancelled"): 1}
+    assert backend.steps() == {("prepare", "completed"): 1, ("pause", "cancelled"): 1}
 
 
 @both_colours
