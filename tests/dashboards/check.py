@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn, TypeAlias
 
@@ -69,8 +69,15 @@ def _compared(
             yield ".".join(key), shown.get(key), allowed
 
 
+def _lines(
+    series: Sequence[Series], labels: Sequence[str]
+) -> Iterator[tuple[tuple[str, ...], Sequence[tuple[float, float]]]]:
+    for one in series:
+        yield tuple(one.labels.get(label, "?") for label in labels), one.points
+
+
 def _rows(series: Sequence[Series], labels: Sequence[str]) -> dict[tuple[str, ...], float]:
-    return {tuple(one.labels.get(label, "?") for label in labels): one.value for one in series}
+    return {key: value for key, ((_, value),) in _lines(series, labels)}
 
 
 def _each(of: Callable[[Books], Allowed], *labels: str) -> Judge:
@@ -90,11 +97,8 @@ def _top(of: Callable[[Books], Allowed], *labels: str) -> Judge:
         yield from _compared(shown, {key: true[key] for key in shown if key in true}, of)
         lowest = min(shown.values())
         for key in true.keys() - shown.keys():
-            yield (
-                f"{'.'.join(key)} left out",
-                lowest,
-                Allowed(of(true[key]).truth, of(true[key]).low, float("inf"), rough=True),
-            )
+            allowed = of(true[key])
+            yield f"{'.'.join(key)} left out", lowest, Allowed(allowed.truth, allowed.low, float("inf"), rough=True)
 
     return judge
 
@@ -113,12 +117,7 @@ def _per_minute(*labels: str, status: str | None = None) -> Judge:
     """Rates per minute, which add up over time to what happened."""
 
     def judge(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
-        shown = {
-            tuple(series.labels.get(label, "?") for label in labels): sum(value for _, value in series.points)
-            * step
-            / 60
-            for series in answers["A"]
-        }
+        shown = {key: sum(value for _, value in points) * step / 60 for key, points in _lines(answers["A"], labels)}
         return _compared(shown, _by(*labels)(books.of(status=status)), Books.total_over_time)
 
     return judge
@@ -129,7 +128,7 @@ def _within(of: Callable[[Books], Allowed], *labels: str) -> Judge:
 
     def judge(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
         true = _by(*labels)(books)
-        shown = {tuple(series.labels.get(label, "?") for label in labels): series.points for series in answers["A"]}
+        shown = dict(_lines(answers["A"], labels))
         for key, points in shown.items():
             allowed = of(true[key]) if key in true else Allowed(0, 0, 1e-9)
             for extreme in (min, max):
@@ -153,13 +152,12 @@ def _percentiles(answers: Answers, books: Books, step: float) -> Iterator[Figure
         yield f"p99 at {moment:.0f}", rows["C"][moment], Allowed(rows["C"][moment], p50, allowed.high, rough=True)
     busy = sorted(rows["A"].values())
     middle = books.quantile(0.5)
-    lower = books.bucket(max(middle.low - 1e-6, 0))[
-        0
-    ]  # half of the moments are slower, half faster: give it one bucket
+    # Half of the moments are slower than that, half are faster: give it one bucket more.
+    lower, higher = books.bucket(max(middle.low - 1e-6, 0))[0], books.bucket(middle.high + 1e-6)[1]
     yield (
         "p50 in the middle of the time",
         busy[len(busy) // 2],
-        Allowed(middle.truth, lower, books.bucket(middle.high + 1e-6)[1], rough=True),
+        Allowed(middle.truth, lower, higher, rough=True),
     )
 
 
@@ -284,7 +282,6 @@ class Asking:
     start: float
     end: float
     scrape: float
-    answers: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 
     @property
     def step(self) -> float:
@@ -528,7 +525,8 @@ def main() -> None:
         asking = Asking(server, books.start, books.end, options.scrape)
         verdict = check(asking, books)
         if options.record is not None:
-            record(asking, options.record)
+            busy = replace(asking, start=books.start + 8 * books.scrape, end=books.end - 8 * books.scrape)
+            record(busy, options.record)
     for wrong in verdict.wrong[:50]:
         print(f"WRONG  {wrong}")
     if len(verdict.wrong) > 50:

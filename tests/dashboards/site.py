@@ -153,8 +153,8 @@ class BusyBank(DemoBank):
 
     @property
     def trouble(self) -> float:
-        """From 0 to 1: it has a bad minute every now and then."""
-        return math.exp(-((((time.monotonic() - self.opened) % 200 - 120) / 18) ** 2))
+        """From 0 to 1: it has a bad minute, three minutes after opening."""
+        return math.exp(-((((time.monotonic() - self.opened) % 400 - 170) / 20) ** 2))
 
     def delay(self, typical: float) -> float:
         return typical * (1 + 3 * self.trouble) * self.chance.lognormvariate(0, 0.7)
@@ -242,13 +242,13 @@ class Service:
 
     async def customer(self) -> None:
         draw = self.chance.random()
-        if draw < 0.03:
+        if draw < 0.02:
             await self.check_out(POOR)
-        elif draw < 0.04:
+        elif draw < 0.025:
             await self.check_out(MISTYPED)
-        elif draw < 0.05:
+        elif draw < 0.03:
             await self.check_out(RICH, quantity=10**10)
-        elif draw < 0.09:
+        elif draw < 0.06:
             await self.check_out(RICH, gives_up_after=self.chance.uniform(0.002, 0.06))
         else:
             await self.check_out(RICH)
@@ -302,12 +302,13 @@ async def serve(service: Service) -> int:
     service.listen(AioPrometheusMetricsHook(site.name, site.prefix, site.labels, site.buckets, registry=registry))
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        content, headers = aioprometheus.render(registry, [])
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        writer.write(f"HTTP/1.1 200 OK\r\n{head}Content-Length: {len(content)}\r\nConnection: close\r\n\r\n".encode())
-        writer.write(content)
-        await writer.drain()
+        with suppress(ConnectionError, asyncio.IncompleteReadError):  # Prometheus may lose its patience, or end
+            await reader.readuntil(b"\r\n\r\n")
+            content, headers = aioprometheus.render(registry, [])
+            headers |= {"Content-Length": str(len(content)), "Connection": "close"}
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            writer.write(f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + content)
+            await writer.drain()
         writer.close()
 
     listener = await asyncio.start_server(answer, "127.0.0.1", 0)
