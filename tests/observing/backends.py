@@ -54,6 +54,16 @@ class Backend:
         return self.hook(registry=self.registry, **options)
 
     def samples(self) -> dict[Sample, float]:
+        """What has been counted, without the series that stand at 0 and wait for the first of their kind."""
+        everything = self.everything()
+        counted = {sample.labels for sample, value in everything.items() if sample.name.endswith("_count") and value}
+        return {
+            sample: value
+            for sample, value in everything.items()
+            if frozenset(label for label in sample.labels if label[0] != "le") in counted
+        }
+
+    def everything(self) -> dict[Sample, float]:
         return {
             Sample(sample.name, frozenset(sample.labels.items())): sample.value
             for family in text_string_to_metric_families(self.render())

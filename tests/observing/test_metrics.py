@@ -142,6 +142,20 @@ def test_a_cancelled_run_counts_as_cancelled(backend: Backend) -> None:
     assert backend.steps() == {("prepare", "completed"): 1, ("wait", "cancelled"): 1}
 
 
+def test_the_first_failure_is_an_increase_from_zero(backend: Backend) -> None:
+    # Of a series that begins with 1, Prometheus sees no increase: the first failure would be in no dashboard.
+    story = checkout("sync")
+    inject_hooks(story, [backend.new_hook()])
+    perform(story, Notes())
+    for metric, names in ((STORY, {""}), (STEP, {"reserve", "charge", "ship"})):
+        waiting = {
+            (labels.get("step_name", ""), labels["status"])
+            for sample, value in backend.everything().items()
+            if (labels := dict(sample.labels)) and sample.name == f"{metric}_count" and value == 0
+        }
+        assert waiting == {(name, status) for name in names for status in ("failed", "cancelled")}
+
+
 def test_a_closed_coroutine_counts_as_cancelled(backend: Backend) -> None:
     class Paused(Story):
         I.prepare

@@ -23,6 +23,8 @@ _STORY_LABELS: Final = ("service", "story_name", "status")
 _STEP_LABELS: Final = ("service", "story_name", "step_name", "status")
 _TAKEN: Final = frozenset({*_STEP_LABELS, "le", "job"})  # `job` is what the Prometheus server calls its target
 
+_WORDS: Final = ("completed", "failed", "cancelled")
+
 Observe: TypeAlias = Callable[[float], object]
 """Counts one duration, in milliseconds."""
 
@@ -163,7 +165,11 @@ class MetricsHook:
         try:
             observe = children.get(key)
             if observe is None:
-                observe = children[key] = child((self._service, *key, *self._values))
+                # Every way to end begins at 0: of a counter that appears with the first failure, Prometheus would
+                # overlook that failure.
+                for word in _WORDS:
+                    children[(*key[:-1], word)] = child((self._service, *key[:-1], word, *self._values))
+                observe = children[key]
             observe(seconds * 1000)
         except Exception:
             self._complaints.log()
