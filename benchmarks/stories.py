@@ -82,6 +82,7 @@ def _story(
     hooks: Callable[[], Iterable[Any] | None] | None = None,
 ) -> Entry:
     def made() -> Contender:
+        logging.getLogger().setLevel(logging.WARNING)
         cls = story_class(steps, is_async, library)
         if hooks is not None:
             import_module(library).inject_hooks(cls, hooks())
@@ -127,39 +128,19 @@ class _Formatted(logging.Handler):
         self.format(record)
 
 
-def _defaults_at_warning() -> None:
-    for name in ("dddkit.stories.story", "dddkit"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
 def _at_debug(entry: Entry) -> Entry:
-    """The loggers of both, which are named alike or below `dddkit`, at DEBUG, with a handler that formats."""
+    """Everything at DEBUG, with a handler that formats."""
 
     def made() -> Contender:
         contender = entry()
         handler = _Formatted()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
         root = logging.getLogger()
         root.handlers[:] = [handler]
-        chatty = _Chatty(contender.names["story"])
-        return Contender(contender.statement, {**contender.names, "story": chatty})
+        root.setLevel(logging.DEBUG)
+        return contender
 
     return made
-
-
-class _Chatty:
-    """A story that runs with every logger at DEBUG: the level belongs to this contender and not to its neighbours."""
-
-    def __init__(self, story: Any) -> None:
-        self._story = story
-
-    def __call__(self, state: Any) -> None:
-        root = logging.getLogger()
-        root.setLevel(logging.DEBUG)
-        try:
-            self._story(state)
-        finally:
-            root.setLevel(logging.WARNING)
 
 
 def _prometheus(library: str) -> Callable[[], list[Any]]:

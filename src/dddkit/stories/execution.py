@@ -1,58 +1,183 @@
 """How a run goes: the order of steps and hooks, sync and async."""
 
+# pyright: reportPrivateUsage=false
+# The engine writes the facts of a run, which belong to `context.py`.
+
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Generator
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar, Token
+from threading import Lock
 from time import perf_counter
-from types import GeneratorType, MethodType
-from typing import Any, Final, NamedTuple, cast
+from types import CoroutineType, FunctionType, GeneratorType, MethodType
+from typing import Any, Final, TypeAlias, cast
 
 from dddkit._colour import dispose, is_async, is_awaitable
 from dddkit._finished import FINISHED
 from dddkit.exceptions import StoryDefinitionError
-from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
+from dddkit.stories.context import Failure, StepExecutionInfo, StepStatus, StoryExecutionContext
 from dddkit.stories.declaration import as_step, is_method, look_up
-from dddkit.stories.registry import Callback, HookRegistry, Hooks, collect
+from dddkit.stories.registry import Callback, HookRegistry, Hooks, collect, condition, is_put_off, snapshot
+from dddkit.stories.written import written_out
 
-__all__ = ["Plan", "run"]
+__all__ = ["PREPARING", "Plan", "is_ours", "run"]
 
-# The step of a story with hooks that is running here, so that a story inside it can be drawn under it.
-_STEP: Final[ContextVar[StepExecutionInfo | None]] = ContextVar("dddkit_step", default=None)
+# The run with hooks that goes on here, and the index of its step (None: whichever runs), so that a story inside the
+# step can be drawn under it.
+_PLACE: Final[ContextVar[tuple[StoryExecutionContext, int | None] | None]] = ContextVar("dddkit_step", default=None)
+
+_RUNNING: Final = StepStatus.RUNNING
+_COMPLETED: Final = StepStatus.COMPLETED
 
 _LOGGER: Final = logging.getLogger("dddkit.stories.hooks")
 
 
-class Plan(NamedTuple):
+class Plan:
     """What the first call of a class finds out for all of them."""
 
-    names: tuple[str, ...]
-    is_async: bool
-    """Whether a method among the steps is async."""
-    per_instance: tuple[str, ...]
-    """The steps that only an instance can show."""
-    registries: tuple[HookRegistry, ...]
-    """The hooks of the bases, then its own."""
+    __slots__ = (
+        "_cls",
+        "_has_dict",
+        "_hooks",
+        "_seen",
+        "_written",
+        "async_names",
+        "by_name",
+        "names",
+        "per_instance",
+        "registries",
+        "steps",
+    )
+
+    def __init__(self, cls: Any) -> None:
+        self._cls: Final = cls
+        self.names: Final[tuple[str, ...]] = tuple(cls.I.__steps__)
+        if not self.names:
+            raise StoryDefinitionError(
+                f"{cls.__qualname__} lists no steps, so calling it would do nothing; list them with I.name in its body",
+                cls.__name__,
+            )
+        functions: dict[str, Callable[..., Any] | None] = {}
+        for name in self.names:
+            found = look_up(cls, name)
+            # A mixin that is no story would not tell us when it is patched.
+            is_settled = found is not None and not found.by_instance and is_method(found.value)
+            if found is not None and is_settled and "__story__" in vars(found.owner):
+                functions[name] = found.value
+        self.async_names: Final = {
+            name for name, value in functions.items() if is_async(getattr(value, "__func__", value))
+        }
+        self.per_instance: Final = tuple([name for name in dict.fromkeys(self.names) if name not in functions])
+        """The steps that only an instance can show."""
+        self.registries: Final = [
+            base.__dict__["__step_hooks__"] for base in reversed(cls.__mro__) if "__step_hooks__" in base.__dict__
+        ]
+        """The hooks of the bases, then its own."""
+        self.by_name: Final[_Steps] = tuple([(name, None) for name in self.names])
+        # Plain functions are called as such, which saves making a bound method of each.
+        plain = cls.__getattribute__ is object.__getattribute__
+        self.steps: Final[_Steps] = tuple(
+            [
+                (name, value if plain and type(value := functions.get(name)) is FunctionType else None)
+                for name in self.names
+            ]
+        )
+        self._has_dict: Final = cls.__dictoffset__ != 0
+        self._seen: list[HookRegistry] | None = None
+        self._hooks: _Accompanying | None = None
+        self._written: dict[bool, Any] = {}
+
+    def hooks(self) -> _Accompanying | None:
+        """What accompanies a run that starts now."""
+        if self._seen != self.registries:
+            seen = snapshot(self.registries)
+            hooks = collect(seen)
+            self._hooks, self._seen = None if hooks is None else _Accompanying(hooks), seen
+        return self._hooks
+
+    def steps_of(self, story: Any) -> _Steps:
+        """The names of the steps, each with its function, unless this instance may have something else of the name."""
+        if self._has_dict and not story.__dict__.keys().isdisjoint(self.names):
+            return self.by_name
+        return self.steps
+
+    def written(self, any_async: bool) -> Any:
+        """The steps written out as calls, in the colour of the story."""
+        made = self._written.get(any_async)
+        if made is None:
+            names = {f"hooks_{number}": registry for number, registry in enumerate(self.registries)}
+            made = self._written[any_async] = written_out(
+                self._cls.__qualname__,
+                self._cls.I.__places__,
+                any_async,
+                {*self.async_names, *self.per_instance},
+                {**names, "hooked": run, "settle": _refuse_awaitable, **_NAMES},
+            )
+            made.__ours__ = True
+        return made
+
+
+_Steps: TypeAlias = "tuple[tuple[str, Callable[..., Any] | None], ...]"
+
+_NAMES: Final = {"FINISHED": FINISHED, "Coroutine": CoroutineType, "is_awaitable": is_awaitable}
+
+PREPARING: Final = Lock()
+"""Held where a class is given its `__call__`, or loses it because it has changed."""
+
+
+class _Accompanying:
+    """The hooks of a class, and which of them a run need not call."""
+
+    __slots__ = ("all", "async_hook", "conditions", "idle")
+
+    def __init__(self, hooks: Hooks) -> None:
+        self.all: Final = hooks
+        self.async_hook: Final = next(
+            ((kind, hook) for kind in ("before", "after", "error") for hook in getattr(hooks, kind) if is_async(hook)),
+            None,
+        )
+        self.conditions: Final = tuple(
+            {wanted for kind in hooks for hook in kind if (wanted := condition(hook)) is not None}
+        )
+        active = Hooks(*(tuple(hook for hook in kind if condition(hook) is None) for kind in hooks))
+        waiting = all(is_put_off(hook) for hook in active.before + active.after)
+        self.idle: Final = active if waiting and not active.around_step else None
+        """What is left when no condition holds, if no step needs to call a hook then."""
+
+    def of_this_run(self) -> tuple[Hooks, bool]:
+        """The hooks, and whether no step needs to call any of them unless it fails."""
+        if self.idle is not None:
+            for wanted in self.conditions:
+                if wanted():
+                    break
+            else:
+                return self.idle, True
+        return self.all, False
 
 
 def run(story: object, state: Any) -> Awaitable[None]:
     """Run a story: now, when all its steps are sync; else give the coroutine that will."""
-    any_async, hooks = _decide(story, ())
-    names = _plan(type(story)).names
+    cls = type(story)
+    plan = _plan(cls)
+    any_async = bool(plan.async_names) if not plan.per_instance else _decide(story, ())
+    accompanying = plan.hooks()
+    if accompanying is None:
+        if any(plan.registries):  # lists, though empty ones
+            return _run_async(story, state, plan.names) if any_async else _run_sync(story, state, plan.names)
+        written = plan.written(any_async)
+        if not plan.per_instance:
+            _put_in_place(cls, plan, written)
+        finished: Awaitable[None] = written(story, state)
+        return finished
     if any_async:
-        coroutine: Any = (
-            _run_async(story, state, names) if hooks is None else _run_async_hooked(_Run(story, state, names, hooks))
-        )
+        coroutine: Any = _run_async_hooked(story, state, plan, accompanying)
         # For the warning that it was never awaited: it should name the story and not the engine.
-        coroutine.__qualname__ = f"{type(story).__qualname__}.__call__"
+        coroutine.__qualname__ = f"{cls.__qualname__}.__call__"
         return cast("Awaitable[None]", coroutine)
-    if hooks is None:
-        _run_sync(story, state, names)
-    else:
-        _run_sync_hooked(_Run(story, state, names, hooks))
-    return FINISHED
+    if accompanying.async_hook is not None:
+        _refuse_async_story_hook(cls, *accompanying.async_hook)
+    return _run_sync_hooked(story, state, plan, accompanying)
 
 
 # What is known before the first step
@@ -62,56 +187,48 @@ def _plan(cls: type[Any]) -> Plan:
     declaration = cls.__dict__["__story__"]
     plan: Plan | None = declaration.plan
     if plan is None:
-        plan = declaration.plan = _prepare(cls)  # of several threads the last one notes it; they find the same
+        plan = declaration.plan = Plan(cls)  # of several threads the last one notes it; they find the same
     return plan
 
 
-def _prepare(cls: Any) -> Plan:
-    names = tuple(cls.I.__steps__)
-    if not names:
-        raise StoryDefinitionError(
-            f"{cls.__qualname__} lists no steps, so calling it would do nothing; list them with I.name in its body",
-            cls.__name__,
-        )
-    any_async = False
-    per_instance: list[str] = []
-    for name in dict.fromkeys(names):
-        found = look_up(cls, name)
-        if found is None or found.by_instance or not is_method(found.value) or "__story__" not in vars(found.owner):
-            per_instance.append(name)  # a mixin that is no story would not tell us when it is patched
-        else:
-            any_async = any_async or is_async(getattr(found.value, "__func__", found.value))
-    registries = tuple(
-        base.__dict__["__step_hooks__"] for base in reversed(cls.__mro__) if "__step_hooks__" in base.__dict__
-    )
-    return Plan(names, any_async, tuple(per_instance), registries)
+def is_ours(call: object) -> bool:
+    """Whether a class's `__call__` is the engine's: `Story.__call__`, or the steps written out."""
+    return isinstance(call, FunctionType) and getattr(call, "__ours__", False)
 
 
-def _decide(story: object, path: tuple[object, ...]) -> tuple[bool, Hooks | None]:
-    """Judge what only instances can show, this one and the stories nested in it: colour, missing steps, hooks."""
+def _put_in_place(cls: type[Any], plan: Plan, written: object) -> None:
+    """Let the steps written out be the `__call__` of their class, so that nothing stands between it and its caller."""
+    with PREPARING:
+        if cls.__dict__["__story__"].plan is plan and is_ours(cls.__dict__.get("__call__")):
+            type.__setattr__(cls, "__call__", written)
+
+
+def _decide(story: object, path: tuple[object, ...]) -> bool:
+    """Judge what only instances can show, this one and the stories nested in it: missing steps; whether it is async."""
     cls: type[Any] = type(story)
     if any(story is outer for outer in path):
         through = " -> ".join(type(outer).__qualname__ for outer in (*path, story))
         raise StoryDefinitionError(f"{cls.__qualname__} reaches itself through its steps: {through}", cls.__name__)
     plan = _plan(cls)
-    any_async = plan.is_async
+    any_async = bool(plan.async_names)
     for name in plan.per_instance:
         step = as_step(cls, story, name)
         nested = _nested_story(step)
         if nested is None:
             any_async = is_async(step) or any_async
         else:
-            any_async = _decide(nested, (*path, story))[0] or is_async(type(nested).__call__) or any_async
-    hooks = collect(plan.registries)
-    if hooks is not None and not any_async:
-        for kind in ("before", "after", "error"):
-            for callback in getattr(hooks, kind):
-                if is_async(callback):
-                    raise TypeError(
-                        f"{cls.__qualname__}: the {kind} hook {_name(callback)} is async, but no step of the story is; "
-                        f"make the hook a plain function, or one step async"
-                    )
-    return any_async, hooks
+            any_async = _decide(nested, (*path, story)) or is_async(type(nested).__call__) or any_async
+    accompanying = plan.hooks() if path and not any_async else None
+    if accompanying is not None and accompanying.async_hook is not None:
+        _refuse_async_story_hook(cls, *accompanying.async_hook)
+    return any_async
+
+
+def _refuse_async_story_hook(cls: type, kind: str, hook: Callback) -> None:
+    raise TypeError(
+        f"{cls.__qualname__}: the {kind} hook {_name(hook)} is async, but no step of the story is; "
+        f"make the hook a plain function, or one step async"
+    )
 
 
 def _nested_story(step: object) -> Any:
@@ -127,11 +244,15 @@ def _name(callback: object) -> str:
 # Without hooks
 
 
-def _run_sync(story: Any, state: Any, names: tuple[str, ...]) -> None:
+# The plain version, right in every case. `written.py` says why it is not what usually runs.
+
+
+def _run_sync(story: Any, state: Any, names: tuple[str, ...]) -> Awaitable[None]:
     for name in names:
         result = getattr(story, name)(state)
         if result is not None:
             _refuse_awaitable(story, name, result)
+    return FINISHED
 
 
 async def _run_async(story: Any, state: Any, names: tuple[str, ...]) -> None:
@@ -142,6 +263,7 @@ async def _run_async(story: Any, state: Any, names: tuple[str, ...]) -> None:
 
 
 def _refuse_awaitable(story: object, name: str, result: object) -> None:
+    """What a step of a sync story may not return; None, FINISHED and all that cannot be awaited count as nothing."""
     if result is FINISHED or not is_awaitable(result):
         return
     dispose(result)
@@ -214,167 +336,327 @@ class _Ending:
         )
 
 
-class _Run:
-    """One run with hooks: the bookkeeping that sync and async runs share."""
-
-    __slots__ = ("_around", "_outer", "_started", "context", "hooks")
-
-    _outer: Token[StepExecutionInfo | None]
-    _started: float
-
-    def __init__(self, story: object, state: Any, names: tuple[str, ...], hooks: Hooks) -> None:
-        self.context: Final = StoryExecutionContext(story, state, names)
-        self.hooks: Final = hooks
-        self._around: _Entered = []
-
-    def start(self) -> None:
-        outer = _STEP.get()
-        if outer is not None and outer.status is StepStatus.RUNNING:
-            outer.nested.append(self.context)
-        self.context.status = StepStatus.RUNNING
-        self._outer = _STEP.set(None)
-        self._started = perf_counter()
-
-    def enter(self) -> None:
-        for hook in self.hooks.around_story:
-            self._around.append(_enter(hook, hook(self.context)))
-
-    def start_step(self, step: StepExecutionInfo, entered: _Entered) -> None:
-        step.status = StepStatus.RUNNING
-        _STEP.set(step)
-        for hook in self.hooks.around_step:
-            entered.append(_enter(hook, hook(self.context, step)))
-
-    def end_step(self, step: StepExecutionInfo, error: BaseException | None) -> _Ending:
-        step.error = error
-        step.status = _outcome(error)
-        return _Ending(self.context, error)
-
-    def hooks_after(self, error: BaseException | None) -> tuple[Callback, ...]:
-        return self.hooks.error + self.hooks.after if isinstance(error, Exception) else self.hooks.after
-
-    def end(self, error: BaseException | None) -> BaseException | None:
-        """Close the books; what comes back is to be raised instead of `error`."""
-        self.context.status = _outcome(error)
-        self.context.duration = perf_counter() - self._started
-        ending = _Ending(self.context, error)
-        ending.leave(self._around)
-        self.context.status = _outcome(ending.passing)
-        with suppress(ValueError):  # the coroutine is closed from another context, which never saw our value
-            _STEP.reset(self._outer)
-        return ending.trouble
-
-
 def _outcome(error: BaseException | None) -> StepStatus:
     if error is None:
         return StepStatus.COMPLETED
     return StepStatus.FAILED if isinstance(error, Exception) else StepStatus.CANCELLED
 
 
+def _stand_under_step(context: StoryExecutionContext, place: tuple[StoryExecutionContext, int | None]) -> None:
+    """Let a run that starts inside a step be drawn under it; a task may have outlived the step that started it."""
+    outer, index = place
+    if outer.status is StepStatus.RUNNING:
+        for step in outer.steps:
+            if step.status is StepStatus.RUNNING and index in (None, step.step_index):
+                step.nested.append(context)
+
+
+def _leave_story(
+    context: StoryExecutionContext,
+    begun: float,
+    token: Token[tuple[StoryExecutionContext, int | None] | None],
+    around: _Entered | None,
+    error: BaseException | None,
+) -> BaseException | None:
+    """Close the books; what comes back is to be raised instead of `error`."""
+    context.status = _COMPLETED if error is None else _outcome(error)
+    context.duration = perf_counter() - begun
+    trouble: BaseException | None = None
+    if around:
+        ending = _Ending(context, error)
+        ending.leave(around)
+        trouble = ending.trouble
+        context.status = _outcome(ending.passing)
+    try:
+        _PLACE.reset(token)
+    except ValueError:
+        pass  # the coroutine is closed from another context, which never saw our value
+    return trouble
+
+
 # The same twice, sync and async
 
 
-def _run_sync_hooked(run: _Run) -> None:
-    run.start()
+def _run_sync_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompanying) -> Awaitable[None]:
+    context = StoryExecutionContext(story, state, plan.names)
+    hooks, is_idle = accompanying.of_this_run()
+    around: _Entered | None = None
+    if (place := _PLACE.get()) is not None:
+        _stand_under_step(context, place)
+    context.status = _RUNNING
+    token = _PLACE.set((context, None))  # a sync run goes on with its next step when nothing of the last one runs
+    begun = perf_counter()
     try:
-        run.enter()
-        for step in run.context.steps:
-            _step_sync(run, step)
+        if hooks.around_story:
+            around = []
+            for hook in hooks.around_story:
+                around.append(_enter(hook, hook(context)))
+        steps = plan.steps_of(story)
+        if is_idle and not context._made:
+            done = _sync_steps_idly(context, steps, accompanying.all)
+            if done < len(steps):
+                _sync_steps(context, steps[done:], accompanying.all)
+        else:
+            _sync_steps(context, steps, accompanying.all if is_idle else hooks)
     except BaseException as error:
-        trouble = run.end(error)
+        trouble = _leave_story(context, begun, token, around, error)
         if trouble is not None:
             raise trouble from error
         raise
-    trouble = run.end(None)
+    trouble = _leave_story(context, begun, token, around, None)
     if trouble is not None:
         raise trouble
+    return FINISHED
 
 
-def _step_sync(run: _Run, step: StepExecutionInfo) -> None:
-    context, entered = run.context, _Entered()
+def _sync_steps_idly(context: StoryExecutionContext, steps: _Steps, hooks: Hooks) -> int:
+    """Run the steps and note their times only; where somebody looks, stop, and say how many are done."""
+    story, state, facts, clock = context.story, context.state, context._facts, perf_counter
+    context._put_off = hooks
+    before = clock()
     try:
-        run.start_step(step, entered)
-        for hook in run.hooks.before:
-            _refuse_async_hook(hook, hook(context, step))
-        started = perf_counter()
-        try:
-            result = getattr(context.story, step.step_name)(context.state)
+        for name, function in steps:
+            result = getattr(story, name)(state) if function is None else function(story, state)
             if result is not None:
-                _refuse_awaitable(context.story, step.step_name, result)
-        finally:
-            step.duration = perf_counter() - started
+                _refuse_awaitable(story, name, result)
+            now = clock()
+            if context._put_off is None:
+                break
+            facts.append(now - before)
+            before = now
+        else:
+            return len(steps)
     except BaseException as error:
-        trouble = _settle_sync(run, step, entered, error)
+        taken = clock() - before
+        step = context.steps[len(facts) - (context._put_off is None)]
+        trouble = _settle_sync(context, step, hooks, None, Failure(taken, _outcome(error), error))
         if trouble is not None:
             raise trouble from error
         raise
-    trouble = _settle_sync(run, step, entered, None)
+    step = context.steps[len(facts) - 1]
+    trouble = _settle_sync(context, step, hooks, None, now - before)
     if trouble is not None:
         raise trouble
+    return len(facts)
+
+
+def _sync_steps(context: StoryExecutionContext, steps: _Steps, hooks: Hooks) -> None:
+    story, state, facts, made, clock = context.story, context.state, context._facts, context._made, perf_counter
+    _, around_step, before, after, _ = hooks
+    index = len(facts)
+    for name, function in steps:
+        if index < len(made):  # somebody has looked at the steps already
+            step = made[index]
+        else:
+            step = StepExecutionInfo()
+            step.step_name = name
+            step.step_index = index
+            step._facts = facts
+            step._notes = None
+            made.append(step)
+        facts.append(None)
+        entered: _Entered | None = None
+        started = 0.0
+        try:
+            if around_step:
+                entered = []
+                for hook in around_step:
+                    entered.append(_enter(hook, hook(context, step)))
+            for hook in before:
+                if (result := hook(context, step)) is not None:
+                    _refuse_async_hook(hook, result)
+            started = clock()
+            result = getattr(story, name)(state) if function is None else function(story, state)
+            if result is not None:
+                _refuse_awaitable(story, name, result)
+            facts[index] = clock() - started
+        except BaseException as error:
+            failure = Failure(clock() - started if started else 0.0, _outcome(error), error)
+            trouble = _settle_sync(context, step, hooks, entered, failure)
+            if trouble is not None:
+                raise trouble from error
+            raise
+        index += 1
+        if entered is not None:
+            trouble = _settle_sync(context, step, hooks, entered, step.duration)
+            if trouble is not None:
+                raise trouble
+            continue
+        for hook in after:
+            try:
+                if (result := hook(context, step)) is not None:
+                    _refuse_async_hook(hook, result)
+            except BaseException as own:
+                rest = hooks._replace(after=after[after.index(hook) + 1 :])
+                trouble = _settle_sync(context, step, rest, None, step.duration, (own, hook))
+                if trouble is not None:
+                    raise trouble
 
 
 def _settle_sync(
-    run: _Run, step: StepExecutionInfo, entered: _Entered, error: BaseException | None
+    context: StoryExecutionContext,
+    step: StepExecutionInfo,
+    hooks: Hooks,
+    entered: _Entered | None,
+    fact: float | Failure,
+    noted: tuple[BaseException, Callback] | None = None,
 ) -> BaseException | None:
-    ending = run.end_step(step, error)
-    for hook in run.hooks_after(error):
+    ending = _end_step(context, step, fact, noted)
+    for hook in _hooks_after(hooks, ending.error):
         try:
-            _refuse_async_hook(hook, hook(run.context, step))
+            _refuse_async_hook(hook, hook(context, step))
         except BaseException as own:
             ending.note(own, hook)
             ending.restore()
-    ending.leave(entered)
+    ending.leave(entered or [])
     return ending.trouble
 
 
-async def _run_async_hooked(run: _Run) -> None:
-    run.start()
+def _end_step(
+    context: StoryExecutionContext,
+    step: StepExecutionInfo,
+    fact: float | Failure,
+    noted: tuple[BaseException, Callback] | None,
+) -> _Ending:
+    context._facts[step.step_index] = fact
+    ending = _Ending(context, fact.error if isinstance(fact, Failure) else None)
+    if noted is not None:
+        ending.note(*noted)
+    return ending
+
+
+def _hooks_after(hooks: Hooks, error: BaseException | None) -> tuple[Callback, ...]:
+    return hooks.error + hooks.after if isinstance(error, Exception) else hooks.after
+
+
+async def _run_async_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompanying) -> None:
+    context = StoryExecutionContext(story, state, plan.names)
+    hooks, is_idle = accompanying.of_this_run()
+    around: _Entered | None = None
+    if (place := _PLACE.get()) is not None:
+        _stand_under_step(context, place)
+    context.status = _RUNNING
+    token = _PLACE.set(None)
+    begun = perf_counter()
     try:
-        run.enter()
-        for step in run.context.steps:
-            await _step_async(run, step)
+        if hooks.around_story:
+            around = []
+            for hook in hooks.around_story:
+                around.append(_enter(hook, hook(context)))
+        steps = plan.steps_of(story)
+        if is_idle and not context._made:
+            done = await _async_steps_idly(context, steps, accompanying.all)
+            if done < len(steps):
+                await _async_steps(context, steps[done:], accompanying.all)
+        else:
+            await _async_steps(context, steps, accompanying.all if is_idle else hooks)
     except BaseException as error:
-        trouble = run.end(error)
+        trouble = _leave_story(context, begun, token, around, error)
         if trouble is not None:
             raise trouble from error
         raise
-    trouble = run.end(None)
+    trouble = _leave_story(context, begun, token, around, None)
     if trouble is not None:
         raise trouble
 
 
-async def _step_async(run: _Run, step: StepExecutionInfo) -> None:
-    context, entered = run.context, _Entered()
+async def _async_steps_idly(context: StoryExecutionContext, steps: _Steps, hooks: Hooks) -> int:
+    story, state, facts, clock = context.story, context.state, context._facts, perf_counter
+    context._put_off = hooks
+    before = clock()
     try:
-        run.start_step(step, entered)
-        for hook in run.hooks.before:
-            result = hook(context, step)
-            if result is not None and is_awaitable(result):
+        for name, function in steps:
+            _PLACE.set((context, len(facts)))
+            result = getattr(story, name)(state) if function is None else function(story, state)
+            if type(result) is CoroutineType or (result is not None and is_awaitable(result)):
                 await result
-        started = perf_counter()
+            now = clock()
+            if context._put_off is None:
+                break
+            facts.append(now - before)
+            before = now
+        else:
+            return len(steps)
+    except BaseException as error:
+        taken = clock() - before
+        step = context.steps[len(facts) - (context._put_off is None)]
+        trouble = await _settle_async(context, step, hooks, None, Failure(taken, _outcome(error), error))
+        if trouble is not None:
+            raise trouble from error
+        raise
+    step = context.steps[len(facts) - 1]
+    trouble = await _settle_async(context, step, hooks, None, now - before)
+    if trouble is not None:
+        raise trouble
+    return len(facts)
+
+
+async def _async_steps(context: StoryExecutionContext, steps: _Steps, hooks: Hooks) -> None:
+    story, state, facts, made, clock = context.story, context.state, context._facts, context._made, perf_counter
+    _, around_step, before, after, _ = hooks
+    index = len(facts)
+    for name, function in steps:
+        if index < len(made):  # somebody has looked at the steps already
+            step = made[index]
+        else:
+            step = StepExecutionInfo()
+            step.step_name = name
+            step.step_index = index
+            step._facts = facts
+            step._notes = None
+            made.append(step)
+        facts.append(None)
+        _PLACE.set((context, index))
+        entered: _Entered | None = None
+        started = 0.0
         try:
-            result = getattr(context.story, step.step_name)(context.state)
-            if result is not None and is_awaitable(result):
+            if around_step:
+                entered = []
+                for hook in around_step:
+                    entered.append(_enter(hook, hook(context, step)))
+            for hook in before:
+                if (result := hook(context, step)) is not None and is_awaitable(result):
+                    await result
+            started = clock()
+            result = getattr(story, name)(state) if function is None else function(story, state)
+            if type(result) is CoroutineType or (result is not None and is_awaitable(result)):
                 await result
-        finally:
-            step.duration = perf_counter() - started
-    except BaseException as error:
-        trouble = await _settle_async(run, step, entered, error)
-        if trouble is not None:
-            raise trouble from error
-        raise
-    trouble = await _settle_async(run, step, entered, None)
-    if trouble is not None:
-        raise trouble
+            facts[index] = clock() - started
+        except BaseException as error:
+            failure = Failure(clock() - started if started else 0.0, _outcome(error), error)
+            trouble = await _settle_async(context, step, hooks, entered, failure)
+            if trouble is not None:
+                raise trouble from error
+            raise
+        index += 1
+        if entered is not None:
+            trouble = await _settle_async(context, step, hooks, entered, step.duration)
+            if trouble is not None:
+                raise trouble
+            continue
+        for hook in after:
+            try:
+                if (result := hook(context, step)) is not None and is_awaitable(result):
+                    await result
+            except BaseException as own:
+                rest = hooks._replace(after=after[after.index(hook) + 1 :])
+                trouble = await _settle_async(context, step, rest, None, step.duration, (own, hook))
+                if trouble is not None:
+                    raise trouble
 
 
 async def _settle_async(
-    run: _Run, step: StepExecutionInfo, entered: _Entered, error: BaseException | None
+    context: StoryExecutionContext,
+    step: StepExecutionInfo,
+    hooks: Hooks,
+    entered: _Entered | None,
+    fact: float | Failure,
+    noted: tuple[BaseException, Callback] | None = None,
 ) -> BaseException | None:
-    ending = run.end_step(step, error)
-    for hook in run.hooks_after(error):
+    ending = _end_step(context, step, fact, noted)
+    for hook in _hooks_after(hooks, ending.error):
         try:
-            result = hook(run.context, step)
+            result = hook(context, step)
             if result is not None and is_awaitable(result):
                 if ending.closed:
                     _finish_without_waiting(hook, result)
@@ -383,7 +665,7 @@ async def _settle_async(
         except BaseException as own:
             ending.note(own, hook)
             ending.restore()
-    ending.leave(entered)
+    ending.leave(entered or [])
     return ending.trouble
 
 
