@@ -136,7 +136,7 @@ class StoryExecutionContext:
         duration: seconds from start to end, hooks included; 0.0 until it has ended.
     """
 
-    __slots__ = ("_facts", "_made", "_names", "_put_off", "duration", "state", "status", "story")
+    __slots__ = ("_facts", "_made", "_marks", "_names", "_put_off", "duration", "state", "status", "story")
 
     def __init__(self, story: object, state: Any, step_names: tuple[str, ...]) -> None:
         self.story: Final = story
@@ -146,7 +146,9 @@ class StoryExecutionContext:
         self._names: Final = step_names
         self._facts: Final[Facts] = []
         self._made: Final[list[StepExecutionInfo]] = []  # as far as somebody needed them
-        self._put_off: Hooks | None = None  # hooks that wait until somebody looks at the steps
+        # Where all hooks can wait until somebody looks at the steps: when the first began, and when each has ended.
+        self._marks: Final[list[float]] = []
+        self._put_off: Hooks | None = None
 
     @property
     def steps(self) -> tuple[StepExecutionInfo, ...]:
@@ -170,7 +172,8 @@ class StoryExecutionContext:
     def _catch_up(self, hooks: Hooks) -> None:
         """Call the hooks that were put off, as if somebody had looked from the beginning."""
         self._put_off = None
-        facts = self._facts
+        facts, marks = self._facts, tuple(self._marks)
+        facts += [ended - begun for begun, ended in zip(marks, marks[1:], strict=False)]
         if self.status is StepStatus.RUNNING and len(facts) < len(self._names):
             facts.append(None)
         self._make(len(facts))
@@ -178,6 +181,15 @@ class StoryExecutionContext:
             for hook in hooks.before if fact is None else hooks.before + hooks.after:
                 if is_put_off(hook):
                     hook(self, step)
+
+    def _ended_since(self) -> list[tuple[StepExecutionInfo, float]]:
+        """The steps that have ended since somebody looked, and how long they took."""
+        marks, facts = self._marks, self._facts
+        return [
+            (self.steps[index], marks[index + 1] - marks[index])
+            for index in range(len(marks) - 1)
+            if index >= len(facts) or facts[index] is None
+        ]
 
     @property
     def story_name(self) -> str:

@@ -39,14 +39,16 @@ class Plan:
     __slots__ = (
         "_cls",
         "_has_dict",
-        "_hooks",
-        "_seen",
         "_written",
+        "accompanying",
         "async_names",
         "by_name",
+        "is_async",
         "names",
+        "noting",
         "per_instance",
         "registries",
+        "seen",
         "steps",
     )
 
@@ -84,17 +86,19 @@ class Plan:
             ]
         )
         self._has_dict: Final = cls.__dictoffset__ != 0
-        self._seen: list[HookRegistry] | None = None
-        self._hooks: _Accompanying | None = None
-        self._written: dict[bool, Any] = {}
+        self.seen: list[HookRegistry] | None = None
+        self.accompanying: _Accompanying | None = None
+        self.is_async: Final = bool(self.async_names)
+        self._written: list[Any] = [None, None]
+        self.noting: list[Any] = [None, None]
 
-    def hooks(self) -> _Accompanying | None:
-        """What accompanies a run that starts now."""
-        if self._seen != self.registries:
-            seen = snapshot(self.registries)
-            hooks = collect(seen)
-            self._hooks, self._seen = None if hooks is None else _Accompanying(hooks), seen
-        return self._hooks
+    def look_for_hooks(self) -> _Accompanying | None:
+        """Find what accompanies a run that starts now; what was found stands as long as the registries are `seen`."""
+        seen = snapshot(self.registries)
+        hooks = collect(seen)
+        found = None if hooks is None else _Accompanying(hooks)
+        self.accompanying, self.seen = found, seen
+        return found
 
     def steps_of(self, story: Any) -> _Steps:
         """The names of the steps, each with its function, unless this instance may have something else of the name."""
@@ -104,23 +108,32 @@ class Plan:
 
     def written(self, any_async: bool) -> Any:
         """The steps written out as calls, in the colour of the story."""
-        made = self._written.get(any_async)
+        made = self._written[any_async]
         if made is None:
-            names = {f"hooks_{number}": registry for number, registry in enumerate(self.registries)}
-            made = self._written[any_async] = written_out(
-                self._cls.__qualname__,
-                self._cls.I.__places__,
-                any_async,
-                {*self.async_names, *self.per_instance},
-                {**names, "hooked": run, "settle": _refuse_awaitable, **_NAMES},
-            )
+            made = self._written[any_async] = self._write(any_async, noting=False)
             made.__ours__ = True
         return made
+
+    def write_noting(self, any_async: bool) -> Any:
+        """The same, noting how it goes on; kept in `noting`."""
+        made = self.noting[any_async] = self._write(any_async, noting=True)
+        return made
+
+    def _write(self, any_async: bool, *, noting: bool) -> Any:
+        async_names = {*self.async_names, *self.per_instance} if any_async else None
+        places = self._cls.I.__places__
+        return written_out(self._cls.__qualname__, places, _NAMES, async_names=async_names, noting=noting)
 
 
 _Steps: TypeAlias = "tuple[tuple[str, Callable[..., Any] | None], ...]"
 
-_NAMES: Final = {"FINISHED": FINISHED, "Coroutine": CoroutineType, "is_awaitable": is_awaitable}
+_NAMES: Final = {  # what the text that is written out uses
+    "FINISHED": FINISHED,
+    "Coroutine": CoroutineType,
+    "clock": perf_counter,
+    "is_awaitable": is_awaitable,
+    "settle": lambda *returned: _refuse_awaitable(*returned),  # noqa: PLW0108  # defined below
+}
 
 PREPARING: Final = Lock()
 """Held where a class is given its `__call__`, or loses it because it has changed."""
@@ -147,44 +160,41 @@ class _Accompanying:
 
     def of_this_run(self) -> tuple[Hooks, bool]:
         """The hooks, and whether no step needs to call any of them unless it fails."""
-        if self.idle is not None:
-            for wanted in self.conditions:
-                if wanted():
-                    break
-            else:
-                return self.idle, True
-        return self.all, False
+        if self.idle is None:
+            return self.all, False
+        for wanted in self.conditions:
+            if wanted():
+                return self.all, False
+        return self.idle, True
 
 
 def run(story: object, state: Any) -> Awaitable[None]:
     """Run a story: now, when all its steps are sync; else give the coroutine that will."""
-    cls = type(story)
-    plan = _plan(cls)
-    any_async = bool(plan.async_names) if not plan.per_instance else _decide(story, ())
-    accompanying = plan.hooks()
-    if accompanying is None:
-        if any(plan.registries):  # lists, though empty ones
-            return _run_async(story, state, plan.names) if any_async else _run_sync(story, state, plan.names)
-        written = plan.written(any_async)
-        if not plan.per_instance:
-            _put_in_place(cls, plan, written)
-        finished: Awaitable[None] = written(story, state)
-        return finished
-    if any_async:
-        coroutine: Any = _run_async_hooked(story, state, plan, accompanying)
-        # For the warning that it was never awaited: it should name the story and not the engine.
-        coroutine.__qualname__ = f"{cls.__qualname__}.__call__"
-        return cast("Awaitable[None]", coroutine)
-    if accompanying.async_hook is not None:
-        _refuse_async_story_hook(cls, *accompanying.async_hook)
-    return _run_sync_hooked(story, state, plan, accompanying)
+    cls: Any = type(story)
+    plan: Plan = cls.__story__.plan or _plan(cls)
+    any_async = plan.is_async if not plan.per_instance else _decide(story, ())
+    accompanying = plan.accompanying if plan.seen == plan.registries else plan.look_for_hooks()
+    if accompanying is not None:
+        if any_async:
+            coroutine: Any = _run_async_hooked(story, state, plan, accompanying)
+            # For the warning that it was never awaited: it should name the story and not the engine.
+            coroutine.__qualname__ = f"{cls.__qualname__}.__call__"
+            return cast("Awaitable[None]", coroutine)
+        if accompanying.async_hook is not None:
+            _refuse_async_story_hook(cls, *accompanying.async_hook)
+        return _run_sync_hooked(story, state, plan, accompanying)
+    written = plan.written(any_async)
+    if not plan.per_instance:
+        _put_in_place(cls, plan, written)
+    finished: Awaitable[None] = written(story, state)
+    return finished
 
 
 # What is known before the first step
 
 
 def _plan(cls: type[Any]) -> Plan:
-    declaration = cls.__dict__["__story__"]
+    declaration = cls.__story__
     plan: Plan | None = declaration.plan
     if plan is None:
         plan = declaration.plan = Plan(cls)  # of several threads the last one notes it; they find the same
@@ -196,10 +206,10 @@ def is_ours(call: object) -> bool:
     return isinstance(call, FunctionType) and getattr(call, "__ours__", False)
 
 
-def _put_in_place(cls: type[Any], plan: Plan, written: object) -> None:
+def _put_in_place(cls: Any, plan: Plan, written: object) -> None:
     """Let the steps written out be the `__call__` of their class, so that nothing stands between it and its caller."""
     with PREPARING:
-        if cls.__dict__["__story__"].plan is plan and is_ours(cls.__dict__.get("__call__")):
+        if cls.__story__.plan is plan and is_ours(cls.__dict__.get("__call__")) and not any(plan.registries):
             type.__setattr__(cls, "__call__", written)
 
 
@@ -210,7 +220,7 @@ def _decide(story: object, path: tuple[object, ...]) -> bool:
         through = " -> ".join(type(outer).__qualname__ for outer in (*path, story))
         raise StoryDefinitionError(f"{cls.__qualname__} reaches itself through its steps: {through}", cls.__name__)
     plan = _plan(cls)
-    any_async = bool(plan.async_names)
+    any_async = plan.is_async
     for name in plan.per_instance:
         step = as_step(cls, story, name)
         nested = _nested_story(step)
@@ -218,7 +228,7 @@ def _decide(story: object, path: tuple[object, ...]) -> bool:
             any_async = is_async(step) or any_async
         else:
             any_async = _decide(nested, (*path, story)) or is_async(type(nested).__call__) or any_async
-    accompanying = plan.hooks() if path and not any_async else None
+    accompanying = plan.look_for_hooks() if path and not any_async else None
     if accompanying is not None and accompanying.async_hook is not None:
         _refuse_async_story_hook(cls, *accompanying.async_hook)
     return any_async
@@ -241,25 +251,7 @@ def _name(callback: object) -> str:
     return getattr(callback, "__qualname__", None) or repr(callback)
 
 
-# Without hooks
-
-
-# The plain version, right in every case. `written.py` says why it is not what usually runs.
-
-
-def _run_sync(story: Any, state: Any, names: tuple[str, ...]) -> Awaitable[None]:
-    for name in names:
-        result = getattr(story, name)(state)
-        if result is not None:
-            _refuse_awaitable(story, name, result)
-    return FINISHED
-
-
-async def _run_async(story: Any, state: Any, names: tuple[str, ...]) -> None:
-    for name in names:
-        result = getattr(story, name)(state)
-        if result is not None and is_awaitable(result):
-            await result
+# Without hooks: see `written.py`
 
 
 def _refuse_awaitable(story: object, name: str, result: object) -> None:
@@ -378,26 +370,23 @@ def _leave_story(
 
 
 def _run_sync_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompanying) -> Awaitable[None]:
-    context = StoryExecutionContext(story, state, plan.names)
-    hooks, is_idle = accompanying.of_this_run()
     around: _Entered | None = None
+    context = StoryExecutionContext(story, state, plan.names)
     if (place := _PLACE.get()) is not None:
         _stand_under_step(context, place)
     context.status = _RUNNING
     token = _PLACE.set((context, None))  # a sync run goes on with its next step when nothing of the last one runs
+    hooks, is_idle = accompanying.of_this_run()
     begun = perf_counter()
     try:
         if hooks.around_story:
             around = []
             for hook in hooks.around_story:
                 around.append(_enter(hook, hook(context)))
-        steps = plan.steps_of(story)
-        if is_idle and not context._made:
-            done = _sync_steps_idly(context, steps, accompanying.all)
-            if done < len(steps):
-                _sync_steps(context, steps[done:], accompanying.all)
+        if is_idle:
+            _sync_steps_idly(context, plan, accompanying.all)
         else:
-            _sync_steps(context, steps, accompanying.all if is_idle else hooks)
+            _sync_steps(context, plan, hooks)
     except BaseException as error:
         trouble = _leave_story(context, begun, token, around, error)
         if trouble is not None:
@@ -409,42 +398,37 @@ def _run_sync_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompan
     return FINISHED
 
 
-def _sync_steps_idly(context: StoryExecutionContext, steps: _Steps, hooks: Hooks) -> int:
-    """Run the steps and note their times only; where somebody looks, stop, and say how many are done."""
-    story, state, facts, clock = context.story, context.state, context._facts, perf_counter
+def _sync_steps_idly(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
+    """Run the steps and only note when each has ended; from where somebody looks, go on step by step."""
+    if context._made:  # an `around_story` hook has looked already
+        return _sync_steps(context, plan, hooks)
     context._put_off = hooks
-    before = clock()
+    marks = context._marks
+    steps = plan.noting[False] or plan.write_noting(False)
+    marks.append(perf_counter())
     try:
-        for name, function in steps:
-            result = getattr(story, name)(state) if function is None else function(story, state)
-            if result is not None:
-                _refuse_awaitable(story, name, result)
-            now = clock()
-            if context._put_off is None:
-                break
-            facts.append(now - before)
-            before = now
-        else:
-            return len(steps)
+        steps(context.story, context.state, marks.append, context._made, _PLACE.set, context)
     except BaseException as error:
-        taken = clock() - before
-        step = context.steps[len(facts) - (context._put_off is None)]
+        taken = perf_counter() - marks[-1]
+        step = context.steps[len(marks) - 1]
         trouble = _settle_sync(context, step, hooks, None, Failure(taken, _outcome(error), error))
         if trouble is not None:
             raise trouble from error
         raise
-    step = context.steps[len(facts) - 1]
-    trouble = _settle_sync(context, step, hooks, None, now - before)
-    if trouble is not None:
-        raise trouble
-    return len(facts)
+    if not context._made:
+        return None
+    for step, duration in context._ended_since():
+        trouble = _settle_sync(context, step, hooks, None, duration)
+        if trouble is not None:
+            raise trouble
+    return _sync_steps(context, plan, hooks)
 
 
-def _sync_steps(context: StoryExecutionContext, steps: _Steps, hooks: Hooks) -> None:
+def _sync_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
     story, state, facts, made, clock = context.story, context.state, context._facts, context._made, perf_counter
     _, around_step, before, after, _ = hooks
     index = len(facts)
-    for name, function in steps:
+    for name, function in plan.steps_of(story)[index:]:
         if index < len(made):  # somebody has looked at the steps already
             step = made[index]
         else:
@@ -518,7 +502,11 @@ def _end_step(
     fact: float | Failure,
     noted: tuple[BaseException, Callback] | None,
 ) -> _Ending:
-    context._facts[step.step_index] = fact
+    facts = context._facts
+    if step.step_index == len(facts):
+        facts.append(fact)
+    else:
+        facts[step.step_index] = fact
     ending = _Ending(context, fact.error if isinstance(fact, Failure) else None)
     if noted is not None:
         ending.note(*noted)
@@ -530,26 +518,23 @@ def _hooks_after(hooks: Hooks, error: BaseException | None) -> tuple[Callback, .
 
 
 async def _run_async_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompanying) -> None:
-    context = StoryExecutionContext(story, state, plan.names)
-    hooks, is_idle = accompanying.of_this_run()
     around: _Entered | None = None
+    context = StoryExecutionContext(story, state, plan.names)
     if (place := _PLACE.get()) is not None:
         _stand_under_step(context, place)
     context.status = _RUNNING
     token = _PLACE.set(None)
+    hooks, is_idle = accompanying.of_this_run()
     begun = perf_counter()
     try:
         if hooks.around_story:
             around = []
             for hook in hooks.around_story:
                 around.append(_enter(hook, hook(context)))
-        steps = plan.steps_of(story)
-        if is_idle and not context._made:
-            done = await _async_steps_idly(context, steps, accompanying.all)
-            if done < len(steps):
-                await _async_steps(context, steps[done:], accompanying.all)
+        if is_idle:
+            await _async_steps_idly(context, plan, accompanying.all)
         else:
-            await _async_steps(context, steps, accompanying.all if is_idle else hooks)
+            await _async_steps(context, plan, hooks)
     except BaseException as error:
         trouble = _leave_story(context, begun, token, around, error)
         if trouble is not None:
@@ -560,42 +545,36 @@ async def _run_async_hooked(story: Any, state: Any, plan: Plan, accompanying: _A
         raise trouble
 
 
-async def _async_steps_idly(context: StoryExecutionContext, steps: _Steps, hooks: Hooks) -> int:
-    story, state, facts, clock = context.story, context.state, context._facts, perf_counter
+async def _async_steps_idly(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
+    if context._made:  # an `around_story` hook has looked already
+        return await _async_steps(context, plan, hooks)
     context._put_off = hooks
-    before = clock()
+    marks = context._marks
+    steps = plan.noting[True] or plan.write_noting(True)
+    marks.append(perf_counter())
     try:
-        for name, function in steps:
-            _PLACE.set((context, len(facts)))
-            result = getattr(story, name)(state) if function is None else function(story, state)
-            if type(result) is CoroutineType or (result is not None and is_awaitable(result)):
-                await result
-            now = clock()
-            if context._put_off is None:
-                break
-            facts.append(now - before)
-            before = now
-        else:
-            return len(steps)
+        await steps(context.story, context.state, marks.append, context._made, _PLACE.set, context)
     except BaseException as error:
-        taken = clock() - before
-        step = context.steps[len(facts) - (context._put_off is None)]
+        taken = perf_counter() - marks[-1]
+        step = context.steps[len(marks) - 1]
         trouble = await _settle_async(context, step, hooks, None, Failure(taken, _outcome(error), error))
         if trouble is not None:
             raise trouble from error
         raise
-    step = context.steps[len(facts) - 1]
-    trouble = await _settle_async(context, step, hooks, None, now - before)
-    if trouble is not None:
-        raise trouble
-    return len(facts)
+    if not context._made:
+        return None
+    for step, duration in context._ended_since():
+        trouble = await _settle_async(context, step, hooks, None, duration)
+        if trouble is not None:
+            raise trouble
+    return await _async_steps(context, plan, hooks)
 
 
-async def _async_steps(context: StoryExecutionContext, steps: _Steps, hooks: Hooks) -> None:
+async def _async_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
     story, state, facts, made, clock = context.story, context.state, context._facts, context._made, perf_counter
     _, around_step, before, after, _ = hooks
     index = len(facts)
-    for name, function in steps:
+    for name, function in plan.steps_of(story)[index:]:
         if index < len(made):  # somebody has looked at the steps already
             step = made[index]
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 from dddkit._colour import is_async
@@ -62,8 +63,7 @@ alike; they see the exception at their `yield`, cannot swallow it, and always ge
 _LOGGER: Final = logging.getLogger("dddkit.stories.story")
 
 
-def _debug_is_on() -> bool:
-    return _LOGGER.isEnabledFor(logging.DEBUG)
+_debug_is_on: Final[Callable[[], bool]] = partial(_LOGGER.isEnabledFor, logging.DEBUG)
 
 
 class StatusTracker:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock
 from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+
+from typing_extensions import Self
 
 __all__ = [
     "Callback",
     "HookRegistration",
     "HookRegistry",
     "Hooks",
+    "Registry",
     "add",
     "collect",
     "condition",
     "is_put_off",
-    "new_registry",
     "only_while",
     "put_off",
     "snapshot",
@@ -98,9 +99,42 @@ class HookRegistration:
         self.remove()
 
 
-def new_registry() -> HookRegistry:
-    """Give a registry with nothing in it: kind to list of callbacks."""
-    return defaultdict(list)
+class Registry(dict[str, "list[Callback]"]):
+    """A class's own hooks, kind to list of callbacks; tells its class when there may be some where there were none.
+
+    As long as it is empty the engine does not ask it at all.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listeners: Final[list[Callable[[], object]]] = []
+
+    def _changed(self) -> None:
+        for tell in tuple(self.listeners):
+            tell()
+
+    def __missing__(self, kind: str) -> list[Callback]:
+        self[kind] = callbacks = list[Callback]()
+        return callbacks
+
+    def __setitem__(self, kind: str, callbacks: list[Callback]) -> None:
+        super().__setitem__(kind, callbacks)
+        self._changed()
+
+    def setdefault(self, kind: str, default: list[Callback] | None = None) -> list[Callback]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # without a list it would hold None
+        return self[kind] if kind in self or default is None else self._put(kind, default)
+
+    def _put(self, kind: str, callbacks: list[Callback]) -> list[Callback]:
+        self[kind] = callbacks
+        return callbacks
+
+    def update(self, *others: Any, **more: Any) -> None:  # whatever a dict takes
+        super().update(*others, **more)
+        self._changed()
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]  # whatever a dict takes
+        self.update(other)
+        return self
 
 
 def add(registry: HookRegistry, callbacks: Mapping[str, list[Callback]]) -> HookRegistration:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from weakref import ref
 
 from typing_extensions import Protocol
 
@@ -12,7 +13,7 @@ from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories.context import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories.declaration import judge_class, supplies_names
 from dddkit.stories.execution import PREPARING, Plan, is_ours, run
-from dddkit.stories.registry import HookRegistration, HookRegistry, add, new_registry
+from dddkit.stories.registry import HookRegistration, HookRegistry, Registry, add
 from dddkit.stories.state import warn_of_shared_defaults
 from dddkit.stories.written import Listed
 
@@ -127,7 +128,7 @@ class StoryMeta(_Meta):
         else:
             _settle_steps(name, bases, namespace, first)
             declaration = Declaration(supplies_names(namespace), namespace.get("__classcell__"))
-            namespace["__step_hooks__"] = new_registry()
+            namespace["__step_hooks__"] = Registry()
         namespace["__story__"] = declaration
         made: Any = super().__new__(cls, name, bases, namespace, **kwargs)
         if isinstance(first, Declaration):
@@ -137,6 +138,7 @@ class StoryMeta(_Meta):
             warn_of_shared_defaults(name, namespace["State"], stacklevel=3)
         judge_class(made, tuple(made.I.__steps__))
         _settle_call(made)
+        _listen(made, namespace["__step_hooks__"])
         return made
 
     def __setattr__(cls, name: str, value: Any) -> None:
@@ -177,6 +179,28 @@ def _forget_plan(cls: type) -> None:
     children: list[type] = type.__subclasses__(cls)
     for child in children:
         _forget_plan(child)
+
+
+def _listen(cls: type, hooks: Registry) -> None:
+    """Let the class and its children look for hooks again when the registry may have some."""
+    weak = ref(cls)
+
+    def look_again() -> None:
+        changed = weak()
+        if changed is None:
+            hooks.listeners.remove(look_again)  # the first of two that `dataclass` has made
+        else:
+            with PREPARING:
+                _settle_calls(changed)
+
+    hooks.listeners.append(look_again)
+
+
+def _settle_calls(cls: type) -> None:
+    _settle_call(cls)
+    children: list[type] = type.__subclasses__(cls)
+    for child in children:
+        _settle_calls(child)
 
 
 def _settle_call(cls: type) -> None:

@@ -1,12 +1,11 @@
 """Writes a story's steps out as the calls that somebody would write by hand, and compiles them.
 
-A loop over the names, with a `getattr` for each, is right in every case, and stands in `execution.py`. It costs 2.5
-times the calls written one after the other: the interpreter keeps what it has learnt about a call (which class, which
-function) beside the instruction, and in a loop all the steps share one. So, at the first call of a class, the loop is
-unrolled into
+A loop over the names, with a `getattr` for each, is right in every case, and stands in `execution.py`. It costs two to
+three times the calls written one after the other: the interpreter keeps what it has learnt about a call (which class,
+which function) beside the instruction, and in a loop all the steps share one. So, at the first call of a class, the
+loop is unrolled into
 
     def __call__(self, state, /):
-        if hooks_0 or hooks_1: return hooked(self, state)
         if (result := self.reserve(state)) is not None: settle(self, "reserve", result)
         if (result := self.charge(state)) is not None: settle(self, "charge", result)
         return FINISHED
@@ -18,7 +17,7 @@ there a debugger stops.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from keyword import iskeyword
 from types import CodeType
 from typing import Any, Final, NamedTuple, cast
@@ -32,6 +31,7 @@ _ASYNC: Final = "if type(result := {call}) is Coroutine or (result is not None a
 _SYNC_IN_ASYNC: Final = "if (result := {call}) is not None and is_awaitable(result): await result"
 
 
+
 class Listed(NamedTuple):
     """Where a step is listed."""
 
@@ -41,41 +41,49 @@ class Listed(NamedTuple):
 
 
 def written_out(
-    story: str, listed: Sequence[Listed], is_async: bool, async_names: Collection[str], names: Mapping[str, object]
+    story: str,
+    listed: Sequence[Listed],
+    names: Mapping[str, object],
+    *,
+    async_names: Collection[str] | None,
+    noting: bool = False,
 ) -> Any:
-    """The `__call__` of a story.
+    """The steps of a story as one function.
 
     Args:
         story: its qualified name.
         listed: its steps.
-        is_async: whether it is a coroutine function.
-        async_names: the steps that are expected to return a coroutine; any may.
-        names: what the text uses: `hooked`, `settle`, ..., and the hook registries as `hooks_<number>`.
+        names: what the text uses: `settle` and the like.
+        async_names: the steps that are expected to return a coroutine, though any may; None for a sync story.
+        noting: whether it is the `__call__` of the story, or notes how it goes on, for a run with hooks.
     """
-    registries = " or ".join(name for name in names if name.startswith("hooks_")) or "False"
-    text = [
-        f"{'async ' * is_async}def __call__(self, state, /):",
-        f" if {registries}: return {'await ' * is_async}hooked(self, state)",
-    ]
-    for name, _, _ in listed:
+    is_async = async_names is not None
+    more = "note, looked, place, context" if noting else "/"
+    text = [f"{'async ' if is_async else ''}def __call__(self, state, {more}):"]
+    places = [listed[0]]
+    for index, step in enumerate(listed):
+        name = step.name
         call = f"self.{name}(state)" if name.isidentifier() and not iskeyword(name) else f"getattr(self, {name!r})(state)"
-        form = _SYNC if not is_async else _ASYNC if name in async_names else _SYNC_IN_ASYNC
-        text.append(" " + form.format(call=call, name=name))
-    if not is_async:
-        text.append(" return FINISHED")
+        form = _SYNC if async_names is None else _ASYNC if name in async_names else _SYNC_IN_ASYNC
+        lines = [form.format(call=call, name=name)]
+        if noting:
+            lines = [f"place((context, {index}))"] * is_async + lines + ["note(clock())", "if looked: return"]
+        text += lines
+        places += [step] * len(lines)
+    text.append(f"return {'None' if is_async or noting else 'FINISHED'}")
     namespace: dict[str, Any] = {**names, "__name__": __name__}
-    exec(_compiled("\n".join(text), listed), namespace)
+    exec(_compiled("\n ".join(text), places), namespace)
     made = namespace["__call__"]
     made.__qualname__ = f"{story}.__call__"
     return made
 
 
-def _compiled(text: str, listed: Sequence[Listed]) -> CodeType:
-    file, first = listed[0].file, listed[0].line
+def _compiled(text: str, places: Sequence[Listed]) -> CodeType:
+    file, first = places[0].file, places[0].line
     module: Any = compile(text, file, "exec", _ONLY_AST)
     [function] = module.body
     _move(function, first)
-    for statement, step in zip(function.body[1:], listed, strict=False):  # the last one returns
+    for statement, step in zip(function.body, places[1:], strict=False):  # the last one returns
         _move(statement, step.line if step.file == file else first)
     return cast("CodeType", compile(module, file, "exec"))
 
