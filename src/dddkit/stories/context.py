@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from types import NoneType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from dddkit.stories.registry import Hooks, is_put_off
@@ -32,6 +33,13 @@ class StepStatus(Enum):
 
     def __str__(self) -> str:
         return self.value
+
+    def __format__(self, spec: str) -> str:
+        return format(self._value_, spec)
+
+
+_PLAIN: Final = {str, int, float, bool, NoneType, StepStatus}  # cannot change without being another object
+_PENDING: Final = StepStatus.PENDING  # reading a member off an Enum is slow
 
 
 class Failure(NamedTuple):
@@ -109,7 +117,16 @@ class StepExecutionInfo:
         return made
 
     def __str__(self) -> str:
-        return self.template.format_map(_Shown(self))
+        notes = self._notes
+        if notes is None:
+            return f"    I.{self.step_name}"
+        # A log at DEBUG draws every step again and again, and most have not changed.
+        basis = notes.template, self.status, notes.meta
+        if notes.drawn_from != basis:
+            notes.drawn = notes.template.format_map(_Shown(self))
+            is_plain = all(type(value) in _PLAIN for value in notes.meta.values())
+            notes.drawn_from = (notes.template, self.status, notes.meta.copy()) if is_plain else None
+        return notes.drawn
 
     def __repr__(self) -> str:
         return f"<step {self.step_name} {self.status.name.lower()}>"
@@ -118,12 +135,14 @@ class StepExecutionInfo:
 class _Notes:
     """What others have added to a step."""
 
-    __slots__ = ("meta", "nested", "template")
+    __slots__ = ("drawn", "drawn_from", "meta", "nested", "template")
 
     def __init__(self) -> None:
         self.meta: dict[str, Any] = {}
         self.nested: list[StoryExecutionContext] = []
         self.template = _TEMPLATE
+        self.drawn = ""
+        self.drawn_from: tuple[str, StepStatus, dict[str, Any]] | None = None
 
 
 class StoryExecutionContext:
@@ -138,17 +157,17 @@ class StoryExecutionContext:
 
     __slots__ = ("_facts", "_made", "_marks", "_names", "_put_off", "duration", "state", "status", "story")
 
-    def __init__(self, story: object, state: Any, step_names: tuple[str, ...]) -> None:
-        self.story: Final = story
-        self.state: Final = state
-        self.status = StepStatus.PENDING
-        self.duration = 0.0
-        self._names: Final = step_names
-        self._facts: Final[Facts] = []
-        self._made: Final[list[StepExecutionInfo]] = []  # as far as somebody needed them
-        # Where all hooks can wait until somebody looks at the steps: when the first began, and when each has ended.
-        self._marks: Final[list[float]] = []
-        self._put_off: Hooks | None = None
+    # Set by `fact_sheet`: calling an `__init__` takes longer than all it would do.
+    story: Final[object]  # type: ignore[misc]  # there is no `__init__`
+    state: Final[Any]  # type: ignore[misc]
+    status: StepStatus
+    duration: float
+    _names: tuple[str, ...]
+    _facts: Facts
+    _made: list[StepExecutionInfo]  # as far as somebody needed them
+    # Where all hooks can wait until somebody looks at the steps: when the first began, and when each has ended.
+    _marks: list[float]
+    _put_off: Hooks | None
 
     @property
     def steps(self) -> tuple[StepExecutionInfo, ...]:
@@ -210,6 +229,22 @@ class StoryExecutionContext:
 
     def __repr__(self) -> str:
         return f"<run of {self.story_name} {self.status.name.lower()}>"
+
+
+def fact_sheet(story: object, state: Any, step_names: tuple[str, ...]) -> StoryExecutionContext:
+    """Begin the books of a run."""
+    made: Any = StoryExecutionContext()
+    made.story = story
+    made.state = state
+    made.status = _PENDING
+    made.duration = 0.0
+    made._names = step_names
+    made._facts = []
+    made._made = []
+    made._marks = []
+    made._put_off = None
+    context: StoryExecutionContext = made
+    return context
 
 
 class _Shown:

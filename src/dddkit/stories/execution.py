@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias, cast
 from dddkit._colour import dispose, is_async, is_awaitable
 from dddkit._finished import FINISHED
 from dddkit.exceptions import StoryDefinitionError
-from dddkit.stories.context import Failure, StepExecutionInfo, StepStatus, StoryExecutionContext
+from dddkit.stories.context import Failure, StepExecutionInfo, StepStatus, StoryExecutionContext, fact_sheet
 from dddkit.stories.declaration import as_step, is_method, look_up
 from dddkit.stories.registry import Callback, HookRegistry, Hooks, collect, condition, is_put_off, snapshot
 from dddkit.stories.written import written_out
@@ -47,6 +47,7 @@ class Plan:
         "names",
         "noting",
         "per_instance",
+        "qualname",
         "registries",
         "seen",
         "steps",
@@ -89,6 +90,7 @@ class Plan:
         self.seen: list[HookRegistry] | None = None
         self.accompanying: _Accompanying | None = None
         self.is_async: Final = bool(self.async_names)
+        self.qualname: Final = f"{cls.__qualname__}.__call__"
         self._written: list[Any] = [None, None]
         self.noting: list[Any] = [None, None]
 
@@ -111,7 +113,6 @@ class Plan:
         made = self._written[any_async]
         if made is None:
             made = self._written[any_async] = self._write(any_async, noting=False)
-            made.__ours__ = True
         return made
 
     def write_noting(self, any_async: bool) -> Any:
@@ -142,7 +143,7 @@ PREPARING: Final = Lock()
 class _Accompanying:
     """The hooks of a class, and which of them a run need not call."""
 
-    __slots__ = ("all", "async_hook", "conditions", "idle")
+    __slots__ = ("all", "async_hook", "can_wait", "conditions", "idle_around")
 
     def __init__(self, hooks: Hooks) -> None:
         self.all: Final = hooks
@@ -153,19 +154,10 @@ class _Accompanying:
         self.conditions: Final = tuple(
             {wanted for kind in hooks for hook in kind if (wanted := condition(hook)) is not None}
         )
-        active = Hooks(*(tuple(hook for hook in kind if condition(hook) is None) for kind in hooks))
-        waiting = all(is_put_off(hook) for hook in active.before + active.after)
-        self.idle: Final = active if waiting and not active.around_step else None
-        """What is left when no condition holds, if no step needs to call a hook then."""
-
-    def of_this_run(self) -> tuple[Hooks, bool]:
-        """The hooks, and whether no step needs to call any of them unless it fails."""
-        if self.idle is None:
-            return self.all, False
-        for wanted in self.conditions:
-            if wanted():
-                return self.all, False
-        return self.idle, True
+        idle = Hooks(*(tuple(hook for hook in kind if condition(hook) is None) for kind in hooks))
+        self.idle_around: Final = idle.around_story
+        self.can_wait: Final = not idle.around_step and all(is_put_off(hook) for hook in idle.before + idle.after)
+        """Whether, when no condition holds, no step needs to call a hook unless it fails."""
 
 
 def run(story: object, state: Any) -> Awaitable[None]:
@@ -178,16 +170,30 @@ def run(story: object, state: Any) -> Awaitable[None]:
         if any_async:
             coroutine: Any = _run_async_hooked(story, state, plan, accompanying)
             # For the warning that it was never awaited: it should name the story and not the engine.
-            coroutine.__qualname__ = f"{cls.__qualname__}.__call__"
+            coroutine.__qualname__ = plan.qualname
             return cast("Awaitable[None]", coroutine)
         if accompanying.async_hook is not None:
             _refuse_async_story_hook(cls, *accompanying.async_hook)
+        if not plan.per_instance:
+            _put_in_place(cls, plan, _with_hooks(plan), asks_for_hooks=True)
         return _run_sync_hooked(story, state, plan, accompanying)
     written = plan.written(any_async)
     if not plan.per_instance:
-        _put_in_place(cls, plan, written)
+        _put_in_place(cls, plan, written, asks_for_hooks=False)
     finished: Awaitable[None] = written(story, state)
     return finished
+
+
+def _with_hooks(plan: Plan) -> Callable[[object, Any], Awaitable[None]]:
+    """The `__call__` of a sync story that has hooks: the usual case of `run`, without finding out whether it is."""
+
+    def __call__(self: object, state: Any, /) -> Awaitable[None]:  # noqa: N807
+        if plan.seen == plan.registries and plan.accompanying is not None:
+            return _run_sync_hooked(self, state, plan, plan.accompanying)
+        return run(self, state)
+
+    __call__.__qualname__ = plan.qualname
+    return __call__
 
 
 # What is known before the first step
@@ -206,10 +212,12 @@ def is_ours(call: object) -> bool:
     return isinstance(call, FunctionType) and getattr(call, "__ours__", False)
 
 
-def _put_in_place(cls: Any, plan: Plan, written: object) -> None:
+def _put_in_place(cls: Any, plan: Plan, written: Any, *, asks_for_hooks: bool) -> None:
     """Let the steps written out be the `__call__` of their class, so that nothing stands between it and its caller."""
     with PREPARING:
-        if cls.__story__.plan is plan and is_ours(cls.__dict__.get("__call__")) and not any(plan.registries):
+        may_stay = asks_for_hooks or not any(plan.registries)  # somebody may have added some meanwhile
+        if may_stay and cls.__story__.plan is plan and is_ours(cls.__dict__.get("__call__")):
+            written.__ours__ = True
             type.__setattr__(cls, "__call__", written)
 
 
@@ -370,21 +378,37 @@ def _leave_story(
 
 
 def _run_sync_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompanying) -> Awaitable[None]:
-    around: _Entered | None = None
-    context = StoryExecutionContext(story, state, plan.names)
+    context = fact_sheet(story, state, plan.names)
     if (place := _PLACE.get()) is not None:
         _stand_under_step(context, place)
     context.status = _RUNNING
     token = _PLACE.set((context, None))  # a sync run goes on with its next step when nothing of the last one runs
-    hooks, is_idle = accompanying.of_this_run()
+    hooks, around, is_idle = accompanying.all, None, True
+    for wanted in accompanying.conditions:
+        if wanted():
+            is_idle = False
+            break
     begun = perf_counter()
     try:
-        if hooks.around_story:
+        if around_story := accompanying.idle_around if is_idle else hooks.around_story:
             around = []
-            for hook in hooks.around_story:
+            for hook in around_story:
                 around.append(_enter(hook, hook(context)))
-        if is_idle:
-            _sync_steps_idly(context, plan, accompanying.all)
+        if is_idle and accompanying.can_wait and not context._made:
+            context._put_off = hooks
+            marks = context._marks
+            marks.append(perf_counter() if around else begun)
+            steps = plan.noting[False] or plan.write_noting(False)
+            try:
+                steps(story, state, marks.append, context._made, _PLACE.set, context)
+            except BaseException as error:
+                step, failure = _failed(context, error)
+                trouble = _settle_sync(context, step, hooks, None, failure)
+                if trouble is not None:
+                    raise trouble from error
+                raise
+            if context._made:
+                _go_on_sync(context, plan, hooks)
         else:
             _sync_steps(context, plan, hooks)
     except BaseException as error:
@@ -392,36 +416,24 @@ def _run_sync_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompan
         if trouble is not None:
             raise trouble from error
         raise
-    trouble = _leave_story(context, begun, token, around, None)
-    if trouble is not None:
-        raise trouble
+    if around is not None:
+        trouble = _leave_story(context, begun, token, around, None)
+        if trouble is not None:
+            raise trouble
+        return FINISHED
+    context.duration = perf_counter() - begun
+    context.status = _COMPLETED
+    _PLACE.reset(token)
     return FINISHED
 
 
-def _sync_steps_idly(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
-    """Run the steps and only note when each has ended; from where somebody looks, go on step by step."""
-    if context._made:  # an `around_story` hook has looked already
-        return _sync_steps(context, plan, hooks)
-    context._put_off = hooks
-    marks = context._marks
-    steps = plan.noting[False] or plan.write_noting(False)
-    marks.append(perf_counter())
-    try:
-        steps(context.story, context.state, marks.append, context._made, _PLACE.set, context)
-    except BaseException as error:
-        taken = perf_counter() - marks[-1]
-        step = context.steps[len(marks) - 1]
-        trouble = _settle_sync(context, step, hooks, None, Failure(taken, _outcome(error), error))
-        if trouble is not None:
-            raise trouble from error
-        raise
-    if not context._made:
-        return None
+def _go_on_sync(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
+    """Somebody has looked at the steps: go on step by step from there."""
     for step, duration in context._ended_since():
         trouble = _settle_sync(context, step, hooks, None, duration)
         if trouble is not None:
             raise trouble
-    return _sync_steps(context, plan, hooks)
+    _sync_steps(context, plan, hooks)
 
 
 def _sync_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
@@ -496,6 +508,12 @@ def _settle_sync(
     return ending.trouble
 
 
+def _failed(context: StoryExecutionContext, error: BaseException) -> tuple[StepExecutionInfo, Failure]:
+    """The step that has failed in a run that nobody has looked at."""
+    taken = perf_counter() - context._marks[-1]
+    return context.steps[len(context._marks) - 1], Failure(taken, _outcome(error), error)
+
+
 def _end_step(
     context: StoryExecutionContext,
     step: StepExecutionInfo,
@@ -518,21 +536,37 @@ def _hooks_after(hooks: Hooks, error: BaseException | None) -> tuple[Callback, .
 
 
 async def _run_async_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompanying) -> None:
-    around: _Entered | None = None
-    context = StoryExecutionContext(story, state, plan.names)
+    context = fact_sheet(story, state, plan.names)
     if (place := _PLACE.get()) is not None:
         _stand_under_step(context, place)
     context.status = _RUNNING
     token = _PLACE.set(None)
-    hooks, is_idle = accompanying.of_this_run()
+    hooks, around, is_idle = accompanying.all, None, True
+    for wanted in accompanying.conditions:
+        if wanted():
+            is_idle = False
+            break
     begun = perf_counter()
     try:
-        if hooks.around_story:
+        if around_story := accompanying.idle_around if is_idle else hooks.around_story:
             around = []
-            for hook in hooks.around_story:
+            for hook in around_story:
                 around.append(_enter(hook, hook(context)))
-        if is_idle:
-            await _async_steps_idly(context, plan, accompanying.all)
+        if is_idle and accompanying.can_wait and not context._made:
+            context._put_off = hooks
+            marks = context._marks
+            marks.append(perf_counter() if around else begun)
+            steps = plan.noting[True] or plan.write_noting(True)
+            try:
+                await steps(story, state, marks.append, context._made, _PLACE.set, context)
+            except BaseException as error:
+                step, failure = _failed(context, error)
+                trouble = await _settle_async(context, step, hooks, None, failure)
+                if trouble is not None:
+                    raise trouble from error
+                raise
+            if context._made:
+                await _go_on_async(context, plan, hooks)
         else:
             await _async_steps(context, plan, hooks)
     except BaseException as error:
@@ -545,29 +579,12 @@ async def _run_async_hooked(story: Any, state: Any, plan: Plan, accompanying: _A
         raise trouble
 
 
-async def _async_steps_idly(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
-    if context._made:  # an `around_story` hook has looked already
-        return await _async_steps(context, plan, hooks)
-    context._put_off = hooks
-    marks = context._marks
-    steps = plan.noting[True] or plan.write_noting(True)
-    marks.append(perf_counter())
-    try:
-        await steps(context.story, context.state, marks.append, context._made, _PLACE.set, context)
-    except BaseException as error:
-        taken = perf_counter() - marks[-1]
-        step = context.steps[len(marks) - 1]
-        trouble = await _settle_async(context, step, hooks, None, Failure(taken, _outcome(error), error))
-        if trouble is not None:
-            raise trouble from error
-        raise
-    if not context._made:
-        return None
+async def _go_on_async(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
     for step, duration in context._ended_since():
         trouble = await _settle_async(context, step, hooks, None, duration)
         if trouble is not None:
             raise trouble
-    return await _async_steps(context, plan, hooks)
+    await _async_steps(context, plan, hooks)
 
 
 async def _async_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
