@@ -55,4 +55,6 @@ def measured(contest: Contest, who: str) -> dict[str, Ratio]:
     if not names:
         return {}
     contenders = {name: contest.entries[name]() for name in names}
-    return compare(contest.limit(), contenders, **({"rounds": 31, "seconds": 0.02} if contest.slow else {}))
+    if contest.slow:
+        return compare(contest.limit(), contenders, rounds=31, seconds=0.02)
+    return compare(contest.limit(), contenders)

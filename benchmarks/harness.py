@@ -19,6 +19,7 @@ import gc
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import repeat
 from random import Random
 from statistics import median, quantiles
@@ -121,13 +122,10 @@ def _tidy() -> None:
     gc.freeze()
 
 
-_LOOP: asyncio.AbstractEventLoop | None = None
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
 
 
 def _driven(result: Any) -> float:
-    global _LOOP
-    if not inspect.iscoroutine(result):
-        return float(result)
-    if _LOOP is None:
-        _LOOP = asyncio.new_event_loop()
-    return float(_LOOP.run_until_complete(result))
+    return float(_loop().run_until_complete(result) if inspect.iscoroutine(result) else result)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 __all__ = ["FINISHED", "Finished"]
 
+
 @final
 class Finished:
     """The work was sync and is done; awaiting it gives None at once.

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import Enum
+from functools import lru_cache
+from itertools import pairwise
+from string import Formatter
 from types import NoneType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from dddkit.stories.registry import Hooks, is_put_off
 
@@ -38,6 +42,8 @@ class StepStatus(Enum):
         return format(self._value_, spec)
 
 
+_NAME: Final = None
+_META: Final = re.compile(r"meta\[([A-Za-z_]\w*)\]").fullmatch
 _PLAIN: Final = {str, int, float, bool, NoneType, StepStatus}  # cannot change without being another object
 _PENDING: Final = StepStatus.PENDING  # reading a member off an Enum is slow
 
@@ -66,10 +72,13 @@ class StepExecutionInfo:
     __slots__ = ("_facts", "_notes", "step_index", "step_name")
 
     # Set by whoever makes one (`fact_sheets`, the engine): calling an `__init__` would take longer than all the rest.
-    step_name: str
-    step_index: int
-    _facts: Facts
-    _notes: _Notes | None
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None:
+            self.step_name: Final[str] = ""
+            self.step_index: Final[int] = 0
+            self._facts: Final[Facts] = []
+            self._notes: _Notes | None = None
 
     @property
     def status(self) -> StepStatus:
@@ -120,12 +129,18 @@ class StepExecutionInfo:
         notes = self._notes
         if notes is None:
             return f"    I.{self.step_name}"
-        # A log at DEBUG draws every step again and again, and most have not changed.
-        basis = notes.template, self.status, notes.meta
-        if notes.drawn_from != basis:
-            notes.drawn = notes.template.format_map(_Shown(self))
-            is_plain = all(type(value) in _PLAIN for value in notes.meta.values())
-            notes.drawn_from = (notes.template, self.status, notes.meta.copy()) if is_plain else None
+        # A log at DEBUG draws every step again and again, and most have not changed since.
+        fact = self._facts[self.step_index] if self.step_index < len(self._facts) else _PENDING
+        drawn_from = notes.drawn_from
+        if (
+            drawn_from is None
+            or drawn_from[0] is not fact
+            or drawn_from[1] is not notes.template
+            or drawn_from[2] != notes.meta
+        ):
+            notes.drawn = _drawn(self, notes)
+            is_plain = _PLAIN.issuperset(map(type, notes.meta.values()))
+            notes.drawn_from = (fact, notes.template, notes.meta.copy()) if is_plain else None
         return notes.drawn
 
     def __repr__(self) -> str:
@@ -142,7 +157,39 @@ class _Notes:
         self.nested: list[StoryExecutionContext] = []
         self.template = _TEMPLATE
         self.drawn = ""
-        self.drawn_from: tuple[str, StepStatus, dict[str, Any]] | None = None
+        self.drawn_from: tuple[object, str, dict[str, Any]] | None = None
+
+
+def _drawn(step: StepExecutionInfo, notes: _Notes) -> str:
+    parts = _parts(notes.template)
+    if parts is None:
+        return notes.template.format_map(_Shown(step))
+    text = ""
+    for literal, key, spec in parts:
+        text += literal
+        if key is _NAME:
+            text += step.step_name
+        elif key in notes.meta:
+            text += format(notes.meta[key], spec)
+    return text
+
+
+@lru_cache
+def _parts(template: str) -> list[tuple[str, str | None, str]] | None:
+    """The template as literals, each with the key of the `meta` that follows; None where it names other facts."""
+    parts: list[tuple[str, str | None, str]] = []
+    for literal, field, spec, conversion in Formatter().parse(template):
+        if field is None:
+            parts.append((literal, "", ""))
+        elif conversion or "{" in (spec or ""):
+            return None
+        elif field == "step_name" and not spec:
+            parts.append((literal, _NAME, ""))
+        elif (key := _META(field)) is not None:
+            parts.append((literal, key[1], spec or ""))
+        else:
+            return None
+    return parts
 
 
 class StoryExecutionContext:
@@ -158,16 +205,19 @@ class StoryExecutionContext:
     __slots__ = ("_facts", "_made", "_marks", "_names", "_put_off", "duration", "state", "status", "story")
 
     # Set by `fact_sheet`: calling an `__init__` takes longer than all it would do.
-    story: Final[object]  # type: ignore[misc]  # there is no `__init__`
-    state: Final[Any]  # type: ignore[misc]
-    status: StepStatus
-    duration: float
-    _names: tuple[str, ...]
-    _facts: Facts
-    _made: list[StepExecutionInfo]  # as far as somebody needed them
-    # Where all hooks can wait until somebody looks at the steps: when the first began, and when each has ended.
-    _marks: list[float]
-    _put_off: Hooks | None
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None:
+            self.story: Final[object] = None
+            self.state: Final[Any] = None
+            self.status: StepStatus = _PENDING
+            self.duration: float = 0.0
+            self._names: Final[tuple[str, ...]] = ()
+            self._facts: Final[Facts] = []
+            self._made: Final[list[StepExecutionInfo]] = []  # as far as somebody needed them
+            # Where all hooks can wait until somebody looks at the steps: when the first began, when each has ended.
+            self._marks: Final[list[float]] = []
+            self._put_off: Hooks | None = None
 
     @property
     def steps(self) -> tuple[StepExecutionInfo, ...]:
@@ -181,7 +231,7 @@ class StoryExecutionContext:
         """Make so many of the fact sheets, unless they are there."""
         made, facts, names = self._made, self._facts, self._names
         for index in range(len(made), number):
-            step = StepExecutionInfo()
+            step: Any = StepExecutionInfo()
             step.step_name = names[index]
             step.step_index = index
             step._facts = facts
@@ -192,7 +242,7 @@ class StoryExecutionContext:
         """Call the hooks that were put off, as if somebody had looked from the beginning."""
         self._put_off = None
         facts, marks = self._facts, tuple(self._marks)
-        facts += [ended - begun for begun, ended in zip(marks, marks[1:], strict=False)]
+        facts += [ended - begun for begun, ended in pairwise(marks)]
         if self.status is StepStatus.RUNNING and len(facts) < len(self._names):
             facts.append(None)
         self._make(len(facts))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from threading import Lock
 from time import perf_counter
@@ -128,12 +129,11 @@ class Plan:
 
 _Steps: TypeAlias = "tuple[tuple[str, Callable[..., Any] | None], ...]"
 
-_NAMES: Final = {  # what the text that is written out uses
+_NAMES: Final[dict[str, object]] = {  # what the text that is written out uses
     "FINISHED": FINISHED,
     "Coroutine": CoroutineType,
     "clock": perf_counter,
     "is_awaitable": is_awaitable,
-    "settle": lambda *returned: _refuse_awaitable(*returned),  # noqa: PLW0108  # defined below
 }
 
 PREPARING: Final = Lock()
@@ -273,6 +273,8 @@ def _refuse_awaitable(story: object, name: str, result: object) -> None:
     )
 
 
+_NAMES["settle"] = _refuse_awaitable
+
 # With hooks
 
 _Entered = list[Generator[Any, Any, Any]]  # around hooks that stand at their yield, the outermost first
@@ -367,11 +369,13 @@ def _leave_story(
         ending.leave(around)
         trouble = ending.trouble
         context.status = _outcome(ending.passing)
-    try:
-        _PLACE.reset(token)
-    except ValueError:
-        pass  # the coroutine is closed from another context, which never saw our value
+    _leave_place(token)
     return trouble
+
+
+def _leave_place(token: Token[tuple[StoryExecutionContext, int | None] | None]) -> None:
+    with suppress(ValueError):  # the coroutine ends, or is closed, in another context, which never saw our value
+        _PLACE.reset(token)
 
 
 # The same twice, sync and async
@@ -383,7 +387,8 @@ def _run_sync_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompan
         _stand_under_step(context, place)
     context.status = _RUNNING
     token = _PLACE.set((context, None))  # a sync run goes on with its next step when nothing of the last one runs
-    hooks, around, is_idle = accompanying.all, None, True
+    hooks, is_idle = accompanying.all, True
+    around: _Entered | None = None
     for wanted in accompanying.conditions:
         if wanted():
             is_idle = False
@@ -441,6 +446,7 @@ def _sync_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> Non
     _, around_step, before, after, _ = hooks
     index = len(facts)
     for name, function in plan.steps_of(story)[index:]:
+        step: Any
         if index < len(made):  # somebody has looked at the steps already
             step = made[index]
         else:
@@ -478,15 +484,19 @@ def _sync_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> Non
             if trouble is not None:
                 raise trouble
             continue
+        noted: tuple[BaseException, Callback] | None = None
         for hook in after:
             try:
                 if (result := hook(context, step)) is not None:
                     _refuse_async_hook(hook, result)
             except BaseException as own:
-                rest = hooks._replace(after=after[after.index(hook) + 1 :])
-                trouble = _settle_sync(context, step, rest, None, step.duration, (own, hook))
-                if trouble is not None:
-                    raise trouble
+                noted = own, hook
+                break
+        if noted is not None:
+            rest = hooks._replace(after=after[after.index(noted[1]) + 1 :])
+            trouble = _settle_sync(context, step, rest, None, step.duration, noted)
+            if trouble is not None:
+                raise trouble
 
 
 def _settle_sync(
@@ -541,7 +551,8 @@ async def _run_async_hooked(story: Any, state: Any, plan: Plan, accompanying: _A
         _stand_under_step(context, place)
     context.status = _RUNNING
     token = _PLACE.set(None)
-    hooks, around, is_idle = accompanying.all, None, True
+    hooks, is_idle = accompanying.all, True
+    around: _Entered | None = None
     for wanted in accompanying.conditions:
         if wanted():
             is_idle = False
@@ -574,9 +585,14 @@ async def _run_async_hooked(story: Any, state: Any, plan: Plan, accompanying: _A
         if trouble is not None:
             raise trouble from error
         raise
-    trouble = _leave_story(context, begun, token, around, None)
-    if trouble is not None:
-        raise trouble
+    if around is not None:
+        trouble = _leave_story(context, begun, token, around, None)
+        if trouble is not None:
+            raise trouble
+        return
+    context.duration = perf_counter() - begun
+    context.status = _COMPLETED
+    _leave_place(token)
 
 
 async def _go_on_async(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
@@ -592,6 +608,7 @@ async def _async_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks)
     _, around_step, before, after, _ = hooks
     index = len(facts)
     for name, function in plan.steps_of(story)[index:]:
+        step: Any
         if index < len(made):  # somebody has looked at the steps already
             step = made[index]
         else:
@@ -630,15 +647,19 @@ async def _async_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks)
             if trouble is not None:
                 raise trouble
             continue
+        noted: tuple[BaseException, Callback] | None = None
         for hook in after:
             try:
                 if (result := hook(context, step)) is not None and is_awaitable(result):
                     await result
             except BaseException as own:
-                rest = hooks._replace(after=after[after.index(hook) + 1 :])
-                trouble = await _settle_async(context, step, rest, None, step.duration, (own, hook))
-                if trouble is not None:
-                    raise trouble
+                noted = own, hook
+                break
+        if noted is not None:
+            rest = hooks._replace(after=after[after.index(noted[1]) + 1 :])
+            trouble = await _settle_async(context, step, rest, None, step.duration, noted)
+            if trouble is not None:
+                raise trouble
 
 
 async def _settle_async(

@@ -84,9 +84,10 @@ class StatusTracker:
         self._show(step)
 
     def _show(self, step: StepExecutionInfo) -> None:
-        if "status" not in step.meta:
+        meta = step.meta
+        if "status" not in meta:
             step.template = step.template.replace("I.{step_name}", "{meta[status]}I.{step_name}", 1)
-        step.meta["status"] = step.status
+        meta["status"] = step.status
 
 
 class ExecutionTimeTracker:

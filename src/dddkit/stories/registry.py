@@ -121,12 +121,10 @@ class Registry(dict[str, "list[Callback]"]):
         super().__setitem__(kind, callbacks)
         self._changed()
 
-    def setdefault(self, kind: str, default: list[Callback] | None = None) -> list[Callback]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # without a list it would hold None
-        return self[kind] if kind in self or default is None else self._put(kind, default)
-
-    def _put(self, kind: str, callbacks: list[Callback]) -> list[Callback]:
-        self[kind] = callbacks
-        return callbacks
+    def setdefault(self, kind: str, default: list[Callback] | None = None) -> list[Callback]:
+        if kind not in self and default is not None:
+            self[kind] = default
+        return self[kind]
 
     def update(self, *others: Any, **more: Any) -> None:  # whatever a dict takes
         super().update(*others, **more)

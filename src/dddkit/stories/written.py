@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from keyword import iskeyword
 from types import CodeType
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 __all__ = ["Listed", "written_out"]
 
@@ -29,7 +29,6 @@ _ONLY_AST: Final = 0x400  # ast.PyCF_ONLY_AST; importing `ast` costs more than c
 _SYNC: Final = "if (result := {call}) is not None: settle(self, {name!r}, result)"
 _ASYNC: Final = "if type(result := {call}) is Coroutine or (result is not None and is_awaitable(result)): await result"
 _SYNC_IN_ASYNC: Final = "if (result := {call}) is not None and is_awaitable(result): await result"
-
 
 
 class Listed(NamedTuple):
@@ -63,7 +62,9 @@ def written_out(
     places = [listed[0]]
     for index, step in enumerate(listed):
         name = step.name
-        call = f"self.{name}(state)" if name.isidentifier() and not iskeyword(name) else f"getattr(self, {name!r})(state)"
+        call = (
+            f"self.{name}(state)" if name.isidentifier() and not iskeyword(name) else f"getattr(self, {name!r})(state)"
+        )
         form = _SYNC if async_names is None else _ASYNC if name in async_names else _SYNC_IN_ASYNC
         lines = [form.format(call=call, name=name)]
         if noting:
@@ -85,7 +86,7 @@ def _compiled(text: str, places: Sequence[Listed]) -> CodeType:
     _move(function, first)
     for statement, step in zip(function.body, places[1:], strict=False):  # the last one returns
         _move(statement, step.line if step.file == file else first)
-    return cast("CodeType", compile(module, file, "exec"))
+    return compile(module, file, "exec")
 
 
 def _move(node: Any, line: int) -> None:
@@ -94,7 +95,8 @@ def _move(node: Any, line: int) -> None:
         node.lineno = node.end_lineno = line
         node.col_offset = node.end_col_offset = 0
     for name in node._fields:
-        below = getattr(node, name, None)
-        for child in below if isinstance(below, list) else (below,):
+        below: Any = getattr(node, name, None)
+        children: Any = below if type(below) is list else [below]
+        for child in children:
             if hasattr(child, "_fields"):
                 _move(child, line)
