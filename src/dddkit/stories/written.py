@@ -96,7 +96,7 @@ def _move(node: Any, line: int) -> None:
         node.col_offset = node.end_col_offset = 0
     for name in node._fields:
         below: Any = getattr(node, name, None)
-        children: Any = below if type(below) is list else [below]
+        children: Any = below if type(below) in {list} else [below]
         for child in children:
             if hasattr(child, "_fields"):
                 _move(child, line)
