@@ -67,7 +67,7 @@ def by_class(subscriptions: int, *, is_async: bool = False) -> Entry:
     def made() -> Contender:
         broker = import_module("dddkit.dataclasses").EventBroker()
         for event_class in (*_others(subscriptions - 1), Happened):
-            broker.handle(event_class)(_handlers(1, is_async=is_async)[0])
+            broker.instance(event_class)(_handlers(1, is_async=is_async)[0])
         return Contender(f"{'await ' if is_async else ''}broker(event)", {"broker": broker, "event": Happened()})
 
     return made
@@ -77,7 +77,7 @@ def _fan_out(handlers: int) -> Entry:
     def made() -> Contender:
         broker = import_module("dddkit.dataclasses").EventBroker()
         for handler in _handlers(handlers):
-            broker.handle(Happened)(handler)
+            broker.instance(Happened)(handler)
         return Contender("broker(event)", {"broker": broker, "event": Happened()})
 
     return made
@@ -153,7 +153,7 @@ def _in_parallel(handlers: int) -> Entry:
             async def handle(event: object) -> None:
                 await asyncio.sleep(0)
 
-            broker.handle(Happened)(handle)
+            broker.instance(Happened)(handle)
         return Contender("await broker(event)", {"broker": broker, "event": Happened()})
 
     return made
