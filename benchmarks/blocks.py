@@ -79,15 +79,15 @@ def _classes() -> Any:
     module: Any = import_module("dddkit.dataclasses")
 
     @dataclass(frozen=True, kw_only=True)
-    class Added(module.AggregateEvent):  # type: ignore[name-defined,misc]  # ours or the predecessor's
+    class Added(module.AggregateEvent):  # type: ignore[misc]  # ours or the predecessor's
         item: int
 
     @dataclass(frozen=True, kw_only=True)
-    class Removed(module.AggregateEvent):  # type: ignore[name-defined,misc]
+    class Removed(module.AggregateEvent):  # type: ignore[misc]
         item: int
 
     @dataclass(kw_only=True)
-    class Basket(module.Aggregate):  # type: ignore[name-defined,misc]
+    class Basket(module.Aggregate):  # type: ignore[misc]
         basket_id: int
 
     return module, Added, Removed, Basket

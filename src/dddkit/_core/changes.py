@@ -266,7 +266,8 @@ def _maker(result_type: Any) -> Callable[[Iterable[Any]], Any]:
     """What makes a result of its values: as NamedTuple does, without its `__new__`, which takes twice as long."""
     maker = next(base for base in result_type.__mro__ if "__new__" in base.__dict__)
     if "_fields" in maker.__dict__:  # NamedTuple has written both
-        return partial(tuple.__new__, result_type)
+        make: Any = tuple.__new__
+        return partial(make, result_type)
     return lambda values: result_type(*values)
 
 
