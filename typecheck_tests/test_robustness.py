@@ -268,7 +268,7 @@ def _class(draw: st.DrawFn) -> str:
     decorators = draw(st.lists(st.sampled_from(_DECORATORS), max_size=2))
     bases = draw(st.lists(st.sampled_from(_BASES), max_size=3))
     keyword = draw(st.sampled_from(("", "", "", "metaclass=abc.ABCMeta", "metaclass=missing", "frozen=True", "key=1")))
-    lines = draw(st.lists(st.sampled_from(_LINES), min_size=1, max_size=9, unique=True))
+    lines: list[str] = [*draw(st.lists(st.sampled_from(_LINES), min_size=1, max_size=9, unique=True))]
     states = [statement for statement in lines if "State" in statement.split(":")[0].split("=")[0]]
     for redefined in states[1:]:  # mypy itself crashes at some of these
         lines.remove(redefined)
