@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all dashboards screenshots coverage lint format build clean
+.PHONY: help install demo test test-all test-mypy dashboards screenshots bench bench-check bench-install coverage lint format build clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: $(READY)  ## run all tests
 
 test-all:  ## run all tests on every supported Python found on this machine
 	@.ci/test-all
+
+test-mypy:  ## run the tests of the plugin on the oldest supported mypy and on the newest (MYPY="1.20.2 2.0.0": on these)
+	@.ci/test-mypy $(MYPY)
 
 dashboards: $(READY)  ## put every query of the dashboards to a Prometheus that scrapes the shop, and compare
 	@if .ci/prometheus; then $(BIN)/python -m tests.dashboards.check; fi
@@ -54,6 +57,21 @@ format: $(READY)  ## let ruff mend what it can
 build: $(READY)  ## build the wheel and the source distribution into dist/
 	@rm -rf dist
 	$(BIN)/python -m build
+
+# The targets are set for 3.13. Peers get environments of their own, .venv-bench-<name>.
+BENCH_PYTHON ?= $(or $(shell .ci/pythons | sed -n 's/^3\.13 //p'),$(PYTHON))
+BENCH_BIN := .venv-bench/bin
+
+bench: bench-install  ## measure against hand-written code and the peers; write benchmarks/RESULTS.md (minutes)
+	@$(BENCH_BIN)/python -m benchmarks
+	@$(BENCH_BIN)/python -m benchmarks.scaling
+
+bench-check: bench-install  ## fail where a target is missed by more than 15 %
+	@$(BENCH_BIN)/python -m benchmarks --check
+
+bench-install:
+	@$(MAKE) --no-print-directory install PYTHON="$(BENCH_PYTHON)" VENV=.venv-bench
+	@$(BENCH_BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --group bench
 
 clean:  ## remove environments, caches and built files
 	rm -rf .venv .venv-* dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov .grafana/screenshots/node_modules

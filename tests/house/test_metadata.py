@@ -23,7 +23,7 @@ def test_both_packages_have_the_version_of_the_distribution() -> None:
 def test_constraints_pin_every_development_tool() -> None:
     metadata = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     groups = metadata[metadata.index("[dependency-groups]") :].partition("\n\n")[0]
-    tools = set(re.findall(r'"([\w-]+)(?:\[[\w,-]+\])?"', groups)) - {"test", "lint"}
+    tools = set(re.findall(r'"([\w-]+)(?:\[[\w,-]+\])?"', groups)) - {"test", "lint", "checkers"}
     pinned = re.findall(
         r"^([\w-]+)==[\w.]+(?:;|$)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE
     )

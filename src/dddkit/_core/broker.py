@@ -273,8 +273,9 @@ class EventBroker:
         if plan.handlers is not None:
             return _await_all(None, plan.handlers, event)
         chosen = self._choose(plan, event)
-        if any(entry.is_async for entry in chosen):
-            return self._arun(chosen, event)
+        for entry in chosen:
+            if entry.is_async:
+                return self._arun(chosen, event)
         return self._run(chosen, event, refuse=False) or FINISHED
 
     def publish(self, event: object, /) -> None:

@@ -1,94 +1,228 @@
 """How a run goes: the order of steps and hooks, sync and async."""
 
+# pyright: reportPrivateUsage=false
+# The engine writes the facts of a run, which belong to `context.py`.
+
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
 from contextvars import ContextVar, Token
+from threading import Lock
 from time import perf_counter
-from types import GeneratorType, MethodType
-from typing import Any, Final, NamedTuple, cast
+from types import CoroutineType, FunctionType, GeneratorType, MethodType
+from typing import Any, Final, TypeAlias, cast
 
 from dddkit._colour import dispose, is_async, is_awaitable
 from dddkit._finished import FINISHED
 from dddkit.exceptions import StoryDefinitionError
-from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
+from dddkit.stories.context import Failure, StepExecutionInfo, StepStatus, StoryExecutionContext, fact_sheet
 from dddkit.stories.declaration import as_step, is_method, look_up
-from dddkit.stories.registry import Callback, HookRegistry, Hooks, collect
+from dddkit.stories.registry import Callback, HookRegistry, Hooks, collect, condition, is_put_off, snapshot
+from dddkit.stories.written import written_out
 
-__all__ = ["Plan", "run"]
+__all__ = ["PREPARING", "Plan", "is_ours", "run"]
 
-# The step of a story with hooks that is running here, so that a story inside it can be drawn under it.
-_STEP: Final[ContextVar[StepExecutionInfo | None]] = ContextVar("dddkit_step", default=None)
+# The run with hooks that goes on here, and the index of its step (None: whichever runs), so that a story inside the
+# step can be drawn under it.
+_PLACE: Final[ContextVar[tuple[StoryExecutionContext, int | None] | None]] = ContextVar("dddkit_step", default=None)
+
+_RUNNING: Final = StepStatus.RUNNING
+_COMPLETED: Final = StepStatus.COMPLETED
 
 _LOGGER: Final = logging.getLogger("dddkit.stories.hooks")
 
 
-class Plan(NamedTuple):
+class Plan:
     """What the first call of a class finds out for all of them."""
 
-    names: tuple[str, ...]
-    is_async: bool
-    """Whether a method among the steps is async."""
-    per_instance: tuple[str, ...]
-    """The steps that only an instance can show."""
-    registries: tuple[HookRegistry, ...]
-    """The hooks of the bases, then its own."""
+    __slots__ = (
+        "_cls",
+        "_has_dict",
+        "_written",
+        "accompanying",
+        "async_names",
+        "by_name",
+        "is_async",
+        "names",
+        "noting",
+        "per_instance",
+        "qualname",
+        "registries",
+        "seen",
+        "steps",
+    )
+
+    def __init__(self, cls: Any) -> None:
+        self._cls: Final = cls
+        self.names: Final[tuple[str, ...]] = tuple(cls.I.__steps__)
+        if not self.names:
+            raise StoryDefinitionError(
+                f"{cls.__qualname__} lists no steps, so calling it would do nothing; list them with I.name in its body",
+                cls.__name__,
+            )
+        functions: dict[str, Callable[..., Any] | None] = {}
+        for name in self.names:
+            found = look_up(cls, name)
+            # A mixin that is no story would not tell us when it is patched.
+            is_settled = found is not None and not found.by_instance and is_method(found.value)
+            if found is not None and is_settled and "__story__" in vars(found.owner):
+                functions[name] = found.value
+        self.async_names: Final = {
+            name for name, value in functions.items() if is_async(getattr(value, "__func__", value))
+        }
+        self.per_instance: Final = tuple([name for name in dict.fromkeys(self.names) if name not in functions])
+        """The steps that only an instance can show."""
+        self.registries: Final = [
+            base.__dict__["__step_hooks__"] for base in reversed(cls.__mro__) if "__step_hooks__" in base.__dict__
+        ]
+        """The hooks of the bases, then its own."""
+        self.by_name: Final[_Steps] = tuple([(name, None) for name in self.names])
+        # Plain functions are called as such, which saves making a bound method of each.
+        plain = cls.__getattribute__ is object.__getattribute__
+        self.steps: Final[_Steps] = tuple(
+            [
+                (name, value if plain and type(value := functions.get(name)) is FunctionType else None)
+                for name in self.names
+            ]
+        )
+        self._has_dict: Final = cls.__dictoffset__ != 0
+        self.seen: list[HookRegistry] | None = None
+        self.accompanying: _Accompanying | None = None
+        self.is_async: Final = bool(self.async_names)
+        self.qualname: Final = f"{cls.__qualname__}.__call__"
+        self._written: list[Any] = [None, None]
+        self.noting: list[Any] = [None, None]
+
+    def look_for_hooks(self) -> _Accompanying | None:
+        """Find what accompanies a run that starts now; what was found stands as long as the registries are `seen`."""
+        seen = snapshot(self.registries)
+        hooks = collect(seen)
+        found = None if hooks is None else _Accompanying(hooks)
+        self.accompanying, self.seen = found, seen
+        return found
+
+    def steps_of(self, story: Any) -> _Steps:
+        """The names of the steps, each with its function, unless this instance may have something else of the name."""
+        if self._has_dict and not story.__dict__.keys().isdisjoint(self.names):
+            return self.by_name
+        return self.steps
+
+    def written(self, any_async: bool) -> Any:
+        """The steps written out as calls, in the colour of the story."""
+        made = self._written[any_async]
+        if made is None:
+            made = self._written[any_async] = self._write(any_async, noting=False)
+        return made
+
+    def write_noting(self, any_async: bool) -> Any:
+        """The same, noting how it goes on; kept in `noting`."""
+        made = self.noting[any_async] = self._write(any_async, noting=True)
+        return made
+
+    def _write(self, any_async: bool, *, noting: bool) -> Any:
+        async_names = {*self.async_names, *self.per_instance} if any_async else None
+        places = self._cls.I.__places__
+        return written_out(self._cls.__qualname__, places, _NAMES, async_names=async_names, noting=noting)
+
+
+_Steps: TypeAlias = "tuple[tuple[str, Callable[..., Any] | None], ...]"
+
+_NAMES: Final[dict[str, object]] = {  # what the text that is written out uses
+    "FINISHED": FINISHED,
+    "Coroutine": CoroutineType,
+    "clock": perf_counter,
+    "is_awaitable": is_awaitable,
+}
+
+PREPARING: Final = Lock()
+"""Held where a class is given its `__call__`, or loses it because it has changed."""
+
+
+class _Accompanying:
+    """The hooks of a class, and which of them a run need not call."""
+
+    __slots__ = ("all", "async_hook", "can_wait", "conditions", "idle_around")
+
+    def __init__(self, hooks: Hooks) -> None:
+        self.all: Final = hooks
+        self.async_hook: Final = next(
+            ((kind, hook) for kind in ("before", "after", "error") for hook in getattr(hooks, kind) if is_async(hook)),
+            None,
+        )
+        self.conditions: Final = tuple(
+            {wanted for kind in hooks for hook in kind if (wanted := condition(hook)) is not None}
+        )
+        idle = Hooks(*(tuple(hook for hook in kind if condition(hook) is None) for kind in hooks))
+        self.idle_around: Final = idle.around_story
+        self.can_wait: Final = not idle.around_step and all(is_put_off(hook) for hook in idle.before + idle.after)
+        """Whether, when no condition holds, no step needs to call a hook unless it fails."""
 
 
 def run(story: object, state: Any) -> Awaitable[None]:
     """Run a story: now, when all its steps are sync; else give the coroutine that will."""
-    any_async, hooks = _decide(story, ())
-    names = _plan(type(story)).names
-    if any_async:
-        coroutine: Any = (
-            _run_async(story, state, names) if hooks is None else _run_async_hooked(_Run(story, state, names, hooks))
-        )
-        # For the warning that it was never awaited: it should name the story and not the engine.
-        coroutine.__qualname__ = f"{type(story).__qualname__}.__call__"
-        return cast("Awaitable[None]", coroutine)
-    if hooks is None:
-        _run_sync(story, state, names)
-    else:
-        _run_sync_hooked(_Run(story, state, names, hooks))
-    return FINISHED
+    cls: Any = type(story)
+    plan: Plan = cls.__story__.plan or _plan(cls)
+    any_async = plan.is_async if not plan.per_instance else _decide(story, ())
+    accompanying = plan.accompanying if plan.seen == plan.registries else plan.look_for_hooks()
+    if accompanying is not None:
+        if any_async:
+            coroutine: Any = _run_async_hooked(story, state, plan, accompanying)
+            # For the warning that it was never awaited: it should name the story and not the engine.
+            coroutine.__qualname__ = plan.qualname
+            return cast("Awaitable[None]", coroutine)
+        if accompanying.async_hook is not None:
+            _refuse_async_story_hook(cls, *accompanying.async_hook)
+        if not plan.per_instance:
+            _put_in_place(cls, plan, _with_hooks(plan), asks_for_hooks=True)
+        return _run_sync_hooked(story, state, plan, accompanying)
+    written = plan.written(any_async)
+    if not plan.per_instance:
+        _put_in_place(cls, plan, written, asks_for_hooks=False)
+    finished: Awaitable[None] = written(story, state)
+    return finished
+
+
+def _with_hooks(plan: Plan) -> Callable[[object, Any], Awaitable[None]]:
+    """The `__call__` of a sync story that has hooks: the usual case of `run`, without finding out whether it is."""
+
+    def __call__(self: object, state: Any, /) -> Awaitable[None]:  # noqa: N807
+        if plan.seen == plan.registries and plan.accompanying is not None:
+            return _run_sync_hooked(self, state, plan, plan.accompanying)
+        return run(self, state)
+
+    __call__.__qualname__ = plan.qualname
+    return __call__
 
 
 # What is known before the first step
 
 
 def _plan(cls: type[Any]) -> Plan:
-    declaration = cls.__dict__["__story__"]
+    declaration = cls.__story__
     plan: Plan | None = declaration.plan
     if plan is None:
-        plan = declaration.plan = _prepare(cls)  # of several threads the last one notes it; they find the same
+        plan = declaration.plan = Plan(cls)  # of several threads the last one notes it; they find the same
     return plan
 
 
-def _prepare(cls: Any) -> Plan:
-    names = tuple(cls.I.__steps__)
-    if not names:
-        raise StoryDefinitionError(
-            f"{cls.__qualname__} lists no steps, so calling it would do nothing; list them with I.name in its body",
-            cls.__name__,
-        )
-    any_async = False
-    per_instance: list[str] = []
-    for name in dict.fromkeys(names):
-        found = look_up(cls, name)
-        if found is None or found.by_instance or not is_method(found.value) or "__story__" not in vars(found.owner):
-            per_instance.append(name)  # a mixin that is no story would not tell us when it is patched
-        else:
-            any_async = any_async or is_async(getattr(found.value, "__func__", found.value))
-    registries = tuple(
-        base.__dict__["__step_hooks__"] for base in reversed(cls.__mro__) if "__step_hooks__" in base.__dict__
-    )
-    return Plan(names, any_async, tuple(per_instance), registries)
+def is_ours(call: object) -> bool:
+    """Whether a class's `__call__` is the engine's: `Story.__call__`, or the steps written out."""
+    return isinstance(call, FunctionType) and getattr(call, "__ours__", False)
 
 
-def _decide(story: object, path: tuple[object, ...]) -> tuple[bool, Hooks | None]:
-    """Judge what only instances can show, this one and the stories nested in it: colour, missing steps, hooks."""
+def _put_in_place(cls: Any, plan: Plan, written: Any, *, asks_for_hooks: bool) -> None:
+    """Let the steps written out be the `__call__` of their class, so that nothing stands between it and its caller."""
+    with PREPARING:
+        may_stay = asks_for_hooks or not any(plan.registries)  # somebody may have added some meanwhile
+        if may_stay and cls.__story__.plan is plan and is_ours(cls.__dict__.get("__call__")):
+            written.__ours__ = True
+            type.__setattr__(cls, "__call__", written)
+
+
+def _decide(story: object, path: tuple[object, ...]) -> bool:
+    """Judge what only instances can show, this one and the stories nested in it: missing steps; whether it is async."""
     cls: type[Any] = type(story)
     if any(story is outer for outer in path):
         through = " -> ".join(type(outer).__qualname__ for outer in (*path, story))
@@ -101,17 +235,18 @@ def _decide(story: object, path: tuple[object, ...]) -> tuple[bool, Hooks | None
         if nested is None:
             any_async = is_async(step) or any_async
         else:
-            any_async = _decide(nested, (*path, story))[0] or is_async(type(nested).__call__) or any_async
-    hooks = collect(plan.registries)
-    if hooks is not None and not any_async:
-        for kind in ("before", "after", "error"):
-            for callback in getattr(hooks, kind):
-                if is_async(callback):
-                    raise TypeError(
-                        f"{cls.__qualname__}: the {kind} hook {_name(callback)} is async, but no step of the story is; "
-                        f"make the hook a plain function, or one step async"
-                    )
-    return any_async, hooks
+            any_async = _decide(nested, (*path, story)) or is_async(type(nested).__call__) or any_async
+    accompanying = plan.look_for_hooks() if path and not any_async else None
+    if accompanying is not None and accompanying.async_hook is not None:
+        _refuse_async_story_hook(cls, *accompanying.async_hook)
+    return any_async
+
+
+def _refuse_async_story_hook(cls: type, kind: str, hook: Callback) -> None:
+    raise TypeError(
+        f"{cls.__qualname__}: the {kind} hook {_name(hook)} is async, but no step of the story is; "
+        f"make the hook a plain function, or one step async"
+    )
 
 
 def _nested_story(step: object) -> Any:
@@ -124,24 +259,11 @@ def _name(callback: object) -> str:
     return getattr(callback, "__qualname__", None) or repr(callback)
 
 
-# Without hooks
-
-
-def _run_sync(story: Any, state: Any, names: tuple[str, ...]) -> None:
-    for name in names:
-        result = getattr(story, name)(state)
-        if result is not None:
-            _refuse_awaitable(story, name, result)
-
-
-async def _run_async(story: Any, state: Any, names: tuple[str, ...]) -> None:
-    for name in names:
-        result = getattr(story, name)(state)
-        if result is not None and is_awaitable(result):
-            await result
+# Without hooks: see `written.py`
 
 
 def _refuse_awaitable(story: object, name: str, result: object) -> None:
+    """What a step of a sync story may not return; None, FINISHED and all that cannot be awaited count as nothing."""
     if result is FINISHED or not is_awaitable(result):
         return
     dispose(result)
@@ -150,6 +272,8 @@ def _refuse_awaitable(story: object, name: str, result: object) -> None:
         f"sync: none of its steps is declared async; make it `async def {name}`"
     )
 
+
+_NAMES["settle"] = _refuse_awaitable
 
 # With hooks
 
@@ -214,167 +338,342 @@ class _Ending:
         )
 
 
-class _Run:
-    """One run with hooks: the bookkeeping that sync and async runs share."""
-
-    __slots__ = ("_around", "_outer", "_started", "context", "hooks")
-
-    _outer: Token[StepExecutionInfo | None]
-    _started: float
-
-    def __init__(self, story: object, state: Any, names: tuple[str, ...], hooks: Hooks) -> None:
-        self.context: Final = StoryExecutionContext(story, state, names)
-        self.hooks: Final = hooks
-        self._around: _Entered = []
-
-    def start(self) -> None:
-        outer = _STEP.get()
-        if outer is not None and outer.status is StepStatus.RUNNING:
-            outer.nested.append(self.context)
-        self.context.status = StepStatus.RUNNING
-        self._outer = _STEP.set(None)
-        self._started = perf_counter()
-
-    def enter(self) -> None:
-        for hook in self.hooks.around_story:
-            self._around.append(_enter(hook, hook(self.context)))
-
-    def start_step(self, step: StepExecutionInfo, entered: _Entered) -> None:
-        step.status = StepStatus.RUNNING
-        _STEP.set(step)
-        for hook in self.hooks.around_step:
-            entered.append(_enter(hook, hook(self.context, step)))
-
-    def end_step(self, step: StepExecutionInfo, error: BaseException | None) -> _Ending:
-        step.error = error
-        step.status = _outcome(error)
-        return _Ending(self.context, error)
-
-    def hooks_after(self, error: BaseException | None) -> tuple[Callback, ...]:
-        return self.hooks.error + self.hooks.after if isinstance(error, Exception) else self.hooks.after
-
-    def end(self, error: BaseException | None) -> BaseException | None:
-        """Close the books; what comes back is to be raised instead of `error`."""
-        self.context.status = _outcome(error)
-        self.context.duration = perf_counter() - self._started
-        ending = _Ending(self.context, error)
-        ending.leave(self._around)
-        self.context.status = _outcome(ending.passing)
-        with suppress(ValueError):  # the coroutine is closed from another context, which never saw our value
-            _STEP.reset(self._outer)
-        return ending.trouble
-
-
 def _outcome(error: BaseException | None) -> StepStatus:
     if error is None:
         return StepStatus.COMPLETED
     return StepStatus.FAILED if isinstance(error, Exception) else StepStatus.CANCELLED
 
 
+def _stand_under_step(context: StoryExecutionContext, place: tuple[StoryExecutionContext, int | None]) -> None:
+    """Let a run that starts inside a step be drawn under it; a task may have outlived the step that started it."""
+    outer, index = place
+    if outer.status is StepStatus.RUNNING:
+        for step in outer.steps:
+            if step.status is StepStatus.RUNNING and index in (None, step.step_index):
+                step.nested.append(context)
+
+
+def _leave_story(
+    context: StoryExecutionContext,
+    begun: float,
+    token: Token[tuple[StoryExecutionContext, int | None] | None],
+    around: _Entered | None,
+    error: BaseException | None,
+) -> BaseException | None:
+    """Close the books; what comes back is to be raised instead of `error`."""
+    context.status = _COMPLETED if error is None else _outcome(error)
+    context.duration = perf_counter() - begun
+    trouble: BaseException | None = None
+    if around:
+        ending = _Ending(context, error)
+        ending.leave(around)
+        trouble = ending.trouble
+        context.status = _outcome(ending.passing)
+    _leave_place(token)
+    return trouble
+
+
+def _leave_place(token: Token[tuple[StoryExecutionContext, int | None] | None]) -> None:
+    with suppress(ValueError):  # the coroutine ends, or is closed, in another context, which never saw our value
+        _PLACE.reset(token)
+
+
 # The same twice, sync and async
 
 
-def _run_sync_hooked(run: _Run) -> None:
-    run.start()
+def _run_sync_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompanying) -> Awaitable[None]:
+    context = fact_sheet(story, state, plan.names)
+    if (place := _PLACE.get()) is not None:
+        _stand_under_step(context, place)
+    context.status = _RUNNING
+    token = _PLACE.set((context, None))  # a sync run goes on with its next step when nothing of the last one runs
+    hooks, is_idle = accompanying.all, True
+    around: _Entered | None = None
+    for wanted in accompanying.conditions:
+        if wanted():
+            is_idle = False
+            break
+    begun = perf_counter()
     try:
-        run.enter()
-        for step in run.context.steps:
-            _step_sync(run, step)
+        if around_story := accompanying.idle_around if is_idle else hooks.around_story:
+            around = []
+            for hook in around_story:
+                around.append(_enter(hook, hook(context)))
+        if is_idle and accompanying.can_wait and not context._made:
+            context._put_off = hooks
+            marks = context._marks
+            marks.append(perf_counter() if around else begun)
+            steps = plan.noting[False] or plan.write_noting(False)
+            try:
+                steps(story, state, marks.append, context._made, _PLACE.set, context)
+            except BaseException as error:
+                step, failure = _failed(context, error)
+                trouble = _settle_sync(context, step, hooks, None, failure)
+                if trouble is not None:
+                    raise trouble from error
+                raise
+            if context._made:
+                _go_on_sync(context, plan, hooks)
+        else:
+            _sync_steps(context, plan, hooks)
     except BaseException as error:
-        trouble = run.end(error)
+        trouble = _leave_story(context, begun, token, around, error)
         if trouble is not None:
             raise trouble from error
         raise
-    trouble = run.end(None)
-    if trouble is not None:
-        raise trouble
+    if around is not None:
+        trouble = _leave_story(context, begun, token, around, None)
+        if trouble is not None:
+            raise trouble
+        return FINISHED
+    context.duration = perf_counter() - begun
+    context.status = _COMPLETED
+    _PLACE.reset(token)
+    return FINISHED
 
 
-def _step_sync(run: _Run, step: StepExecutionInfo) -> None:
-    context, entered = run.context, _Entered()
-    try:
-        run.start_step(step, entered)
-        for hook in run.hooks.before:
-            _refuse_async_hook(hook, hook(context, step))
-        started = perf_counter()
+def _go_on_sync(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
+    """Somebody has looked at the steps: go on step by step from there."""
+    for step, duration in context._ended_since():
+        trouble = _settle_sync(context, step, hooks, None, duration)
+        if trouble is not None:
+            raise trouble
+    _sync_steps(context, plan, hooks)
+
+
+def _sync_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
+    story, state, facts, made, clock = context.story, context.state, context._facts, context._made, perf_counter
+    _, around_step, before, after, _ = hooks
+    index = len(facts)
+    for name, function in plan.steps_of(story)[index:]:
+        step: Any
+        if index < len(made):  # somebody has looked at the steps already
+            step = made[index]
+        else:
+            step = StepExecutionInfo()
+            step.step_name = name
+            step.step_index = index
+            step._facts = facts
+            step._notes = None
+            made.append(step)
+        facts.append(None)
+        entered: _Entered | None = None
+        started = 0.0
         try:
-            result = getattr(context.story, step.step_name)(context.state)
+            if around_step:
+                entered = []
+                for hook in around_step:
+                    entered.append(_enter(hook, hook(context, step)))
+            for hook in before:
+                if (result := hook(context, step)) is not None:
+                    _refuse_async_hook(hook, result)
+            started = clock()
+            result = getattr(story, name)(state) if function is None else function(story, state)
             if result is not None:
-                _refuse_awaitable(context.story, step.step_name, result)
-        finally:
-            step.duration = perf_counter() - started
-    except BaseException as error:
-        trouble = _settle_sync(run, step, entered, error)
-        if trouble is not None:
-            raise trouble from error
-        raise
-    trouble = _settle_sync(run, step, entered, None)
-    if trouble is not None:
-        raise trouble
+                _refuse_awaitable(story, name, result)
+            facts[index] = clock() - started
+        except BaseException as error:
+            failure = Failure(clock() - started if started else 0.0, _outcome(error), error)
+            trouble = _settle_sync(context, step, hooks, entered, failure)
+            if trouble is not None:
+                raise trouble from error
+            raise
+        index += 1
+        if entered is not None:
+            trouble = _settle_sync(context, step, hooks, entered, step.duration)
+            if trouble is not None:
+                raise trouble
+            continue
+        noted: tuple[BaseException, Callback] | None = None
+        for hook in after:
+            try:
+                if (result := hook(context, step)) is not None:
+                    _refuse_async_hook(hook, result)
+            except BaseException as own:
+                noted = own, hook
+                break
+        if noted is not None:
+            rest = hooks._replace(after=after[after.index(noted[1]) + 1 :])
+            trouble = _settle_sync(context, step, rest, None, step.duration, noted)
+            if trouble is not None:
+                raise trouble
 
 
 def _settle_sync(
-    run: _Run, step: StepExecutionInfo, entered: _Entered, error: BaseException | None
+    context: StoryExecutionContext,
+    step: StepExecutionInfo,
+    hooks: Hooks,
+    entered: _Entered | None,
+    fact: float | Failure,
+    noted: tuple[BaseException, Callback] | None = None,
 ) -> BaseException | None:
-    ending = run.end_step(step, error)
-    for hook in run.hooks_after(error):
+    ending = _end_step(context, step, fact, noted)
+    for hook in _hooks_after(hooks, ending.error):
         try:
-            _refuse_async_hook(hook, hook(run.context, step))
+            _refuse_async_hook(hook, hook(context, step))
         except BaseException as own:
             ending.note(own, hook)
             ending.restore()
-    ending.leave(entered)
+    ending.leave(entered or [])
     return ending.trouble
 
 
-async def _run_async_hooked(run: _Run) -> None:
-    run.start()
+def _failed(context: StoryExecutionContext, error: BaseException) -> tuple[StepExecutionInfo, Failure]:
+    """The step that has failed in a run that nobody has looked at."""
+    taken = perf_counter() - context._marks[-1]
+    return context.steps[len(context._marks) - 1], Failure(taken, _outcome(error), error)
+
+
+def _end_step(
+    context: StoryExecutionContext,
+    step: StepExecutionInfo,
+    fact: float | Failure,
+    noted: tuple[BaseException, Callback] | None,
+) -> _Ending:
+    facts = context._facts
+    if step.step_index == len(facts):
+        facts.append(fact)
+    else:
+        facts[step.step_index] = fact
+    ending = _Ending(context, fact.error if isinstance(fact, Failure) else None)
+    if noted is not None:
+        ending.note(*noted)
+    return ending
+
+
+def _hooks_after(hooks: Hooks, error: BaseException | None) -> tuple[Callback, ...]:
+    return hooks.error + hooks.after if isinstance(error, Exception) else hooks.after
+
+
+async def _run_async_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompanying) -> None:
+    context = fact_sheet(story, state, plan.names)
+    if (place := _PLACE.get()) is not None:
+        _stand_under_step(context, place)
+    context.status = _RUNNING
+    token = _PLACE.set(None)
+    hooks, is_idle = accompanying.all, True
+    around: _Entered | None = None
+    for wanted in accompanying.conditions:
+        if wanted():
+            is_idle = False
+            break
+    begun = perf_counter()
     try:
-        run.enter()
-        for step in run.context.steps:
-            await _step_async(run, step)
+        if around_story := accompanying.idle_around if is_idle else hooks.around_story:
+            around = []
+            for hook in around_story:
+                around.append(_enter(hook, hook(context)))
+        if is_idle and accompanying.can_wait and not context._made:
+            context._put_off = hooks
+            marks = context._marks
+            marks.append(perf_counter() if around else begun)
+            steps = plan.noting[True] or plan.write_noting(True)
+            try:
+                await steps(story, state, marks.append, context._made, _PLACE.set, context)
+            except BaseException as error:
+                step, failure = _failed(context, error)
+                trouble = await _settle_async(context, step, hooks, None, failure)
+                if trouble is not None:
+                    raise trouble from error
+                raise
+            if context._made:
+                await _go_on_async(context, plan, hooks)
+        else:
+            await _async_steps(context, plan, hooks)
     except BaseException as error:
-        trouble = run.end(error)
+        trouble = _leave_story(context, begun, token, around, error)
         if trouble is not None:
             raise trouble from error
         raise
-    trouble = run.end(None)
-    if trouble is not None:
-        raise trouble
+    if around is not None:
+        trouble = _leave_story(context, begun, token, around, None)
+        if trouble is not None:
+            raise trouble
+        return
+    context.duration = perf_counter() - begun
+    context.status = _COMPLETED
+    _leave_place(token)
 
 
-async def _step_async(run: _Run, step: StepExecutionInfo) -> None:
-    context, entered = run.context, _Entered()
-    try:
-        run.start_step(step, entered)
-        for hook in run.hooks.before:
-            result = hook(context, step)
-            if result is not None and is_awaitable(result):
-                await result
-        started = perf_counter()
+async def _go_on_async(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
+    for step, duration in context._ended_since():
+        trouble = await _settle_async(context, step, hooks, None, duration)
+        if trouble is not None:
+            raise trouble
+    await _async_steps(context, plan, hooks)
+
+
+async def _async_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> None:
+    story, state, facts, made, clock = context.story, context.state, context._facts, context._made, perf_counter
+    _, around_step, before, after, _ = hooks
+    index = len(facts)
+    for name, function in plan.steps_of(story)[index:]:
+        step: Any
+        if index < len(made):  # somebody has looked at the steps already
+            step = made[index]
+        else:
+            step = StepExecutionInfo()
+            step.step_name = name
+            step.step_index = index
+            step._facts = facts
+            step._notes = None
+            made.append(step)
+        facts.append(None)
+        _PLACE.set((context, index))
+        entered: _Entered | None = None
+        started = 0.0
         try:
-            result = getattr(context.story, step.step_name)(context.state)
-            if result is not None and is_awaitable(result):
+            if around_step:
+                entered = []
+                for hook in around_step:
+                    entered.append(_enter(hook, hook(context, step)))
+            for hook in before:
+                if (result := hook(context, step)) is not None and is_awaitable(result):
+                    await result
+            started = clock()
+            result = getattr(story, name)(state) if function is None else function(story, state)
+            if type(result) is CoroutineType or (result is not None and is_awaitable(result)):
                 await result
-        finally:
-            step.duration = perf_counter() - started
-    except BaseException as error:
-        trouble = await _settle_async(run, step, entered, error)
-        if trouble is not None:
-            raise trouble from error
-        raise
-    trouble = await _settle_async(run, step, entered, None)
-    if trouble is not None:
-        raise trouble
+            facts[index] = clock() - started
+        except BaseException as error:
+            failure = Failure(clock() - started if started else 0.0, _outcome(error), error)
+            trouble = await _settle_async(context, step, hooks, entered, failure)
+            if trouble is not None:
+                raise trouble from error
+            raise
+        index += 1
+        if entered is not None:
+            trouble = await _settle_async(context, step, hooks, entered, step.duration)
+            if trouble is not None:
+                raise trouble
+            continue
+        noted: tuple[BaseException, Callback] | None = None
+        for hook in after:
+            try:
+                if (result := hook(context, step)) is not None and is_awaitable(result):
+                    await result
+            except BaseException as own:
+                noted = own, hook
+                break
+        if noted is not None:
+            rest = hooks._replace(after=after[after.index(noted[1]) + 1 :])
+            trouble = await _settle_async(context, step, rest, None, step.duration, noted)
+            if trouble is not None:
+                raise trouble
 
 
 async def _settle_async(
-    run: _Run, step: StepExecutionInfo, entered: _Entered, error: BaseException | None
+    context: StoryExecutionContext,
+    step: StepExecutionInfo,
+    hooks: Hooks,
+    entered: _Entered | None,
+    fact: float | Failure,
+    noted: tuple[BaseException, Callback] | None = None,
 ) -> BaseException | None:
-    ending = run.end_step(step, error)
-    for hook in run.hooks_after(error):
+    ending = _end_step(context, step, fact, noted)
+    for hook in _hooks_after(hooks, ending.error):
         try:
-            result = hook(run.context, step)
+            result = hook(context, step)
             if result is not None and is_awaitable(result):
                 if ending.closed:
                     _finish_without_waiting(hook, result)
@@ -383,7 +682,7 @@ async def _settle_async(
         except BaseException as own:
             ending.note(own, hook)
             ending.restore()
-    ending.leave(entered)
+    ending.leave(entered or [])
     return ending.trouble
 
 

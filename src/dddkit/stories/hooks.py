@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 from dddkit._colour import is_async
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
-from dddkit.stories.registry import Callback, HookRegistration, Hooks, add
+from dddkit.stories.registry import Callback, HookRegistration, Hooks, add, only_while, put_off
 from dddkit.stories.story import Story, StoryMeta
 
 __all__ = [
@@ -59,24 +60,34 @@ alike; they see the exception at their `yield`, cannot swallow it, and always ge
 """
 
 
+_LOGGER: Final = logging.getLogger("dddkit.stories.story")
+
+
+_debug_is_on: Final[Callable[[], bool]] = partial(_LOGGER.isEnabledFor, logging.DEBUG)
+
+
 class StatusTracker:
     """Shows in the execution tree how each step stands."""
 
     __slots__ = ()
 
+    @put_off
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         self._show(step)
 
+    @put_off
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         self._show(step)
 
+    @put_off
     def error(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         self._show(step)
 
     def _show(self, step: StepExecutionInfo) -> None:
-        if "status" not in step.meta:
+        meta = step.meta
+        if "status" not in meta:
             step.template = step.template.replace("I.{step_name}", "{meta[status]}I.{step_name}", 1)
-        step.meta["status"] = step.status
+        meta["status"] = step.status
 
 
 class ExecutionTimeTracker:
@@ -84,6 +95,7 @@ class ExecutionTimeTracker:
 
     __slots__ = ()
 
+    @put_off
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         if step.status is StepStatus.COMPLETED and "duration" not in step.meta:
             step.meta["duration"] = step.duration
@@ -94,11 +106,12 @@ class LoggingHook:
     """Writes the execution tree to the logger `dddkit.stories.story`.
 
     At DEBUG before each step and at the end of a run that did not fail; at ERROR, with the traceback, when a step
-    fails. Where the level is off, nothing is rendered.
+    fails. Where the level is off, nothing is rendered; whether DEBUG is on is asked when a run starts.
     """
 
     __slots__ = ()
 
+    @only_while(_debug_is_on)
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
         try:
             yield
@@ -106,6 +119,7 @@ class LoggingHook:
             if context.status is not StepStatus.FAILED:
                 self._debug(context)
 
+    @only_while(_debug_is_on)
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         self._debug(context)
 
@@ -114,12 +128,10 @@ class LoggingHook:
             _LOGGER.error("%s", str(context), exc_info=step.error)
 
     def _debug(self, context: StoryExecutionContext) -> None:
-        if _LOGGER.isEnabledFor(logging.DEBUG):
+        if _debug_is_on():
             # As text: a handler may format the record later, when the run has gone on.
             _LOGGER.debug("%s", str(context))
 
-
-_LOGGER: Final = logging.getLogger("dddkit.stories.story")
 
 _DEFAULT_HOOKS: Final[tuple[StoryHook, ...]] = (StatusTracker(), ExecutionTimeTracker(), LoggingHook())
 

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock
-from types import BuiltinMethodType, MethodType
-from typing import Any, Final, NamedTuple, TypeAlias
+from types import BuiltinMethodType, FunctionType, MethodType
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
-__all__ = ["Callback", "HookRegistration", "HookRegistry", "Hooks", "add", "collect", "new_registry"]
+from typing_extensions import Self
+
+__all__ = [
+    "Callback",
+    "HookRegistration",
+    "HookRegistry",
+    "Hooks",
+    "Registry",
+    "add",
+    "collect",
+    "condition",
+    "is_put_off",
+    "only_while",
+    "put_off",
+    "snapshot",
+]
 
 Callback: TypeAlias = Callable[..., Any]  # what a callback returns is None, an awaitable or a generator, by its kind
 HookRegistry: TypeAlias = dict[str, list[Callback]]
@@ -19,11 +33,44 @@ _CHANGING: Final = Lock()
 class Hooks(NamedTuple):
     """Everything that accompanies one run, in order."""
 
-    around_story: tuple[Callback, ...]
-    around_step: tuple[Callback, ...]
-    before: tuple[Callback, ...]
-    after: tuple[Callback, ...]
-    error: tuple[Callback, ...]
+    around_story: tuple[Callback, ...] = ()
+    around_step: tuple[Callback, ...] = ()
+    before: tuple[Callback, ...] = ()
+    after: tuple[Callback, ...] = ()
+    error: tuple[Callback, ...] = ()
+
+
+C = TypeVar("C", bound=Callback)
+
+
+def put_off(callback: C) -> C:
+    """Mark a hook that only copies a step's facts into its `meta` and `template`: it may wait until somebody looks."""
+    callback.__put_off__ = True  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]  # ours to read
+    return callback
+
+
+def only_while(listening: Callable[[], bool]) -> Callable[[C], C]:
+    """Mark a hook that does nothing in a run at whose start this is false, so that it need not be called."""
+
+    def mark(callback: C) -> C:
+        callback.__only_while__ = listening  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]  # ours to read
+        return callback
+
+    return mark
+
+
+def is_put_off(callback: Callback) -> bool:
+    return getattr(_function(callback), "__put_off__", False)
+
+
+def condition(callback: Callback) -> Callable[[], bool] | None:
+    return getattr(_function(callback), "__only_while__", None)
+
+
+def _function(callback: Callback) -> FunctionType | None:
+    """The function of a method; other callables carry no marks (a mock would say yes to any)."""
+    function = callback.__func__ if isinstance(callback, MethodType) else None
+    return function if isinstance(function, FunctionType) else None
 
 
 class HookRegistration:
@@ -40,8 +87,10 @@ class HookRegistration:
         with _CHANGING:
             while self._added:
                 kind, callback = self._added.pop()
-                kept = [other for other in self._registry[kind] if not _same(other, callback)]
-                self._registry[kind][:] = kept
+                callbacks = self._registry.get(kind, [])
+                callbacks[:] = [other for other in callbacks if not _same(other, callback)]
+                if not callbacks:  # a registry without hooks is empty: the engine asks no more of it
+                    self._registry.pop(kind, None)
 
     def __enter__(self) -> HookRegistration:
         return self
@@ -50,9 +99,40 @@ class HookRegistration:
         self.remove()
 
 
-def new_registry() -> HookRegistry:
-    """Give a registry with nothing in it: kind to list of callbacks."""
-    return defaultdict(list)
+class Registry(dict[str, "list[Callback]"]):
+    """A class's own hooks, kind to list of callbacks; tells its class when there may be some where there were none.
+
+    As long as it is empty the engine does not ask it at all.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listeners: Final[list[Callable[[], object]]] = []
+
+    def _changed(self) -> None:
+        for tell in tuple(self.listeners):
+            tell()
+
+    def __missing__(self, kind: str) -> list[Callback]:
+        self[kind] = callbacks = list[Callback]()
+        return callbacks
+
+    def __setitem__(self, kind: str, callbacks: list[Callback]) -> None:
+        super().__setitem__(kind, callbacks)
+        self._changed()
+
+    def setdefault(self, kind: str, default: list[Callback] | None = None) -> list[Callback]:
+        if kind not in self and default is not None:
+            self[kind] = default
+        return self[kind]
+
+    def update(self, *others: Any, **more: Any) -> None:  # whatever a dict takes
+        super().update(*others, **more)
+        self._changed()
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]  # whatever a dict takes
+        self.update(other)
+        return self
 
 
 def add(registry: HookRegistry, callbacks: Mapping[str, list[Callback]]) -> HookRegistration:
@@ -67,17 +147,21 @@ def add(registry: HookRegistry, callbacks: Mapping[str, list[Callback]]) -> Hook
     return HookRegistration(registry, added)
 
 
-def collect(registries: tuple[HookRegistry, ...]) -> Hooks | None:
+def snapshot(registries: Iterable[HookRegistry]) -> list[HookRegistry]:
+    """What the registries hold now; equal to them as long as nothing has been added or removed."""
+    return [{kind: list(callbacks) for kind, callbacks in list(registry.items())} for registry in registries]
+
+
+def collect(registries: Iterable[HookRegistry]) -> Hooks | None:
     """Merge the registries of a class and its bases, the bases' first; None when there is no hook at all."""
-    if not any(callbacks for registry in registries for callbacks in list(registry.values())):
-        return None
-    return Hooks(*(tuple(_merged(registries, kind)) for kind in Hooks._fields))
+    hooks = Hooks(*(tuple(_merged(registries, kind)) for kind in Hooks._fields))
+    return hooks if any(hooks) else None
 
 
-def _merged(registries: tuple[HookRegistry, ...], kind: str) -> Iterator[Callback]:
+def _merged(registries: Iterable[HookRegistry], kind: str) -> Iterator[Callback]:
     seen: list[Callback] = []
     for registry in registries:
-        for callback in tuple(registry.get(kind, ())):
+        for callback in registry.get(kind, ()):
             if not any(_same(callback, other) for other in seen):
                 seen.append(callback)
                 yield callback

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from weakref import ref
 
 from typing_extensions import Protocol
 
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories.context import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories.declaration import judge_class, supplies_names
-from dddkit.stories.execution import Plan, run
-from dddkit.stories.registry import HookRegistration, HookRegistry, add, new_registry
+from dddkit.stories.execution import PREPARING, Plan, is_ours, run
+from dddkit.stories.registry import HookRegistration, HookRegistry, Registry, add
 from dddkit.stories.state import warn_of_shared_defaults
+from dddkit.stories.written import Listed
 
 if TYPE_CHECKING:
     from abc import ABC
@@ -28,10 +31,10 @@ __all__ = ["I", "Story", "steps"]
 class StepList:
     """The steps of one story, in order: open in the body of the class, closed after it."""
 
-    __slots__ = ("__closed", "__names")
+    __slots__ = ("__closed", "__listed")
 
     def __init__(self) -> None:
-        self.__names: list[str] = []
+        self.__listed: list[Listed] = []
         self.__closed = False
 
     def __getattr__(self, name: str, /) -> Any:
@@ -39,25 +42,31 @@ class StepList:
         if name.startswith("_"):
             raise AttributeError(f"I.{name} lists no step: names of steps do not begin with an underscore")
         if not self.__closed:
-            self.__names.append(name)
-        elif name not in self.__names:
-            listed = ", ".join(f"I.{step}" for step in self.__names)
+            frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # as logging and warnings find their caller
+            self.__listed.append(Listed(name, frame.f_code.co_filename, frame.f_lineno))
+        elif name not in self.__steps__:
+            listed = ", ".join(f"I.{step}" for step in self.__steps__)
             raise AttributeError(f"I.{name} is no step of this story; it lists {listed or 'none'}")
         return name
 
     @property
     def __steps__(self) -> list[str]:
         """The names in order, in a list that is the caller's."""
-        return self.__names.copy()
+        return [step.name for step in self.__listed]
+
+    @property
+    def __places__(self) -> tuple[Listed, ...]:
+        """The steps, and the line of the class body that lists each."""
+        return tuple(self.__listed)
 
     def __close__(self) -> None:
         self.__closed = True
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self.__names]
+        return [*super().__dir__(), *self.__steps__]
 
     def __repr__(self) -> str:
-        return f"<steps: {', '.join(self.__names) or 'none'}>"
+        return f"<steps: {', '.join(self.__steps__) or 'none'}>"
 
 
 class _ImportedSteps(StepList):
@@ -119,7 +128,7 @@ class StoryMeta(_Meta):
         else:
             _settle_steps(name, bases, namespace, first)
             declaration = Declaration(supplies_names(namespace), namespace.get("__classcell__"))
-            namespace["__step_hooks__"] = new_registry()
+            namespace["__step_hooks__"] = Registry()
         namespace["__story__"] = declaration
         made: Any = super().__new__(cls, name, bases, namespace, **kwargs)
         if isinstance(first, Declaration):
@@ -128,6 +137,8 @@ class StoryMeta(_Meta):
         elif "State" in namespace:
             warn_of_shared_defaults(name, namespace["State"], stacklevel=3)
         judge_class(made, tuple(made.I.__steps__))
+        _settle_call(made)
+        _listen(made, namespace["__step_hooks__"])
         return made
 
     def __setattr__(cls, name: str, value: Any) -> None:
@@ -160,12 +171,49 @@ def _settle_steps(story: str, bases: tuple[type, ...], namespace: dict[str, Any]
 
 def _forget_plan(cls: type) -> None:
     """A class attribute has changed: what was prepared for the class and its children may be wrong."""
-    known: Declaration = cls.__dict__["__story__"]
-    # A new one, since another thread may be about to note in the old one what it has found before the change.
-    type.__setattr__(cls, "__story__", Declaration(known.supplies_names, known.cell))
+    with PREPARING:
+        known: Declaration = cls.__dict__["__story__"]
+        # A new one, since another thread may be about to note in the old one what it has found before the change.
+        type.__setattr__(cls, "__story__", Declaration(known.supplies_names, known.cell))
+        _settle_call(cls)
     children: list[type] = type.__subclasses__(cls)
     for child in children:
         _forget_plan(child)
+
+
+def _listen(cls: type, hooks: Registry) -> None:
+    """Let the class and its children look for hooks again when the registry may have some."""
+    weak = ref(cls)
+
+    def look_again() -> None:
+        changed = weak()
+        if changed is None:
+            hooks.listeners.remove(look_again)  # the first of two that `dataclass` has made
+        else:
+            with PREPARING:
+                _settle_calls(changed)
+
+    hooks.listeners.append(look_again)
+
+
+def _settle_calls(cls: type) -> None:
+    _settle_call(cls)
+    children: list[type] = type.__subclasses__(cls)
+    for child in children:
+        _settle_calls(child)
+
+
+def _settle_call(cls: type) -> None:
+    """Give a class an engine's `__call__` of its own, to be replaced by its steps written out; none beside a user's."""
+    own, *inherited = [base.__dict__.get("__call__") for base in cls.__mro__]
+    if own is not None and not is_ours(own):
+        return
+    nearest = next((call for call in inherited if call is not None), None)
+    if nearest is None or is_ours(nearest):
+        if own is not None or nearest is not None:
+            type.__setattr__(cls, "__call__", _FIRST_CALL)
+    elif own is not None:
+        type.__delattr__(cls, "__call__")
 
 
 if TYPE_CHECKING:
@@ -244,3 +292,7 @@ class Story(_Base):
         if not callable(callback):
             raise TypeError(f"{cls.__qualname__}: a {kind!r} hook is a callable, not {callback!r}")
         return add(cls.__step_hooks__, {kind: [callback]})
+
+
+_FIRST_CALL: Final[Any] = Story.__dict__["__call__"]
+_FIRST_CALL.__ours__ = True

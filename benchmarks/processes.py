@@ -1,0 +1,146 @@
+"""What only other processes can show: how long imports take, how long mypy takes with the plugin and without."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from benchmarks.contest import OURS, PREDECESSOR
+from benchmarks.harness import Ratio, ratio_of
+
+__all__ = ["IMPORTS", "Import", "cpu_seconds", "measured_import", "mypy_seconds", "stories_for_mypy"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """What an import costs over another one, in milliseconds of CPU time."""
+
+    key: str
+    what: str
+    must: float | None = None
+    stretch: float | None = None
+    over: str
+    statements: Mapping[str, str]
+
+
+IMPORTS: Final[list[Import]] = [
+    Import(
+        key="import-stories",
+        what="import dddkit.stories, net of a bare interpreter",
+        must=25,
+        stretch=3,
+        over="pass",
+        statements={
+            OURS: "import dddkit.stories",
+            PREDECESSOR: "import dddkit.stories",
+            "typing_extensions alone": "import typing_extensions",
+            "pyee": "import pyee",
+            "blinker": "import blinker",
+            "stories": "import stories",
+        },
+    ),
+    Import(
+        key="import-dataclasses",
+        what="import dddkit.dataclasses, net",
+        must=30,
+        stretch=24,
+        over="pass",
+        statements={OURS: "import dddkit.dataclasses", PREDECESSOR: "import dddkit.dataclasses"},
+    ),
+    Import(
+        key="import-pydantic",
+        what="import dddkit.pydantic, over pydantic itself",
+        must=25,
+        over="import pydantic\nclass Model(pydantic.BaseModel):\n    field: int",  # in use: it loads most of itself late
+        statements={OURS: "import dddkit.pydantic", PREDECESSOR: "import dddkit.pydantic"},
+    ),
+]
+
+
+def cpu_seconds(command: Sequence[str], **environment: str) -> float:
+    """The CPU time, of user and system, that a process takes."""
+    # Users have compiled files, whatever this machine says about writing them.
+    known = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**known, "PYTHONPYCACHEPREFIX": _compiled_files(), **environment},
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}")
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@cache
+def _compiled_files() -> str:
+    folder = tempfile.mkdtemp(prefix="benchmarks-")
+    atexit.register(shutil.rmtree, folder)
+    return folder
+
+
+def measured_import(contest: Import, name: str, *, rounds: int = 31) -> Ratio:
+    """Milliseconds over the other import, interleaved."""
+    commands = [[sys.executable, "-c", text] for text in (contest.over, contest.statements[name])]
+    for command in commands:
+        cpu_seconds(command)  # now the compiled files are there
+    random, net = Random(5), list[float]()
+    for _ in range(rounds):
+        order = [0, 1]
+        random.shuffle(order)
+        taken = {number: cpu_seconds(commands[number]) for number in order}
+        net.append(1000 * (taken[1] - taken[0]))
+    return ratio_of(net)
+
+
+def stories_for_mypy(number: int, steps: int = 10) -> str:
+    """A module of so many stories."""
+    listed = "\n".join(f"    I.step_{step}" for step in range(steps))
+    methods = "\n".join(f"    def step_{step}(self, state: State) -> None: ..." for step in range(steps))
+    story = f"""
+@dataclass(frozen=True, slots=True)
+class Story{{}}(Story):
+{listed}
+
+    class State(StoryState):
+        order_id: int
+
+{methods}
+"""
+    head = "from dataclasses import dataclass\nfrom dddkit.stories import I, Story, StoryState\n"
+    return head + "".join(story.replace("Story{}", f"Story{index}") for index in range(number))
+
+
+def mypy_seconds(number: int, *, rounds: int, report: Callable[[str], object]) -> dict[str, list[float]]:
+    """CPU seconds of mypy over so many stories: cold and warm, with the plugin and without, interleaved."""
+    taken: dict[str, list[float]] = {f"{heat}, {how}": [] for heat in ("cold", "warm") for how in ("with", "without")}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        for index in range(max(1, number // 100)):  # as modules are: not all in one
+            (place / f"stories_{index}.py").write_text(stories_for_mypy(min(number, 100)))
+        for how, plugins in (("with", "plugins = dddkit_mypy\n"), ("without", "")):
+            (place / f"{how}.ini").write_text(f"[mypy]\nstrict = true\n{plugins}")
+        for number_of_round in range(rounds):
+            for how in ("with", "without") if number_of_round % 2 else ("without", "with"):
+                cache = place / f"cache-{how}-{number_of_round}"
+                files = sorted(str(file) for file in place.glob("stories_*.py"))
+                options = ["--config-file", str(place / f"{how}.ini"), "--cache-dir", str(cache)]
+                command = [sys.executable, "-m", "mypy", *options, *files]
+                for heat in ("cold", "warm"):
+                    taken[f"{heat}, {how}"].append(cpu_seconds(command))
+            report(f"mypy over {number:,} stories, round {number_of_round + 1} of {rounds}")
+    return taken

@@ -1,0 +1,352 @@
+"""What runs after the first call, the steps written out as calls, does what the loop over them would do."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import pickle
+import re
+import sys
+import traceback
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from dddkit._finished import FINISHED
+from dddkit.stories import I, StepStatus, Story, StoryExecutionContext, inject_hooks
+from tests.stories.constructors import Constructor, every_constructor
+from tests.stories.test_pickling import AsSlots, Priced
+
+
+class Sale(Story):
+    I.reserve
+    I.charge
+
+    def reserve(self, state: list[str]) -> None:
+        state.append("reserve")
+
+    def charge(self, state: list[str]) -> None:
+        state.append("charge")
+        if "declined" in state:
+            raise ValueError("declined")
+
+
+class AsyncSale(Sale):
+    async def charge(self, state: list[str]) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # the point
+        await asyncio.sleep(0)
+        super().charge(state)
+
+
+def ran(story: Any, *state: str) -> list[str]:
+    noted = [*state]
+    called = story(noted)
+    if called is not FINISHED:
+        asyncio.run(called)
+    return noted
+
+
+def fresh(story: Any) -> Any:
+    """A child that nobody has called yet."""
+    return type(story)(story.__name__, (story,), {"__module__": story.__module__})
+
+
+class Noting:
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def before(self, context: StoryExecutionContext, step: Any) -> None:
+        self.seen.append(step.step_name)
+
+
+class Keeping:
+    def __init__(self) -> None:
+        self.contexts: list[StoryExecutionContext] = []
+
+    def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
+        self.contexts.append(context)
+        yield
+
+
+def drawn(context: StoryExecutionContext) -> list[str]:
+    return re.sub(r"[0-9]+[.][0-9]{3}s", "0.000s", str(context)).split()[1:]
+
+
+both = pytest.mark.parametrize("story", [Sale, AsyncSale])
+
+
+# Tracebacks and debuggers
+
+
+@both
+@pytest.mark.parametrize("calls_before", [0, 2])
+@pytest.mark.parametrize("hooks", [None, []])
+def test_a_traceback_shows_the_listed_step_and_the_line_that_failed(story: Any, calls_before: int, hooks: Any) -> None:
+    cls = fresh(story)
+    inject_hooks(cls, hooks)
+    for _ in range(calls_before):
+        ran(cls())
+    with pytest.raises(ValueError, match="declined") as caught:
+        ran(cls(), "declined")
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    lines = [frame.line for frame in frames if frame.filename == __file__]
+    assert "I.charge" in lines
+    assert lines[-1] == 'raise ValueError("declined")'
+
+
+@both
+def test_a_debugger_passes_the_listed_steps(story: Any) -> None:
+    cls, seen = fresh(story), list[str]()
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        if frame.f_code.co_filename != __file__:
+            return None
+        if event == "line" and frame.f_code.co_name == "__call__":
+            seen.append(traceback.extract_stack(frame, limit=1)[-1].line or "")
+            assert frame.f_locals["self"].__class__ is cls
+        return trace
+
+    ran(cls())
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        ran(cls())
+    finally:
+        sys.settrace(before)
+    assert list(dict.fromkeys(line for line in seen if line.startswith("I."))) == ["I.reserve", "I.charge"]
+
+
+def test_a_coroutine_is_named_after_its_story() -> None:
+    for _ in range(2):
+        coroutine: Any = AsyncSale()([])
+        assert coroutine.__qualname__ == "AsyncSale.__call__"
+        coroutine.close()
+
+
+# Which steps run
+
+
+def test_a_step_whose_name_is_no_identifier_runs() -> None:
+    def step(self: object, state: list[str]) -> None:
+        state.append("ran")
+
+    class Odd(Story):
+        for name in ("first step", "class", "größe"):
+            getattr(I, name)
+            locals()[name] = step
+
+    assert [ran(Odd()) for _ in range(2)] == [["ran", "ran", "ran"]] * 2
+
+
+@every_constructor
+def test_a_child_runs_its_own_steps_whoever_was_called_first(made: Constructor) -> None:
+    class Parent(Story):
+        I.one
+
+        def one(self, state: list[str]) -> None:
+            state.append("one")
+
+    parent = made(Parent)
+    assert ran(parent()) == ["one"]
+
+    class Child(parent):  # type: ignore[valid-type,misc]  # made by the parameter
+        I.one
+        I.two
+
+        async def two(self, state: list[str]) -> None:
+            state.append("two")
+
+    child = made(Child)
+    assert [ran(parent()), ran(child()), ran(child())] == [["one"], ["one", "two"], ["one", "two"]]
+
+
+def test_a_class_that_is_decorated_after_its_first_run_goes_on() -> None:
+    cls = fresh(Sale)
+    assert ran(cls()) == ["reserve", "charge"]
+    again = dataclass(slots=True)(cls)
+    assert ran(again()) == ran(again()) == ["reserve", "charge"]
+
+
+def test_a_call_written_by_the_user_stands() -> None:
+    class Audited(Sale):
+        def __call__(self, state: list[str], /) -> Any:
+            state.append("begin")
+            super().__call__(state)
+            state.append("end")
+
+    class Child(Audited):
+        pass
+
+    for story in (Audited(), Child(), Audited(), Child()):
+        assert ran_plainly(story) == ["begin", "reserve", "charge", "end"]
+
+
+def ran_plainly(story: Any) -> list[str]:
+    state: list[str] = []
+    story(state)
+    return state
+
+
+@pytest.mark.parametrize("target", [Sale, Story])
+def test_a_call_patched_on_a_base_is_used_by_children_that_ran_before(
+    target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fake(self: object, state: list[str]) -> None:
+        state.append("fake")
+
+    cls = fresh(Sale)
+    assert ran(cls()) == ["reserve", "charge"]
+    monkeypatch.setattr(target, "__call__", fake)
+    assert ran_plainly(cls()) == ["fake"]
+    monkeypatch.undo()
+    assert ran(cls()) == ran(cls()) == ["reserve", "charge"]
+
+
+# Hooks that come and go after the first run
+
+
+def by_append(registry: Any, callback: Any) -> None:
+    registry["before"].append(callback)
+
+
+def by_item(registry: Any, callback: Any) -> None:
+    registry["before"] = [callback]
+
+
+def by_setdefault(registry: Any, callback: Any) -> None:
+    registry.setdefault("before", []).append(callback)
+
+
+def by_update(registry: Any, callback: Any) -> None:
+    registry.update(before=[callback])
+
+
+def by_or(registry: Any, callback: Any) -> None:
+    registry |= {"before": [callback]}
+
+
+@both
+@pytest.mark.parametrize("way", [by_append, by_item, by_setdefault, by_update, by_or])
+@pytest.mark.parametrize("on_parent", [False, True])
+def test_a_hook_put_into_the_registry_by_hand_is_called(
+    story: Any, way: Callable[[Any, Any], None], on_parent: bool
+) -> None:
+    parent = fresh(story)
+    child = fresh(parent)
+    ran(child())
+    noting = Noting()
+    way((parent if on_parent else child).__step_hooks__, noting.before)
+    assert ran(child()) == ran(child()) == ["reserve", "charge"]
+    assert noting.seen == ["reserve", "charge"] * 2
+    (parent if on_parent else child).__step_hooks__.clear()
+    assert ran(child()) == ran(child()) == ["reserve", "charge"]
+    assert len(noting.seen) == 4
+
+
+@both
+def test_hooks_may_be_exchanged_between_runs(story: Any) -> None:
+    cls, seen = fresh(story), list[int]()
+    for _ in range(3):
+        noting = Noting()
+        with inject_hooks(cls, [noting]):
+            ran(cls())
+            ran(cls())
+        ran(cls())
+        seen.append(len(noting.seen))
+    assert seen == [4, 4, 4]
+
+
+# The default hooks wait until somebody looks
+
+
+@both
+@pytest.mark.parametrize("when", ["reserve", "charge", "afterwards"])
+def test_the_tree_is_right_whenever_somebody_looks_first(story: Any, when: str) -> None:
+    cls, keeping, trees = fresh(story), Keeping(), list[list[str]]()
+    look = {"reserve": cls.reserve, "charge": cls.charge}
+
+    def looking(name: str) -> Any:
+        def step(self: Any, state: list[str]) -> Any:
+            if name == when:
+                trees.append(drawn(keeping.contexts[-1]))
+            return look[name](self, state)
+
+        return step
+
+    cls.reserve, cls.charge = looking("reserve"), looking("charge")
+    if story is AsyncSale:
+
+        async def first(self: Any, state: list[str]) -> None:
+            looking("reserve")(self, state)
+
+        cls.reserve = first
+    inject_hooks(cls)
+    inject_hooks(cls, [keeping])
+    for _ in range(2):
+        assert ran(cls()) == ["reserve", "charge"]
+    in_between = {
+        "reserve": ["⟳I.reserve", "I.charge"],
+        "charge": ["✓I.reserve [0.000s]", "⟳I.charge"],
+        "afterwards": [],
+    }[when]
+    assert trees == [" ".join(in_between).split()] * len(trees)
+    assert len(trees) == (0 if when == "afterwards" else 2)
+    for context in keeping.contexts:
+        assert [step.status for step in context.steps] == [StepStatus.COMPLETED] * 2
+        assert drawn(context) == ["✓I.reserve", "[0.000s]", "✓I.charge", "[0.000s]"]
+        assert all(step.duration > 0 for step in context.steps)
+        assert sum(step.duration for step in context.steps) <= context.duration
+
+
+@both
+def test_a_run_shows_what_failed_though_nobody_looked_before(story: Any) -> None:
+    cls, keeping = fresh(story), Keeping()
+    inject_hooks(cls)
+    inject_hooks(cls, [keeping])
+    with pytest.raises(ValueError, match="declined") as caught:
+        ran(cls(), "declined")
+    [context] = keeping.contexts
+    assert drawn(context) == ["✓I.reserve", "[0.000s]", "✗I.charge"]
+    assert context.steps[1].error is caught.value
+    assert context.status is StepStatus.FAILED
+
+
+@both
+def test_a_level_changed_between_runs_is_minded(story: Any, caplog: pytest.LogCaptureFixture) -> None:
+    cls = fresh(story)
+    inject_hooks(cls)
+    counts: list[int] = []
+    for level in (logging.WARNING, logging.DEBUG, logging.INFO, logging.DEBUG):
+        with caplog.at_level(level):
+            ran(cls())
+        counts.append(len([record for record in caplog.records if record.name == "dddkit.stories.story"]))
+    assert counts == [0, 3, 3, 6]
+
+
+# What is kept
+
+
+def test_a_story_that_has_run_is_pickled() -> None:
+    story = AsSlots(3)
+    story(Priced.State())
+    state = Priced.State()
+    pickle.loads(pickle.dumps(story))(state)
+    assert state.prices == [3]
+
+
+def test_a_story_class_that_has_run_is_given_up() -> None:
+    def gone() -> weakref.ref[type]:
+        cls = dataclass(slots=True)(fresh(Sale))
+        ran(cls())
+        with inject_hooks(cls):
+            ran(cls())
+        ran(cls())
+        return weakref.ref(cls)
+
+    kept = gone()
+    gc.collect()
+    assert kept() is None
