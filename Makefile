@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all coverage lint format build bench bench-check bench-install clean
+.PHONY: help install demo test test-all test-mypy dashboards screenshots bench bench-check bench-install coverage lint format build clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,16 @@ test: $(READY)  ## run all tests
 
 test-all:  ## run all tests on every supported Python found on this machine
 	@.ci/test-all
+
+test-mypy:  ## run the tests of the plugin on the oldest supported mypy and on the newest (MYPY="1.20.2 2.0.0": on these)
+	@.ci/test-mypy $(MYPY)
+
+dashboards: $(READY)  ## put every query of the dashboards to a Prometheus that scrapes the shop, and compare
+	@if .ci/prometheus; then $(BIN)/python -m tests.dashboards.check; fi
+
+screenshots: $(READY)  ## make the pictures of the dashboards again (needs prometheus, chromium and npm)
+	@.ci/prometheus
+	@PYTHON=$(BIN)/python .grafana/screenshots/make
 
 coverage: $(READY)  ## run the tests of the library and show what they miss
 	@$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered tests
@@ -64,4 +74,4 @@ bench-install:
 	@$(BENCH_BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --group bench
 
 clean:  ## remove environments, caches and built files
-	rm -rf .venv .venv-* dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
+	rm -rf .venv .venv-* dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov .grafana/screenshots/node_modules

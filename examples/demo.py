@@ -36,6 +36,8 @@ PROMISED = (
     "basket:  Basket(basket_id=2, lines=(Line(product_id='teapot', price=Money(cents=3950), quantity=1), ",
     "shelf:   Product(product_id='teapot', on_shelf=1)\n",
     "refused: 2 x teapot wanted, 1 on the shelf\n",
+    'executions_latency_ms_count{service="shop",status="failed",story_name="Checkout"} 2.0\n',
+    'executions_latency_ms_count{service="shop",status="failed",step_name="authorize",story_name="Checkout"} 1.0\n',
 )
 
 # file, what stands there, what a careless hand makes of it, what mypy has to say

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from pytest_mypy_plugins.collect import YamlTestFile
 
+from typecheck_tests.running import CONFIG, run_mypy
+
 RULES = Path(__file__).parent / "rules"
 
 
@@ -31,3 +33,14 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         # pytest leaves the keywords of its own constructor untyped
         return YamlTestFile.from_parent(parent, path=file_path)  # pyright: ignore[reportUnknownMemberType]
     return None
+
+
+@pytest.fixture(scope="session")
+def known_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of dddkit and of what programs import beside it, to be copied: half of each run is saved."""
+    directory = tmp_path_factory.mktemp("known")
+    (directory / "mypy.ini").write_text(CONFIG)
+    imported = "abc, dataclasses, functools, types, attrs, pydantic, pydantic.dataclasses, collections.abc"
+    (directory / "seed.py").write_text(f"import dddkit.dataclasses, dddkit.pydantic, dddkit.stories, {imported}\n")
+    run_mypy(directory, "--cache-dir=cache", "seed.py")
+    return directory / "cache"

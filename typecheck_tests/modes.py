@@ -6,14 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from difflib import ndiff
 from pathlib import Path
 from typing import Final
 
 from mypy.version import __version__ as mypy_version
 
-from typecheck_tests.running import CONFIG, run_mypy
+from typecheck_tests.running import CONFIG, codes_in, run_mypy
 
 _MYPY_2: Final = int(mypy_version.partition(".")[0]) >= 2
 _FINE_GRAINED: Final = ("--cache-fine-grained", "--no-sqlite-cache")
@@ -29,7 +31,7 @@ class Project:
         (self.source / "mypy.ini").write_text(config)
         self._seed = root / "seed"
         self._clock = 1_000_000_000
-        self.edit({"seed.py": "import dddkit.stories\n"})
+        self.edit({"seed.py": "import dddkit.dataclasses, dddkit.pydantic, dddkit.stories\n"})
         run_mypy(self.source, "--cache-dir", str(self._seed), "seed.py")
         self.edit({"seed.py": None, **files})
         self._daemons: list[Path] = []
@@ -45,20 +47,31 @@ class Project:
                 path.write_text(content)
                 os.utime(path, (self._clock, self._clock))
 
+    def said(self) -> dict[str, str]:
+        """What each mode says."""
+        modes: dict[str, Callable[[], str]] = {
+            "cold": self.cold,
+            "warm": lambda: self._run(self._cache("warm")),
+            "daemon": self.daemon,
+            "daemon from a cache": self._from_cache,
+        }
+        if _MYPY_2:
+            modes |= {
+                "parallel, cold": lambda: self._run(self._cache("parallel-cold", fresh=True), "-n", "2"),
+                "parallel, warm": lambda: self._run(self._cache("parallel"), "-n", "2"),
+                "old parser": lambda: self._run(self._cache("old-parser", fresh=True), "--no-native-parser"),
+            }
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # each has a cache of its own
+            running = {mode: pool.submit(run) for mode, run in modes.items()}
+        return {mode: run.result() for mode, run in running.items()}
+
     def cold(self) -> str:
-        """A run that knows the standard library and dddkit from a cache, and no module of the project."""
+        """What a run says that knows the standard library and dddkit from a cache, and no module of the project."""
         return self._run(self._cache("cold", fresh=True))
 
-    def others(self) -> dict[str, str]:
-        """What the other modes say, by mode."""
-        said = {"warm": self._run(self._cache("warm"))}
-        if _MYPY_2:
-            said["parallel, cold"] = self._run(self._cache("parallel-cold", fresh=True), "-n", "2")
-            said["parallel, warm"] = self._run(self._cache("parallel"), "-n", "2")
-            said["old parser"] = self._run(self._cache("old-parser", fresh=True), "--no-native-parser")
-        said["daemon"] = self._ask("daemon", self._cache("daemon"))
-        said["daemon from a cache"] = self._from_cache()
-        return said
+    def daemon(self, *, syntax_errors: bool = False) -> str:
+        """What a daemon says that has seen every state of the project it was asked about."""
+        return self._ask("daemon", self._cache("daemon"), syntax_errors=syntax_errors)
 
     def _cache(self, mode: str, *, fresh: bool = False) -> Path:
         path = self.root / mode
@@ -71,12 +84,12 @@ class Project:
     def _run(self, cache: Path, *flags: str) -> str:
         return run_mypy(self.source, "--cache-dir", str(cache), *flags, ".")
 
-    def _ask(self, name: str, cache: Path, *flags: str) -> str:
+    def _ask(self, name: str, cache: Path, *flags: str, syntax_errors: bool = False) -> str:
         status = self.root / f"{name}.json"
         if status not in self._daemons:
             self._daemons.append(status)
         options = ("--status-file", str(status), "run", "--", "--cache-dir", str(cache), *flags, ".")
-        return run_mypy(self.source, *options, program="mypy.dmypy")
+        return run_mypy(self.source, *options, program="mypy.dmypy", syntax_errors=syntax_errors)
 
     def _from_cache(self) -> str:
         """A daemon that starts now, from what a plain run has cached of the state before the edit."""
@@ -106,3 +119,26 @@ def project(root: Path, files: Mapping[str, str], config: str = CONFIG) -> Gener
         yield made
     finally:
         made.close()
+
+
+def disagreements(
+    directory: Path, config: str, files: Mapping[str, str], edits: Mapping[str, Mapping[str, str | None]]
+) -> tuple[str, set[str]]:
+    """What some mode says and a cold run does not, after some edit; and the codes that cold runs have shown."""
+    seen: set[str] = set()
+    different: list[str] = []
+    with project(directory, files, config) as under_edit:
+        assert set(under_edit.said().values()) == {""}
+        for name, edit in edits.items():
+            under_edit.edit(edit)
+            said = under_edit.said()
+            expected = said.pop("cold")
+            seen.update(codes_in(expected))
+            different += [
+                f"{name}, {mode}:\n{_compared(found, expected)}\n" for mode, found in said.items() if found != expected
+            ]
+    return "\n".join(different), seen
+
+
+def _compared(found: str, expected: str) -> str:
+    return "\n".join(line for line in ndiff(expected.splitlines(), found.splitlines()) if line[0] in "+-")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from typecheck_tests.modes import project
-from typecheck_tests.running import CONFIG, codes_in
+from typecheck_tests.modes import disagreements
+from typecheck_tests.running import CONFIG
 
 ROOT = """\
 from collections.abc import Awaitable, Callable
@@ -58,7 +58,7 @@ def local() -> Story:
         I.charge
         I.again
         def again(self, state: Leaf.State) -> None: ...
-    Local()(1)
+    Local()(Local.State(order_id=1))
     return Local()
 
 def early(story: Leaf, inherits: Inherits, holder: Holder, state: Holder.State) -> None:
@@ -94,6 +94,7 @@ class Pay(Story):
 SHOP = """\
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 import states
 from dddkit.stories import I, Story
 from payment import Pay
@@ -114,12 +115,12 @@ class Bill(Story):
     pay: Pay
     class State(Pay.State): ...
 
-def sell(shop: Shop, bill: Bill) -> None:
-    shop(1)
-    bill(1)
+def sell(shop: Shop, bill: Bill, state: Any) -> None:
+    shop(state)
+    bill(state)
 """
 BARE = "from middle import Middle\nclass Bare(Middle): ...\n"
-CALLER = "from bare import Bare\n\ndef call(story: Bare) -> None:\n    story(1)\n"
+CALLER = "from bare import Bare\n\ndef call(story: Bare) -> None:\n    story(story.State(order_id=1))\n"
 FILES = {
     "bare.py": BARE,
     "caller.py": CALLER,
@@ -204,27 +205,111 @@ EDITS: Mapping[str, Mapping[str, str | None]] = {
 }
 
 
-def _disagreements(directory: Path, config: str, edits: Mapping[str, Mapping[str, str | None]]) -> tuple[str, set[str]]:
-    """What some mode says and a cold run does not, after some edit; and the codes that cold runs have shown."""
-    seen: set[str] = set()
-    different: list[str] = []
-    with project(directory, FILES, config) as under_edit:
-        assert under_edit.cold() == ""
-        assert set(under_edit.others().values()) == {""}
-        for name, edit in edits.items():
-            under_edit.edit(edit)
-            expected = under_edit.cold()
-            seen.update(codes_in(expected))
-            different += [
-                f"{name}, {mode}:\n{said or 'nothing'}\ncold:\n{expected or 'nothing'}\n"
-                for mode, said in under_edit.others().items()
-                if said != expected
-            ]
-    return "\n".join(different), seen
+NAMESPACES = """\
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+class Order(SimpleNamespace):
+    items: Sequence[int] = ()
+    notes: list[int]
+
+class Rush(Order):
+    hurry: bool = True
+"""
+PLACING = """\
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+from namespaces import Order
+from dddkit.stories import I, Story
+
+def log(function: Callable[[Any, Order], None]) -> Callable[[Any, Order], None]:
+    return function
+
+class Placing(Story):
+    I.place
+    def check(self, state: Order) -> None: ...
+    def place(self, state: Order) -> None: ...
+    @log
+    def logged(self, state: Order) -> None: ...
+"""
+ORDERS = """\
+from abc import ABCMeta
+import namespaces
+from dddkit.stories import I
+from placing import Placing
+
+class Place(Placing):
+    I.check
+    I.place
+    I.logged
+    State = namespaces.Rush
+
+class Inherits(Placing): ...
+
+class Meta(ABCMeta): ...
+
+class Made(Placing, metaclass=Meta):
+    I.check
+    I.logged
+
+class Outer:
+    class Inner(Place, metaclass=Meta): ...
+"""
+CALLS = """\
+from orders import Place
+from namespaces import Rush
+
+def call(story: Place, state: Rush) -> None:
+    story(state)
+"""
+STATE_FILES = {"namespaces.py": NAMESPACES, "placing.py": PLACING, "orders.py": ORDERS, "calls.py": CALLS}
+_REPLACING = "    def __init__(self, **given: Any) -> None:\n        self.items = []\n"
+STATE_EDITS: Mapping[str, Mapping[str, str | None]] = {
+    "a default of a base becomes mutable": {"namespaces.py": NAMESPACES.replace("()", "[]")},
+    "and is replaced by hand": {"namespaces.py": NAMESPACES.replace("()", "[]") + _REPLACING},
+    "no default is mutable": {"namespaces.py": NAMESPACES},
+    "a step of the base returns a value": {
+        "placing.py": PLACING.replace("Order) -> None: ...", "Order) -> int: return 1")
+    },
+    "and an awaitable": {
+        "placing.py": PLACING.replace(
+            "check(self, state: Order) -> None: ...", "check(self, state: Order) -> Awaitable[None]: raise ValueError"
+        )
+    },
+    "in a story that becomes async": {
+        "placing.py": PLACING.replace(
+            "check(self, state: Order) -> None: ...", "check(self, state: Order) -> Awaitable[None]: raise ValueError"
+        ).replace("def place", "async def place")
+    },
+    "and a generator": {"placing.py": PLACING.replace("-> None: ...", "-> Any: yield")},
+    "its decorator returns a value": {
+        "placing.py": PLACING.replace("Order], None]:\n", "Order], int]:\n").replace(
+            "return function", "return function  # type: ignore"
+        )
+    },
+    "no step returns anything": {"placing.py": PLACING},
+    "the State is not what it is called with": {
+        "namespaces.py": NAMESPACES,
+        "orders.py": ORDERS.replace("namespaces.Rush", "int"),
+    },
+    "and is again": {"orders.py": ORDERS},
+    "what it is called with derives from something else": {
+        "namespaces.py": NAMESPACES + "class Quick(Rush): ...\n",
+        "orders.py": ORDERS.replace("Rush", "Quick"),
+    },
+    "and from the State": {
+        "namespaces.py": NAMESPACES.replace("class Rush(Order)", "class Quick(Order): ...\nclass Rush(Quick)")
+    },
+    "a call by hand": {
+        "orders.py": ORDERS,
+        "placing.py": PLACING + "    def __call__(self, state: int, /) -> None: ...\n",
+    },
+}
 
 
 def test_every_mode_gives_the_result_of_a_cold_run_after_every_edit(tmp_path: Path) -> None:
-    different, seen = _disagreements(tmp_path, CONFIG, EDITS)
+    different, seen = disagreements(tmp_path, CONFIG, FILES, EDITS)
     assert not different, different
     assert seen >= {"dddkit-unknown-step", "dddkit-step-signature", "dddkit-step-state", "unused-coroutine"}
 
@@ -232,6 +317,12 @@ def test_every_mode_gives_the_result_of_a_cold_run_after_every_edit(tmp_path: Pa
 @pytest.mark.parametrize("plugins", ["dddkit_mypy, pydantic.mypy", "pydantic.mypy, dddkit_mypy"])
 def test_every_mode_agrees_beside_the_plugin_of_pydantic(tmp_path: Path, plugins: str) -> None:
     few = {name: EDITS[name] for name in ("a step of the base becomes async", "a step takes another state")}
-    different, seen = _disagreements(tmp_path, CONFIG.replace("dddkit_mypy", plugins), few)
+    different, seen = disagreements(tmp_path, CONFIG.replace("dddkit_mypy", plugins), FILES, few)
     assert not different, different
     assert seen == {"unused-coroutine", "dddkit-step-state"}
+
+
+def test_every_mode_agrees_on_the_states_and_results_of_other_modules(tmp_path: Path) -> None:
+    different, seen = disagreements(tmp_path, CONFIG, STATE_FILES, STATE_EDITS)
+    assert not different, different
+    assert seen >= {"dddkit-mutable-default", "dddkit-step-return", "dddkit-story-state", "unused-coroutine"}

@@ -82,7 +82,7 @@ def test_codes_are_unique() -> None:
 
 
 def _dotted_names(module: ModuleType) -> list[str]:
-    return [value for name, value in sorted(vars(module).items()) if name.isupper()]
+    return [value for name, value in sorted(vars(module).items()) if name.isupper() and isinstance(value, str)]
 
 
 @pytest.mark.parametrize("dotted", _dotted_names(_names))

@@ -6,7 +6,10 @@ import asyncio
 import logging
 import sys
 
-from dddkit.stories import inject_hooks
+from prometheus_client import CollectorRegistry, generate_latest
+
+from dddkit.stories import Story, inject_hooks
+from dddkit.stories.prometheus import PrometheusMetricsHook
 
 from .basket import Basket, BasketId, Line
 from .checkout import Checkout
@@ -35,9 +38,12 @@ async def buy(shop: Shop, number: int, card: Card) -> Checkout.State:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    registry = CollectorRegistry()
+    inject_hooks(Story, [PrometheusMetricsHook(app_name="shop", registry=registry)])
     inject_hooks(Checkout)
     inject_hooks(Authorize)
     asyncio.run(serve_customers())
+    show_metrics(registry)
 
 
 async def serve_customers() -> None:
@@ -78,6 +84,14 @@ async def run_out_of_stock(shop: Shop) -> None:
         await buy(shop, 3, RICH)
     except SoldOutError as error:
         print(f"refused: {error}")
+
+
+def show_metrics(registry: CollectorRegistry) -> None:
+    print("\n== What Prometheus hears of it: all runs, and the steps that failed ==")
+    for line in generate_latest(registry).decode().splitlines():
+        name, _, labels = line.partition("{")
+        if name.endswith("_latency_ms_count") and ("step_name" not in labels or "failed" in labels):
+            print(line)
 
 
 if __name__ == "__main__":

@@ -41,10 +41,12 @@ def fields_of(info: TypeInfo) -> Iterator[tuple[TypeInfo, str, Var]]:
             continue
         by_attrs = "attrs" in base.metadata  # mypy takes what attrs initializes for a variable of its `__init__`
         for name, symbol in base.names.items():
+            node = symbol.node
+            if isinstance(node, Var) and not (node.is_initialized_in_class or by_attrs):
+                continue  # also what pydantic's plugin makes of an inherited field
             if name not in seen:
                 seen.add(name)
-                node = symbol.node
-                if isinstance(node, Var) and not node.is_classvar and (node.is_initialized_in_class or by_attrs):
+                if isinstance(node, Var) and not node.is_classvar:
                     yield base, name, node
 
 

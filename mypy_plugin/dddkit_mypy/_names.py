@@ -11,7 +11,6 @@ IMPORTED_I: Final = "dddkit.stories.story.I"
 DECLARED: Final = "dddkit.dataclasses.aggregates.Declared"  # what refuses undecorated classes at run time
 FROZEN: Final = "dddkit.dataclasses.aggregates.Frozen"
 
-# In both flavours; an event of the one is none of the other.
 AGGREGATE_EVENT: Final = "dddkit.dataclasses.events.AggregateEvent"
 DOMAIN_EVENT: Final = "dddkit.dataclasses.events.DomainEvent"
 VALUE_OBJECT: Final = "dddkit.dataclasses.aggregates.ValueObject"
@@ -19,11 +18,22 @@ AGGREGATE_EVENT_MODEL: Final = "dddkit.pydantic.events.AggregateEvent"
 DOMAIN_EVENT_MODEL: Final = "dddkit.pydantic.events.DomainEvent"
 VALUE_OBJECT_MODEL: Final = "dddkit.pydantic.aggregates.ValueObject"
 
+# In both flavours; one of the one flavour is none of the other.
+EVENTS: Final = (AGGREGATE_EVENT, DOMAIN_EVENT, AGGREGATE_EVENT_MODEL, DOMAIN_EVENT_MODEL)
+VALUE_OBJECTS: Final = (VALUE_OBJECT, VALUE_OBJECT_MODEL)
+
+RECORDABLE: Final = "dddkit._core.events.Recordable"  # aggregate events of both flavours
 IDENTIFIED: Final = "dddkit._core.identity.Identified"  # entities and aggregates of both flavours
 IDENTITY: Final = "dddkit._core.identity.Identity"
+CHANGES_HANDLER: Final = "dddkit._core.changes.ChangesHandler"
 RECORDING: Final = "dddkit._core.recording.Recording"  # aggregates of both flavours
 REPOSITORY: Final = "dddkit._core.repository.Repository"
 SYNC_REPOSITORY: Final = "dddkit._core.repository.SyncRepository"
 IN_MEMORY_REPOSITORY: Final = "dddkit._core.repository.InMemoryRepository"
 STORY_STATE: Final = "dddkit.stories.state.StoryState"
+SINGLEDISPATCHMETHOD: Final = "functools.singledispatchmethod"
 SIMPLE_NAMESPACE: Final = "types.SimpleNamespace"
+MODEL: Final = "pydantic.main.BaseModel"
+STORY_STATE_ERROR: Final = "dddkit.exceptions.StoryStateError"
+DDDKIT_ERROR: Final = "dddkit.exceptions.DDDKitError"
+VARIABLE: Final = "dddkit.stories.state.variable"

@@ -20,7 +20,7 @@ from mypy.types import FunctionLike, Instance, Type
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 from dddkit_mypy._guard import Guard
-from dddkit_mypy._rule import ClassContext, OnAttribute, OnCall, OnClass, OnSignature, Rule
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnSignature, Rule
 from dddkit_mypy._stories import Calls, Result, is_story
 from dddkit_mypy.rules import RULES
 
@@ -34,6 +34,7 @@ class DDDKitPlugin(Plugin):
         super().__init__(options)
         checks = [check for rule in self.rules for check in rule.checks]
         self._classes: Final = [check for check in checks if isinstance(check, OnClass)]
+        self._analysed: Final = [check for check in checks if isinstance(check, OnAnalysed)]
         self._attributes: Final[dict[str, list[OnAttribute]]] = {}
         self._calls: Final[dict[str, list[OnCall]]] = {"__call__": []}
         self._signatures: Final[dict[str, list[OnSignature]]] = {}
@@ -45,7 +46,8 @@ class DDDKitPlugin(Plugin):
             elif isinstance(check, OnSignature):
                 self._signatures.setdefault(check.name, []).append(check)
         self._attribute_hooks: Final[dict[str, Callable[[AttributeContext], Type]]] = {}
-        self._bases: Final = (names.STORY, *{base for check in self._classes for base in check.bases})
+        waiting = [check.bases for check in self._classes] + [check.bases for check in self._analysed]
+        self._bases: Final = (names.STORY, *{base for bases in waiting for base in bases})
         self._story_calls: Final = Calls()
 
     def report_config_data(self, ctx: ReportConfigContext) -> dict[str, Any]:
@@ -64,15 +66,29 @@ class DDDKitPlugin(Plugin):
         return self._await_analysis
 
     def _await_analysis(self, ctx: ClassDefContext) -> None:
+        mypy_api.forget_made_up(ctx.cls)
         info = ctx.cls.info
+        asked = [check for check in self._analysed if _derives(info, check.bases)]
 
-        def then(place: mypy_api.Place) -> None:
+        def note(place: mypy_api.Place) -> None:
+            for check in asked:
+                with Guard(place, ctx.cls, info.name):
+                    place.depend_on(info, check.note(info, place))
+
+        def make(place: mypy_api.Place) -> None:
             with Guard(place, ctx.cls, info.name):
                 self._story_calls.make(info)
-            if mypy_api.has_own_metaclass(info):
-                self._check_class(ClassContext(info, place, None, {}))
+                place.depend_on(info, info.mro)
 
-        place = mypy_api.when_analysed(ctx, then)
+        def check(place: mypy_api.Place) -> None:
+            if not mypy_api.has_own_metaclass(info):
+                return
+            if is_story(info):
+                mypy_api.check_after_body(info)
+            else:
+                self._check_class(ClassContext(info, place, None, place.tree, {}))
+
+        place = mypy_api.when_analysed(ctx, note, make, check)
         if is_story(info):
             self._story_calls.expect(info, place)
 
@@ -82,14 +98,13 @@ class DDDKitPlugin(Plugin):
             checker = mypy_api.checker_of(ctx.api)
             with Guard(checker, ctx.context, info.name):
                 if is_story(info):
-                    mypy_api.depend_on_modules(checker, info.mro)
                     self._story_calls.complete(info, checker.named_generic_type)
-            self._check_class(ClassContext(info, checker, checker, {}))
+            self._check_class(ClassContext(info, checker, checker, checker.tree, {}))
         return ctx.default_return_type
 
     def _check_class(self, ctx: ClassContext) -> None:
         for check in self._classes:
-            if any(ctx.info.fullname != base and ctx.info.has_base(base) for base in check.bases):
+            if _derives(ctx.info, check.bases):
                 with Guard(ctx.api, ctx.info.defn, ctx.info.name):
                     check.check(ctx)
 
@@ -121,11 +136,11 @@ class DDDKitPlugin(Plugin):
         return hook
 
     def _result(self, ctx: MethodContext, info: TypeInfo) -> Type:
-        """What calling a story gives, where it is called before mypy has inferred the types of its steps."""
+        """What calling a story gives, also where that happens before mypy has inferred the types of its steps."""
         checker = mypy_api.checker_of(ctx.api)
         result = self._story_calls.complete(info, checker.named_generic_type)
         if result is None:
-            return ctx.default_return_type
+            return mypy_api.generated_result(info) or ctx.default_return_type
         if result is Result.PENDING:
             mypy_api.try_again_later(checker, "__call__", ctx.context)
         return result.type(checker.named_generic_type)
@@ -166,6 +181,11 @@ class DDDKitPlugin(Plugin):
     def _class(self, fullname: str) -> TypeInfo | None:
         symbol = self.lookup_fully_qualified(fullname)
         return symbol.node if symbol is not None and isinstance(symbol.node, TypeInfo) else None
+
+
+def _derives(info: TypeInfo, bases: tuple[str, ...]) -> bool:
+    """Whether a class is a child of one of these, and none of them itself."""
+    return any(info.fullname != base and info.has_base(base) for base in bases)
 
 
 def _attribute_hook(name: str, checks: list[OnAttribute]) -> Callable[[AttributeContext], Type]:

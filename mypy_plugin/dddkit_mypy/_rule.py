@@ -6,15 +6,17 @@ that rule. `checks` says at which moments of mypy's work it is asked; a rule may
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from mypy.checker import TypeChecker
 from mypy.errorcodes import ErrorCode
-from mypy.nodes import Context, TypeInfo
+from mypy.nodes import Context, MypyFile, TypeInfo
 from mypy.options import Options
 from mypy.plugin import AttributeContext, MethodContext, MethodSigContext
 from mypy.types import FunctionLike
+
+from dddkit_mypy._mypy_api import Place, head_of
 
 PARENT: Final = ErrorCode("dddkit", "Check declarations of dddkit's building blocks and stories", "dddkit")
 
@@ -44,15 +46,18 @@ class ClassContext(NamedTuple):
     checker: TypeChecker | None
     """mypy's checker, right after it has checked the body of the class.
 
-    None for classes with a metaclass of their own, pydantic models among them: mypy tells plugins nothing while it
-    checks those, and the rule is asked when their analysis is done, which is before the checker starts.
+    Never None for stories; None for other classes with a metaclass of their own, pydantic models among them: mypy
+    tells plugins nothing while it checks those, and the rule is asked when their analysis is done, which is before the
+    checker starts.
     """
+    tree: MypyFile
+    """The module of the class."""
     shared: dict[str, Any]
     """What one rule has worked out about this class and another one needs."""
 
     def report(self, message: str, context: Context, code: ErrorCode) -> None:
         """Report a message at a node of the class's own module; what is inherited is reported at `info.defn`."""
-        self.api.fail(message, context, code=code)
+        self.api.fail(message, head_of(context), code=code)
 
 
 class OnClass(NamedTuple):
@@ -60,6 +65,18 @@ class OnClass(NamedTuple):
 
     bases: tuple[str, ...]
     check: Callable[[ClassContext], None]
+
+
+class OnAnalysed(NamedTuple):
+    """Asked for each class that derives from one of `bases`, before any is checked, to note what its source says.
+
+    Nothing can be reported then, but what is noted is there for later runs too, which do not see the source. It answers
+    the classes, beside the bases, that decide what is reported: when one of these changes, mypy checks the class again,
+    whatever its module imports.
+    """
+
+    bases: tuple[str, ...]
+    note: Callable[[TypeInfo, Place], Iterable[TypeInfo]]
 
 
 class OnAttribute(NamedTuple):
@@ -89,7 +106,7 @@ class OnSignature(NamedTuple):
     check: Callable[[MethodSigContext], FunctionLike]
 
 
-Check: TypeAlias = OnClass | OnAttribute | OnCall | OnSignature
+Check: TypeAlias = OnClass | OnAnalysed | OnAttribute | OnCall | OnSignature
 
 
 class Rule(NamedTuple):

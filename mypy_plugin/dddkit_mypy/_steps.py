@@ -30,13 +30,12 @@ class Step(NamedTuple):
     """Why it cannot be called with one argument, whatever its type."""
     refused: Complaint | None
     """Why, if it can be called with one argument, that cannot be the state."""
+    result: Type | None
+    """What the call gives; None where mypy complains."""
 
 
 def steps_of(ctx: ClassContext) -> list[Step]:
-    """The steps of a story that need a closer look: its own, or those it inherits and has a say in.
-
-    Not those that do not resolve, nor the methods that plainly take the State.
-    """
+    """The steps of a story that resolve: its own, or those it inherits and has a say in."""
     if "steps" not in ctx.shared:
         ctx.shared["steps"] = list(_judge(ctx))
     steps: list[Step] = ctx.shared["steps"]
@@ -51,17 +50,21 @@ def _judge(ctx: ClassContext) -> Iterator[Step]:
     anything = AnyType(TypeOfAny.special_form)
     for name, context in _to_judge(ctx.info):
         symbol = ctx.info.get(name)
-        if symbol is None or mypy_api.takes_exactly(symbol.node, state):
-            continue  # not there, or supplied by hand; or as it should be
+        if symbol is None:
+            continue  # not there, or supplied by hand
+        if mypy_api.takes_exactly(symbol.node, state):  # as it should be, and most are: no need to ask mypy
+            yield Step(name, context, symbol.node, symbol.type, state, None, None, mypy_api.result_of(symbol.type))
+            continue
         misfit = refused = None
-        complaints = _relevant(mypy_api.call_method(ctx.checker, story, name, state or anything, context)[1])
+        result, said = mypy_api.call_method(ctx.checker, story, name, state or anything, context)
+        complaints = _relevant(said)
         if complaints and state is not None:
             without = _relevant(mypy_api.call_method(ctx.checker, story, name, anything, context)[1])
             misfit, refused = _first(without), None if without else complaints[0]
         else:
             misfit = _first(complaints)
         called = mypy_api.attribute(ctx.checker, story, name, context)
-        yield Step(name, context, symbol.node, called, state, misfit, refused)
+        yield Step(name, context, symbol.node, called, state, misfit, refused, None if complaints else result)
 
 
 def _to_judge(info: TypeInfo) -> Iterator[tuple[str, Context]]:

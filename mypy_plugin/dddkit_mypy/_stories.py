@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from mypy.checker import TypeChecker
 from mypy.nodes import (
     MDEF,
     NOT_ABSTRACT,
     AssignmentStmt,
+    CallExpr,
     ClassDef,
     Decorator,
     DictionaryComprehension,
@@ -18,9 +20,11 @@ from mypy.nodes import (
     GeneratorExpr,
     LambdaExpr,
     MemberExpr,
+    MypyFile,
     NameExpr,
     Node,
     OverloadedFuncDef,
+    RefExpr,
     SymbolNode,
     TypeAlias,
     TypeInfo,
@@ -41,6 +45,7 @@ from mypy.types import (
 )
 from mypy.typevars import fill_typevars_with_any
 
+from dddkit_mypy import _flow as flow
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 
@@ -155,7 +160,42 @@ def _objects_of(node: SymbolNode | None, owner: TypeInfo, story: Instance) -> Ty
             return _told(held.item)
         if isinstance(held, CallableType) and held.is_type_obj():
             return _told(held.ret_type)
+        if isinstance(held, Overloaded) and held.is_type_obj():
+            return fill_typevars_with_any(held.type_object())
     return None
+
+
+def variables_of(state: Type | None) -> frozenset[str]:
+    """The variables of a StoryState, which nobody but a step sets; none where code of its own may set them."""
+    held = get_proper_type(state)
+    if not isinstance(held, Instance) or not held.type.has_base(names.STORY_STATE) or held.type.fallback_to_any:
+        return frozenset()
+    info = held.type
+    found: set[str] = set()
+    for attribute in info.metadata.get("dataclass", {}).get("attributes", ()):
+        if not attribute["is_in_init"]:
+            symbol = info.get(attribute["name"])
+            node = None if symbol is None else symbol.node
+            if isinstance(node, Var) and not node.is_inferred and not node.is_property:
+                found.add(attribute["name"])
+    if not found or has_own_access(info):
+        return frozenset()
+    return frozenset(found)
+
+
+def has_own_access(info: TypeInfo) -> bool:
+    """Whether a State makes its objects, or finds their attributes, by code written by hand."""
+    for base in info.mro:
+        if base.fullname in (names.STORY_STATE, names.SIMPLE_NAMESPACE, "builtins.object"):
+            continue
+        for name in _OWN_ACCESS:
+            symbol = base.names.get(name)
+            if symbol is not None and not symbol.plugin_generated:
+                return True
+    return False
+
+
+_OWN_ACCESS: Final = ("__init__", "__new__", "__getattr__", "__getattribute__", "__setattr__", "__delattr__")
 
 
 def _told(type_: Type) -> Type | None:
@@ -208,6 +248,12 @@ class Result(Enum):
         return AnyType(TypeOfAny.explicit)
 
 
+def result_of_calling(info: TypeInfo) -> Result:
+    """What calling a story gives, by the `__call__` it has been given; one written by hand is its author's business."""
+    result = mypy_api.generated_result(info)
+    return Result.UNKNOWN if result is None else result_of_returning(result)
+
+
 class Calls:
     """Gives every story its `__call__`.
 
@@ -238,15 +284,18 @@ class Calls:
             "comprehended": bool(body.comprehended),
         }
         mypy_api.note(info, notes)
-        if _is_ours(info):
+        notes["flows"] = flows = _flows(info)
+        notes["namespace"] = _note_namespace(info, place)
+        if has_our_call(info):
             named_type = place.analyzer.named_type
             result = _Decision(self, info, named_type).result
             if result is not None:
                 notes["pending"] = result is Result.PENDING
                 mypy_api.generate_call(place.analyzer, info, result.type(named_type))
         if place.is_for_daemon:
-            for used in _used_by(info):
-                place.depend_on(used)
+            notes_seen = f"{listed} {notes['namespace']} {flow.without_places(flows)}"
+            mypy_api.mark(place.analyzer, info, mypy_api.NOTES, notes_seen)
+        place.depend_on(info, _used_by(info))
 
     def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
         """Decide again what calling a story gives, once the types of its steps may have been inferred.
@@ -267,6 +316,118 @@ class Calls:
             notes["pending"] = False
             mypy_api.set_result(symbol.node, result.type(named_type))
         return result
+
+
+def _note_namespace(info: TypeInfo, place: mypy_api.Place) -> str | None:
+    """Note on the class that a story makes its State that it is one, if it is a SimpleNamespace.
+
+    One from another module cannot be told that its cached form is to say so; its name is the answer.
+    """
+    state = _class_of_state(info) if "State" in info.names else None
+    if state is None or state.fullname == names.SIMPLE_NAMESPACE or not state.has_base(names.SIMPLE_NAMESPACE):
+        return None
+    if state.module_name != info.module_name:
+        return state.fullname
+    mypy_api.note(state, {"state of": info.name})
+    if place.is_for_daemon:
+        mypy_api.mark(place.analyzer, state, mypy_api.NOTES, info.name)
+    return None
+
+
+def _class_of_state(info: TypeInfo) -> TypeInfo | None:
+    """The State of a story, before mypy has inferred what `State = X` is."""
+    told = get_proper_type(state_of(mypy_api.self_type(info)))
+    if isinstance(told, Instance):
+        return told.type
+    symbol = info.get("State")
+    if told is None and symbol is not None and isinstance(symbol.node, Var) and symbol.node.type is None:
+        for statement in symbol.node.info.defn.defs.body:
+            if isinstance(statement, AssignmentStmt) and isinstance(statement.rvalue, RefExpr):
+                given = statement.rvalue.node
+                if isinstance(given, TypeInfo) and any(
+                    isinstance(target, NameExpr) and target.name == "State" for target in statement.lvalues
+                ):
+                    return given
+    return None
+
+
+def story_of_namespace(checker: TypeChecker, info: TypeInfo, visible: Iterable[MypyFile]) -> str | None:
+    """The name of the story that has a SimpleNamespace for its State; None where no such story can be seen.
+
+    Also where the State is a base of the class.
+    """
+    bases = [base for base in info.mro if base.has_base(names.SIMPLE_NAMESPACE)]
+    mypy_api.depend_on_names(checker, bases, ())
+    for base in bases:
+        story: str | None = mypy_api.notes_of(base).get("state of")
+        if story is not None:
+            return story
+    wanted = {base.fullname for base in bases}
+    for module in visible:
+        found = [symbol.node for symbol in module.names.values() if isinstance(symbol.node, TypeInfo)]
+        seen = [candidate for candidate in found if is_story(candidate)]
+        mypy_api.depend_on_names(checker, seen, [module])
+        mypy_api.depend_on_modules(checker, seen)
+        for candidate in seen:
+            if mypy_api.notes_of(candidate).get("namespace") in wanted:
+                return candidate.name
+    return None
+
+
+def _flows(info: TypeInfo) -> dict[str, Any]:
+    """What the methods of a story do with its state, as far as its module shows and no base has noted it.
+
+    Only where the State has variables, or cannot be told: nobody asks for the others.
+    """
+    state = _class_of_state(info)
+    if state is not None and not _may_have_variables(state, info):
+        return {}
+    return flow.flows_of(
+        (name, symbol.node)
+        for base in info.mro
+        if base.module_name == info.module_name
+        for name, symbol in base.names.items()
+        if _resolves_to(info, name, symbol.node) and flow_of(info, name) is None
+    )
+
+
+def _may_have_variables(state: TypeInfo, story: TypeInfo) -> bool:
+    """Like `variables_of`, while mypy has not yet made the constructors of the module's own classes."""
+    for base in state.mro:
+        if not base.has_base(names.STORY_STATE) or base.fullname == names.STORY_STATE:
+            continue
+        made = base.metadata.get("dataclass")
+        if made is not None and base.module_name != story.module_name:
+            if not all(attribute["is_in_init"] for attribute in made["attributes"]):
+                return True
+        elif any(map(_declares_variable, base.defn.defs.body)):
+            return True
+    return False
+
+
+def _declares_variable(statement: Node) -> bool:
+    return (
+        isinstance(statement, AssignmentStmt)
+        and isinstance(statement.rvalue, CallExpr)
+        and isinstance(statement.rvalue.callee, RefExpr)
+        and statement.rvalue.callee.fullname == names.VARIABLE
+    )
+
+
+def _resolves_to(info: TypeInfo, name: str, node: SymbolNode | None) -> bool:
+    symbol = info.get(name)
+    return symbol is not None and symbol.node is node
+
+
+def flow_of(info: TypeInfo, name: str) -> flow.Flow | None:
+    """What a step does with the state; None where that is not known."""
+    symbol = info.get(name)
+    if symbol is not None:
+        for base in info.mro:
+            noted = mypy_api.notes_of(base).get("flows", {}).get(name)
+            if noted is not None and _resolves_to(base, name, symbol.node):
+                return flow.noted_flow(noted)
+    return None
 
 
 class _Decision:
@@ -337,9 +498,9 @@ class _Decision:
         if isinstance(called, TypeVarType):
             called = get_proper_type(called.upper_bound)
         if isinstance(called, CallableType):
-            return Result.NONE if called.is_type_obj() else _of_returned(called.ret_type)
+            return Result.NONE if called.is_type_obj() else result_of_returning(called.ret_type)
         if isinstance(called, Overloaded):
-            return _agreed(_of_returned(item.ret_type) for item in called.items)
+            return _agreed(result_of_returning(item.ret_type) for item in called.items)
         if isinstance(called, UnionType):
             items = [item for item in called.items if not isinstance(get_proper_type(item), NoneType)]
             return _agreed(self._of_object(item) for item in items)
@@ -351,6 +512,8 @@ class _Decision:
             self._calls.make(called.type)
             if self._calls.complete(called.type, self._named_type) is Result.PENDING:
                 return Result.PENDING
+            if mypy_api.generated_result(called.type) is not None:
+                return result_of_calling(called.type)
             return self._of_member(called, "__call__")
         return Result.UNKNOWN
 
@@ -406,7 +569,7 @@ def _classes_of(node: SymbolNode | None) -> Iterator[TypeInfo]:
         yield from mypy_api.classes_in(node.type)
 
 
-def _is_ours(info: TypeInfo) -> bool:
+def has_our_call(info: TypeInfo) -> bool:
     """Whether nobody has written the `__call__` of a story by hand."""
     for base in info.mro:
         symbol = base.names.get("__call__")
@@ -420,15 +583,15 @@ def _agreed(results: Iterable[Result]) -> Result:
     return different.pop() if len(different) == 1 else Result.UNKNOWN
 
 
-def _of_returned(type_: Type) -> Result:
-    """What a step does that returns this."""
+def result_of_returning(type_: Type) -> Result:
+    """What calling a step gives whose return type this is."""
     returned = get_proper_type(type_)
     if isinstance(returned, TypeVarType):
         returned = get_proper_type(returned.upper_bound)
     if isinstance(returned, AnyType):
         return Result.UNKNOWN
     if isinstance(returned, UnionType):
-        return _agreed(_of_returned(item) for item in returned.items)
+        return _agreed(result_of_returning(item) for item in returned.items)
     if isinstance(returned, Instance):
         if returned.type.fullname == "builtins.object":
             return Result.UNKNOWN

@@ -251,8 +251,10 @@ def test_a_frozen_model_records() -> None:
         model_config = pydantic.ConfigDict(frozen=True)
         basket_id: int
 
+        class Created(dddkit.pydantic.AggregateEvent): ...
+
     basket = Basket(basket_id=1)
-    basket.add_event(Pydantic.Basket.Created())
+    basket.add_event(Basket.Created())
     assert len(basket.get_events()) == 1
     with pytest.raises(pydantic.ValidationError):
         setattr(basket, "basket_id", 2)  # noqa: B010 - what checkers refuse

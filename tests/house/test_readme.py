@@ -5,32 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.house.pages import ROOT, Block, Reader, blocks, links, text_of
 
-
-class Block(NamedTuple):
-    language: str
-    text: str
-    line: int
-
-
-def blocks() -> Iterator[Block]:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for match in re.finditer(r"^```(\w+)\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL):
-        yield Block(match[1], match[2], readme[: match.start()].count("\n") + 1)
-
-
-BLOCKS = list(blocks())
-
-
-def is_file(block: Block) -> bool:
-    return block.language == "python" and block.text.startswith("# ")
+PAGE = "README.md"
+BLOCKS = blocks(PAGE)
 
 
 def test_the_python_blocks_print_what_the_blocks_after_them_say(tmp_path: Path) -> None:
@@ -38,7 +20,7 @@ def test_the_python_blocks_print_what_the_blocks_after_them_say(tmp_path: Path) 
     mark = "#-- end of block --#"
     program, expected = "", list[str]()
     for block, following in zip(BLOCKS, [*BLOCKS[1:], Block("", "", 0)], strict=True):
-        if block.language == "python" and not is_file(block):
+        if block.language == "python" and block.file is None:
             program += "\n" * (block.line - program.count("\n")) + block.text + f"print({mark!r})\n"
             expected.append(following.text if following.language == "text" else "")
     path = tmp_path / "readme.py"
@@ -56,23 +38,19 @@ def shorten(printed: str) -> str:
 
 
 def test_mypy_says_what_the_readme_quotes(tmp_path: Path) -> None:
-    index = next(i for i, block in enumerate(BLOCKS) if is_file(block))
-    source, quoted = BLOCKS[index], BLOCKS[index + 1]
-    (toml,) = (block for block in BLOCKS if block.language == "toml")
-    command, _, expected = quoted.text.partition("\n")
-    name = source.text.splitlines()[0].removeprefix("# ")
-    assert command == f"$ mypy {name}"
-    (tmp_path / name).write_text(source.text, encoding="utf-8")
-    (tmp_path / "pyproject.toml").write_text(toml.text, encoding="utf-8")
-    run = subprocess.run(
-        [sys.executable, "-m", "mypy", name], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
-    )
-    assert run.stderr == ""
-    assert run.stdout == expected
+    reader = Reader(tmp_path)
+    index = next(i for i, block in enumerate(BLOCKS) if block.file)
+    for block in BLOCKS:
+        if block.language == "toml":
+            reader.take(block)
+    reader.take(BLOCKS[index])
+    ((command, expected),) = BLOCKS[index + 1].commands
+    assert command == f"mypy {BLOCKS[index].file}"
+    assert reader.enter(command) == (expected, 1)
 
 
 def test_what_mypy_reports_there_is_refused_at_run_time_as_well(tmp_path: Path) -> None:
-    (source,) = (block for block in BLOCKS if is_file(block))
+    (source,) = (block for block in BLOCKS if block.file)
     path = tmp_path / "signup.py"
     path.write_text(source.text, encoding="utf-8")
     run = subprocess.run([sys.executable, str(path)], capture_output=True, encoding="utf-8", check=False)
@@ -80,12 +58,10 @@ def test_what_mypy_reports_there_is_refused_at_run_time_as_well(tmp_path: Path) 
 
 
 def test_every_command_of_the_readme_exists() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    metadata = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    makefile, metadata = text_of("Makefile"), text_of("pyproject.toml")
     for block in BLOCKS:
-        for command in (
-            re.findall(r"^\$ (.+?)(?:  +#.*)?$", block.text, re.MULTILINE) if block.language == "console" else ()
-        ):
+        for entered, _ in block.commands if block.language == "console" else ():
+            command = re.sub(r" +#.*", "", entered)
             if target := re.fullmatch(r"make (\w+)", command):
                 assert re.search(rf"^{target[1]}:", makefile, re.MULTILINE), command
             elif extra := re.fullmatch(r"pip install (?:dddkit|'dddkit\[(\w+)\]')", command):
@@ -96,12 +72,9 @@ def test_every_command_of_the_readme_exists() -> None:
 
 def test_no_block_is_left_out_of_these_tests() -> None:
     assert {block.language for block in BLOCKS} == {"python", "text", "toml", "console"}
-    fences = (ROOT / "README.md").read_text(encoding="utf-8").count("```")
-    assert fences == 2 * len(BLOCKS)
+    assert text_of(PAGE).count("```") == 2 * len(BLOCKS)
 
 
-@pytest.mark.parametrize(
-    "link", sorted(set(re.findall(r"\]\(([^)h#][^)]*)\)", (ROOT / "README.md").read_text(encoding="utf-8"))))
-)
+@pytest.mark.parametrize("link", sorted(links(PAGE)))
 def test_every_file_that_the_readme_names_is_there(link: str) -> None:
     assert (ROOT / link).exists()

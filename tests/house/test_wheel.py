@@ -102,13 +102,22 @@ def test_a_story_runs_without_extras(bare: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("module", ["dddkit.pydantic", "dddkit.pydantic.aggregates"])
-def test_a_missing_extra_is_named_with_both_ways_to_get_it(bare: Path, module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "extra", "package"),
+    [
+        ("dddkit.pydantic", "pydantic", "pydantic"),
+        ("dddkit.pydantic.aggregates", "pydantic", "pydantic"),
+        ("dddkit.stories.prometheus", "prometheus", "prometheus-client"),
+        ("dddkit.stories.aioprometheus", "aioprometheus", "aioprometheus"),
+        ("dddkit.stories.opentelemetry", "opentelemetry", "opentelemetry-api"),
+    ],
+)
+def test_a_missing_extra_is_named_with_both_ways_to_get_it(bare: Path, module: str, extra: str, package: str) -> None:
     refused = run(bare, "-c", f"import {module}", cwd=bare.parent)
     last = refused.stderr.splitlines()[-1]
     assert last.startswith("dddkit.exceptions.MissingDependencyError: ")
-    assert "pip install 'dddkit[pydantic]'" in last
-    assert "pip install pydantic" in last
+    assert f"pip install 'dddkit[{extra}]'" in last
+    assert f"pip install {package}" in last
 
 
 def test_with_the_extra_the_pydantic_flavour_works(environment: Callable[[str], Path]) -> None:
@@ -123,6 +132,27 @@ class Basket(Aggregate):
 basket = Basket(id=1)
 basket.add_event(Basket.Emptied())
 assert len(basket.pull_events()) == 1
+"""
+    ran = run(python, "-W", "error", "-c", program, cwd=python.parent)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("extra", "hook"),
+    [
+        ("prometheus", "PrometheusMetricsHook"),
+        ("aioprometheus", "PrometheusMetricsHook"),
+        ("opentelemetry", "TracingHook"),
+    ],
+)
+def test_with_its_extra_each_observer_works(environment: Callable[[str], Path], extra: str, hook: str) -> None:
+    python = environment(extra)
+    program = f"""
+from dddkit.stories import Story, inject_hooks
+from dddkit.stories.{extra} import {hook}
+
+inject_hooks(Story, [{hook}()])
+{STORY}
 """
     ran = run(python, "-W", "error", "-c", program, cwd=python.parent)
     assert (ran.returncode, ran.stderr) == (0, "")

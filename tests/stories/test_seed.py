@@ -2,7 +2,7 @@
 
 # pyright: reportMissingParameterType=false, reportUnknownParameterType=false, reportUnknownMemberType=false
 # pyright: reportMissingTypeArgument=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, type-arg"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, type-arg, dddkit-mutable-default"
 # The examples carry few annotations, and that they run like that is the point.
 
 from __future__ import annotations

@@ -54,10 +54,19 @@ def save(handler: BasketChangesHandler, basket: Basket) -> None:
 class Wrong(ChangesHandler[Basket, BasketChanges]):
     result_type = OtherChanges  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
+    def _clear_state(self) -> None:
+        self.added: list[str] = []
 
-class NoTuple(ChangesHandler[Basket, dict[str, str]]):  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeArguments]
-    pass
+    def handle_changes(self, event: object, aggregate: Basket) -> None: ...
 
 
-class NoAggregate(ChangesHandler[Entity, BasketChanges]):  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeArguments]
+class NoTuple(  # type: ignore[dddkit-changes-result]
+    ChangesHandler[Basket, dict[str, str]]  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeArguments]
+):
+    def handle_changes(self, event: object, aggregate: Basket) -> None: ...
+
+
+class NoAggregate(  # type: ignore[dddkit-changes-result]
+    ChangesHandler[Entity, BasketChanges]  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeArguments]
+):
     pass

@@ -8,11 +8,28 @@ from mypy.nodes import NOT_ABSTRACT, Decorator, FuncDef, OverloadedFuncDef, Symb
 from mypy.types import AnyType, Type, TypeAliasType, TypeOfAny, UnionType, get_proper_type
 
 from dddkit_mypy import _identity as identity
+from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
 
 _TITLE: Final = "Every entity and every aggregate has an identity"
 CODE: Final = new_code("dddkit-missing-identity", _TITLE)
+
+
+_ALIASED: Final = "aliased"
+
+
+def note_aliases(info: TypeInfo, place: mypy_api.Place) -> tuple[()]:
+    """Note the fields that may be the identity for all we know, the class's own and those of mixins beside it."""
+    aliased = [
+        name
+        for base in info.mro
+        if base.module_name == info.module_name and (base is info or not base.has_base(names.IDENTIFIED))
+        for name in mypy_api.written_aliases(base, place.tree)
+    ]
+    if aliased or _ALIASED in mypy_api.notes_of(info):
+        mypy_api.note(info, {**mypy_api.notes_of(info), _ALIASED: aliased})
+    return ()
 
 
 def check(ctx: ClassContext) -> None:
@@ -33,10 +50,11 @@ def _lacks_identity(info: TypeInfo) -> bool:
     """Whether a class, as far as it can be followed, is meant to have an identity and has none."""
     if identity.is_ours(info) or not info.has_base(names.IDENTIFIED) or info.fallback_to_any:
         return False
-    fields = [var for _, _, var in identity.fields_of(info)]
+    fields = list(identity.fields_of(info))
+    aliased = {name for base in info.mro for name in mypy_api.notes_of(base).get(_ALIASED, ())}
     return (
         bool(fields)
-        and not any(_may_be_marked(var.type) for var in fields)
+        and not any(name in aliased or _may_be_marked(var.type) for _, name, var in fields)
         and not any(_may_hold(info, name) for name in identity.candidates(info))
         and not any("__getattr__" in base.names for base in info.mro if base.fullname not in _WITH_GETATTR)
         and not _is_abstract(info)
@@ -125,5 +143,5 @@ class Item(Entity):
     sku: Identity[str]
     quantity: int
 """,
-    checks=(OnClass((names.IDENTIFIED,), check),),
+    checks=(OnAnalysed((names.IDENTIFIED,), note_aliases), OnClass((names.IDENTIFIED,), check)),
 )

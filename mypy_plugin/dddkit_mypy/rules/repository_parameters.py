@@ -13,7 +13,7 @@ from mypy.types import AnyType, Instance, NoneType, Type, TypeVarType, UnionType
 from dddkit_mypy import _identity as identity
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
 
 _TITLE: Final = "A repository names its aggregate and the type of the aggregate's identity"
 CODE: Final = new_code("dddkit-repository-parameters", _TITLE)
@@ -41,6 +41,14 @@ def check(ctx: ClassContext) -> None:
             if base.type.has_base(root):
                 _check_parameters(ctx, base, root, expression)
                 break
+
+
+def _aggregates(info: TypeInfo, _: mypy_api.Place) -> Iterator[TypeInfo]:
+    """The classes that decide what the identity is."""
+    for base in info.bases:
+        for argument in base.args:
+            for used in mypy_api.classes_in(argument):
+                yield from used.mro
 
 
 def _written_bases(info: TypeInfo) -> Iterator[tuple[Instance, Expression | None]]:
@@ -139,5 +147,5 @@ class Basket(Aggregate):
 
 class BasketRepository(Repository[Basket, UUID]): ...
 """,
-    checks=(OnClass(_ROOTS, check),),
+    checks=(OnAnalysed(_ROOTS, _aggregates), OnClass(_ROOTS, check)),
 )

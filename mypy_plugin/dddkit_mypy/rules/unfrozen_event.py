@@ -11,13 +11,6 @@ from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 _TITLE: Final = "Every event is frozen"
 CODE: Final = new_code("dddkit-unfrozen-event", _TITLE)
 
-_EVENTS: Final = (
-    names.AGGREGATE_EVENT,
-    names.DOMAIN_EVENT,
-    names.AGGREGATE_EVENT_MODEL,
-    names.DOMAIN_EVENT_MODEL,
-)
-
 
 def check(ctx: ClassContext) -> None:
     """Report the class that thaws what it inherits frozen."""
@@ -48,5 +41,5 @@ from dddkit.pydantic import DomainEvent
 class OrderPaid(DomainEvent):
     order_id: int
 """,
-    checks=(OnClass(_EVENTS, check),),
+    checks=(OnClass(names.EVENTS, check),),
 )

@@ -49,5 +49,5 @@ class Money(ValueObject):
 
     cents: int
 """,
-    checks=(OnClass((names.VALUE_OBJECT, names.VALUE_OBJECT_MODEL), check),),
+    checks=(OnClass(names.VALUE_OBJECTS, check),),
 )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy.nodes import FuncDef
-
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 from dddkit_mypy import _stories as stories
@@ -25,9 +23,9 @@ def check(ctx: ClassContext) -> None:
     state = stories.state_of(mypy_api.self_type(ctx.info))
     for name, symbol in ctx.info.names.items():
         method = symbol.node
-        if name.startswith("_") or name in listed.names or not isinstance(method, FuncDef):
+        if name.startswith("_") or name in listed.names:
             continue
-        if mypy_api.takes_exactly(method, state):
+        if method is not None and (mypy_api.takes_exactly(method, state) or mypy_api.is_static_taking(method, state)):
             ctx.report(
                 f'{ctx.info.name}: the method "{name}" takes the State, but no I.{name} lists it, so it never runs as '
                 f"a step; list it, or begin its name with an underscore",

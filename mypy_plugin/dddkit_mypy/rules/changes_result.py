@@ -1,0 +1,121 @@
+"""A changes handler sets the fields of its result by name, as attributes; no type connects the two."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy.messages import format_type
+from mypy.nodes import TypeInfo
+from mypy.options import Options
+from mypy.types import Instance, TupleType, get_proper_type
+
+from dddkit_mypy import _changes as changes
+from dddkit_mypy import _names as names
+from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+
+_TITLE: Final = "A changes handler sets every field of the NamedTuple it folds into"
+CODE: Final = new_code("dddkit-changes-result", _TITLE)
+
+
+def check(ctx: ClassContext) -> None:
+    """Report what is wrong with the result of a handler; once, not at the children again that inherit it."""
+    own, *inherited = changes.own_classes(ctx.info)
+    message = _mistake(own, ctx.api.options)
+    if message is not None and not any(_mistake(base, ctx.api.options) for base in inherited):
+        ctx.report(message, own.defn, CODE)
+
+
+def _mistake(info: TypeInfo, options: Options) -> str | None:
+    """A result that is no NamedTuple, one that the handler does not name, or fields that nothing sets."""
+    parameters = None if changes.is_for_others(info) else changes.parameters_of(info)
+    result = get_proper_type(parameters[1]) if parameters is not None else None
+    if not isinstance(result, (Instance, TupleType)):
+        return None
+    found = changes.class_of(result)
+    if found.fallback_to_any:
+        return None
+    named_tuple = changes.named_tuple_of(found)
+    if named_tuple is None:
+        return (
+            f"{info.name}: the result, {format_type(result, options)}, is no NamedTuple; declare one, with a field "
+            f"for each thing that the handler collects"
+        )
+    if changes.unset_names(info, ["result_type"]):
+        return (
+            f"{info.name} does not say what it folds into; write result_type = {found.name} in its body, or derive "
+            f"it from ABC if it is a base for other handlers"
+        )
+    unset = changes.unset_names(info, changes.required_fields(named_tuple))
+    if not unset:
+        return None
+    advice = (
+        f"give it its empty value in _clear_state(self), or a default in {named_tuple.name}"
+        if len(unset) == 1
+        else f"give them their empty values in _clear_state(self), or defaults in {named_tuple.name}"
+    )
+    return f"{info.name} never sets {', '.join(map(_quoted, unset))} of its result; {advice}"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+RULE: Final = Rule(
+    code=CODE,
+    title=_TITLE,
+    reason=(
+        "The result is made of the attributes that have the names of its fields: one that was never set, a misspelt "
+        "one perhaps, is a `ChangesResultError` when the handler is called. A field with a default may be left out, "
+        "and a property or a class attribute sets a field as well. A base for other handlers derives from `ABC`."
+    ),
+    bad="""\
+from typing import NamedTuple
+
+from dddkit.pydantic import Aggregate, AggregateEvent, ChangesHandler
+
+
+class Basket(Aggregate):
+    id: int
+
+
+class Rows(NamedTuple):
+    added: list[str]
+    removed: list[str]
+
+
+class BasketRows(ChangesHandler[Basket, Rows]):
+    result_type = Rows
+
+    def _clear_state(self) -> None:
+        self.added: list[str] = []
+
+    def handle_changes(self, event: AggregateEvent, aggregate: Basket) -> None:
+        self.added.append(type(event).__name__)
+""",
+    good="""\
+from typing import NamedTuple
+
+from dddkit.pydantic import Aggregate, AggregateEvent, ChangesHandler
+
+
+class Basket(Aggregate):
+    id: int
+
+
+class Rows(NamedTuple):
+    added: list[str]
+    removed: list[str]
+
+
+class BasketRows(ChangesHandler[Basket, Rows]):
+    result_type = Rows
+
+    def _clear_state(self) -> None:
+        self.added: list[str] = []
+        self.removed: list[str] = []
+
+    def handle_changes(self, event: AggregateEvent, aggregate: Basket) -> None:
+        self.added.append(type(event).__name__)
+""",
+    checks=(OnClass((names.CHANGES_HANDLER,), check),),
+)

@@ -1,0 +1,253 @@
+"""A default in the body of a SimpleNamespace is one object, whoever changes it; mypy has nothing against that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from mypy.nodes import (
+    AssignmentStmt,
+    CallExpr,
+    CastExpr,
+    ClassDef,
+    ConditionalExpr,
+    Context,
+    Decorator,
+    DictExpr,
+    DictionaryComprehension,
+    Expression,
+    FuncDef,
+    IndexExpr,
+    ListComprehension,
+    ListExpr,
+    MemberExpr,
+    NameExpr,
+    Node,
+    OpExpr,
+    OverloadedFuncDef,
+    RefExpr,
+    SetComprehension,
+    SetExpr,
+    StrExpr,
+    TypeInfo,
+    Var,
+)
+from mypy.types import Instance, get_proper_type
+
+from dddkit_mypy import _mypy_api as mypy_api
+from dddkit_mypy import _names as names
+from dddkit_mypy import _stories as stories
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
+
+_TITLE: Final = "No default of a State is shared by all runs"
+CODE: Final = new_code("dddkit-mutable-default", _TITLE)
+
+_MARK: Final = "defaults"
+
+# --- what a namespace declares, noted while its source is there ----------------------------------------------------
+
+
+def note(info: TypeInfo, place: mypy_api.Place) -> tuple[()]:
+    """Note which defaults of a namespace can change, and which ones of its bases its `__init__` replaces."""
+    if "dataclass_tag" in info.metadata:
+        return ()  # dataclasses refuses them; mypy has not worked out more of it yet
+    replaced = _named_in_init(info)
+    kinds: dict[str, str] = {}
+    for name, value in _assigned(info.defn.defs):
+        kind = _kind(value)
+        if kind is not None and name not in replaced and _is_of_instances(info, name):
+            kinds[name] = kind
+    for base in info.mro[1:]:
+        kinds.update((name, "") for name in _defaults(base) if name in replaced)
+    if kinds:
+        mypy_api.mark(place.analyzer, info, _MARK, ",".join(f"{name} {kind}" for name, kind in kinds.items()))
+    return ()
+
+
+def _defaults(info: TypeInfo) -> dict[str, str]:
+    """What has been noted, by name: the kind of the default, empty where an `__init__` replaces it."""
+    parts = (part.partition(" ") for part in mypy_api.marked(info, _MARK).split(",") if part)
+    return {name: kind for name, _, kind in parts}
+
+
+def _named_in_init(info: TypeInfo) -> set[str]:
+    """The names that an `__init__` written by hand mentions: it may well give each object its own."""
+    symbol = info.names.get("__init__")
+    if symbol is None or symbol.plugin_generated or not isinstance(symbol.node, FuncDef):
+        return set()
+    found: set[str] = set()
+    for node in mypy_api.walk(symbol.node.body):
+        if isinstance(node, MemberExpr):
+            found.add(node.name)
+        elif isinstance(node, StrExpr):
+            found.add(node.value)
+        elif isinstance(node, CallExpr):
+            found.update(name for name in node.arg_names if name is not None)
+    return found
+
+
+def _assigned(node: Node) -> Iterator[tuple[str, Expression]]:
+    """What the statements of a class body assign, those under an `if` too."""
+    if isinstance(node, AssignmentStmt):
+        for target in node.lvalues:
+            if isinstance(target, NameExpr):
+                yield target.name, node.rvalue
+    elif not isinstance(node, (FuncDef, OverloadedFuncDef, Decorator, ClassDef)):
+        for part in mypy_api.children(node):
+            yield from _assigned(part)
+
+
+def _is_of_instances(info: TypeInfo, name: str) -> bool:
+    """Whether a name is meant as an attribute of the objects, and no constant of the class."""
+    symbol = info.names.get(name)
+    if symbol is None or not isinstance(symbol.node, Var) or (name.startswith("__") and name.endswith("__")):
+        return False
+    return not symbol.node.is_classvar and not symbol.node.is_final
+
+
+def _kind(value: Expression) -> str | None:
+    """What a default is, if it can change; None for all else, and where it cannot be told."""
+    if isinstance(value, (ListExpr, ListComprehension)):
+        return "list"
+    if isinstance(value, (DictExpr, DictionaryComprehension)):
+        return "dict"
+    if isinstance(value, (SetExpr, SetComprehension)):
+        return "set"
+    if isinstance(value, CallExpr) and isinstance(value.analyzed, CastExpr):
+        return _kind(value.analyzed.expr)
+    if isinstance(value, OpExpr) and value.op in ("+", "*", "|", "or"):
+        return _kind(value.left) or _kind(value.right)
+    if isinstance(value, ConditionalExpr):
+        return _kind(value.if_expr) or _kind(value.else_expr)
+    made = _class_of(value)
+    return made.name if made is not None and any(made.has_base(base) for base in _MUTABLE) else None
+
+
+_MUTABLE: Final = ("typing.MutableSequence", "typing.MutableMapping", "typing.MutableSet")
+
+
+def _class_of(value: Expression) -> TypeInfo | None:
+    """The class of what an expression refers to, or calls, as far as that is declared."""
+    declared = None
+    if isinstance(value, RefExpr) and isinstance(value.node, Var) and not value.node.is_inferred:
+        declared = value.node.type
+    elif isinstance(value, CallExpr):
+        callee = value.callee.base if isinstance(value.callee, IndexExpr) else value.callee  # list[int]()
+        if isinstance(callee, RefExpr):
+            if isinstance(callee.node, TypeInfo):
+                return callee.node
+            if isinstance(callee.node, FuncDef) and not callee.node.is_coroutine:
+                declared = mypy_api.result_of(callee.node.type)
+    found = get_proper_type(declared)
+    return found.type if isinstance(found, Instance) else None
+
+
+# --- the story ------------------------------------------------------------------------------------------------------
+
+
+def check(ctx: ClassContext) -> None:
+    """Report the defaults of a State, once: at the story that declares it first."""
+    owner = next((base for base in ctx.info.mro if "State" in base.names), None)
+    if owner is None or (owner is not ctx.info and stories.is_story(owner)):
+        return
+    state = _state(ctx.info)
+    if state is None:
+        return
+    told = {info for base in ctx.info.mro[1:] if stories.is_story(base) for info in _mro(_state(base))}
+    for info, name, kind in _shared(state):
+        if info not in told:
+            ctx.report(
+                f"{mypy_api.qualified_name(info)}: the default of {name} is one {kind} that all runs share; "
+                f"derive the State from StoryState, which copies it for every run, or annotate it as ClassVar "
+                f"if that is meant",
+                _place(ctx.info, info, name),
+                CODE,
+            )
+
+
+def _state(story: TypeInfo) -> TypeInfo | None:
+    state = get_proper_type(stories.state_of(mypy_api.self_type(story)))
+    is_namespace = isinstance(state, Instance) and state.type.has_base(names.SIMPLE_NAMESPACE)
+    return state.type if isinstance(state, Instance) and is_namespace else None
+
+
+def _mro(info: TypeInfo | None) -> list[TypeInfo]:
+    return [] if info is None else info.mro
+
+
+def _shared(state: TypeInfo) -> Iterator[tuple[TypeInfo, str, str]]:
+    """The defaults that objects of a State share: the class that declares each, its name, and what it is."""
+    settled: set[str] = set()
+    for info in state.mro:
+        defaults = _defaults(info)
+        for name, kind in defaults.items():
+            if kind and name not in settled:
+                yield info, name, kind
+        settled.update(defaults)
+        for name, symbol in info.names.items():
+            if not isinstance(symbol.node, Var) or symbol.node.has_explicit_value:
+                settled.add(name)
+
+
+def _place(story: TypeInfo, declares: TypeInfo, name: str) -> Context:
+    """The default itself; in another module, what makes it a State of this story."""
+    if declares.module_name == story.module_name:
+        found: Context | None = declares.names[name].node
+    else:
+        for node in mypy_api.children(story.defn.defs):
+            if isinstance(node, AssignmentStmt):
+                for target in node.lvalues:
+                    if isinstance(target, NameExpr) and target.name == "State":
+                        return target
+        symbol = story.names.get("State")
+        state = symbol.node if symbol is not None else None
+        found = state.defn if isinstance(state, TypeInfo) and state.module_name == story.module_name else None
+    return story.defn if found is None else found
+
+
+RULE: Final = Rule(
+    code=CODE,
+    title=_TITLE,
+    reason=(
+        "The default stands in the class, so what one run appends, the next one finds. `StoryState` copies such "
+        "defaults for every object; a `SimpleNamespace` cannot. What is annotated as `ClassVar` or `Final` is meant "
+        "to be shared."
+    ),
+    bad="""\
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from dddkit.stories import I, Story
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.charge
+
+    class State(SimpleNamespace):
+        order_id: int
+        notes: list[str] = []
+
+    def charge(self, state: State) -> None: ...
+""",
+    good="""\
+from dataclasses import dataclass
+
+from dddkit.stories import I, Story, StoryState
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.charge
+
+    class State(StoryState):
+        order_id: int
+        notes: list[str] = []
+
+    def charge(self, state: State) -> None: ...
+""",
+    checks=(
+        OnAnalysed((names.SIMPLE_NAMESPACE,), note),
+        OnClass((names.STORY,), check),
+    ),
+)

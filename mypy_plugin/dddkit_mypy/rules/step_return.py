@@ -1,0 +1,126 @@
+"""A story calls its steps and drops what they return; mypy, which sees no call, says nothing about a lost result."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy.messages import format_type
+from mypy.nodes import NOT_ABSTRACT, Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo
+from mypy.options import Options
+from mypy.types import Instance, NoneType, Type, UninhabitedType, get_proper_type
+
+from dddkit_mypy import _mypy_api as mypy_api
+from dddkit_mypy import _names as names
+from dddkit_mypy import _steps as steps
+from dddkit_mypy import _stories as stories
+from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._stories import Result
+
+_TITLE: Final = "No step returns what nobody receives"
+CODE: Final = new_code("dddkit-step-return", _TITLE)
+
+
+def check(ctx: ClassContext) -> None:
+    """Report the methods listed as steps that return a value, an awaitable nobody awaits, or a generator."""
+    for step in steps.steps_of(ctx):
+        function = _method(step.node)
+        if function is None or function.abstract_status != NOT_ABSTRACT:
+            continue
+        what = _what(step, function, ctx.info, ctx.api.options)
+        if what is not None:
+            ctx.report(f"{ctx.info.name}: I.{step.name} {what}", step.context, CODE)
+
+
+def _method(node: SymbolNode | None) -> FuncDef | None:
+    """The function of a method; None for a field, a property, and an alias."""
+    if isinstance(node, OverloadedFuncDef):
+        node = node.impl or node.items[0]
+    if isinstance(node, Decorator):
+        node = node.func
+    return node if isinstance(node, FuncDef) and not node.is_property else None
+
+
+def _what(step: steps.Step, function: FuncDef, story: TypeInfo, options: Options) -> str | None:
+    is_plain = step.node is function
+    returned = get_proper_type(step.result)
+    if function.is_generator and (is_plain or _is_iterable(returned)):
+        return "is a generator, so calling it runs nothing of its body; take the yield out"
+    if returned is None:
+        return None  # it cannot be called, which other rules say
+    kind = stories.result_of_returning(returned)
+    if kind is Result.COROUTINE:
+        if is_plain and not function.is_coroutine and stories.result_of_calling(story) is Result.NONE:
+            return (
+                f"returns {format_type(returned, options)}, but no step makes the story async, so nothing awaits it; "
+                f"write async def {step.name}"
+            )
+        value = mypy_api.awaited(returned) if isinstance(returned, Instance) else None
+    else:
+        value = returned
+    if value is None or not _is_value(value):
+        return None
+    return (
+        f"returns {format_type(value, options)}, which nobody receives; put it on the state, and let the step "
+        f"return None"
+    )
+
+
+def _is_iterable(type_: Type | None) -> bool:
+    found = get_proper_type(type_)
+    return isinstance(found, Instance) and (
+        found.type.has_base("typing.Iterable") or found.type.has_base("typing.AsyncIterable")
+    )
+
+
+def _is_value(type_: Type) -> bool:
+    """Whether a type is surely one of results: `object`, `Any` and type variables may stand for no result at all."""
+    found = get_proper_type(type_)
+    if isinstance(found, (NoneType, UninhabitedType)):
+        return False
+    return stories.result_of_returning(found) is Result.NONE
+
+
+RULE: Final = Rule(
+    code=CODE,
+    title=_TITLE,
+    reason=(
+        "Steps hand on what they find through the state; what they return is dropped, and so is the work of a "
+        "coroutine or a generator that nobody runs. At run time, an awaitable from a step of a sync story is a "
+        "`TypeError` in the middle of the run, and a generator is refused when the class is defined. Steps without "
+        "annotations, injected callables and abstract steps are not judged."
+    ),
+    bad="""\
+from dataclasses import dataclass
+
+from dddkit.stories import I, Story, StoryState
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.add_up
+
+    class State(StoryState):
+        prices: list[int]
+
+    def add_up(self, state: State) -> int:
+        return sum(state.prices)
+""",
+    good="""\
+from dataclasses import dataclass
+
+from dddkit.stories import I, Story, StoryState, variable
+
+
+@dataclass(frozen=True)
+class Checkout(Story):
+    I.add_up
+
+    class State(StoryState):
+        prices: list[int]
+        total: int = variable()
+
+    def add_up(self, state: State) -> None:
+        state.total = sum(state.prices)
+""",
+    checks=(OnClass((names.STORY,), check),),
+)

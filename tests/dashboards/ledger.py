@@ -1,0 +1,54 @@
+"""What really happened in a shop, noted by a clock and a pencil of its own.
+
+The figures of the dashboards are held against this, so it takes nothing from the engine but the names: how a run or
+a step ended, it sees at its own `yield`, and it has its own clock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from dddkit.stories import StepExecutionInfo, StoryExecutionContext
+
+__all__ = ["Entry", "Ledger"]
+
+
+class Entry(NamedTuple):
+    """One run, or one step of a run, that has ended."""
+
+    story: str
+    step: str
+    """Empty for a run."""
+    status: str
+    milliseconds: float
+    ended: float
+    """Seconds since the epoch."""
+
+
+class Ledger:
+    """A hook that notes every run and every step."""
+
+    def __init__(self) -> None:
+        self.entries: Final = list[Entry]()
+
+    def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
+        return self._note(context.story_name, "")
+
+    def around_step(self, context: StoryExecutionContext, step: StepExecutionInfo) -> Iterator[None]:
+        return self._note(context.story_name, step.step_name)
+
+    def _note(self, story: str, step: str) -> Iterator[None]:
+        status = "completed"
+        started = time.perf_counter()
+        try:
+            yield
+        except Exception:
+            status = "failed"
+            raise
+        except BaseException:
+            status = "cancelled"
+            raise
+        finally:
+            self.entries.append(Entry(story, step, status, (time.perf_counter() - started) * 1000, time.time()))

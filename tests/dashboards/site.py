@@ -1,0 +1,335 @@
+"""One service with the shop in it, open for business and for Prometheus: `python -m tests.dashboards.site NAME SEED`.
+
+It is driven line by line: it prints the port of its /metrics; for every line of standard input it trades so many
+seconds, or runs each story once ("warm-up"), and prints what happened, as its own ledger has
+it. At the end of the input it closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import random
+import sqlite3
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from examples.shop.basket import Basket, BasketId, Line
+from examples.shop.checkout import Checkout
+from examples.shop.handlers import Office, open_office
+from examples.shop.money import Money
+from examples.shop.order import Order, OrderId, SqliteOrders
+from examples.shop.payment import Authorize, Card, DemoBank, HoldId
+from examples.shop.shop import POOR, RICH, Shop
+from examples.shop.stock import Product, ProductId
+
+from dddkit.dataclasses import InMemoryRepository
+from dddkit.stories import I, Story, StoryHook, StoryState, inject_hooks, variable
+from tests.dashboards.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Site:
+    """A service, and the options that its hook gets.
+
+    Attributes:
+        name: its `app_name`.
+        customers: how many come in a second, on average.
+        exports: whether it has the story that only ever fails.
+    """
+
+    name: str
+    backend: str
+    prefix: str = "dddkit_stories"
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    buckets: Sequence[float] | None = None
+    customers: float = 8.0
+    exports: bool = False
+
+
+SITES: Final = (
+    Site("shop", "prometheus_client"),
+    Site("shop_async", "aioprometheus", customers=5),
+    Site(
+        "my_app",
+        "prometheus_client",
+        prefix="my_service",
+        labels={"env": "production", "version": "1.0.0"},
+        buckets=(5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000),
+        customers=4,
+        exports=True,
+    ),
+)
+
+PRODUCTS: Final = 400
+MISTYPED: Final = Card("4000 0000 0000 0003")
+
+
+class OutOfOrderError(Exception):
+    """The line to somebody else is down."""
+
+
+class UnknownOrderError(Exception):
+    """There is no such order."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder(Story):
+    """Give a customer the money back."""
+
+    I.find_order
+    I.pay_back
+    I.note_it
+
+    class State(StoryState):
+        order_id: OrderId
+        order: Order = variable()
+
+    orders: SqliteOrders
+    pay_back: Callable[[State], Awaitable[None]]
+
+    def find_order(self, state: State) -> None:
+        order = self.orders.get(state.order_id)
+        if order is None:
+            raise UnknownOrderError(f"there is no order {state.order_id}")
+        state.order = order
+
+    def note_it(self, state: State) -> None:
+        state.order.cancel()
+        self.orders.save(state.order)
+
+
+@dataclass(frozen=True, slots=True)
+class Restock(Story):
+    """Buy what is missing; a story without any async step."""
+
+    I.count_shelf
+    I.order_goods
+    I.fill_shelf
+
+    class State(StoryState):
+        missing: int = variable()
+
+    patience: Callable[[], float]
+
+    def count_shelf(self, state: State) -> None:
+        state.missing = 12
+
+    def order_goods(self, state: State) -> None:
+        time.sleep(self.patience())
+
+    def fill_shelf(self, state: State) -> None:
+        state.missing = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExportBooks(Story):
+    """Send the books to an accountant who never answers: a story that only ever fails."""
+
+    I.collect
+    I.send
+
+    class State(StoryState):
+        pages: int = variable()
+
+    def collect(self, state: State) -> None:
+        state.pages = 3
+
+    def send(self, state: State) -> None:
+        raise OutOfOrderError("the accountant does not answer")
+
+
+@dataclass
+class BusyBank(DemoBank):
+    """A bank that is slower at some times than at others, and sometimes out of order."""
+
+    chance: random.Random = field(default_factory=random.Random)
+    opened: float = field(default_factory=time.monotonic)
+
+    @property
+    def trouble(self) -> float:
+        """From 0 to 1: it has a bad minute, three minutes after opening."""
+        return math.exp(-((((time.monotonic() - self.opened) % 400 - 170) / 20) ** 2))
+
+    def delay(self, typical: float) -> float:
+        return typical * (1 + 3 * self.trouble) * self.chance.lognormvariate(0, 0.7)
+
+    async def hold(self, card: Card, amount: Money) -> HoldId:
+        await asyncio.sleep(self.delay(0.045))
+        if self.chance.random() < 0.01 + 0.15 * self.trouble:
+            raise OutOfOrderError("the bank does not answer")
+        return await super().hold(card, amount)
+
+    async def capture(self, hold_id: HoldId) -> None:
+        await asyncio.sleep(self.delay(0.02))
+        await super().capture(hold_id)
+
+
+class Service:
+    """The shop, its customers, and the ledger."""
+
+    def __init__(self, site: Site, seed: int) -> None:
+        self.site: Final = site
+        self.chance: Final = random.Random(seed)
+        self.ledger: Final = Ledger()
+        self.outcomes: Final = dict.fromkeys(("completed", "failed", "cancelled"), 0)
+        """How the checkouts ended, as the customers saw it."""
+        self.numbers = 0
+        self.sold: Final = list[int]()
+        self.bank: Final = BusyBank({RICH: Money(10**15), POOR: Money(1)}, chance=self.chance)
+        orders = SqliteOrders(sqlite3.connect(":memory:"))
+        broker = open_office(Office())
+        baskets = InMemoryRepository[Basket, BasketId](broker)
+        products = InMemoryRepository[Product, ProductId](broker)
+        checkout = Checkout(baskets, products, orders, self.bank, Authorize(self.bank), broker)
+        self.shop: Final = Shop(baskets, products, orders, self.bank, Office(), checkout)
+        self.cancel_order: Final = CancelOrder(orders, self.pay_back)
+        self.restock: Final = Restock(lambda: self.bank.delay(0.008))
+
+    def listen(self, hook: StoryHook) -> None:
+        for story in (Checkout, Authorize, CancelOrder, Restock, ExportBooks):
+            inject_hooks(story, [hook, self.ledger])
+
+    async def fill_shelves(self) -> None:
+        for number in range(PRODUCTS):
+            await self.shop.products.save(Product(product_id=ProductId(f"book-{number}"), on_shelf=10**9))
+
+    async def pay_back(self, state: CancelOrder.State) -> None:
+        await asyncio.sleep(self.bank.delay(0.006))
+
+    async def check_out(self, card: Card, quantity: int = 1, gives_up_after: float | None = None) -> None:
+        self.numbers += 1
+        number = self.numbers
+        basket = Basket(basket_id=BasketId(number))
+        product = ProductId(f"book-{self.chance.randrange(PRODUCTS)}")
+        basket.add(Line(product_id=product, price=Money(10_00), quantity=quantity))
+        await self.shop.baskets.save(basket)
+        state = Checkout.State(card=card, basket_id=BasketId(number), order_id=OrderId(number))
+        run = asyncio.ensure_future(self.shop.checkout(state))
+        if gives_up_after is not None:
+            await asyncio.wait([run], timeout=gives_up_after)
+            run.cancel()
+        try:
+            await run
+        except asyncio.CancelledError:
+            self.outcomes["cancelled"] += 1
+        except Exception:
+            self.outcomes["failed"] += 1
+        else:
+            self.outcomes["completed"] += 1
+            self.sold.append(number)
+
+    async def call_off(self, order_id: int, *, hurried: bool = False) -> None:
+        run = asyncio.ensure_future(self.cancel_order(CancelOrder.State(order_id=OrderId(order_id))))
+        if hurried:
+            await asyncio.sleep(0)  # it has begun then
+            run.cancel()
+        await asyncio.wait([run])
+        if not run.cancelled():
+            run.exception()
+
+    async def export(self) -> None:
+        with suppress(OutOfOrderError):
+            ExportBooks()(ExportBooks.State())
+
+    async def buy_goods(self) -> None:
+        await asyncio.to_thread(self.restock, Restock.State())
+
+    async def customer(self) -> None:
+        draw = self.chance.random()
+        if draw < 0.02:
+            await self.check_out(POOR)
+        elif draw < 0.025:
+            await self.check_out(MISTYPED)
+        elif draw < 0.03:
+            await self.check_out(RICH, quantity=10**10)
+        elif draw < 0.06:
+            await self.check_out(RICH, gives_up_after=self.chance.uniform(0.002, 0.06))
+        else:
+            await self.check_out(RICH)
+        draw = self.chance.random()
+        if draw < 0.01:
+            await self.call_off(-1)
+        elif draw < 0.2 and self.sold:
+            await self.call_off(self.sold.pop(self.chance.randrange(len(self.sold))), hurried=draw < 0.02)
+
+    async def warm_up(self) -> None:
+        """Let every story run once, and well if it can: what fails later is the first failure Prometheus hears of."""
+        await self.check_out(RICH)
+        await self.call_off(1)
+        await self.buy_goods()
+        if self.site.exports:
+            await self.export()
+
+    async def trade(self, seconds: float) -> None:
+        """Let customers come in for so long, more of them at some times than at others, and wait for the last."""
+        began = time.monotonic()
+        tasks = list[asyncio.Future[None]]()
+        while (since := time.monotonic() - began) < seconds:
+            crowd = self.site.customers * (1 + 0.45 * math.sin(2 * math.pi * since / max(seconds / 2.5, 20)))
+            await asyncio.sleep(self.chance.expovariate(crowd))
+            tasks.append(asyncio.ensure_future(self.customer()))
+            if self.chance.random() < 0.12:
+                tasks.append(asyncio.ensure_future(self.buy_goods()))
+            if self.site.exports and self.chance.random() < 0.1:
+                await self.export()
+        await asyncio.gather(*tasks)
+
+
+async def serve(service: Service) -> int:
+    """Let Prometheus see the metrics, as each library does it; give the port."""
+    site = service.site
+    if site.backend == "prometheus_client":
+        import prometheus_client
+
+        from dddkit.stories.prometheus import PrometheusMetricsHook
+
+        collectors = prometheus_client.CollectorRegistry()
+        service.listen(PrometheusMetricsHook(site.name, site.prefix, site.labels, site.buckets, registry=collectors))
+        server, _ = prometheus_client.start_http_server(0, "127.0.0.1", registry=collectors)
+        return server.server_port
+
+    import aioprometheus
+
+    from dddkit.stories.aioprometheus import PrometheusMetricsHook as AioPrometheusMetricsHook
+
+    registry = aioprometheus.Registry()
+    service.listen(AioPrometheusMetricsHook(site.name, site.prefix, site.labels, site.buckets, registry=registry))
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):  # Prometheus may lose its patience, or end
+            await reader.readuntil(b"\r\n\r\n")
+            content, headers = aioprometheus.render(registry, [])
+            headers |= {"Content-Length": str(len(content)), "Connection": "close"}
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            writer.write(f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + content)
+            await writer.drain()
+        writer.close()
+
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port: int = listener.sockets[0].getsockname()[1]
+    return port
+
+
+async def main(name: str, seed: int) -> None:
+    service = Service(next(site for site in SITES if site.name == name), seed)
+    await service.fill_shelves()
+    print(await serve(service), flush=True)
+    loop = asyncio.get_running_loop()
+    while order := await loop.run_in_executor(None, sys.stdin.readline):
+        service.ledger.entries.clear()
+        service.outcomes.update(dict.fromkeys(service.outcomes, 0))
+        if order.strip() == "warm-up":
+            await service.warm_up()
+        else:
+            await service.trade(float(order))
+        print(json.dumps({"entries": service.ledger.entries, "outcomes": service.outcomes}), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))

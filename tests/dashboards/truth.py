@@ -1,0 +1,216 @@
+"""What the dashboards should show, worked out from the ledgers, and how exactly Prometheus can know it."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tests.dashboards.ledger import Entry
+
+__all__ = ["Allowed", "Books", "Chosen", "Page"]
+
+SLACK: Final = 0.5  # ms between the ledger's clock and the engine's, which stop one after the other
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the variables of a dashboard stand at; None is All."""
+
+    prefix: str
+    services: Sequence[str] | None = None
+    stories: Sequence[str] | None = None
+    steps: Sequence[str] | None = None
+
+    def __str__(self) -> str:
+        said = [self.prefix, *("+".join(names) for names in (self.services, self.stories, self.steps) if names)]
+        return " ".join(said)
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """The true figure, and the smallest and largest that may be shown for it.
+
+    Attributes:
+        rough: whether it can be told only roughly: as exactly as the buckets are fine, or of a handful of events.
+    """
+
+    truth: float
+    low: float
+    high: float
+    rough: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """What one service did: the entries of the time that is looked at, and those of the warm-up before, in order."""
+
+    service: str
+    prefix: str
+    bounds: Sequence[float]
+    warm_up: list[Entry]
+    entries: list[Entry]
+
+
+@dataclass(frozen=True)
+class Books:
+    """The entries of all services within a time, seen by a server that scrapes every so many seconds."""
+
+    pages: Sequence[Page]
+    start: float
+    end: float
+    scrape: float
+
+    def _only(self, kept: Callable[[Entry], bool], pages: Iterable[Page] | None = None) -> Books:
+        kept_pages = [
+            replace(page, warm_up=[*filter(kept, page.warm_up)], entries=[*filter(kept, page.entries)])
+            for page in (self.pages if pages is None else pages)
+        ]
+        return replace(self, pages=[page for page in kept_pages if page.entries])
+
+    def chosen(self, chosen: Chosen, *, steps: bool) -> Books:
+        """The books of the runs, or of the steps, that are chosen."""
+        return self._only(
+            lambda entry: (
+                bool(entry.step) == steps
+                and (chosen.stories is None or entry.story in chosen.stories)
+                and (not steps or chosen.steps is None or entry.step in chosen.steps)
+            ),
+            [
+                page
+                for page in self.pages
+                if page.prefix == chosen.prefix and (chosen.services is None or page.service in chosen.services)
+            ],
+        )
+
+    def of(self, *, story: str | None = None, step: str | None = None, status: str | None = None) -> Books:
+        """Only these."""
+        return self._only(
+            lambda entry: story in (None, entry.story) and step in (None, entry.step) and status in (None, entry.status)
+        )
+
+    def by(self, *names: str) -> dict[tuple[str, ...], Books]:
+        """These books, parted by story, step or status."""
+        parts = dict[tuple[str, ...], list[Page]]()
+        for page in self.pages:
+            found = dict[tuple[str, ...], Page]()
+            for entries in (page.entries, page.warm_up):
+                for entry in entries:
+                    values: tuple[str, ...] = tuple([getattr(entry, name) for name in names])
+                    part = found.get(values)
+                    if part is None:
+                        part = found[values] = replace(page, warm_up=[], entries=[])
+                    (part.entries if entries is page.entries else part.warm_up).append(entry)
+            for values, part in found.items():
+                if part.entries:
+                    parts.setdefault(values, []).append(part)
+        return {values: replace(self, pages=pages) for values, pages in parts.items()}
+
+    def between(self, start: float, end: float) -> Books:
+        """Only what ended then, in pages that may be empty."""
+        return replace(
+            self,
+            pages=[
+                replace(
+                    page,
+                    entries=page.entries[
+                        bisect_right(page.entries, start, key=_ended) : bisect_right(page.entries, end, key=_ended)
+                    ],
+                )
+                for page in self.pages
+            ],
+        )
+
+    @property
+    def entries(self) -> list[Entry]:
+        return [entry for page in self.pages for entry in page.entries]
+
+    @property
+    def unseen(self) -> int:
+        """How many entries Prometheus cannot see, at most: what a story's step counts before its first scrape."""
+        unseen = 0
+        for page in self.pages:
+            known = {(entry.story, entry.step) for entry in page.warm_up}
+            first = dict[tuple[str, str], float]()
+            for entry in page.entries:
+                key = (entry.story, entry.step)
+                if key not in known and entry.ended <= first.setdefault(key, entry.ended) + 2 * self.scrape:
+                    unseen += 1
+        return unseen
+
+    @property
+    def stretch(self) -> float:
+        """By how much `increase` may stretch what it saw between the first and the last scrape of the time."""
+        return (self.end - self.start) / (self.end - self.start - 2 * self.scrape)
+
+    def count(self) -> Allowed:
+        truth, unseen = len(self.entries), self.unseen
+        return Allowed(truth, truth - unseen, truth * self.stretch + unseen, rough=unseen > 0)
+
+    def total_over_time(self) -> Allowed:
+        """How many, where a rate is added up over all its moments."""
+        truth, unseen = len(self.entries), self.unseen
+        return Allowed(truth, truth * 0.93 - 2 - unseen, truth * 1.07 + 2 + unseen, rough=truth < 40)
+
+    def share(self, status: str) -> Allowed:
+        part, unseen = len(self.of(status=status).entries), self.unseen
+        rest = len(self.entries) - part
+        # Every series is stretched by an amount of its own.
+        low, high = max(part - unseen, 0), part * self.stretch + unseen
+        return Allowed(
+            part / (part + rest),
+            low / (low + rest * self.stretch + unseen),
+            min(high / (high + max(rest - unseen, 0)), 1),
+            rough=unseen > 0,
+        )
+
+    def mean(self) -> Allowed:
+        durations = [entry.milliseconds for entry in self.entries]
+        truth = sum(durations) / len(durations)
+        near = SLACK + truth * (self.stretch - 1) + max(durations) * self.unseen / len(durations)
+        return Allowed(truth, truth - near, truth + near, rough=truth < 10 * SLACK)
+
+    def quantile(self, share: float) -> Allowed:
+        """The true quantile, and the edges of the buckets it may be looked for in."""
+        durations = sorted(entry.milliseconds for entry in self.entries)
+        rank = math.ceil(share * len(durations)) - 1
+        loose = 1 + self.unseen + math.ceil(len(durations) * (self.stretch - 1) / 4)
+        low = durations[max(0, rank - loose)]
+        high = durations[min(len(durations) - 1, rank + loose)]
+        return Allowed(durations[rank], self.bucket(low - SLACK)[0], self.bucket(high + SLACK)[1], rough=True)
+
+    def bucket(self, milliseconds: float) -> tuple[float, float]:
+        """The edges of the bucket in which a duration is counted."""
+        bounds = self.pages[0].bounds
+        index = bisect_left(bounds, milliseconds)
+        return (bounds[index - 1] if index else 0.0), bounds[min(index, len(bounds) - 1)]
+
+    def up_to(self, bound: float) -> Allowed:
+        """How many took no longer, where a rate is added up over all its moments."""
+        durations = [entry.milliseconds for entry in self.entries]
+        unseen = self.unseen
+        truth = sum(duration <= bound for duration in durations)
+        low = sum(duration <= bound - SLACK for duration in durations)
+        high = sum(duration <= bound + SLACK for duration in durations)
+        return Allowed(truth, low * 0.93 - 2 - unseen, high * 1.07 + 2 + unseen, rough=truth < 40)
+
+    def range_of_durations(self) -> Allowed:
+        """Any mean or quantile of a part of the time lies between these.
+
+        The warm-up counts too: where a bucket still holds little else, Prometheus does not stretch the increase of
+        all buckets alike, and sees a shade of what has been there before.
+        """
+        durations = [entry.milliseconds for entry in self.entries]
+        seen = [*durations, *(entry.milliseconds for page in self.pages for entry in page.warm_up)]
+        return Allowed(
+            sum(durations) / max(len(durations), 1),
+            self.bucket(min(seen) - SLACK)[0],
+            self.bucket(max(seen) + SLACK)[1],
+            rough=True,
+        )
+
+
+def _ended(entry: Entry) -> float:
+    return entry.ended

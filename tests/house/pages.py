@@ -1,0 +1,109 @@
+"""The blocks of a page, and a reader who does with them what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+
+class Block(NamedTuple):
+    language: str
+    text: str
+    line: int
+
+    @property
+    def file(self) -> str | None:
+        """The name in the comment that the first line of a whole file is."""
+        named = re.match(r"# ([\w.-]+\.\w+)\n", self.text)
+        return named[1] if named else None
+
+    @property
+    def commands(self) -> Iterator[tuple[str, str]]:
+        """What is entered in a console block, and what it is to print."""
+        for entered in re.findall(r"^\$ .*\n(?:(?!\$ ).*\n)*", self.text, re.MULTILINE):
+            command, _, printed = entered.removeprefix("$ ").partition("\n")
+            yield command, printed
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(page: str) -> list[Block]:
+    text = text_of(page)
+    return [
+        Block(match[1], match[2], text[: match.start()].count("\n") + 1)
+        for match in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    ]
+
+
+def chapters(page: str) -> dict[str, list[Block]]:
+    """The blocks by the title of their chapter."""
+    titles = [
+        (line, title.removeprefix("## "))
+        for line, title in enumerate(text_of(page).splitlines(), 1)
+        if title.startswith("## ")
+    ]
+    found: dict[str, list[Block]] = {}
+    for block in blocks(page):
+        title = next((title for line, title in reversed(titles) if line < block.line), "")
+        found.setdefault(title, []).append(block)
+    return found
+
+
+def links(page: str) -> set[str]:
+    """The files that a page refers to."""
+    return set(re.findall(r"\]\(([^)h#][^)#]*)(?:#[^)]*)?\)", text_of(page)))
+
+
+class Reader:
+    """Writes the files of a page into a directory, and enters its commands there."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._tables: dict[str, str] = {}
+
+    def take(self, block: Block) -> None:
+        """Write a file, or what a block of TOML says about the project; it replaces the tables of the same name."""
+        if block.file is not None:
+            (self.directory / block.file).write_text(block.text, encoding="utf-8")
+        else:
+            assert block.language == "toml", block
+            self.configure(block.text)
+
+    def configure(self, toml: str) -> None:
+        self._tables |= {table.partition("\n")[0]: table for table in re.split(r"^(?=\[)", toml, flags=re.MULTILINE)}
+        (self.directory / "pyproject.toml").write_text("\n".join(self._tables.values()), encoding="utf-8")
+
+    def enter(self, command: str) -> tuple[str, int]:
+        """Run a command with the programs of this environment, and with nothing to download from.
+
+        Returns:
+            What it printed, and its exit status.
+        """
+        away = "http://127.0.0.1:9"
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PRE_COMMIT_HOME": str(self.directory.with_name(f"{self.directory.name}-hooks")),
+            "PYTHONUTF8": "1",
+            **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), away),
+        }
+        run = subprocess.run(
+            command,
+            shell=True,
+            cwd=self.directory,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            check=False,
+        )
+        return run.stdout, run.returncode

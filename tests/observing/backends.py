@@ -1,0 +1,155 @@
+"""The two libraries that count, behind one door, so that every fact about metrics is tested on both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from dddkit.stories.metrics import MetricsHook
+
+STORY = "dddkit_stories_executions_latency_ms"
+STEP = "dddkit_stories_step_executions_latency_ms"
+
+
+class NewHook(Protocol):
+    def __call__(
+        self,
+        app_name: str = ...,
+        prefix: str = ...,
+        labels: Mapping[str, str] | None = ...,
+        buckets: Iterable[str | float] | None = ...,
+        *,
+        registry: Any = ...,
+    ) -> MetricsHook: ...
+
+
+class Sample(NamedTuple):
+    name: str
+    labels: frozenset[tuple[str, str]]
+
+
+class Backend:
+    """A library with a registry of its own."""
+
+    hook: NewHook
+    registry: Any
+
+    def render(self) -> str:
+        """What a Prometheus server would read."""
+        raise NotImplementedError
+
+    def fail(self, patch: pytest.MonkeyPatch, error: BaseException) -> None:
+        """Let every observation fail from here on."""
+        raise NotImplementedError
+
+    def occupy(self, name: str) -> None:
+        """Register a metric that is none of ours."""
+        raise NotImplementedError
+
+    def new_hook(self, **options: Any) -> MetricsHook:
+        return self.hook(registry=self.registry, **options)
+
+    def samples(self) -> dict[Sample, float]:
+        """What has been counted, without the series that stand at 0 and wait for the first of their kind."""
+        everything = self.everything()
+        counted = {sample.labels for sample, value in everything.items() if sample.name.endswith("_count") and value}
+        return {
+            sample: value
+            for sample, value in everything.items()
+            if frozenset(label for label in sample.labels if label[0] != "le") in counted
+        }
+
+    def everything(self) -> dict[Sample, float]:
+        return {
+            Sample(sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(self.render())
+            for sample in family.samples
+            if not sample.name.endswith("_created")  # when it was made, which only prometheus_client tells
+        }
+
+    def value(self, name: str, **labels: str) -> float:
+        """The sum over all samples of this name that have these labels."""
+        return sum(
+            value
+            for sample, value in self.samples().items()
+            if sample.name == name and labels.items() <= dict(sample.labels).items()
+        )
+
+    def stories(self) -> Counter[tuple[str, str]]:
+        """How many runs: (story, status)."""
+        return self._counts(f"{STORY}_count", "story_name", "status")
+
+    def steps(self) -> Counter[tuple[str, str]]:
+        """How many steps: (step, status)."""
+        return self._counts(f"{STEP}_count", "step_name", "status")
+
+    def _counts(self, name: str, one: str, two: str) -> Counter[tuple[str, str]]:
+        found = Counter[tuple[str, str]]()
+        for sample, value in self.samples().items():
+            if sample.name == name:
+                labels = dict(sample.labels)
+                found[labels[one], labels[two]] += int(value)
+        return found
+
+
+class PrometheusClient(Backend):
+    def __init__(self) -> None:
+        from prometheus_client import CollectorRegistry
+
+        from dddkit.stories.prometheus import PrometheusMetricsHook
+
+        self.hook = PrometheusMetricsHook
+        self.registry = CollectorRegistry()
+
+    def render(self) -> str:
+        from prometheus_client import generate_latest
+
+        return generate_latest(self.registry).decode()
+
+    def fail(self, patch: pytest.MonkeyPatch, error: BaseException) -> None:
+        patch.setattr("prometheus_client.Histogram.observe", failing(error))
+
+    def occupy(self, name: str) -> None:
+        from prometheus_client import Histogram
+
+        Histogram(name, "somebody else's", registry=self.registry)
+
+
+class AioPrometheus(Backend):
+    def __init__(self) -> None:
+        from aioprometheus import Registry
+
+        from dddkit.stories.aioprometheus import PrometheusMetricsHook
+
+        self.hook = PrometheusMetricsHook
+        self.registry = Registry()
+
+    def render(self) -> str:
+        from aioprometheus import render
+
+        return render(self.registry, [])[0].decode()
+
+    def fail(self, patch: pytest.MonkeyPatch, error: BaseException) -> None:
+        patch.setattr("aioprometheus.histogram.Histogram.observe", failing(error))
+
+    def occupy(self, name: str) -> None:
+        from aioprometheus import Histogram
+
+        Histogram(name, "somebody else's", registry=self.registry)
+
+
+def failing(error: BaseException) -> Any:
+    def observe(*_: object) -> None:
+        raise error
+
+    return observe
+
+
+@pytest.fixture(params=["prometheus_client", "aioprometheus"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    pytest.importorskip(request.param, reason="needs the library")
+    return PrometheusClient() if request.param == "prometheus_client" else AioPrometheus()

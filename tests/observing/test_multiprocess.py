@@ -1,0 +1,110 @@
+"""prometheus_client's multi-process mode, with processes forked from one parent and processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from tests.observing.backends import STEP, STORY
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "emscripten" or not hasattr(os, "fork"), reason="there are no processes to fork"
+)
+
+STRICT = ("-W", "error", "-W", "ignore::ResourceWarning")  # prometheus_client leaves its files open
+PROGRAM = """
+import os
+import sys
+
+from dddkit.stories import I, Story, inject_hooks
+from dddkit.stories.prometheus import PrometheusMetricsHook
+
+
+class Pay(Story):
+    I.authorize
+    I.capture
+
+    def authorize(self, state: int) -> None: ...
+
+    def capture(self, state: int) -> None:
+        if state % 5 == 0:
+            raise ValueError(state)
+
+
+def serve(runs: int) -> None:
+    for number in range(runs):
+        try:
+            Pay()(number)
+        except ValueError:
+            pass
+
+
+inject_hooks(Pay, [PrometheusMetricsHook(app_name="bank", labels={"env": "test"})])
+serve(10)
+children = []
+for _ in range(int(sys.argv[1])):
+    child = os.fork()
+    if not child:
+        serve(100)
+        os._exit(0)
+    children.append(child)
+assert all(os.waitpid(child, 0)[1] == 0 for child in children)
+"""
+
+
+def count(place: Path, name: str, **labels: str) -> float:
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(place))  # type: ignore[no-untyped-call]  # typed it is not
+    return sum(
+        sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def start(place: Path, forks: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *STRICT, "-c", PROGRAM, str(forks)],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(place)},
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
+def test_runs_of_all_processes_are_summed(tmp_path: Path) -> None:
+    started = [start(tmp_path, forks) for forks in (0, 3)]
+    said = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    assert said == ["", ""]
+    assert len(list(tmp_path.glob("*.db"))) == 5
+    # Two parents with 10 runs each, three children with 100 each; every fifth run fails at its second step.
+    assert count(tmp_path, f"{STORY}_count", service="bank", env="test", status="completed") == 0.8 * 320
+    assert count(tmp_path, f"{STORY}_count", service="bank", env="test", status="failed") == 0.2 * 320
+    assert count(tmp_path, f"{STEP}_count", step_name="authorize", status="completed") == 320
+    assert count(tmp_path, f"{STEP}_count", step_name="capture", status="failed") == 64
+    assert count(tmp_path, f"{STEP}_bucket", le="+Inf") == 640
+
+
+def test_a_directory_that_is_gone_costs_the_metrics_and_not_the_stories(tmp_path: Path) -> None:
+    gone = PROGRAM.replace(
+        "serve(10)", "import shutil; shutil.rmtree(os.environ['PROMETHEUS_MULTIPROC_DIR']); serve(10)"
+    )
+    place = tmp_path / "metrics"
+    place.mkdir()
+    run = subprocess.run(
+        [sys.executable, *STRICT, "-c", gone, "0"],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(place)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert run.returncode == 0
+    assert run.stderr.count("PrometheusMetricsHook could not record what a story did") == 1
+    assert "FileNotFoundError" in run.stderr

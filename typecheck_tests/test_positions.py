@@ -1,0 +1,90 @@
+"""A diagnostic stands where a person would put the cursor, from its first column to its last."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Final, NamedTuple
+
+import pytest
+
+from dddkit_mypy._rule import Rule
+from dddkit_mypy.rules import RULES
+from typecheck_tests.running import CONFIG
+
+# In the bad example of each rule: the line, and what of it is underlined.
+EXPECTED: Final = {
+    "dddkit-unknown-step": ("    I.shpi", "I.shpi"),
+    "dddkit-step-signature": ("    I.charge", "I.charge"),
+    "dddkit-step-state": ("    I.charge", "I.charge"),
+    "dddkit-step-return": ("    I.add_up", "I.add_up"),
+    "dddkit-empty-story": ("class Checkout(Story):", "class Checkout"),
+    "dddkit-repeated-step": ("    I.charge", "I.charge"),
+    "dddkit-unlisted-step": ("    def ship(self, state: State) -> None: ...", "def ship"),
+    "dddkit-story-state": ("    Checkout()(order_id)", "order_id"),
+    "dddkit-mutable-default": ("        notes: list[str] = []", "notes"),
+    "dddkit-unfrozen-event": ("class OrderPaid(DomainEvent, frozen=False):", "False"),
+    "dddkit-undecorated-class": ("    class ItemAdded(AggregateEvent):", "class ItemAdded"),
+    "dddkit-unfrozen-value-object": ("    model_config = ConfigDict(frozen=False)", "False"),
+    "dddkit-missing-identity": ("class Item(Entity):", "class Item"),
+    "dddkit-value-object-entity": ("    residents: tuple[Customer, ...]", "residents"),
+    "dddkit-foreign-event": ("        self.add_event(Basket.CheckedOut())", "Basket.CheckedOut()"),
+    "dddkit-mutable-field": ("    skus: list[str]", "skus"),
+    "dddkit-aggregate-reference": ("    customer: Customer", "customer"),
+    "dddkit-unhandled-event": ("class BasketRows(ChangesHandler[Basket, Rows]):", "class BasketRows"),
+    "dddkit-changes-result": ("class BasketRows(ChangesHandler[Basket, Rows]):", "class BasketRows"),
+    "dddkit-undeclared-state": ('        state.paymnt = f"paid: {state.order_id}"', "state.paymnt"),
+    "dddkit-state-order": ("        print(state.receipt)", "state.receipt"),
+    "dddkit-repository-parameters": ("class BasketRepository(Repository[Basket, str]): ...", "str"),
+}
+
+
+class Place(NamedTuple):
+    """Where mypy says that a diagnostic is: lines from 1, columns from 0, the last one excluded."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Place]]:
+    """Where the diagnostics of each bad example are, by code."""
+    directory = tmp_path_factory.mktemp("positions")
+    opt_in = ", ".join(rule.code.code for rule in RULES if not rule.code.default_enabled)
+    (directory / "mypy.ini").write_text(f"{CONFIG}enable_error_code = {opt_in}\n")
+    for rule in RULES:
+        (directory / f"{_stem(rule)}.py").write_text(rule.bad)
+    command = [sys.executable, "-m", "mypy", "--output=json", "."]
+    run = subprocess.run(command, cwd=directory, capture_output=True, encoding="utf-8", check=False)
+    assert run.returncode == 1, run.stdout + run.stderr
+    found: dict[str, list[Place]] = {}
+    for line in run.stdout.splitlines():
+        said = json.loads(line)
+        place = Place(*(said[part] for part in Place._fields))
+        found.setdefault(said["code"], []).append(place)
+    return found
+
+
+def _stem(rule: Rule) -> str:
+    return rule.code.code.replace("-", "_")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.code.code for rule in RULES])
+def test_a_diagnostic_underlines_what_is_wrong(rule: Rule, places: dict[str, list[Place]]) -> None:
+    source = rule.bad.splitlines()
+    underlined = [
+        (source[place.line - 1], source[place.line - 1][place.column : place.end_column])
+        for place in places[rule.code.code]
+        if place.end_line == place.line
+    ]
+    assert underlined == [EXPECTED[rule.code.code]]
+
+
+def test_of_a_step_listed_twice_the_second_is_underlined(places: dict[str, list[Place]]) -> None:
+    [rule] = [rule for rule in RULES if rule.code.code == "dddkit-repeated-step"]
+    [place] = places[rule.code.code]
+    lines = [number for number, line in enumerate(rule.bad.splitlines(), 1) if line == "    I.charge"]
+    assert place.line == max(lines)
