@@ -46,6 +46,7 @@ _NAME: Final = None
 _META: Final = re.compile(r"meta\[([A-Za-z_]\w*)\]").fullmatch
 _PLAIN: Final = {str, int, float, bool, NoneType, StepStatus}  # cannot change without being another object
 _PENDING: Final = StepStatus.PENDING  # reading a member off an Enum is slow
+_COMPLETED: Final = StepStatus.COMPLETED
 
 
 class Failure(NamedTuple):
@@ -84,17 +85,19 @@ class StepExecutionInfo:
     def status(self) -> StepStatus:
         """How it stands."""
         if self.step_index >= len(self._facts):
-            return StepStatus.PENDING
+            return _PENDING
         fact = self._facts[self.step_index]
-        if fact is None:
-            return StepStatus.RUNNING
-        return fact.status if isinstance(fact, Failure) else StepStatus.COMPLETED
+        if type(fact) is float:
+            return _COMPLETED
+        return fact.status if isinstance(fact, Failure) else StepStatus.RUNNING
 
     @property
     def duration(self) -> float:
         """Seconds that the step itself took, without hooks; 0.0 until it has ended."""
         fact = self._facts[self.step_index] if self.step_index < len(self._facts) else None
-        return fact.duration if isinstance(fact, Failure) else fact or 0.0
+        if type(fact) is float:
+            return fact
+        return fact.duration if isinstance(fact, Failure) else 0.0
 
     @property
     def error(self) -> BaseException | None:
