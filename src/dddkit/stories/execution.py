@@ -373,9 +373,9 @@ def _leave_story(
 
 
 def _leave_place(token: Token[tuple[StoryExecutionContext, int | None] | None]) -> None:
-    try:
+    try:  # noqa: SIM105  # `suppress` would take as long as two steps
         _PLACE.reset(token)
-    except ValueError:  # noqa: SIM105  # `suppress` would take as long as two steps
+    except ValueError:
         pass  # the coroutine ends, or is closed, in another context, which never saw our value
 
 
