@@ -166,15 +166,12 @@ def run(story: object, state: Any) -> Awaitable[None]:
     any_async = plan.is_async if not plan.per_instance else _decide(story, ())
     accompanying = plan.accompanying if plan.seen == plan.registries else plan.look_for_hooks()
     if accompanying is not None:
-        if any_async:
-            coroutine: Any = _run_async_hooked(story, state, plan, accompanying)
-            # For the warning that it was never awaited: it should name the story and not the engine.
-            coroutine.__qualname__ = plan.qualname
-            return cast("Awaitable[None]", coroutine)
-        if accompanying.async_hook is not None:
+        if accompanying.async_hook is not None and not any_async:
             _refuse_async_story_hook(cls, *accompanying.async_hook)
         if not plan.per_instance:
             _put_in_place(cls, plan, _with_hooks(plan), asks_for_hooks=True)
+        if any_async:
+            return _coroutine_with_hooks(story, state, plan, accompanying)
         return _run_sync_hooked(story, state, plan, accompanying)
     written = plan.written(any_async)
     if not plan.per_instance:
@@ -184,15 +181,24 @@ def run(story: object, state: Any) -> Awaitable[None]:
 
 
 def _with_hooks(plan: Plan) -> Callable[[object, Any], Awaitable[None]]:
-    """The `__call__` of a sync story that has hooks: the usual case of `run`, without finding out whether it is."""
+    """The `__call__` of a story that has hooks: the usual case of `run`, without finding out whether it is."""
+    go = _coroutine_with_hooks if plan.is_async else _run_sync_hooked
 
     def __call__(self: object, state: Any, /) -> Awaitable[None]:  # noqa: N807
-        if plan.seen == plan.registries and plan.accompanying is not None:
-            return _run_sync_hooked(self, state, plan, plan.accompanying)
+        accompanying = plan.accompanying
+        if accompanying is not None and plan.seen == plan.registries:
+            return go(self, state, plan, accompanying)
         return run(self, state)
 
     __call__.__qualname__ = plan.qualname
     return __call__
+
+
+def _coroutine_with_hooks(story: object, state: Any, plan: Plan, accompanying: _Accompanying) -> Awaitable[None]:
+    coroutine: Any = _run_async_hooked(story, state, plan, accompanying)
+    # For the warning that it was never awaited: it should name the story and not the engine.
+    coroutine.__qualname__ = plan.qualname
+    return cast("Awaitable[None]", coroutine)
 
 
 # What is known before the first step
