@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
@@ -173,7 +172,8 @@ def _drawn(step: StepExecutionInfo, notes: _Notes) -> str:
         if key is _NAME:
             text += step.step_name
         elif key in notes.meta:
-            text += format(notes.meta[key], spec)
+            value = notes.meta[key]
+            text += value._value_ if type(value) is StepStatus and not spec else format(value, spec)
     return text
 
 
@@ -271,14 +271,13 @@ class StoryExecutionContext:
     def __str__(self) -> str:
         return "\n".join(self._lines())
 
-    def _lines(self) -> Iterator[str]:
-        yield f"{self.story_name}:"
+    def _lines(self) -> list[str]:
+        lines = [f"{self.story_name}:"]
         for step in self.steps:
-            yield str(step)
-            if step._notes is not None:
-                for run in step._notes.nested:
-                    for line in run._lines():
-                        yield _NESTED + line
+            lines.append(step.__str__())
+            if step._notes is not None and step._notes.nested:
+                lines += [_NESTED + line for run in step._notes.nested for line in run._lines()]
+        return lines
 
     def __repr__(self) -> str:
         return f"<run of {self.story_name} {self.status.name.lower()}>"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar, Token
 from threading import Lock
@@ -29,8 +28,6 @@ _PLACE: Final[ContextVar[tuple[StoryExecutionContext, int | None] | None]] = Con
 
 _RUNNING: Final = StepStatus.RUNNING
 _COMPLETED: Final = StepStatus.COMPLETED
-
-_LOGGER: Final = logging.getLogger("dddkit.stories.hooks")
 
 
 class Plan:
@@ -151,7 +148,7 @@ class _Accompanying:
             None,
         )
         self.conditions: Final = tuple(
-            {wanted for kind in hooks for hook in kind if (wanted := condition(hook)) is not None}
+            [given() for given in {condition(hook) for kind in hooks for hook in kind} if given is not None]
         )
         idle = Hooks(*(tuple(hook for hook in kind if condition(hook) is None) for kind in hooks))
         self.idle_around: Final = idle.around_story
@@ -335,7 +332,9 @@ class _Ending:
             self.error.__traceback__ = self._traceback
 
     def _log(self, error: BaseException, hook: object) -> None:
-        _LOGGER.error(
+        import logging  # not at the top, as it takes long to import
+
+        logging.getLogger("dddkit.stories.hooks").error(
             "%s: the hook %s failed while another error was on its way",
             self._context.story_name,
             _name(hook),
