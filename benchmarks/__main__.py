@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the tables, and RESULTS.md; with --check, whether every "must" is met; with keys, only those."""
+"""`python -m benchmarks`: the tables, and RESULTS.md; with --check, whether every "must" is met; or rows by key."""
 
 from __future__ import annotations
 

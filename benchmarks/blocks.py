@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from benchmarks.contest import OURS, PREDECESSOR, Contest, Entry
 from benchmarks.harness import Contender
 
-__all__ = ["CONTESTS", "TITLE", "basket_with", "changes_handler"]
+__all__ = ["CONTESTS", "TITLE", "changes_handler", "empty_basket"]
 
 TITLE: Final = "Events and changes"
 
@@ -55,7 +55,7 @@ def _plain_dataclass() -> Contender:
 def _attrs() -> Contender:
     attrs: Any = import_module("attrs")
 
-    @attrs.frozen(kw_only=True)  # type: ignore[untyped-decorator]  # imported only where it is measured
+    @attrs.frozen(kw_only=True)
     class Shipped:
         order_id: int
         id: UUID = attrs.field(factory=uuid4)
@@ -93,13 +93,10 @@ def _classes() -> Any:
     return module, Added, Removed, Basket
 
 
-def basket_with(events: int) -> Any:
-    """An aggregate with so many pending events, and their class."""
-    _, added, _, basket_class = _classes()
-    basket = basket_class(basket_id=1)
-    for index in range(events):
-        basket.add_event(added(item=index))
-    return basket, added
+def empty_basket() -> tuple[Any, Any, Any]:
+    """An aggregate, and the classes of its two events."""
+    _, added, removed, basket_class = _classes()
+    return basket_class(basket_id=1), added, removed
 
 
 def changes_handler(module: Any, added: type, removed: type) -> Any:
@@ -152,7 +149,7 @@ def _by_dictionary() -> Contender:
 
     class BasketChanges:
         def __init__(self) -> None:
-            self.handlers = {_Added: BasketChanges.on_added, _Removed: BasketChanges.on_removed}
+            self.handlers: dict[type, Any] = {_Added: BasketChanges.on_added, _Removed: BasketChanges.on_removed}
 
         def on_added(self, event: _Added, aggregate: _Recorded) -> None:
             self.added.append(event.item)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from benchmarks.contest import OURS, PREDECESSOR, Contest, Entry
 from benchmarks.harness import Contender
 
-__all__ = ["CONTESTS", "TITLE", "by_class"]
+__all__ = ["CONTESTS", "TITLE", "by_class", "by_hand"]
 
 TITLE: Final = "Broker: handlers that do nothing"
 
@@ -59,6 +59,11 @@ def _dictionary(handlers: int, *, is_async: bool = False) -> Entry:
         return Contender("publish(event)", {"publish": publish, "event": Happened()})
 
     return made
+
+
+def by_hand(*, is_async: bool = False) -> Contender:
+    """The dictionary, with one handler."""
+    return _dictionary(1, is_async=is_async)()
 
 
 def by_class(subscriptions: int, *, is_async: bool = False) -> Entry:

@@ -62,7 +62,7 @@ IMPORTS: Final[list[Import]] = [
         key="import-pydantic",
         what="import dddkit.pydantic, over pydantic itself",
         must=25,
-        over="import pydantic\nclass Model(pydantic.BaseModel):\n    field: int",  # in use: it loads most of itself late
+        over="import pydantic\nclass Model(pydantic.BaseModel):\n    field: int",  # it loads much of itself late
         statements={OURS: "import dddkit.pydantic", PREDECESSOR: "import dddkit.pydantic"},
     ),
 ]

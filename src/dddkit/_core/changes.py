@@ -11,7 +11,7 @@ from inspect import getattr_static, iscoroutinefunction
 from operator import attrgetter
 from threading import current_thread
 from types import FunctionType
-from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, final
+from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, cast, final
 
 from typing_extensions import Self
 
@@ -266,8 +266,7 @@ def _maker(result_type: Any) -> Callable[[Iterable[Any]], Any]:
     """What makes a result of its values: as NamedTuple does, without its `__new__`, which takes twice as long."""
     maker = next(base for base in result_type.__mro__ if "__new__" in base.__dict__)
     if "_fields" in maker.__dict__:  # NamedTuple has written both
-        make: Any = tuple.__new__
-        return partial(make, result_type)
+        return partial(cast("Any", tuple).__new__, result_type)
     return lambda values: result_type(*values)
 
 

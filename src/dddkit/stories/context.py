@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
@@ -46,6 +45,7 @@ _NAME: Final = None
 _META: Final = re.compile(r"meta\[([A-Za-z_]\w*)\]").fullmatch
 _PLAIN: Final = {str, int, float, bool, NoneType, StepStatus}  # cannot change without being another object
 _PENDING: Final = StepStatus.PENDING  # reading a member off an Enum is slow
+_COMPLETED: Final = StepStatus.COMPLETED
 
 
 class Failure(NamedTuple):
@@ -84,17 +84,19 @@ class StepExecutionInfo:
     def status(self) -> StepStatus:
         """How it stands."""
         if self.step_index >= len(self._facts):
-            return StepStatus.PENDING
+            return _PENDING
         fact = self._facts[self.step_index]
-        if fact is None:
-            return StepStatus.RUNNING
-        return fact.status if isinstance(fact, Failure) else StepStatus.COMPLETED
+        if type(fact) is float:
+            return _COMPLETED
+        return fact.status if isinstance(fact, Failure) else StepStatus.RUNNING
 
     @property
     def duration(self) -> float:
         """Seconds that the step itself took, without hooks; 0.0 until it has ended."""
         fact = self._facts[self.step_index] if self.step_index < len(self._facts) else None
-        return fact.duration if isinstance(fact, Failure) else fact or 0.0
+        if type(fact) is float:
+            return fact
+        return fact.duration if isinstance(fact, Failure) else 0.0
 
     @property
     def error(self) -> BaseException | None:
@@ -170,7 +172,8 @@ def _drawn(step: StepExecutionInfo, notes: _Notes) -> str:
         if key is _NAME:
             text += step.step_name
         elif key in notes.meta:
-            text += format(notes.meta[key], spec)
+            value = notes.meta[key]
+            text += value._value_ if type(value) is StepStatus and not spec else format(value, spec)
     return text
 
 
@@ -268,14 +271,13 @@ class StoryExecutionContext:
     def __str__(self) -> str:
         return "\n".join(self._lines())
 
-    def _lines(self) -> Iterator[str]:
-        yield f"{self.story_name}:"
+    def _lines(self) -> list[str]:
+        lines = [f"{self.story_name}:"]
         for step in self.steps:
-            yield str(step)
-            if step._notes is not None:
-                for run in step._notes.nested:
-                    for line in run._lines():
-                        yield _NESTED + line
+            lines.append(step.__str__())
+            if step._notes is not None and step._notes.nested:
+                lines += [_NESTED + line for run in step._notes.nested for line in run._lines()]
+        return lines
 
     def __repr__(self) -> str:
         return f"<run of {self.story_name} {self.status.name.lower()}>"

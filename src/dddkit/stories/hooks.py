@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import Any, Final, Protocol, TypeAlias, cast
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 from dddkit._colour import is_async
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
 from dddkit.stories.registry import Callback, HookRegistration, Hooks, add, only_while, put_off
 from dddkit.stories.story import Story, StoryMeta
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 __all__ = [
     "ExecutionTimeTracker",
@@ -60,10 +62,19 @@ alike; they see the exception at their `yield`, cannot swallow it, and always ge
 """
 
 
-_LOGGER: Final = logging.getLogger("dddkit.stories.story")
+@cache
+def _logger() -> Logger:
+    import logging  # takes as long to import as half of the kit
+
+    return logging.getLogger("dddkit.stories.story")
 
 
-_debug_is_on: Final[Callable[[], bool]] = partial(_LOGGER.isEnabledFor, logging.DEBUG)
+def _debug_is_on() -> Callable[[], bool]:
+    return partial(_logger().isEnabledFor, _DEBUG)
+
+
+_DEBUG: Final = 10  # logging.DEBUG, logging.ERROR
+_ERROR: Final = 40
 
 
 class StatusTracker:
@@ -124,13 +135,15 @@ class LoggingHook:
         self._debug(context)
 
     def error(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        if _LOGGER.isEnabledFor(logging.ERROR):
-            _LOGGER.error("%s", str(context), exc_info=step.error)
+        logger = _logger()
+        if logger.isEnabledFor(_ERROR):
+            logger.error("%s", str(context), exc_info=step.error)
 
     def _debug(self, context: StoryExecutionContext) -> None:
-        if _debug_is_on():
+        logger = _logger()
+        if logger.isEnabledFor(_DEBUG):
             # As text: a handler may format the record later, when the run has gone on.
-            _LOGGER.debug("%s", str(context))
+            logger.debug("%s", str(context))
 
 
 _DEFAULT_HOOKS: Final[tuple[StoryHook, ...]] = (StatusTracker(), ExecutionTimeTracker(), LoggingHook())

@@ -49,8 +49,12 @@ def put_off(callback: C) -> C:
     return callback
 
 
-def only_while(listening: Callable[[], bool]) -> Callable[[C], C]:
-    """Mark a hook that does nothing in a run at whose start this is false, so that it need not be called."""
+def only_while(listening: Callable[[], Callable[[], bool]]) -> Callable[[C], C]:
+    """Mark a hook that does nothing in a run at whose start this is false, so that it need not be called.
+
+    Args:
+        listening: gives the condition, when the first story with the hook runs.
+    """
 
     def mark(callback: C) -> C:
         callback.__only_while__ = listening  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]  # ours to read
@@ -63,7 +67,7 @@ def is_put_off(callback: Callback) -> bool:
     return getattr(_function(callback), "__put_off__", False)
 
 
-def condition(callback: Callback) -> Callable[[], bool] | None:
+def condition(callback: Callback) -> Callable[[], Callable[[], bool]] | None:
     return getattr(_function(callback), "__only_while__", None)
 
 

@@ -128,7 +128,8 @@ class StoryMeta(_Meta):
         else:
             _settle_steps(name, bases, namespace, first)
             declaration = Declaration(supplies_names(namespace), namespace.get("__classcell__"))
-            namespace["__step_hooks__"] = Registry()
+            if bases:  # nobody can reach the root below Story
+                namespace["__step_hooks__"] = Registry()
         namespace["__story__"] = declaration
         made: Any = super().__new__(cls, name, bases, namespace, **kwargs)
         if isinstance(first, Declaration):
@@ -138,7 +139,8 @@ class StoryMeta(_Meta):
             warn_of_shared_defaults(name, namespace["State"], stacklevel=3)
         judge_class(made, tuple(made.I.__steps__))
         _settle_call(made)
-        _listen(made, namespace["__step_hooks__"])
+        if bases:
+            _listen(made, namespace["__step_hooks__"])
         return made
 
     def __setattr__(cls, name: str, value: Any) -> None:
