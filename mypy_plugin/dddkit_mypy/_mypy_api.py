@@ -358,7 +358,7 @@ def mark(analyzer: SemanticAnalyzer, info: TypeInfo, name: str, text: str) -> No
     """
     var = nodes.Var(_private(name), LiteralType(text, analyzer.named_type("builtins.str")))
     var.info = info
-    var._fullname = f"{info.fullname}.{var.name}"  # of other names, the daemon takes no notice
+    var._fullname = f"{info.fullname}.{var.name}"  # pyright: ignore[reportPrivateUsage]  # the daemon heeds no other
     info.names[var.name] = nodes.SymbolTableNode(nodes.MDEF, var, plugin_generated=True)
 
 

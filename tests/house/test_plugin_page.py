@@ -124,6 +124,15 @@ def test_the_lines_for_linters_are_all_tried() -> None:
     assert len(settings) == 5
 
 
+def test_mypys_daemon_does_not_know_the_codes_of_plugins_outside_of_sections(reader: Reader) -> None:
+    """When this fails, mypy has mended it, and the page can do without the advice."""
+    reader.take(FILES["register.py"])
+    reader.configure(SWITCHED_ON.text + 'enable_error_code = ["dddkit-repeated-step"]\n')
+    printed, status = reader.enter("dmypy run -- register.py")
+    assert status
+    assert "KeyError: 'dddkit-repeated-step'" in printed
+
+
 def test_the_page_names_the_oldest_mypy_that_is_supported() -> None:
     (oldest,) = re.findall(r'^mypy = \["mypy>=([\d.]+)"\]', text_of("pyproject.toml"), re.MULTILINE)
     assert f"mypy {oldest} or newer" in text_of(PAGE)
