@@ -410,6 +410,7 @@ def _run_sync_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompan
         if wanted():
             is_idle = False
             break
+    ended = 0.0
     begun = perf_counter()
     try:
         if around_story := accompanying.idle_around if is_idle else hooks.around_story:
@@ -431,6 +432,8 @@ def _run_sync_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompan
                 raise
             if context._made:
                 _go_on_sync(context, plan, hooks)
+            else:
+                ended = marks[-1]
         else:
             _sync_steps(context, plan, hooks)
     except BaseException as error:
@@ -443,7 +446,7 @@ def _run_sync_hooked(story: Any, state: Any, plan: Plan, accompanying: _Accompan
         if trouble is not None:
             raise trouble
         return FINISHED
-    context.duration = perf_counter() - begun
+    context.duration = (ended or perf_counter()) - begun
     context.status = _COMPLETED
     _PLACE.reset(token)
     return FINISHED
@@ -462,6 +465,8 @@ def _sync_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> Non
     story, state, facts, made, clock = context.story, context.state, context._facts, context._made, perf_counter
     _, around_step, before, after, _ = hooks
     index = len(facts)
+    entered: _Entered | None = None
+    noted: tuple[BaseException, Callback] | None = None
     for name, function in plan.steps_of(story)[index:]:
         step: Any
         if index < len(made):  # somebody has looked at the steps already
@@ -474,7 +479,6 @@ def _sync_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> Non
             step._notes = None
             made.append(step)
         facts.append(None)
-        entered: _Entered | None = None
         started = 0.0
         try:
             if around_step:
@@ -501,7 +505,6 @@ def _sync_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks) -> Non
             if trouble is not None:
                 raise trouble
             continue
-        noted: tuple[BaseException, Callback] | None = None
         for hook in after:
             try:
                 if (result := hook(context, step)) is not None:
@@ -624,6 +627,8 @@ async def _async_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks)
     story, state, facts, made, clock = context.story, context.state, context._facts, context._made, perf_counter
     _, around_step, before, after, _ = hooks
     index = len(facts)
+    entered: _Entered | None = None
+    noted: tuple[BaseException, Callback] | None = None
     for name, function in plan.steps_of(story)[index:]:
         step: Any
         if index < len(made):  # somebody has looked at the steps already
@@ -637,7 +642,6 @@ async def _async_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks)
             made.append(step)
         facts.append(None)
         _PLACE.set((context, index))
-        entered: _Entered | None = None
         started = 0.0
         try:
             if around_step:
@@ -664,7 +668,6 @@ async def _async_steps(context: StoryExecutionContext, plan: Plan, hooks: Hooks)
             if trouble is not None:
                 raise trouble
             continue
-        noted: tuple[BaseException, Callback] | None = None
         for hook in after:
             try:
                 if (result := hook(context, step)) is not None and is_awaitable(result):
