@@ -63,6 +63,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Place]]:
     found: dict[str, list[Place]] = {}
     for line in run.stdout.splitlines():
         said = json.loads(line)
+        if "end_line" not in said:
+            pytest.skip("the JSON of this mypy does not say where diagnostics end")
         place = Place(*(said[part] for part in Place._fields))
         found.setdefault(said["code"], []).append(place)
     return found

@@ -237,6 +237,11 @@ def awaited(type_: Instance) -> Type | None:
     return None
 
 
+def written_name(info: TypeInfo) -> str:
+    """The name of a class as its source has it: before mypy 2, a NamedTuple in a function carries the line."""
+    return info.name.partition("@")[0]
+
+
 def enclosing(checker: TypeChecker, info: TypeInfo) -> Iterator[TypeInfo]:
     """The classes a class is declared inside, from the innermost."""
     module = checker.modules.get(info.module_name)
@@ -540,9 +545,11 @@ def notes_of(info: TypeInfo) -> dict[str, Any]:
     return notes
 
 
-def note(info: TypeInfo, notes: dict[str, Any]) -> None:
-    """Note something about a class."""
-    info.metadata[_KEY] = notes
+def note(info: TypeInfo, notes: dict[str, Any]) -> dict[str, Any]:
+    """Note something about a class, beside what is noted already; all of that is answered, and may be changed."""
+    noted: dict[str, Any] = info.metadata.setdefault(_KEY, {})
+    noted.update(notes)
+    return noted
 
 
 def written_aliases(info: TypeInfo, tree: MypyFile) -> Iterator[str]:

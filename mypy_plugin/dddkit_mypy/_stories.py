@@ -278,12 +278,15 @@ class Calls:
             self.make(base)
         body = read_body(info.defn)
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
-        notes: dict[str, object] = {
-            "steps": listed,
-            "dynamic": body.dynamic,
-            "comprehended": bool(body.comprehended),
-        }
-        mypy_api.note(info, notes)
+        notes = mypy_api.note(
+            info,
+            {
+                "steps": listed,
+                "dynamic": body.dynamic,
+                "comprehended": bool(body.comprehended),
+                "pending": False,
+            },
+        )
         notes["flows"] = flows = _flows(info)
         notes["namespace"] = _note_namespace(info, place)
         if has_our_call(info):

@@ -10,6 +10,7 @@ from mypy.options import Options
 from mypy.types import Instance, TupleType, get_proper_type
 
 from dddkit_mypy import _changes as changes
+from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 
@@ -49,7 +50,7 @@ def _mistake(info: TypeInfo, options: Options) -> str | None:
     if not unset:
         return None
     advice = (
-        f"give it its empty value in _clear_state(self), or a default in {named_tuple.name}"
+        f"give it its empty value in _clear_state(self), or a default in {mypy_api.written_name(named_tuple)}"
         if len(unset) == 1
         else f"give them their empty values in _clear_state(self), or defaults in {named_tuple.name}"
     )

@@ -28,7 +28,7 @@ def note_aliases(info: TypeInfo, place: mypy_api.Place) -> tuple[()]:
         for name in mypy_api.written_aliases(base, place.tree)
     ]
     if aliased or _ALIASED in mypy_api.notes_of(info):
-        mypy_api.note(info, {**mypy_api.notes_of(info), _ALIASED: aliased})
+        mypy_api.note(info, {_ALIASED: aliased})
     return ()
 
 
