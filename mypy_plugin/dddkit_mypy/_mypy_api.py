@@ -332,19 +332,21 @@ class Place(NamedTuple):
 _NEVER_EDITED: Final = frozenset({"builtins", "typing", "typing_extensions", "abc", "types", "dddkit", "pydantic"})
 
 
-def when_analysed(ctx: ClassDefContext, *then: Callable[[Place], None]) -> Place:
-    """Have these called when everything the class refers to has been analysed, and nothing been checked yet.
-
-    Each is called when the one before it has been called for all classes that are being analysed.
-    """
+def place_of(ctx: ClassDefContext) -> Place:
+    """Where mypy is, in a hook on a class that is being analysed."""
     analyzer = ctx.api
     assert isinstance(analyzer, SemanticAnalyzer)
-    place = Place(
+    return Place(
         analyzer, analyzer.cur_mod_node, analyzer.options, analyzer.scope.save(), analyzer.scope.current_target()
     )
-    for later, function in enumerate(then):
-        analyzer.schedule_patch(_PRIORITY + later, partial(function, place))
-    return place
+
+
+def when_analysed(place: Place, later: int, function: Callable[[TypeInfo, Place], None], info: TypeInfo) -> None:
+    """Have this called when everything the class refers to has been analysed, and nothing been checked yet.
+
+    What is to come `later` is called when all that is not has been, for all classes that are being analysed.
+    """
+    place.analyzer.schedule_patch(_PRIORITY + later, partial(function, info, place))
 
 
 _PRIORITY: Final = 100  # after mypy's own patches, which complete tuple types
