@@ -202,8 +202,8 @@ def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> boo
     type_, given = method.type, get_proper_type(argument)
     return (
         isinstance(type_, CallableType)
+        and type_.arg_kinds == _SELF_AND_ONE
         and not type_.variables
-        and type_.arg_kinds == [nodes.ARG_POS, nodes.ARG_POS]
         and isinstance(own := get_proper_type(type_.arg_types[0]), Instance)
         and own.type is method.info
         and isinstance(taken := get_proper_type(type_.arg_types[1]), Instance)
@@ -212,6 +212,21 @@ def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> boo
         and not taken.args
         and not own.args
     )
+
+
+_SELF_AND_ONE: Final = [nodes.ARG_POS, nodes.ARG_POS]
+
+
+def gives_nothing(function: FuncDef) -> bool:
+    """Whether a function, called or awaited, runs through and returns None: surely so, else False."""
+    if function.is_generator or not isinstance(function.type, CallableType):
+        return False
+    returned = get_proper_type(function.type.ret_type)
+    if function.is_coroutine and isinstance(returned, Instance) and returned.type.fullname == "typing.Coroutine":
+        returned = get_proper_type(returned.args[2])
+    elif function.is_coroutine:
+        return False
+    return isinstance(returned, NoneType)
 
 
 def result_of(type_: Type | None) -> Type | None:
