@@ -197,20 +197,22 @@ def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> boo
 
     The common case, and one that stays right whatever mypy thinks of calls; everything else is for `call_method`.
     """
-    if not isinstance(method, FuncDef) or method.is_static or method.is_class or method.is_property:
-        return False
-    type_, given = method.type, get_proper_type(argument)
+    given = get_proper_type(argument)
+    return isinstance(method, FuncDef) and isinstance(given, Instance) and is_taking(method, given)
+
+
+def is_taking(method: FuncDef, given: Instance) -> bool:
+    """Like `takes_exactly`, for each of the steps of a story."""
+    type_ = method.type
     return (
         isinstance(type_, CallableType)
         and type_.arg_kinds == _SELF_AND_ONE
-        and not type_.variables
+        and isinstance(taken := get_proper_type(type_.arg_types[1]), Instance)
+        and taken.type is given.type
         and isinstance(own := get_proper_type(type_.arg_types[0]), Instance)
         and own.type is method.info
-        and isinstance(taken := get_proper_type(type_.arg_types[1]), Instance)
-        and isinstance(given, Instance)
-        and taken.type is given.type
-        and not taken.args
-        and not own.args
+        and not (taken.args or own.args or type_.variables)
+        and not (method.is_static or method.is_class or method.is_property)
     )
 
 
@@ -219,14 +221,14 @@ _SELF_AND_ONE: Final = [nodes.ARG_POS, nodes.ARG_POS]
 
 def gives_nothing(function: FuncDef) -> bool:
     """Whether a function, called or awaited, runs through and returns None: surely so, else False."""
-    if function.is_generator or not isinstance(function.type, CallableType):
+    type_ = function.type
+    if function.is_generator or not isinstance(type_, CallableType):
         return False
-    returned = get_proper_type(function.type.ret_type)
-    if function.is_coroutine and isinstance(returned, Instance) and returned.type.fullname == "typing.Coroutine":
+    returned = get_proper_type(type_.ret_type)
+    if isinstance(returned, Instance) and function.is_coroutine and returned.type.fullname == "typing.Coroutine":
         returned = get_proper_type(returned.args[2])
-    elif function.is_coroutine:
-        return False
-    return isinstance(returned, NoneType)
+        return isinstance(returned, NoneType)
+    return isinstance(returned, NoneType) and not function.is_coroutine
 
 
 def result_of(type_: Type | None) -> Type | None:

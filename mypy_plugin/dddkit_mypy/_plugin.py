@@ -21,6 +21,7 @@ from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 from dddkit_mypy._guard import Guard, is_reported
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnSignature, Rule
+from dddkit_mypy._steps import STEPS
 from dddkit_mypy._stories import Calls, Result, is_story
 from dddkit_mypy.rules import RULES
 
@@ -115,10 +116,13 @@ class DDDKitPlugin(Plugin):
         info = mypy_api.class_just_checked(ctx)
         if info is not None:
             checker = mypy_api.checker_of(ctx.api)
-            with Guard(checker, ctx.context, info.name):
-                if is_story(info):
+            shared: dict[str, Any] = {}
+            if is_story(info):
+                with Guard(checker, ctx.context, info.name):
                     self._story_calls.complete(info, checker.named_generic_type)
-            self._check_class(ClassContext(info, checker, checker, checker.tree, {}))
+                if self._story_calls.are_plain(info):
+                    shared[STEPS] = []
+            self._check_class(ClassContext(info, checker, checker, checker.tree, shared))
         return ctx.default_return_type
 
     def _check_class(self, ctx: ClassContext) -> None:

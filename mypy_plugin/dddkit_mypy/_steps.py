@@ -39,10 +39,14 @@ def steps_of(ctx: ClassContext) -> list[Step]:
 
     What is a plain step is as it should be, as far as any rule is concerned that asks.
     """
-    if "steps" not in ctx.shared:
-        ctx.shared["steps"] = list(_judge(ctx))
-    steps: list[Step] = ctx.shared["steps"]
+    if STEPS not in ctx.shared:
+        ctx.shared[STEPS] = list(_judge(ctx))
+    steps: list[Step] = ctx.shared[STEPS]
     return steps
+
+
+STEPS: Final = "steps"
+"""The answer of `steps_of`, among what the rules share about a class."""
 
 
 def _judge(ctx: ClassContext) -> Iterator[Step]:

@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from mypy.checker import TypeChecker
 from mypy.nodes import (
+    ARG_NAMED_OPT,
+    ARG_OPT,
     MDEF,
     NOT_ABSTRACT,
     AssignmentStmt,
@@ -68,23 +70,21 @@ def read_body(defn: ClassDef) -> Body:
     body = Body([], False, [])
     dynamic = False
     for statement in defn.defs.body:
-        if isinstance(statement, FuncDef) and not _has_defaults(statement):
-            continue
         if isinstance(statement, ExpressionStmt):
             expr = statement.expr
             if isinstance(expr, MemberExpr) and is_the_list(expr.expr):
                 body.listed.append(expr)
                 continue
+        elif isinstance(statement, FuncDef):
+            kinds = statement.arg_kinds
+            if ARG_OPT not in kinds and ARG_NAMED_OPT not in kinds:
+                continue  # only the defaults run here
         for node, in_comprehension in _class_scope(statement, False):
             if isinstance(node, MemberExpr):
                 (body.comprehended if in_comprehension else body.listed).append(node)
             elif not in_comprehension:
                 dynamic = True
     return body._replace(dynamic=dynamic)
-
-
-def _has_defaults(function: FuncDef) -> bool:
-    return any(argument.initializer is not None for argument in getattr(function, "arguments", ()))
 
 
 def is_surely_listed(node: MemberExpr, story: TypeInfo) -> bool:
@@ -198,14 +198,15 @@ def plain_steps(info: TypeInfo) -> dict[str, FuncDef]:
 
     Nothing is wrong with such a step, and what calling it gives is plain to see.
     """
+    steps, state = steps_of(info), get_proper_type(state_of(mypy_api.self_type(info)))
+    if steps is None or not isinstance(state, Instance):
+        return {}
     plain: dict[str, FuncDef] = {}
-    steps, state = steps_of(info), state_of(mypy_api.self_type(info))
-    for name in () if steps is None or state is None else steps.names:
+    for name in steps.names:
         symbol = info.get(name)
-        if symbol is not None and mypy_api.takes_exactly(symbol.node, state):
-            assert isinstance(symbol.node, FuncDef)
-            if mypy_api.gives_nothing(symbol.node):
-                plain[name] = symbol.node
+        method = None if symbol is None else symbol.node
+        if isinstance(method, FuncDef) and mypy_api.is_taking(method, state) and mypy_api.gives_nothing(method):
+            plain[name] = method
     return plain
 
 
@@ -307,6 +308,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[TypeInfo, mypy_api.Place]] = {}
+        self._plain: set[TypeInfo] = set()
 
     def expect(self, info: TypeInfo, place: mypy_api.Place) -> None:
         """Note a story that is being analysed."""
@@ -340,7 +342,18 @@ class Calls:
         if place.is_for_daemon:
             notes_seen = f"{listed} {notes['namespace']} {flow.without_places(flows)}"
             mypy_api.mark(place.analyzer, info, mypy_api.NOTES, notes_seen)
+        elif plain and len(plain) == len(listed):
+            self._plain.add(info)
         place.depend_on(info, _used_by(info, plain))
+
+    def are_plain(self, info: TypeInfo) -> bool:
+        """Whether each step of a story has been found to be a plain one; asked once, when the story is checked.
+
+        Never in the daemon, which analyses the steps of a story again without the story.
+        """
+        is_plain = info in self._plain
+        self._plain.discard(info)
+        return is_plain
 
     def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
         """Decide again what calling a story gives, once the types of its steps may have been inferred.
@@ -488,8 +501,9 @@ class _Decision:
         """None when the story has no steps."""
 
     def _of_steps(self, steps: Steps) -> Result:
-        results = {Result.COROUTINE if step.is_coroutine else Result.NONE for step in self._plain.values()}
-        results.update(self._of_step(name) for name in steps.names if name not in self._plain)
+        if any([step.is_coroutine for step in self._plain.values()]):  # noqa: C419  # faster than a generator
+            return Result.COROUTINE
+        results = [self._of_step(name) for name in steps.names if name not in self._plain]
         if Result.COROUTINE in results:
             return Result.COROUTINE
         if Result.PENDING in results:
@@ -576,7 +590,7 @@ def _used_by(info: TypeInfo, plain: dict[str, FuncDef]) -> set[TypeInfo]:
     used: set[TypeInfo] = set()
     to_do = [info]
     steps = steps_of(info)
-    listed = steps.names if steps is not None else []
+    own = ["State", *(name for name in (() if steps is None else steps.names) if name not in plain)]
     state = get_proper_type(state_of(mypy_api.self_type(info)))
     if isinstance(state, Instance):
         to_do.append(state.type)  # what the plain steps are made of
@@ -586,9 +600,8 @@ def _used_by(info: TypeInfo, plain: dict[str, FuncDef]) -> set[TypeInfo]:
             continue
         used.add(found)
         to_do += found.mro
-        own = [name for name in listed if name not in plain]
-        members = ["State", *own] if found is info else ["State", "__call__"]  # a nested story, or another callable
-        for member in members:
+        # Of others: what a nested story, or an object that can be called, is made of.
+        for member in own if found is info else ("State", "__call__"):
             symbol = found.get(member)
             to_do += _classes_of(symbol.node if symbol is not None else None)
     used.discard(info)
