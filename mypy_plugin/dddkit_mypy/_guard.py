@@ -14,8 +14,21 @@ INTERNAL: Final = new_code("dddkit-internal", "Report errors of the dddkit plugi
 WHERE: Final = "https://github.com/mom1/dddkit/issues"
 
 
+def is_reported(error: Exception, api: Reporter, context: Context, what: str) -> bool:
+    """Report an error of ours; False for those that are to go on to mypy, as all do under `--show-traceback`."""
+    if isinstance(error, CompileError) or api.options.show_traceback:
+        return False
+    api.fail(
+        f"{what} could not be checked ({type(error).__name__}: {error}); this is a fault of dddkit_mypy, not "
+        f"of your code: please report it at {WHERE}, with what --show-traceback prints",
+        context,
+        code=INTERNAL,
+    )
+    return True
+
+
 class Guard:
-    """Run a check of ours; under `--show-traceback` its errors go on to mypy, which shows them."""
+    """Run a check of ours, and report its errors; where it runs for every line, call `is_reported` instead."""
 
     __slots__ = ("_api", "_context", "_what")
 
@@ -28,12 +41,4 @@ class Guard:
         """Nothing to prepare."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
-        if not isinstance(error, Exception) or isinstance(error, CompileError) or self._api.options.show_traceback:
-            return False
-        self._api.fail(
-            f"{self._what} could not be checked ({type(error).__name__}: {error}); this is a fault of dddkit_mypy, not "
-            f"of your code: please report it at {WHERE}, with what --show-traceback prints",
-            self._context,
-            code=INTERNAL,
-        )
-        return True
+        return isinstance(error, Exception) and is_reported(error, self._api, self._context, self._what)

@@ -197,21 +197,38 @@ def takes_exactly(method: nodes.SymbolNode | None, argument: Type | None) -> boo
 
     The common case, and one that stays right whatever mypy thinks of calls; everything else is for `call_method`.
     """
-    if not isinstance(method, FuncDef) or method.is_static or method.is_class or method.is_property:
-        return False
-    type_, given = method.type, get_proper_type(argument)
+    given = get_proper_type(argument)
+    return isinstance(method, FuncDef) and isinstance(given, Instance) and is_taking(method, given)
+
+
+def is_taking(method: FuncDef, given: Instance) -> bool:
+    """Like `takes_exactly`, for each of the steps of a story."""
+    type_ = method.type
     return (
         isinstance(type_, CallableType)
-        and not type_.variables
-        and type_.arg_kinds == [nodes.ARG_POS, nodes.ARG_POS]
+        and type_.arg_kinds == _SELF_AND_ONE
+        and isinstance(taken := get_proper_type(type_.arg_types[1]), Instance)
+        and taken.type is given.type
         and isinstance(own := get_proper_type(type_.arg_types[0]), Instance)
         and own.type is method.info
-        and isinstance(taken := get_proper_type(type_.arg_types[1]), Instance)
-        and isinstance(given, Instance)
-        and taken.type is given.type
-        and not taken.args
-        and not own.args
+        and not (taken.args or own.args or type_.variables)
+        and not (method.is_static or method.is_class or method.is_property)
     )
+
+
+_SELF_AND_ONE: Final = [nodes.ARG_POS, nodes.ARG_POS]
+
+
+def gives_nothing(function: FuncDef) -> bool:
+    """Whether a function, called or awaited, runs through and returns None: surely so, else False."""
+    type_ = function.type
+    if function.is_generator or not isinstance(type_, CallableType):
+        return False
+    returned = get_proper_type(type_.ret_type)
+    if isinstance(returned, Instance) and function.is_coroutine and returned.type.fullname == "typing.Coroutine":
+        returned = get_proper_type(returned.args[2])
+        return isinstance(returned, NoneType)
+    return isinstance(returned, NoneType) and not function.is_coroutine
 
 
 def result_of(type_: Type | None) -> Type | None:
@@ -337,19 +354,21 @@ class Place(NamedTuple):
 _NEVER_EDITED: Final = frozenset({"builtins", "typing", "typing_extensions", "abc", "types", "dddkit", "pydantic"})
 
 
-def when_analysed(ctx: ClassDefContext, *then: Callable[[Place], None]) -> Place:
-    """Have these called when everything the class refers to has been analysed, and nothing been checked yet.
-
-    Each is called when the one before it has been called for all classes that are being analysed.
-    """
+def place_of(ctx: ClassDefContext) -> Place:
+    """Where mypy is, in a hook on a class that is being analysed."""
     analyzer = ctx.api
     assert isinstance(analyzer, SemanticAnalyzer)
-    place = Place(
+    return Place(
         analyzer, analyzer.cur_mod_node, analyzer.options, analyzer.scope.save(), analyzer.scope.current_target()
     )
-    for later, function in enumerate(then):
-        analyzer.schedule_patch(_PRIORITY + later, partial(function, place))
-    return place
+
+
+def when_analysed(place: Place, later: int, function: Callable[[TypeInfo, Place], None], info: TypeInfo) -> None:
+    """Have this called when everything the class refers to has been analysed, and nothing been checked yet.
+
+    What is to come `later` is called when all that is not has been, for all classes that are being analysed.
+    """
+    place.analyzer.schedule_patch(_PRIORITY + later, partial(function, info, place))
 
 
 _PRIORITY: Final = 100  # after mypy's own patches, which complete tuple types

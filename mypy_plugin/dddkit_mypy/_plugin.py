@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mypy.nodes import TypeInfo
 from mypy.options import Options
@@ -19,14 +19,26 @@ from mypy.types import FunctionLike, Instance, Type
 
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
-from dddkit_mypy._guard import Guard
+from dddkit_mypy._guard import Guard, is_reported
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnSignature, Rule
+from dddkit_mypy._steps import STEPS
 from dddkit_mypy._stories import Calls, Result, is_story
 from dddkit_mypy.rules import RULES
 
 
+class _Asked(NamedTuple):
+    """The checks that want to be asked about a class."""
+
+    analysed: list[OnAnalysed]
+    checked: list[OnClass]
+
+
 class DDDKitPlugin(Plugin):
-    """What mypy talks to."""
+    """What mypy talks to.
+
+    It asks for a hook tens of thousands of times, nearly always for names that mean nothing to us: each of the methods
+    that answer begins with the one comparison that settles those.
+    """
 
     rules: tuple[Rule, ...] = RULES
 
@@ -46,8 +58,12 @@ class DDDKitPlugin(Plugin):
             elif isinstance(check, OnSignature):
                 self._signatures.setdefault(check.name, []).append(check)
         self._attribute_hooks: Final[dict[str, Callable[[AttributeContext], Type]]] = {}
+        self._attribute_owners: Final = tuple(f"{owner}." for owner in self._attributes)
+        self._method_names: Final = (".__init_subclass__", *(f".{name}" for name in self._calls))
+        self._signature_names: Final = tuple(f".{name}" for name in self._signatures)
         waiting = [check.bases for check in self._classes] + [check.bases for check in self._analysed]
-        self._bases: Final = (names.STORY, *{base for bases in waiting for base in bases})
+        self._bases: Final = frozenset({names.STORY, *(base for bases in waiting for base in bases)})
+        self._asked: Final[dict[tuple[str, ...], _Asked]] = {}
         self._story_calls: Final = Calls()
 
     def report_config_data(self, ctx: ReportConfigContext) -> dict[str, Any]:
@@ -61,57 +77,79 @@ class DDDKitPlugin(Plugin):
     def get_customize_class_mro_hook(self, fullname: str) -> Callable[[ClassDefContext], None] | None:
         """Wait for the classes that derive from ours to be analysed; no other hook could do it beside pydantic's."""
         info = self._class(fullname)
-        if info is None or not any(info.has_base(base) for base in self._bases if base != fullname):
+        if info is None or self._bases.isdisjoint([base.fullname for base in info.mro[1:]]):
             return None
         return self._await_analysis
 
     def _await_analysis(self, ctx: ClassDefContext) -> None:
         mypy_api.forget_made_up(ctx.cls)
         info = ctx.cls.info
-        asked = [check for check in self._analysed if _derives(info, check.bases)]
-
-        def note(place: mypy_api.Place) -> None:
-            for check in asked:
-                with Guard(place, ctx.cls, info.name):
-                    place.depend_on(info, check.note(info, place))
-
-        def make(place: mypy_api.Place) -> None:
-            with Guard(place, ctx.cls, info.name):
-                self._story_calls.make(info)
-                place.depend_on(info, info.mro)
-
-        def check(place: mypy_api.Place) -> None:
-            if not mypy_api.has_own_metaclass(info):
-                return
-            if is_story(info):
-                mypy_api.check_after_body(info)
-            else:
-                self._check_class(ClassContext(info, place, None, place.tree, {}))
-
-        place = mypy_api.when_analysed(ctx, note, make, check)
+        place = mypy_api.place_of(ctx)
+        if self._asked_about(info).analysed:
+            mypy_api.when_analysed(place, 0, self._note, info)
         if is_story(info):
             self._story_calls.expect(info, place)
+            mypy_api.when_analysed(place, 1, self._make, info)
+        else:
+            mypy_api.when_analysed(place, 2, self._check_unseen, info)
+
+    def _note(self, info: TypeInfo, place: mypy_api.Place) -> None:
+        for check in self._asked_about(info).analysed:
+            with Guard(place, info.defn, info.name):
+                place.depend_on(info, check.note(info, place))
+
+    def _make(self, info: TypeInfo, place: mypy_api.Place) -> None:
+        with Guard(place, info.defn, info.name):
+            self._story_calls.make(info)
+            place.depend_on(info, info.mro)
+        if mypy_api.has_own_metaclass(info):
+            mypy_api.check_after_body(info)
+
+    def _check_unseen(self, info: TypeInfo, place: mypy_api.Place) -> None:
+        """Check a class after whose body mypy will not ask us, now that all others are analysed."""
+        with Guard(place, info.defn, info.name):
+            place.depend_on(info, info.mro)
+        if mypy_api.has_own_metaclass(info):
+            self._check_class(ClassContext(info, place, None, place.tree, {}))
 
     def _class_checked(self, ctx: MethodContext) -> Type:
         info = mypy_api.class_just_checked(ctx)
         if info is not None:
             checker = mypy_api.checker_of(ctx.api)
-            with Guard(checker, ctx.context, info.name):
-                if is_story(info):
+            shared: dict[str, Any] = {}
+            if is_story(info):
+                with Guard(checker, ctx.context, info.name):
                     self._story_calls.complete(info, checker.named_generic_type)
-            self._check_class(ClassContext(info, checker, checker, checker.tree, {}))
+                if self._story_calls.are_plain(info):
+                    shared[STEPS] = []
+            self._check_class(ClassContext(info, checker, checker, checker.tree, shared))
         return ctx.default_return_type
 
     def _check_class(self, ctx: ClassContext) -> None:
-        for check in self._classes:
-            if _derives(ctx.info, check.bases):
-                with Guard(ctx.api, ctx.info.defn, ctx.info.name):
-                    check.check(ctx)
+        for check in self._asked_about(ctx.info).checked:
+            try:
+                check.check(ctx)
+            except Exception as error:
+                if not is_reported(error, ctx.api, ctx.info.defn, ctx.info.name):
+                    raise
+
+    def _asked_about(self, info: TypeInfo) -> _Asked:
+        """The checks for children of the bases a class has; they are none for the bases themselves."""
+        bases = tuple([base.fullname for base in info.mro[1:] if base.fullname in self._bases])
+        asked = self._asked.get(bases)
+        if asked is None:
+            asked = self._asked[bases] = _Asked(
+                [check for check in self._analysed if not set(bases).isdisjoint(check.bases)],
+                [check for check in self._classes if not set(bases).isdisjoint(check.bases)],
+            )
+        return asked
 
     # --- calls --------------------------------------------------------------------------------------------------
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
         """Check classes, in the call of `__init_subclass__` that mypy makes up after the body of each; and calls."""
+        if not fullname.endswith(self._method_names):
+            return None
         owner, _, name = fullname.rpartition(".")
         if name == "__init_subclass__":
             return self._class_checked
@@ -147,6 +185,8 @@ class DDDKitPlugin(Plugin):
 
     def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
         """Let rules say what a method expects."""
+        if not fullname.endswith(self._signature_names):
+            return None
         owner, _, name = fullname.rpartition(".")
         checks = self._signatures.get(name)
         info = None if checks is None else self._class(owner)
@@ -169,6 +209,8 @@ class DDDKitPlugin(Plugin):
 
     def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
         """Check the attributes that no class declares."""
+        if not fullname.startswith(self._attribute_owners):
+            return None
         owner, _, name = fullname.rpartition(".")
         checks = self._attributes.get(owner)
         if checks is None:
@@ -183,18 +225,16 @@ class DDDKitPlugin(Plugin):
         return symbol.node if symbol is not None and isinstance(symbol.node, TypeInfo) else None
 
 
-def _derives(info: TypeInfo, bases: tuple[str, ...]) -> bool:
-    """Whether a class is a child of one of these, and none of them itself."""
-    return any(info.fullname != base and info.has_base(base) for base in bases)
-
-
 def _attribute_hook(name: str, checks: list[OnAttribute]) -> Callable[[AttributeContext], Type]:
     def hook(ctx: AttributeContext) -> Type:
         if isinstance(ctx.type, Instance) and ctx.type.type.get(name) is not None:
             return ctx.default_attr_type  # declared after all
         for check in checks:
-            with Guard(ctx.api, ctx.context, name):
+            try:
                 check.check(ctx, name)
+            except Exception as error:
+                if not is_reported(error, ctx.api, ctx.context, name):
+                    raise
         return ctx.default_attr_type
 
     return hook

@@ -35,22 +35,35 @@ class Step(NamedTuple):
 
 
 def steps_of(ctx: ClassContext) -> list[Step]:
-    """The steps of a story that resolve: its own, or those it inherits and has a say in."""
-    if "steps" not in ctx.shared:
-        ctx.shared["steps"] = list(_judge(ctx))
-    steps: list[Step] = ctx.shared["steps"]
+    """The steps of a story that resolve, its own, or those it inherits and has a say in; without the plain ones.
+
+    What is a plain step is as it should be, as far as any rule is concerned that asks.
+    """
+    if STEPS not in ctx.shared:
+        ctx.shared[STEPS] = list(_judge(ctx))
+    steps: list[Step] = ctx.shared[STEPS]
     return steps
+
+
+STEPS: Final = "steps"
+"""The answer of `steps_of`, among what the rules share about a class."""
 
 
 def _judge(ctx: ClassContext) -> Iterator[Step]:
     if ctx.checker is None:
         return
+    listed = stories.steps_of(ctx.info)
+    if listed is None:
+        return
     story = mypy_api.self_type(ctx.info)
     state = stories.state_of(story)
+    plain = stories.plain_steps(ctx.info)
+    if len(plain) == len(listed.names):
+        return
     anything = AnyType(TypeOfAny.special_form)
-    for name, context in _to_judge(ctx.info):
+    for name, context in _to_judge(ctx.info, listed):
         symbol = ctx.info.get(name)
-        if symbol is None:
+        if symbol is None or name in plain:
             continue  # not there, or supplied by hand
         if mypy_api.takes_exactly(symbol.node, state):  # as it should be, and most are: no need to ask mypy
             yield Step(name, context, symbol.node, symbol.type, state, None, None, mypy_api.result_of(symbol.type))
@@ -67,10 +80,7 @@ def _judge(ctx: ClassContext) -> Iterator[Step]:
         yield Step(name, context, symbol.node, called, state, misfit, refused, None if complaints else result)
 
 
-def _to_judge(info: TypeInfo) -> Iterator[tuple[str, Context]]:
-    steps = stories.steps_of(info)
-    if steps is None:
-        return
+def _to_judge(info: TypeInfo, steps: stories.Steps) -> Iterator[tuple[str, Context]]:
     if steps.owner is info:
         seen: set[str] = set()
         for node in stories.read_body(info.defn).listed:

@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from mypy.checker import TypeChecker
 from mypy.nodes import (
+    ARG_NAMED_OPT,
+    ARG_OPT,
     MDEF,
     NOT_ABSTRACT,
     AssignmentStmt,
@@ -68,12 +70,32 @@ def read_body(defn: ClassDef) -> Body:
     body = Body([], False, [])
     dynamic = False
     for statement in defn.defs.body:
+        if isinstance(statement, ExpressionStmt):
+            expr = statement.expr
+            if isinstance(expr, MemberExpr) and is_the_list(expr.expr):
+                body.listed.append(expr)
+                continue
+        elif isinstance(statement, FuncDef):
+            kinds = statement.arg_kinds
+            if ARG_OPT not in kinds and ARG_NAMED_OPT not in kinds:
+                continue  # only the defaults run here
         for node, in_comprehension in _class_scope(statement, False):
             if isinstance(node, MemberExpr):
                 (body.comprehended if in_comprehension else body.listed).append(node)
             elif not in_comprehension:
                 dynamic = True
     return body._replace(dynamic=dynamic)
+
+
+def is_surely_listed(node: MemberExpr, story: TypeInfo) -> bool:
+    """Whether a class is a story, and an `I.name` of the imported `I` in its body names a step: most do."""
+    return (
+        mypy_api.notes_of(story).get("comprehended") is False
+        and story.get(node.name) is not None
+        and isinstance(node.expr, NameExpr)
+        and node.expr.name == "I"
+        and not node.name.startswith("_")
+    )
 
 
 def is_comprehended(node: MemberExpr, story: TypeInfo) -> bool:
@@ -135,6 +157,12 @@ def steps_of(info: TypeInfo) -> Steps | None:
     return None
 
 
+def listed_by(info: TypeInfo) -> list[str]:
+    """Each name that the body of a story lists itself, as often as it does."""
+    names_listed: list[str] = mypy_api.notes_of(info).get("steps", [])
+    return names_listed
+
+
 def is_story(info: TypeInfo) -> bool:
     """Whether a class is a story, other than Story itself."""
     return info.fullname != names.STORY and info.has_base(names.STORY)
@@ -163,6 +191,23 @@ def _objects_of(node: SymbolNode | None, owner: TypeInfo, story: Instance) -> Ty
         if isinstance(held, Overloaded) and held.is_type_obj():
             return fill_typevars_with_any(held.type_object())
     return None
+
+
+def plain_steps(info: TypeInfo) -> dict[str, FuncDef]:
+    """Those of the steps of a story that are methods which take exactly its State, and give nothing: nearly all are.
+
+    Nothing is wrong with such a step, and what calling it gives is plain to see.
+    """
+    steps, state = steps_of(info), get_proper_type(state_of(mypy_api.self_type(info)))
+    if steps is None or not isinstance(state, Instance):
+        return {}
+    plain: dict[str, FuncDef] = {}
+    for name in steps.names:
+        symbol = info.get(name)
+        method = None if symbol is None else symbol.node
+        if isinstance(method, FuncDef) and mypy_api.is_taking(method, state) and mypy_api.gives_nothing(method):
+            plain[name] = method
+    return plain
 
 
 def variables_of(state: Type | None) -> frozenset[str]:
@@ -263,6 +308,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[TypeInfo, mypy_api.Place]] = {}
+        self._plain: set[TypeInfo] = set()
 
     def expect(self, info: TypeInfo, place: mypy_api.Place) -> None:
         """Note a story that is being analysed."""
@@ -289,16 +335,28 @@ class Calls:
         )
         notes["flows"] = flows = _flows(info)
         notes["namespace"] = _note_namespace(info, place)
+        plain = plain_steps(info)
         if has_our_call(info):
             named_type = place.analyzer.named_type
-            result = _Decision(self, info, named_type).result
+            result = _Decision(self, info, plain, named_type).result
             if result is not None:
                 notes["pending"] = result is Result.PENDING
                 mypy_api.generate_call(place.analyzer, info, result.type(named_type))
         if place.is_for_daemon:
             notes_seen = f"{listed} {notes['namespace']} {flow.without_places(flows)}"
             mypy_api.mark(place.analyzer, info, mypy_api.NOTES, notes_seen)
-        place.depend_on(info, _used_by(info))
+        elif plain and len(plain) == len(listed):
+            self._plain.add(info)
+        place.depend_on(info, _used_by(info, plain))
+
+    def are_plain(self, info: TypeInfo) -> bool:
+        """Whether each step of a story has been found to be a plain one; asked once, when the story is checked.
+
+        Never in the daemon, which analyses the steps of a story again without the story.
+        """
+        is_plain = info in self._plain
+        self._plain.discard(info)
+        return is_plain
 
     def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
         """Decide again what calling a story gives, once the types of its steps may have been inferred.
@@ -314,7 +372,7 @@ class Calls:
         notes = mypy_api.notes_of(base)
         if not notes.get("pending") or not isinstance(symbol.node, FuncDef):
             return None
-        result = _Decision(self, base, named_type).result
+        result = _Decision(self, base, plain_steps(base), named_type).result
         if result is not None and result is not Result.PENDING:
             notes["pending"] = False
             mypy_api.set_result(symbol.node, result.type(named_type))
@@ -436,16 +494,19 @@ def flow_of(info: TypeInfo, name: str) -> flow.Flow | None:
 class _Decision:
     """What calling one story gives."""
 
-    def __init__(self, calls: Calls, info: TypeInfo, named_type: mypy_api.NamedType) -> None:
+    def __init__(self, calls: Calls, info: TypeInfo, plain: dict[str, FuncDef], named_type: mypy_api.NamedType) -> None:
         self._calls = calls
         self._story = mypy_api.self_type(info)
+        self._plain = plain
         self._named_type = named_type
         steps = steps_of(info)
         self.result = None if steps is None else self._of_steps(steps)
         """None when the story has no steps."""
 
     def _of_steps(self, steps: Steps) -> Result:
-        results = [self._of_step(name) for name in steps.names]
+        if any([step.is_coroutine for step in self._plain.values()]):  # noqa: C419  # faster than a generator
+            return Result.COROUTINE
+        results = [self._of_step(name) for name in steps.names if name not in self._plain]
         if Result.COROUTINE in results:
             return Result.COROUTINE
         if Result.PENDING in results:
@@ -527,22 +588,23 @@ def _value(getter: Var) -> Type | None:
     return type_.ret_type if isinstance(type_, CallableType) else None
 
 
-def _used_by(info: TypeInfo) -> set[TypeInfo]:
+def _used_by(info: TypeInfo, plain: dict[str, FuncDef]) -> set[TypeInfo]:
     """The classes that decide what is reported about a story: its bases, what its steps and its State are made of."""
     used: set[TypeInfo] = set()
     to_do = [info]
+    steps = steps_of(info)
+    own = ["State", *(name for name in (() if steps is None else steps.names) if name not in plain)]
+    state = get_proper_type(state_of(mypy_api.self_type(info)))
+    if isinstance(state, Instance):
+        to_do.append(state.type)  # what the plain steps are made of
     while to_do:
         found = to_do.pop()
         if found in used or found.module_name in _NEVER_EDITED:
             continue
         used.add(found)
         to_do += found.mro
-        if found is info:
-            steps = steps_of(info)
-            members = ["State", *(steps.names if steps is not None else ())]
-        else:
-            members = ["State", "__call__"]  # a nested story, or an object that can be called
-        for member in members:
+        # Of others: what a nested story, or an object that can be called, is made of.
+        for member in own if found is info else ("State", "__call__"):
             symbol = found.get(member)
             to_do += _classes_of(symbol.node if symbol is not None else None)
     used.discard(info)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mypy.messages import format_type_distinctly
-from mypy.nodes import ARG_POS, CallExpr
+from mypy.nodes import ARG_POS, CallExpr, Expression, RefExpr
 from mypy.plugin import MethodSigContext
 from mypy.subtypes import is_subtype
 from mypy.types import CallableType, FunctionLike, Instance, Type, get_proper_type
@@ -32,6 +32,8 @@ def check(ctx: MethodSigContext) -> FunctionLike:
     if state is None or len(signature.arg_types) != 1:
         return signature
     argument = ctx.args[0][0]
+    if _makes(argument, state):
+        return mypy_api.taking(signature, state)
     given = mypy_api.type_in_context(checker, argument, state)
     if is_subtype(given, state):
         return mypy_api.taking(signature, state)
@@ -40,6 +42,22 @@ def check(ctx: MethodSigContext) -> FunctionLike:
     message = f"{name} is called with {found}, but its State is {expected}; {_advice(name, state, given)}"
     checker.fail(message, argument, code=CODE)
     return signature
+
+
+def _makes(argument: Expression, state: Type) -> bool:
+    """Whether an argument is plainly a new object of the State: no need to ask mypy, then."""
+    made = get_proper_type(state)
+    return (
+        isinstance(argument, CallExpr)
+        and argument.analyzed is None
+        and isinstance(argument.callee, RefExpr)
+        and isinstance(made, Instance)
+        and argument.callee.node is made.type
+        and not made.args
+        and (made.type.has_base(names.STORY_STATE) or made.type.has_base(names.SIMPLE_NAMESPACE))
+        and not mypy_api.has_own_metaclass(made.type)
+        and not stories.has_own_access(made.type)
+    )
 
 
 def _advice(story: str, state: Type, given: Type) -> str:

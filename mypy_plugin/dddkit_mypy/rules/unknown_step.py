@@ -25,6 +25,8 @@ def check_listing(ctx: AttributeContext, name: str) -> None:
         return  # a list that somebody has been handed
     checker = mypy_api.checker_of(ctx.api)
     story = checker.scope.active_class()
+    if story is not None and stories.is_surely_listed(node, story):
+        return
     if story is not None and story.fallback_to_any and not stories.is_story(story):
         return  # it may be one
     message = _misplaced(node, story) or (None if story is None else _unknown(story, name))

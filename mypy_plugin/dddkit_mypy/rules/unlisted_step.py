@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from mypy.nodes import SymbolNode
+
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 from dddkit_mypy import _stories as stories
@@ -18,20 +20,24 @@ def check(ctx: ClassContext) -> None:
     listed = stories.steps_of(ctx.info)
     if ctx.checker is None or listed is None or listed.dynamic:
         return
-    if not all(stories.may_have(ctx.info, name) for name in listed.names):
-        return  # a misspelled name may mean the very method
+    names_listed = set(listed.names)
     state = stories.state_of(mypy_api.self_type(ctx.info))
+    found: dict[str, SymbolNode] = {}
     for name, symbol in ctx.info.names.items():
         method = symbol.node
-        if name.startswith("_") or name in listed.names:
+        if name in names_listed or name.startswith("_") or method is None:
             continue
-        if method is not None and (mypy_api.takes_exactly(method, state) or mypy_api.is_static_taking(method, state)):
-            ctx.report(
-                f'{ctx.info.name}: the method "{name}" takes the State, but no I.{name} lists it, so it never runs as '
-                f"a step; list it, or begin its name with an underscore",
-                method,
-                CODE,
-            )
+        if mypy_api.takes_exactly(method, state) or mypy_api.is_static_taking(method, state):
+            found[name] = method
+    if not found or not all(stories.may_have(ctx.info, name) for name in names_listed):
+        return  # a misspelled name may mean the very method
+    for name, method in found.items():
+        ctx.report(
+            f'{ctx.info.name}: the method "{name}" takes the State, but no I.{name} lists it, so it never runs as '
+            f"a step; list it, or begin its name with an underscore",
+            method,
+            CODE,
+        )
 
 
 RULE: Final = Rule(
