@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 import threading
 import time
@@ -993,7 +994,16 @@ def test_e7_a_handler_that_cancels_itself_is_no_success() -> None:
         asyncio.run(broker.apublish(HAPPENED))
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as Python has it from the start, also where the shell that started the tests has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @needs_threads
+@pytest.mark.usefixtures("ctrl_c")
 def test_e7_ctrl_c_waits_for_the_threads(caplog: pytest.LogCaptureFixture) -> None:
     import _thread
 
@@ -1014,6 +1024,7 @@ def test_e7_ctrl_c_waits_for_the_threads(caplog: pytest.LogCaptureFixture) -> No
 
 
 @needs_threads
+@pytest.mark.usefixtures("ctrl_c")
 def test_e7_ctrl_c_closes_a_surprising_coroutine() -> None:
     import _thread
 
