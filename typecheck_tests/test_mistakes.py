@@ -19,7 +19,7 @@ from typecheck_tests.running import CONFIG, codes_in, run_mypy
 
 OPT_IN: Final = {rule.code.code for rule in RULES if not rule.code.default_enabled}
 CONFIG_WITH_ALL: Final = CONFIG + f"enable_error_code = {', '.join(sorted(OPT_IN))}\n"
-SEEDS: Final = range(int(os.environ.get("DDDKIT_MISTAKES", "3")))
+SEEDS: Final = range(int(os.environ.get("DDDKIT_MISTAKES", "10")))
 """How many modules of each kind the mistakes are made in; a hundred give tens of thousands."""
 
 
