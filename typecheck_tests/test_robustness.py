@@ -36,7 +36,7 @@ def _examples() -> list[str]:
 def _check(directory: Path, known_packages: Path, programs: list[str]) -> None:
     """Check all in one run, which must neither crash nor report an error of the plugin's own."""
     (directory / "mypy.ini").write_text(_CONFIG)
-    (directory / "plain.ini").write_text("[mypy]\n")
+    (directory / "plain.ini").write_text("[mypy]\nstrict = True\n")
     names = [f"program{number}.py" for number in range(len(programs))]
     for name, program in zip(names, programs, strict=True):
         (directory / name).write_text(program)
