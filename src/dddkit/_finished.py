@@ -10,7 +10,7 @@ __all__ = ["FINISHED", "Finished"]
 
 
 # A generator that has come to its end: awaiting it gives None at once, as often as one likes.
-_ENDED: Final = (nothing for nothing in ())
+_ENDED: Final = (None for _ in "")
 next(_ENDED, None)
 
 
