@@ -184,7 +184,7 @@ def _forget_plan(cls: type) -> None:
 
 
 def _listen(cls: type, hooks: Registry) -> None:
-    """Let the class and its children look for hooks again when the registry may have some."""
+    """Let the class and its children look for hooks again when those of the registry have changed."""
     weak = ref(cls)
 
     def look_again() -> None:
@@ -193,16 +193,19 @@ def _listen(cls: type, hooks: Registry) -> None:
             hooks.listeners.remove(look_again)  # the first of two that `dataclass` has made
         else:
             with PREPARING:
-                _settle_calls(changed)
+                _forget_hooks(changed)
 
     hooks.listeners.append(look_again)
 
 
-def _settle_calls(cls: type) -> None:
-    _settle_call(cls)
+def _forget_hooks(cls: type) -> None:
+    known: Declaration = cls.__dict__["__story__"]
+    if known.plan is not None:
+        known.plan.forget_hooks()
+        _settle_call(cls)
     children: list[type] = type.__subclasses__(cls)
     for child in children:
-        _settle_calls(child)
+        _forget_hooks(child)
 
 
 def _settle_call(cls: type) -> None:
