@@ -10,7 +10,6 @@ generators stand around the story or a step. Sync and async differ in how a hook
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
-from contextlib import suppress
 from time import perf_counter
 from types import GeneratorType
 from typing import Any, Final, TypeAlias, cast
@@ -71,8 +70,10 @@ async def fail_async(
 ) -> BaseException | None:
     """`fail`, of an async story."""
     ending, rest = _ending_of(context, hooks, step, started, turn, error)
-    with suppress(GeneratorExit):  # noted already: in a coroutine that is closed, every await on the way out raises it
+    try:  # noqa: SIM105  # `contextlib` is not imported otherwise
         await _await_rest(ending, rest, step)
+    except GeneratorExit:
+        pass  # noted already: in a coroutine that is closed, every await on the way out raises it
     return _close(ending, entered, begun, token, around, error)
 
 
@@ -91,8 +92,10 @@ async def end_step_async(
 ) -> BaseException | None:
     """`end_step`, of an async story."""
     ending = _Ending(context, None)
-    with suppress(GeneratorExit):
+    try:  # noqa: SIM105
         await _await_rest(ending, hooks.after, step)
+    except GeneratorExit:
+        pass
     ending.leave(entered)
     return ending.trouble
 

@@ -31,9 +31,9 @@ from dddkit.stories.context import (
     running_step,
 )
 from dddkit.stories.declaration import as_step, is_method, look_up
-from dddkit.stories.place import PLACE, leave, stand_under
+from dddkit.stories.place import PLACE, stand_under
 from dddkit.stories.registry import Callback, Hooks, collect, condition, is_put_off
-from dddkit.stories.written import Shape, bound, with_hooks, without_hooks
+from dddkit.stories.written import Colours, Shape, bound, with_hooks, without_hooks
 
 __all__ = ["PREPARING", "Plan", "is_ours", "run"]
 
@@ -45,10 +45,10 @@ class Plan:
     """What the first call of a class finds out for all of them."""
 
     __slots__ = (
-        "_async_names",
         "_changes",
         "_cls",
         "_codes",
+        "_colours",
         "_registries",
         "is_async",
         "names",
@@ -75,7 +75,10 @@ class Plan:
         """The steps that only an instance can show."""
         async_names = {name for name, value in functions.items() if is_async(getattr(value, "__func__", value))}
         self.is_async: Final = bool(async_names)
-        self._async_names: Final = async_names.union(self.per_instance)
+        surely = {name for name in async_names if _is_coroutine_function(functions[name])}
+        # Nothing else can stand in its place where an instance holds no attributes besides its slots.
+        is_fixed = cls.__dictoffset__ == 0 and cls.__getattribute__ is object.__getattribute__
+        self._colours: Final = Colours(surely if is_fixed else (), async_names.union(self.per_instance))
         self._registries: Final = [
             base.__dict__["__step_hooks__"] for base in reversed(cls.__mro__) if "__step_hooks__" in base.__dict__
         ]
@@ -101,10 +104,17 @@ class Plan:
         """The text for these hooks as a function, in the colour of the story."""
         code = self._codes.get((any_async, shape))
         if code is None:
-            listed, async_names = self._cls.I.__places__, self._async_names if any_async else None
-            code = with_hooks(listed, async_names, shape) if shape else without_hooks(listed, async_names)
+            listed, colours = self._cls.I.__places__, self._colours if any_async else None
+            code = with_hooks(listed, colours, shape) if shape else without_hooks(listed, colours)
             self._codes[any_async, shape] = code  # for those who inject and remove hooks again and again
-        return bound(code, self._cls.__qualname__, _NAMES[any_async] | names)
+        return bound(code, self._cls.__qualname__, {**_NAMES[any_async], "story": self._cls, "run": run, **names})
+
+
+def _is_coroutine_function(value: object) -> bool:
+    return isinstance(value, FunctionType) and bool(value.__code__.co_flags & _COROUTINE)
+
+
+_COROUTINE: Final = 0x80  # inspect.CO_COROUTINE; importing it takes longer than all else
 
 
 class _Prepared:
@@ -299,6 +309,6 @@ _ASYNC: Final = _BOTH | {
     "end_step": ending.end_step_async,
     "fail": ending.fail_async,
     "is_awaitable": is_awaitable,
-    "leave": leave,
+    "leave": PLACE.reset,
 }
 _NAMES: Final = {False: _SYNC, True: _ASYNC}

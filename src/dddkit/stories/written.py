@@ -18,13 +18,12 @@ stops. With hooks, the same calls stand between those of the hooks; `with_hooks`
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from keyword import iskeyword
 from threading import Lock
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Listed", "Shape", "bound", "with_hooks", "without_hooks"]
+__all__ = ["Colours", "Listed", "Shape", "bound", "with_hooks", "without_hooks"]
 
 _ONLY_AST: Final = 0x400  # ast.PyCF_ONLY_AST; importing `ast` costs more than compiling a story
 
@@ -35,6 +34,18 @@ class Listed(NamedTuple):
     name: str
     file: str
     line: int
+
+
+class Colours(NamedTuple):
+    """Which steps of an async story return something to wait for.
+
+    Attributes:
+        surely_async: those that return a coroutine, whatever happens to them as long as the text stands.
+        expected_async: those that should, though they may not; and any other may.
+    """
+
+    surely_async: Collection[str] = ()
+    expected_async: Collection[str] = ()
 
 
 class Shape(NamedTuple):
@@ -66,14 +77,9 @@ def bound(code: CodeType, story: str, names: Mapping[str, object]) -> Any:
     return made
 
 
-def without_hooks(listed: Sequence[Listed], async_names: Collection[str] | None) -> CodeType:
-    """The steps and nothing else.
-
-    Args:
-        listed: the steps.
-        async_names: those that are expected to return a coroutine, though any may; None for a sync story.
-    """
-    text = _Text(listed, async_names)
+def without_hooks(listed: Sequence[Listed], colours: Colours | None) -> CodeType:
+    """The steps and nothing else; `colours` is None for a sync story."""
+    text = _Text(listed, colours)
     for step in listed:
         text.place = step
         text.write(text.call(step))
@@ -81,7 +87,7 @@ def without_hooks(listed: Sequence[Listed], async_names: Collection[str] | None)
     return text.compiled()
 
 
-def with_hooks(listed: Sequence[Listed], async_names: Collection[str] | None, shape: Shape) -> CodeType:
+def with_hooks(listed: Sequence[Listed], colours: Colours | None, shape: Shape) -> CodeType:
     """The steps, and around them the books of the run and its hooks.
 
     For a sync story with one hook that has a `before` and an `after` this is
@@ -116,7 +122,7 @@ def with_hooks(listed: Sequence[Listed], async_names: Collection[str] | None, sh
     Hooks that can wait are not called at all: the time after each step is noted, and when somebody looks at the steps,
     or one fails, the hooks make up for it.
     """
-    text = _Text(listed, async_names)
+    text = _Text(listed, colours)
     write, await_ = text.write, text.await_
     if shape.conditions:
         wanted = " or ".join([f"condition_{number}()" for number in range(shape.conditions)])
@@ -131,7 +137,7 @@ def with_hooks(listed: Sequence[Listed], async_names: Collection[str] | None, sh
         _write_sheets(text, listed)
     write("around = entered = None", "turn = 0")
     # A sync run goes on with its next step when nothing of the last one runs: whichever runs is the place.
-    write(f"token = enter({'None' if text.is_async else '(context, None)'})", "begun = clock()")
+    write(f"token = enter({'(context, 0)' if text.is_async else '(context, None)'})", "begun = clock()")
     if shape.around_story:
         write("around = []", "try: go_in(around, around_story, context)", "except BaseException as error:")
         write(" if (trouble := end(context, begun, token, around, error)) is not None: raise trouble", " raise")
@@ -140,7 +146,7 @@ def with_hooks(listed: Sequence[Listed], async_names: Collection[str] | None, sh
     write("try:")
     for index, step in enumerate(listed):
         text.place = step
-        if text.is_async:
+        if text.is_async and index:
             write(f" enter((context, {index}))")
         if shape.waits:
             write(f" {text.call(step)}", " note(clock())", " if looked: passed(context, hooks)")
@@ -155,7 +161,8 @@ def with_hooks(listed: Sequence[Listed], async_names: Collection[str] | None, sh
         write("if (trouble := end(context, begun, token, around, None)) is not None: raise trouble")
     else:
         now = "(clock() if looked else marks[-1])" if shape.waits else "clock()"
-        write(f"context.duration = {now} - begun", "context.status = COMPLETED", "leave(token)")
+        write(f"context.duration = {now} - begun", "context.status = COMPLETED")
+        write("try: leave(token)", "except ValueError: pass") if text.is_async else write("leave(token)")
     write(text.last)
     return text.compiled()
 
@@ -197,14 +204,16 @@ class _Text:
         last: the last line.
     """
 
-    def __init__(self, listed: Sequence[Listed], async_names: Collection[str] | None) -> None:
-        self.is_async: Final = async_names is not None
+    def __init__(self, listed: Sequence[Listed], colours: Colours | None) -> None:
+        self.is_async: Final = colours is not None
         self.await_: Final = "await " if self.is_async else ""
         self.last: Final = "return None" if self.is_async else "return FINISHED"
         self.place = listed[0]
-        self._async_names: Final = async_names or ()
+        self._colours: Final = colours or Colours()
         self._lines: Final = [f"{'async ' if self.is_async else ''}def __call__(self, state, /):"]
         self._places: Final = [listed[0]]
+        # A child that has steps of its own may come through `super().__call__(state)`.
+        self.write(f"if type(self) is not story: return {self.await_}run(self, state)")
 
     def write(self, *lines: str) -> None:
         self._lines.extend([f" {line}" for line in lines])
@@ -218,7 +227,9 @@ class _Text:
             call = f"getattr(self, {name!r})(state)"
         if not self.is_async:
             return f"if (result := {call}) is not None: settle(self, {name!r}, result)"
-        if name in self._async_names:
+        if name in self._colours.surely_async:
+            return f"await {call}"
+        if name in self._colours.expected_async:
             return (
                 f"if type(result := {call}) is Coroutine or (result is not None and is_awaitable(result)): await result"
             )
@@ -235,8 +246,10 @@ class _Text:
         text = "\n".join(self._lines)
         with _COMPILING:
             for _ in range(9):
-                with suppress(SystemError):
+                try:
                     return _compiled(text, file, lines)
+                except SystemError:
+                    continue
             return _compiled(text, file, lines)
 
 
@@ -258,7 +271,7 @@ def _move(node: Any, lines: list[int]) -> None:
         node.col_offset = node.end_col_offset = 0
     for name in node._fields:
         below: Any = getattr(node, name, None)
-        children: list[Any] = below if isinstance(below, list) else [below]
+        children: Any = below if type(below) in {list} else [below]
         for child in children:
             if hasattr(child, "_fields"):
                 _move(child, lines)
