@@ -185,6 +185,39 @@ def test_a_call_written_by_the_user_stands() -> None:
         assert ran_plainly(story) == ["begin", "reserve", "charge", "end"]
 
 
+@both
+@pytest.mark.parametrize("parent_first", [False, True])
+@pytest.mark.parametrize("patched", [False, True])
+def test_a_call_that_goes_on_to_the_parents_runs_the_childs_steps(
+    story: Any, parent_first: bool, patched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = dataclass(slots=True)(fresh(story))
+    if parent_first:
+        ran(parent())
+
+    def call(self: Any, state: list[str], /) -> Any:
+        state.append("begin")
+        return parent.__call__(self, state)
+
+    class Short(parent):  # type: ignore[misc]  # made by the parameter
+        I.wrap
+        I.charge
+
+        def wrap(self, state: list[str]) -> None:
+            state.append("wrap")
+
+    if patched:
+        assert ran(Short()) == ["wrap", "charge"]
+        monkeypatch.setattr(Short, "__call__", call)
+    else:
+        Short = type(Short)("Short", (Short,), {"__call__": call})  # type: ignore[misc]
+    assert [ran(Short()), ran(parent()), ran(Short())] == [
+        ["begin", "wrap", "charge"],
+        ["reserve", "charge"],
+        ["begin", "wrap", "charge"],
+    ]
+
+
 def ran_plainly(story: Any) -> list[str]:
     state: list[str] = []
     story(state)

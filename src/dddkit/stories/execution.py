@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from threading import Lock
 from time import perf_counter
 from types import CodeType, CoroutineType, FunctionType, MethodType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dddkit._colour import dispose, is_async, is_awaitable
 from dddkit._finished import FINISHED
@@ -33,7 +33,7 @@ from dddkit.stories.context import (
 from dddkit.stories.declaration import as_step, is_method, look_up
 from dddkit.stories.place import PLACE, stand_under
 from dddkit.stories.registry import Callback, Hooks, collect, condition, is_put_off
-from dddkit.stories.written import Colours, Shape, bound, with_hooks, without_hooks
+from dddkit.stories.written import Shape, Steps, bound, with_hooks, without_hooks
 
 __all__ = ["PREPARING", "Plan", "is_ours", "run"]
 
@@ -48,8 +48,10 @@ class Plan:
         "_changes",
         "_cls",
         "_codes",
-        "_colours",
+        "_expected_async",
+        "_is_inherited",
         "_registries",
+        "_surely_async",
         "is_async",
         "names",
         "per_instance",
@@ -78,7 +80,9 @@ class Plan:
         surely = {name for name in async_names if _is_coroutine_function(functions[name])}
         # Nothing else can stand in its place where an instance holds no attributes besides its slots.
         is_fixed = cls.__dictoffset__ == 0 and cls.__getattribute__ is object.__getattribute__
-        self._colours: Final = Colours(surely if is_fixed else (), async_names.union(self.per_instance))
+        self._surely_async: Final = surely if is_fixed else set[str]()
+        self._expected_async: Final = async_names.union(self.per_instance)
+        self._is_inherited: Final = _has_calls_of_their_own(cls)
         self._registries: Final = [
             base.__dict__["__step_hooks__"] for base in reversed(cls.__mro__) if "__step_hooks__" in base.__dict__
         ]
@@ -104,10 +108,17 @@ class Plan:
         """The text for these hooks as a function, in the colour of the story."""
         code = self._codes.get((any_async, shape))
         if code is None:
-            listed, colours = self._cls.I.__places__, self._colours if any_async else None
-            code = with_hooks(listed, colours, shape) if shape else without_hooks(listed, colours)
+            surely = self._surely_async if any_async else ()
+            steps = Steps(self._cls.I.__places__, any_async, surely, self._expected_async, self._is_inherited)
+            code = with_hooks(steps, shape) if shape else without_hooks(steps)
             self._codes[any_async, shape] = code  # for those who inject and remove hooks again and again
         return bound(code, self._cls.__qualname__, {**_NAMES[any_async], "story": self._cls, "run": run, **names})
+
+
+def _has_calls_of_their_own(cls: type) -> bool:
+    """Whether any child has a `__call__` by hand, which calls that of the class by `super()`."""
+    children: list[type] = type.__subclasses__(cls)
+    return any(not is_ours(cast("Any", child).__call__) or _has_calls_of_their_own(child) for child in children)
 
 
 def _is_coroutine_function(value: object) -> bool:

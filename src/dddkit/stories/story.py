@@ -139,17 +139,19 @@ class StoryMeta(_Meta):
             warn_of_shared_defaults(name, namespace["State"], stacklevel=3)
         judge_class(made, tuple(made.I.__steps__))
         _settle_call(made)
+        if not is_ours(made.__call__):
+            _forget_bases(made)
         if bases:
             _listen(made, namespace["__step_hooks__"])
         return made
 
     def __setattr__(cls, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        _forget_plan(cls)
+        _forget(cls, name)
 
     def __delattr__(cls, name: str) -> None:
         super().__delattr__(name)
-        _forget_plan(cls)
+        _forget(cls, name)
 
 
 def _settle_steps(story: str, bases: tuple[type, ...], namespace: dict[str, Any], prepared: object) -> None:
@@ -169,6 +171,20 @@ def _settle_steps(story: str, bases: tuple[type, ...], namespace: dict[str, Any]
         listed.__close__()
     else:
         namespace.pop("I", None)
+
+
+def _forget(cls: type, changed: str) -> None:
+    _forget_plan(cls)
+    if changed == "__call__":
+        _forget_bases(cls)
+
+
+def _forget_bases(cls: type) -> None:
+    """What the bases have prepared does not reckon with a child that calls them by `super().__call__(state)`."""
+    for base in cls.__mro__[1:]:
+        declaration = base.__dict__.get("__story__")
+        if declaration is not None and declaration.plan is not None:
+            _forget_plan(base)
 
 
 def _forget_plan(cls: type) -> None:

@@ -23,7 +23,7 @@ from threading import Lock
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Colours", "Listed", "Shape", "bound", "with_hooks", "without_hooks"]
+__all__ = ["Listed", "Shape", "Steps", "bound", "with_hooks", "without_hooks"]
 
 _ONLY_AST: Final = 0x400  # ast.PyCF_ONLY_AST; importing `ast` costs more than compiling a story
 
@@ -36,16 +36,22 @@ class Listed(NamedTuple):
     line: int
 
 
-class Colours(NamedTuple):
-    """Which steps of an async story return something to wait for.
+class Steps(NamedTuple):
+    """What the text depends on, besides the hooks.
 
     Attributes:
-        surely_async: those that return a coroutine, whatever happens to them as long as the text stands.
+        listed: the steps, in order.
+        is_async: whether the story is.
+        surely_async: the steps that return a coroutine, whatever happens to them as long as the text stands.
         expected_async: those that should, though they may not; and any other may.
+        is_inherited: whether children come through `super().__call__(state)`, who may have other steps.
     """
 
-    surely_async: Collection[str] = ()
-    expected_async: Collection[str] = ()
+    listed: Sequence[Listed]
+    is_async: bool
+    surely_async: Collection[str]
+    expected_async: Collection[str]
+    is_inherited: bool
 
 
 class Shape(NamedTuple):
@@ -77,17 +83,17 @@ def bound(code: CodeType, story: str, names: Mapping[str, object]) -> Any:
     return made
 
 
-def without_hooks(listed: Sequence[Listed], colours: Colours | None) -> CodeType:
-    """The steps and nothing else; `colours` is None for a sync story."""
-    text = _Text(listed, colours)
-    for step in listed:
+def without_hooks(steps: Steps) -> CodeType:
+    """The steps and nothing else."""
+    text = _Text(steps)
+    for step in steps.listed:
         text.place = step
         text.write(text.call(step))
     text.write(text.last)
     return text.compiled()
 
 
-def with_hooks(listed: Sequence[Listed], colours: Colours | None, shape: Shape) -> CodeType:
+def with_hooks(steps: Steps, shape: Shape) -> CodeType:
     """The steps, and around them the books of the run and its hooks.
 
     For a sync story with one hook that has a `before` and an `after` this is
@@ -122,7 +128,8 @@ def with_hooks(listed: Sequence[Listed], colours: Colours | None, shape: Shape) 
     Hooks that can wait are not called at all: the time after each step is noted, and when somebody looks at the steps,
     or one fails, the hooks make up for it.
     """
-    text = _Text(listed, colours)
+    text = _Text(steps)
+    listed = steps.listed
     write, await_ = text.write, text.await_
     if shape.conditions:
         wanted = " or ".join([f"condition_{number}()" for number in range(shape.conditions)])
@@ -204,16 +211,16 @@ class _Text:
         last: the last line.
     """
 
-    def __init__(self, listed: Sequence[Listed], colours: Colours | None) -> None:
-        self.is_async: Final = colours is not None
+    def __init__(self, steps: Steps) -> None:
+        self.is_async: Final = steps.is_async
         self.await_: Final = "await " if self.is_async else ""
         self.last: Final = "return None" if self.is_async else "return FINISHED"
-        self.place = listed[0]
-        self._colours: Final = colours or Colours()
+        self.place = steps.listed[0]
+        self._steps: Final = steps
         self._lines: Final = [f"{'async ' if self.is_async else ''}def __call__(self, state, /):"]
-        self._places: Final = [listed[0]]
-        # A child that has steps of its own may come through `super().__call__(state)`.
-        self.write(f"if type(self) is not story: return {self.await_}run(self, state)")
+        self._places: Final = [self.place]
+        if steps.is_inherited or steps.surely_async:
+            self.write(f"if type(self) is not story: return {self.await_}run(self, state)")
 
     def write(self, *lines: str) -> None:
         self._lines.extend([f" {line}" for line in lines])
@@ -227,9 +234,9 @@ class _Text:
             call = f"getattr(self, {name!r})(state)"
         if not self.is_async:
             return f"if (result := {call}) is not None: settle(self, {name!r}, result)"
-        if name in self._colours.surely_async:
+        if name in self._steps.surely_async:
             return f"await {call}"
-        if name in self._colours.expected_async:
+        if name in self._steps.expected_async:
             return (
                 f"if type(result := {call}) is Coroutine or (result is not None and is_awaitable(result)): await result"
             )
