@@ -199,7 +199,7 @@ def test_a_call_that_goes_on_to_the_parents_runs_the_childs_steps(
         state.append("begin")
         return parent.__call__(self, state)
 
-    class Short(parent):  # type: ignore[misc]  # made by the parameter
+    class Short(parent):  # type: ignore[valid-type,misc]  # made by the parameter
         I.wrap
         I.charge
 

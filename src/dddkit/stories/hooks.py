@@ -7,7 +7,13 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 from dddkit._colour import is_async
-from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
+from dddkit.stories.context import (
+    StepExecutionInfo,
+    StepStatus,
+    StoryExecutionContext,
+    show_duration,
+    show_status,
+)
 from dddkit.stories.registry import Callback, HookRegistration, Hooks, add, only_while, put_off
 from dddkit.stories.story import Story, StoryMeta
 
@@ -63,16 +69,19 @@ alike; they see the exception at their `yield`, cannot swallow it, and always ge
 
 
 @cache
-def _logger() -> Logger:
+def _logger() -> tuple[Logger, bool]:
+    """The logger, and whether its methods are those of `logging` (`logging.setLoggerClass` may give it others)."""
     import logging  # takes as long to import as half of the kit
 
-    return logging.getLogger("dddkit.stories.story")
+    logger = logging.getLogger(_LOGGER)
+    return logger, type(logger) is logging.Logger
 
 
 def _debug_is_on() -> Callable[[], bool]:
-    return partial(_logger().isEnabledFor, _DEBUG)
+    return partial(_logger()[0].isEnabledFor, _DEBUG)
 
 
+_LOGGER: Final = "dddkit.stories.story"
 _DEBUG: Final = 10  # logging.DEBUG, logging.ERROR
 _ERROR: Final = 40
 
@@ -84,21 +93,15 @@ class StatusTracker:
 
     @put_off
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        self._show(step)
+        show_status(step)
 
     @put_off
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        self._show(step)
+        show_status(step)
 
     @put_off
     def error(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        self._show(step)
-
-    def _show(self, step: StepExecutionInfo) -> None:
-        meta = step.meta
-        if "status" not in meta:
-            step.template = step.template.replace("I.{step_name}", "{meta[status]}I.{step_name}", 1)
-        meta["status"] = step.status
+        show_status(step)
 
 
 class ExecutionTimeTracker:
@@ -108,16 +111,15 @@ class ExecutionTimeTracker:
 
     @put_off
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        if step.status is StepStatus.COMPLETED and "duration" not in step.meta:
-            step.meta["duration"] = step.duration
-            step.template += " [{meta[duration]:.3f}s]"
+        show_duration(step)
 
 
 class LoggingHook:
     """Writes the execution tree to the logger `dddkit.stories.story`.
 
     At DEBUG before each step and at the end of a run that did not fail; at ERROR, with the traceback, when a step
-    fails. Where the level is off, nothing is rendered; whether DEBUG is on is asked when a run starts.
+    fails. Where the level is off, nothing is rendered; whether DEBUG is on is asked when a run starts. The place of a
+    record (`%(pathname)s:%(lineno)d`) is the line of the story that lists the step, the first one at the end of a run.
     """
 
     __slots__ = ()
@@ -128,22 +130,32 @@ class LoggingHook:
             yield
         finally:
             if context.status is not StepStatus.FAILED:
-                self._debug(context)
+                _write(_DEBUG, context, 0)
 
     @only_while(_debug_is_on)
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        self._debug(context)
+        _write(_DEBUG, context, step.step_index)
 
     def error(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        logger = _logger()
-        if logger.isEnabledFor(_ERROR):
-            logger.error("%s", str(context), exc_info=step.error)
+        _write(_ERROR, context, step.step_index, step.error)
 
-    def _debug(self, context: StoryExecutionContext) -> None:
-        logger = _logger()
-        if logger.isEnabledFor(_DEBUG):
-            # As text: a handler may format the record later, when the run has gone on.
-            logger.debug("%s", str(context))
+
+def _write(level: int, context: StoryExecutionContext, index: int, error: BaseException | None = None) -> None:
+    """Log the tree, as `logger.log` does it, but from the line of the story that lists the step.
+
+    `logger.log` would walk up the stack, for a quarter of what a record costs, to find this function.
+    """
+    logger, is_plain = _logger()
+    if not logger.isEnabledFor(level):
+        return
+    tree = (str(context),)  # as text: a handler may format the record later, when the run has gone on
+    if not is_plain:
+        logger.log(level, "%s", *tree, exc_info=error)
+        return
+    cls: Any = type(context.story)
+    _, file, line = cls.I.__places__[index]
+    exc_info = None if error is None else (type(error), error, error.__traceback__)
+    logger.handle(logger.makeRecord(_LOGGER, level, file, line, "%s", tree, exc_info, cls.__name__))
 
 
 _DEFAULT_HOOKS: Final[tuple[StoryHook, ...]] = (StatusTracker(), ExecutionTimeTracker(), LoggingHook())

@@ -1,5 +1,8 @@
 """What is measured of every run, under which names, and when; which library does the counting is not decided here."""
 
+# pyright: reportPrivateUsage=false
+# The engine's notes of a step are read as they are: see `MetricsHook.after`.
+
 from __future__ import annotations
 
 import re
@@ -11,7 +14,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from dddkit.stories._unharmed import Complaints
-from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
+from dddkit.stories.context import StepExecutionInfo, StoryExecutionContext
 
 __all__ = ["DEFAULT_BUCKETS", "DEFAULT_NAME", "Histogram", "Histograms", "MetricsHook", "Observe", "Settings"]
 
@@ -23,7 +26,6 @@ _STORY_LABELS: Final = ("service", "story_name", "status")
 _STEP_LABELS: Final = ("service", "story_name", "step_name", "status")
 _TAKEN: Final = frozenset({*_STEP_LABELS, "le", "job"})  # `job` is what the Prometheus server calls its target
 
-_COMPLETED: Final = StepStatus.COMPLETED  # reading a member off an Enum is slow
 _WORDS: Final = ("completed", "failed", "cancelled")
 
 Observe: TypeAlias = Callable[[float], object]
@@ -113,15 +115,7 @@ class MetricsHook:
     label values, for each of the two metrics.
     """
 
-    __slots__ = (
-        "_complaints",
-        "_service",
-        "_step_child",
-        "_step_children",
-        "_story_child",
-        "_story_children",
-        "_values",
-    )
+    __slots__ = ("_complaints", "_steps", "_stories")
 
     def __init__(
         self,
@@ -129,55 +123,57 @@ class MetricsHook:
         story_child: Callable[[tuple[str, ...]], Observe],
         step_child: Callable[[tuple[str, ...]], Observe],
     ) -> None:
-        self._service: Final = settings.service
-        self._values: Final = settings.values
-        self._story_child: Final = story_child
-        self._step_child: Final = step_child
-        self._story_children: Final[dict[tuple[str, ...], Observe]] = {}
-        self._step_children: Final[dict[tuple[str, ...], Observe]] = {}
+        self._stories: Final = _Children(settings, story_child)
+        self._steps: Final = _Children(settings, step_child)
         self._complaints: Final = Complaints(type(self).__qualname__)
 
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
         # What passes here counts, and not the status: a hook inside this one may have failed after the last step.
-        status = StepStatus.COMPLETED
+        word = "completed"
         try:
             yield
         except Exception:
-            status = StepStatus.FAILED
+            word = "failed"
             raise
         except BaseException:
-            status = StepStatus.CANCELLED
+            word = "cancelled"
             raise
         finally:
-            key = (type(context.story).__name__, _word(status))
-            self._observe(self._story_children, self._story_child, key, context.duration)
+            try:
+                self._stories[type(context.story).__name__, word](context.duration * 1000)
+            except Exception:
+                self._complaints.log()
 
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        key = (type(context.story).__name__, step.step_name, _word(step.status))
-        self._observe(self._step_children, self._step_child, key, step.duration)
-
-    def _observe(
-        self,
-        children: dict[tuple[str, ...], Observe],
-        child: Callable[[tuple[str, ...]], Observe],
-        key: tuple[str, ...],
-        seconds: float,
-    ) -> None:
         try:
-            observe = children.get(key)
-            if observe is None:
-                # Every way to end begins at 0: of a counter that appears with the first failure, Prometheus would
-                # overlook that failure.
-                for word in _WORDS:
-                    children[(*key[:-1], word)] = child((self._service, *key[:-1], word, *self._values))
-                observe = children[key]
-            observe(seconds * 1000)
+            # The engine's own note, as most steps complete: status and duration would each look it up and judge it.
+            fact = step._fact
+            if type(fact) is float:
+                word, seconds = "completed", fact
+            else:
+                word, seconds = step.status.name.lower(), step.duration
+            self._steps[type(context.story).__name__, step.step_name, word](seconds * 1000)
         except Exception:
             self._complaints.log()
 
 
-def _word(status: StepStatus) -> str:
-    return "completed" if status is _COMPLETED else status.name.lower()
+class _Children(dict[tuple[str, ...], Observe]):
+    """The children of one metric by story, step and status, made when the first of them is asked for."""
+
+    __slots__ = ("_child", "_settings")
+
+    def __init__(self, settings: Settings, child: Callable[[tuple[str, ...]], Observe]) -> None:
+        super().__init__()
+        self._settings: Final = settings
+        self._child: Final = child
+
+    def __missing__(self, key: tuple[str, ...]) -> Observe:
+        # Every way to end begins at 0: of a counter that appears with the first failure, Prometheus would overlook
+        # that failure.
+        *names, wanted = key
+        made = {word: self._child((self._settings.service, *names, word, *self._settings.values)) for word in _WORDS}
+        self.update({(*names, word): child for word, child in made.items()})
+        return made[wanted]
 
 
 # What the options of a hook have to be
