@@ -110,7 +110,8 @@ class Registry(dict[str, "list[Callback]"]):
 
     __slots__ = ("listeners",)
 
-    def __init__(self) -> None:
+    def __init__(self, callbacks: Mapping[str, Iterable[Callback]]) -> None:
+        super().__init__({kind: Callbacks(self, given) for kind, given in callbacks.items()})
         self.listeners: Final[list[Callable[[], object]]] = []
 
     def tell(self) -> None:

@@ -129,7 +129,7 @@ class StoryMeta(_Meta):
             _settle_steps(name, bases, namespace, first)
             declaration = Declaration(supplies_names(namespace), namespace.get("__classcell__"))
             if bases:  # nobody can reach the root below Story
-                namespace["__step_hooks__"] = Registry()
+                namespace["__step_hooks__"] = Registry({})
         namespace["__story__"] = declaration
         made: Any = super().__new__(cls, name, bases, namespace, **kwargs)
         if isinstance(first, Declaration):
@@ -146,6 +146,9 @@ class StoryMeta(_Meta):
         return made
 
     def __setattr__(cls, name: str, value: Any) -> None:
+        if name == "__step_hooks__" and not isinstance(value, Registry):
+            value = Registry(value)
+            _listen(cls, value)
         super().__setattr__(name, value)
         _forget(cls, name)
 
