@@ -323,8 +323,7 @@ class StoryExecutionContext:
 
     def _lines(self) -> list[str]:
         lines = [f"{type(self.story).__name__}:"]
-        all_made = self._put_off is None and len(self._made) == len(self._names)
-        for step in self._made if all_made else self.steps:
+        for step in self._made if len(self._made) == len(self._names) else self.steps:
             notes = step._notes
             if notes is None:
                 lines.append(f"    I.{step.step_name}")
