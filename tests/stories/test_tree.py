@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dddkit.stories import (
     ExecutionTimeTracker,
@@ -367,3 +369,225 @@ def test_the_log_shows_the_run_as_it_was_when_it_was_written(caplog: pytest.LogC
     with caplog.at_level(logging.DEBUG):
         perform(story, Notes())
     assert caplog.records[0].getMessage().splitlines()[1] == "    ⟳I.reserve"
+
+
+# Where a record comes from
+
+
+def test_a_record_comes_from_the_line_that_lists_the_step(caplog: pytest.LogCaptureFixture) -> None:
+    inject_hooks(paid := new_pay())
+    with caplog.at_level(logging.DEBUG):
+        with suppress(Declined):
+            perform(paid, Notes(capture=Declined()))
+        perform(paid, Notes())
+    authorize, capture = (step.line for step in Pay.I.__places__)
+    # Twice as it goes on, once where it has failed; then at the end of the run that did not, where its steps begin.
+    assert [record.lineno for record in caplog.records] == [authorize, capture, capture, authorize, capture, authorize]
+    for record in caplog.records:
+        assert (record.pathname, record.module, record.funcName) == (__file__, "test_tree", "Pay")
+
+
+VARYING = {"created", "msecs", "relativeCreated"}
+GROWING = {"exc_info", "exc_text"}  # the traceback, on its way up
+
+
+@pytest.mark.parametrize("error", [None, Declined("card")], ids=["debug", "error"])
+def test_a_record_is_what_the_logger_itself_would_make_but_for_its_place(
+    error: Declined | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    inject_hooks(story := new_pay(), [LoggingHook()])
+    logger = logging.getLogger("dddkit.stories.story")
+    with caplog.at_level(logging.DEBUG), suppress(Declined):
+        perform(story, Notes() if error is None else Notes(capture=error))
+    ours = caplog.records[-1]
+    with caplog.at_level(logging.DEBUG):
+        logger.log(ours.levelno, str(ours.msg), exc_info=error)
+    theirs = caplog.records[-1]
+    assert ours is not theirs
+    assert vars(ours).keys() == vars(theirs).keys()
+    differing = {name for name, value in vars(ours).items() if value != vars(theirs)[name]}
+    assert differing - VARYING - GROWING == {"lineno", "funcName"}  # the story stands in this file, too
+    assert all(type(vars(ours)[name]) is type(vars(theirs)[name]) for name in differing)
+    assert (ours.exc_info or [None])[:2] == (theirs.exc_info or [None])[:2]
+    assert (error is None) == (ours.exc_info is None)
+
+
+def test_a_tree_may_hold_percent_signs(caplog: pytest.LogCaptureFixture) -> None:
+    inject_hooks(story := new_pay(), [Template("%s 100 %% {step_name}"), LoggingHook()])
+    with caplog.at_level(logging.DEBUG):
+        perform(story, Notes())
+    assert caplog.records[-1].getMessage() == "Pay:\n%s 100 %% authorize\n%s 100 %% capture"
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """The logger, set to write everything; put back as it was."""
+    found = logging.getLogger("dddkit.stories.story")
+    level, kind = found.level, type(found)
+    found.setLevel(logging.DEBUG)
+    yield found
+    found.setLevel(level)
+    found.disabled = False
+    found.__class__ = kind
+    found.filters.clear()
+    found.handlers.clear()
+    logging.disable(logging.NOTSET)
+    logging.setLogRecordFactory(logging.LogRecord)
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """The records of a run of two steps."""
+    inject_hooks(story := new_pay(), [LoggingHook()])
+    caplog.clear()
+    perform(story, Notes())
+    return caplog.records
+
+
+def test_filters_of_the_logger_decide(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    first = Pay.I.__places__[0].line
+    logger.addFilter(lambda record: record.lineno != first)
+    assert len(logged(caplog)) == 1
+
+
+def test_a_disabled_logger_and_a_disabled_level_write_nothing(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert len(logged(caplog)) == 3
+    logger.disabled = True
+    assert logged(caplog) == []
+    logger.disabled = False
+    logging.disable(logging.DEBUG)
+    assert logged(caplog) == []
+
+
+def test_the_factory_of_records_makes_them(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    class Own(logging.LogRecord): ...
+
+    logging.setLogRecordFactory(Own)
+    assert {type(record) for record in logged(caplog)} == {Own}
+
+
+def test_a_logger_of_another_class_logs_its_own_way(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    class Own(logging.Logger):
+        def log(self, level: int, msg: object, *args: object, **more: Any) -> None:
+            super().log(level, f"own: {msg}", *args, **more)
+
+    logger.__class__ = Own
+    assert all(record.getMessage().startswith("own: Pay:") for record in logged(caplog))
+    assert len(caplog.records) == 3
+
+
+def test_a_handler_that_fails_does_not_fail_the_story(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(logging.StreamHandler[Any]):
+        def format(self, record: logging.LogRecord) -> str:
+            raise OSError("no space left")
+
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    logger.addHandler(Failing())
+    assert len(logged(caplog)) == 3
+
+
+# What others do to a step that the trackers have drawn
+
+
+class Acting:
+    """Does something to each step between the trackers and the log."""
+
+    def __init__(self, act: Callable[[StepExecutionInfo], object]) -> None:
+        self.act = act
+        self.trees: list[str] = []
+
+    def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        str(context)
+        self.act(step)
+        self.trees.append(str(context))
+
+    def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        self.before(context, step)
+
+
+def test_what_is_changed_in_a_meta_that_was_kept_is_drawn() -> None:
+    kept: list[dict[str, Any]] = []
+
+    def act(step: StepExecutionInfo) -> None:
+        kept.append(step.meta) if not kept else kept[0].update(status=f"<{len(acting.trees)}>")
+
+    acting = Acting(act)
+    inject_hooks(story := new_pay(), [StatusTracker(), acting])
+    perform(story, Notes())
+    assert [tree.splitlines()[1].strip() for tree in acting.trees] == [
+        "⟳I.authorize",
+        "<1>I.authorize",
+        "<2>I.authorize",
+        "<3>I.authorize",
+    ]
+
+
+class Actions(StatusTracker):
+    """A tracker of somebody's own, that builds on ours and does more."""
+
+    def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        super().before(context, step)
+        step.meta["status"] = "..."
+        step.template += "!"
+
+
+def test_a_tracker_may_be_derived_from() -> None:
+    assert drawn(new_pay(), Notes(), Actions()) == "Pay:\n    ✓I.authorize!\n    ✓I.capture!"
+
+
+STATUS = "I.{step_name}", "{meta[status]}I.{step_name}"
+ACTIONS = st.lists(st.sampled_from(["status", "duration", "own", "held", "template", "faked", "draw"]), max_size=8)
+
+
+class Filled(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+@given(ACTIONS, ACTIONS)
+def test_a_line_is_always_the_template_filled_in(before: list[str], after: list[str]) -> None:
+    meta: dict[str, Any] = {}
+    template = "    I.{step_name}"
+    held: list[dict[str, Any]] = []
+
+    def act(context: StoryExecutionContext, step: StepExecutionInfo, actions: list[str]) -> None:
+        nonlocal template
+        for number, action in enumerate(actions):
+            if action == "status":
+                StatusTracker().before(context, step)
+                template = template if "status" in meta else template.replace(*STATUS, 1)
+                meta["status"] = step.status
+            elif action == "duration":
+                ExecutionTimeTracker().after(context, step)
+                if actions is after and "duration" not in meta:
+                    meta["duration"] = step.duration
+                    template += " [{meta[duration]:.3f}s]"
+            elif action == "own":
+                meta["own"] = number
+                step.meta["own"] = number
+                held.append(step.meta)
+            elif action == "held":
+                for one in held[:1]:
+                    one["own"] = meta["own"] = -number
+            elif action == "template":
+                template = "!{meta[own]}" + template
+                step.template = "!{meta[own]}" + step.template
+            elif action == "faked":
+                meta["status"] = step.meta["status"] = "*"
+            wanted = template.format_map({"step_name": "only", "meta": Filled(meta)})
+            if action == "draw":
+                assert (str(context), str(step)) == (f"Only:\n{wanted}", wanted)
+        assert str(context) == "Only:\n" + template.format_map({"step_name": "only", "meta": Filled(meta)})
+        assert step.template == template
+
+    class Only(Story):
+        I.only
+
+        def only(self, state: object) -> None: ...
+
+    Only.register_hook("before", lambda context, step: act(context, step, before))
+    Only.register_hook("after", lambda context, step: act(context, step, after))
+    Only()(None)

@@ -69,12 +69,11 @@ alike; they see the exception at their `yield`, cannot swallow it, and always ge
 
 
 @cache
-def _logger() -> tuple[Logger, bool]:
-    """The logger, and whether its methods are those of `logging` (`logging.setLoggerClass` may give it others)."""
+def _logger() -> tuple[Logger, type[Logger]]:
+    """The logger, and the class it has unless somebody has called `logging.setLoggerClass`."""
     import logging  # takes as long to import as half of the kit
 
-    logger = logging.getLogger(_LOGGER)
-    return logger, type(logger) is logging.Logger
+    return logging.getLogger(_LOGGER), logging.Logger
 
 
 def _debug_is_on() -> Callable[[], bool]:
@@ -145,17 +144,17 @@ def _write(level: int, context: StoryExecutionContext, index: int, error: BaseEx
 
     `logger.log` would walk up the stack, for a quarter of what a record costs, to find this function.
     """
-    logger, is_plain = _logger()
+    logger, plain = _logger()
     if not logger.isEnabledFor(level):
         return
-    tree = (str(context),)  # as text: a handler may format the record later, when the run has gone on
-    if not is_plain:
-        logger.log(level, "%s", *tree, exc_info=error)
+    tree = str(context)  # as text: a handler may format the record later, when the run has gone on
+    if type(logger) is not plain:  # its own `log` may do more
+        logger.log(level, tree, exc_info=error)
         return
     cls: Any = type(context.story)
     _, file, line = cls.I.__places__[index]
     exc_info = None if error is None else (type(error), error, error.__traceback__)
-    logger.handle(logger.makeRecord(_LOGGER, level, file, line, "%s", tree, exc_info, cls.__name__))
+    logger.handle(logger.makeRecord(_LOGGER, level, file, line, tree, (), exc_info, cls.__name__))
 
 
 _DEFAULT_HOOKS: Final[tuple[StoryHook, ...]] = (StatusTracker(), ExecutionTimeTracker(), LoggingHook())
