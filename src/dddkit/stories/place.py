@@ -9,16 +9,17 @@ from dddkit.stories.context import StepStatus, StoryExecutionContext
 
 __all__ = ["PLACE", "Left", "leave", "stand_under"]
 
-_Place: TypeAlias = "tuple[StoryExecutionContext, int | None] | None"
-Left: TypeAlias = Token[_Place]
+_Place: TypeAlias = "StoryExecutionContext | tuple[StoryExecutionContext, int]"
+Left: TypeAlias = "Token[_Place | None]"
 
-# The run with hooks that goes on here, and the index of its step (None: whichever runs).
-PLACE: Final[ContextVar[_Place]] = ContextVar("dddkit_step", default=None)
+# The innermost run with hooks that goes on here. A sync one is at one place at a time; of an async one, a task that a
+# step has started may go on when the step has long ended: so it comes with the index of the step.
+PLACE: Final[ContextVar[_Place | None]] = ContextVar("dddkit_step", default=None)
 
 
-def stand_under(context: StoryExecutionContext, place: tuple[StoryExecutionContext, int | None]) -> None:
+def stand_under(context: StoryExecutionContext, place: _Place) -> None:
     """Let a run that starts inside a step be drawn under it; a task may have outlived the step that started it."""
-    outer, index = place
+    outer, index = place if isinstance(place, tuple) else (place, None)
     if outer.status is StepStatus.RUNNING:
         for step in outer.steps:
             if step.status is StepStatus.RUNNING and index in (None, step.step_index):

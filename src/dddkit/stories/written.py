@@ -105,7 +105,7 @@ def with_hooks(steps: Steps, shape: Shape) -> CodeType:
             step_0 = Sheet()
             step_0.step_name = 'reserve'
             ...
-            token = enter((context, None))
+            token = enter(context)
             begun = clock()
             try:
                 step = step_0
@@ -143,8 +143,7 @@ def with_hooks(steps: Steps, shape: Shape) -> CodeType:
     else:
         _write_sheets(text, listed)
     write("around = entered = None", "turn = 0")
-    # A sync run goes on with its next step when nothing of the last one runs: whichever runs is the place.
-    write(f"token = enter({'(context, 0)' if text.is_async else '(context, None)'})", "begun = clock()")
+    write(f"token = enter({'(context, 0)' if text.is_async else 'context'})", "begun = clock()")
     if shape.around_story:
         write("around = []", "try: go_in(around, around_story, context)", "except BaseException as error:")
         write(" if (trouble := end(context, begun, token, around, error)) is not None: raise trouble", " raise")
