@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from enum import Enum
 from functools import lru_cache
-from itertools import pairwise
 from string import Formatter
 from time import perf_counter
 from types import NoneType
@@ -276,9 +275,9 @@ class StoryExecutionContext:
             self.duration: float = 0.0
             self._made: Final[list[StepExecutionInfo]] = []
             # Where all hooks can wait until somebody looks at the steps: who waits; when the first step began and
-            # each has ended. Nobody waits any more once `_made` has the steps.
+            # each has ended, None for what is to come. Nobody waits any more once `_made` has the steps.
             self._put_off: PutOff | None = None
-            self._marks: Final[list[float]] = []
+            self._marks: Final[list[float | None]] = []
 
     @property
     def steps(self) -> tuple[StepExecutionInfo, ...]:
@@ -289,29 +288,37 @@ class StoryExecutionContext:
 
     def _catch_up(self, put_off: PutOff) -> None:
         """Make the fact sheets, and call the hooks that were put off as if somebody had looked from the beginning."""
-        marks = tuple(self._marks)
         made = [_sheet(index, name) for index, name in enumerate(put_off.names)]
-        for step, (begun, ended) in zip(made, pairwise(marks), strict=False):
-            step._fact = ended - begun
-        if self.status is _RUNNING and 0 < len(marks) <= len(made):
-            made[len(marks) - 1]._fact = _RUNNING
+        number = self._number_of_marks()
+        for index in range(number - 1):
+            made[index]._fact = self._between(index)
+        if self.status is _RUNNING and 0 < number <= len(made):
+            made[number - 1]._fact = _RUNNING
         self._made[:] = made
         self._put_off = None
-        for step in made[: len(marks)]:
+        for step in made[:number]:
             _call(put_off.hooks.before, self, step)
             if step._fact is not _RUNNING:
                 _call(put_off.hooks.after, self, step)
         self._end_steps(put_off.hooks)  # the run may have gone on meanwhile, in another thread
 
-    def _end_steps(self, hooks: Hooks) -> None:
-        """Note the steps that have ended since."""
-        marks, made = self._marks, self._made
-        first = ended = len(marks) - 1
+    def _number_of_marks(self) -> int:
+        marks = self._marks
+        return marks.index(None) if marks[-1] is None else len(marks)
+
+    def _between(self, index: int) -> float:
+        return cast("float", self._marks[index + 1]) - cast("float", self._marks[index])
+
+    def _end_steps(self, hooks: Hooks) -> int:
+        """Note the steps that have ended since; say how many have ended at all."""
+        made = self._made
+        first = ended = self._number_of_marks() - 1
         while first > 0 and type(made[first - 1]._fact) is not float:
             first -= 1
         for index in range(first, ended):
-            made[index]._fact = marks[index + 1] - marks[index]
+            made[index]._fact = self._between(index)
             _call(hooks.after, self, made[index])
+        return ended
 
     @property
     def story_name(self) -> str:
@@ -359,21 +366,20 @@ def _call(hooks: tuple[Callback, ...], context: StoryExecutionContext, step: Ste
         hook(context, step)
 
 
-def running_step(context: StoryExecutionContext) -> StepExecutionInfo | None:
-    """The step that runs in a run whose hooks wait; None after the last."""
-    steps, ended = context.steps, len(context._marks) - 1
-    return steps[ended] if ended < len(steps) else None
+def running_step(context: StoryExecutionContext) -> tuple[StepExecutionInfo | None, float]:
+    """The step that runs in a run whose hooks wait, None after the last; and when it has started."""
+    steps, ended = context.steps, context._number_of_marks() - 1
+    return steps[ended] if ended < len(steps) else None, cast("float", context._marks[ended])
 
 
 def passed(context: StoryExecutionContext, hooks: Hooks) -> None:
     """Go from one step to the next in a run whose hooks waited until somebody has looked at the steps."""
-    context._end_steps(hooks)
-    steps, marks = context._made, context._marks
-    if len(marks) <= len(steps):
-        step = steps[len(marks) - 1]
+    ended, steps = context._end_steps(hooks), context._made
+    if ended < len(steps):
+        step = steps[ended]
         step._fact = _RUNNING
         _call(hooks.before, context, step)
-        marks[-1] = perf_counter()
+        context._marks[ended] = perf_counter()
 
 
 class _Shown:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Generator
 from time import perf_counter
 from types import GeneratorType
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 from dddkit._colour import dispose, is_awaitable
 from dddkit._finished import FINISHED
@@ -110,14 +110,34 @@ def end(
     """Close the books of a run, and leave the generators around it."""
     context.status = _outcome(error)
     context.duration = perf_counter() - begun
-    trouble: BaseException | None = None
+    trouble = _leave_well(context, around or []) if error is None else None
     if around:
         ending = _Ending(context, error)
         ending.leave(around)
         trouble = ending.trouble
-        context.status = _outcome(ending.passing)
+    if trouble is not None:
+        context.status = _outcome(trouble)
     leave(token)
     return trouble
+
+
+def _leave_well(context: StoryExecutionContext, entered: _Entered) -> BaseException | None:
+    """What `_Ending.leave` does where nothing has failed yet, which is the usual case and has to cost little."""
+    while entered:
+        generator = entered.pop()
+        try:
+            next(generator)
+        except StopIteration:
+            continue
+        except BaseException as own:
+            error = own
+        else:
+            error = _yielded_again(generator)
+        ending = _Ending(context, None)
+        ending.note(error, generator)
+        ending.leave(entered)
+        return ending.trouble
+    return None
 
 
 def _ending_of(
@@ -280,22 +300,17 @@ def _finish_without_waiting(hook: Callback, awaitable: Awaitable[object]) -> Non
 # Generators around a story or a step
 
 
-def go_in(entered: _Entered, hooks: tuple[Callback, ...], *seen: object) -> None:
-    """Let the generators run as far as their yield; `entered` gets those that have."""
-    for hook in hooks:
-        entered.append(_enter(hook, hook(*seen)))
-
-
-def _enter(hook: Callback, made: object) -> Generator[Any, Any, Any]:
-    if not isinstance(made, GeneratorType):
+def go_in(entered: _Entered, hook: Callback, made: object) -> None:
+    """Let what the hook has made run as far as its yield, and add it to those that have."""
+    generator: Any = made
+    if type(made) is not GeneratorType:
         dispose(made)
         raise RuntimeError(f"the around hook {name_of(hook)} has to yield exactly once, but is no generator function")
-    generator = cast("Generator[Any, Any, Any]", made)
     try:
         next(generator)
     except StopIteration:
         raise RuntimeError(f"the around hook {name_of(hook)} has to yield exactly once, but never did") from None
-    return generator
+    entered.append(generator)
 
 
 def _leave(generator: Generator[Any, Any, Any], error: BaseException | None) -> None:
@@ -311,5 +326,9 @@ def _leave(generator: Generator[Any, Any, Any], error: BaseException | None) -> 
         if isinstance(error, StopIteration) and own.__cause__ is error:
             return
         raise
+    raise _yielded_again(generator)
+
+
+def _yielded_again(generator: Generator[Any, Any, Any]) -> RuntimeError:
     generator.close()
-    raise RuntimeError(f"the around hook {name_of(generator)} has to yield exactly once, but yielded again")
+    return RuntimeError(f"the around hook {name_of(generator)} has to yield exactly once, but yielded again")

@@ -185,20 +185,18 @@ def _accompanied(
 ) -> Any:
     shape = Shape(
         conditions=len(conditions),
-        around_story=bool(hooks.around_story),
-        around_step=bool(hooks.around_step),
+        around_story=len(hooks.around_story),
+        around_step=len(hooks.around_step),
         before=len(hooks.before),
         after=len(hooks.after),
         waits=not hooks.around_step and all(map(is_put_off, hooks.before + hooks.after)),
     )
     names: dict[str, object] = {
         "hooks": hooks,
-        "around_story": hooks.around_story,
-        "around_step": hooks.around_step,
         "put_off": PutOff(plan.names, hooks),
         "listening": listening,
     }
-    for kind, callbacks in (("condition", conditions), ("before", hooks.before), ("after", hooks.after)):
+    for kind, callbacks in {**hooks._asdict(), "condition": conditions}.items():
         names |= {f"{kind}_{number}": callback for number, callback in enumerate(callbacks)}
     return plan.bound(any_async, shape, names)
 

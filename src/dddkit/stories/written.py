@@ -59,16 +59,16 @@ class Shape(NamedTuple):
 
     Attributes:
         conditions: how many conditions, any of which calls for the run with all hooks.
-        around_story: whether there are hooks around the story.
-        around_step: whether there are hooks around steps.
-        before: how many hooks to call before a step.
-        after: how many hooks to call after a step.
+        around_story: how many hooks there are around the story.
+        around_step: how many around a step.
+        before: how many to call before a step.
+        after: how many to call after a step.
         waits: whether all of them can wait until somebody looks at the steps.
     """
 
     conditions: int
-    around_story: bool
-    around_step: bool
+    around_story: int
+    around_step: int
     before: int
     after: int
     waits: bool
@@ -138,28 +138,31 @@ def with_hooks(steps: Steps, shape: Shape) -> CodeType:
     write("context.duration = 0.0")
     write("if (outer := place()) is not None: stand_under(context, outer)")
     if shape.waits:
-        write("context._put_off = put_off", "context._made = looked = []", "context._marks = marks = []")
-        write("note = marks.append")
+        write("context._put_off = put_off", "context._made = looked = []")
+        write(f"context._marks = marks = [{', '.join(['None'] * (len(listed) + 1))}]")
     else:
         _write_sheets(text, listed)
     write("around = entered = None", "turn = 0")
     write(f"token = enter({'(context, 0)' if text.is_async else 'context'})", "begun = clock()")
     if shape.around_story:
-        write("around = []", "try: go_in(around, around_story, context)", "except BaseException as error:")
+        write("around = []", "try:")
+        for number in range(shape.around_story):
+            write(f" go_in(around, around_story_{number}, around_story_{number}(context))")
+        write("except BaseException as error:")
         write(" if (trouble := end(context, begun, token, around, error)) is not None: raise trouble", " raise")
     if shape.waits:
-        write("note(clock())" if shape.around_story else "note(begun)", "if looked: passed(context, hooks)")
+        write("marks[0] = clock()" if shape.around_story else "marks[0] = begun", "if looked: passed(context, hooks)")
     write("try:")
     for index, step in enumerate(listed):
         text.place = step
         if text.is_async and index:
             write(f" enter((context, {index}))")
         if shape.waits:
-            write(f" {text.call(step)}", " note(clock())", " if looked: passed(context, hooks)")
+            write(f" {text.call(step)}", f" marks[{index + 1}] = clock()", " if looked: passed(context, hooks)")
         else:
             _write_accompanied(text, step, index, shape)
     text.place = listed[0]
-    running = "running_step(context), marks[-1]" if shape.waits else "step, started"
+    running = "*running_step(context)" if shape.waits else "step, started"
     write("except BaseException as error:")
     write(f" trouble = {await_}fail(context, hooks, {running}, turn, entered, begun, token, around, error)")
     write(" if trouble is not None: raise trouble", " raise")
@@ -186,7 +189,9 @@ def _write_accompanied(text: _Text, step: Listed, index: int, shape: Shape) -> N
     write = text.write
     write(f" step = step_{index}", " step._fact = RUNNING", " started = 0.0")
     if shape.around_step:
-        write(" entered = []", " go_in(entered, around_step, context, step)")
+        write(" entered = []")
+        for number in range(shape.around_step):
+            write(f" go_in(entered, around_step_{number}, around_step_{number}(context, step))")
     for number in range(shape.before):
         write(f" {text.hook(f'before_{number}')}")
     write(" started = clock()", f" {text.call(step)}", " step._fact = clock() - started")
