@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from threading import Lock
 from time import perf_counter
 from types import CodeType, CoroutineType, FunctionType, MethodType
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard, cast
 
 from dddkit._colour import dispose, is_async, is_awaitable
 from dddkit._finished import FINISHED
@@ -187,8 +187,8 @@ def _accompanied(
         conditions=len(conditions),
         around_story=len(hooks.around_story),
         around_step=len(hooks.around_step),
-        before=len(hooks.before),
-        after=len(hooks.after),
+        before=tuple(map(_is_plain_method, hooks.before)),
+        after=tuple(map(_is_plain_method, hooks.after)),
         waits=not hooks.around_step and all(map(is_put_off, hooks.before + hooks.after)),
     )
     names: dict[str, object] = {
@@ -197,8 +197,15 @@ def _accompanied(
         "listening": listening,
     }
     for kind, callbacks in {**hooks._asdict(), "condition": conditions}.items():
-        names |= {f"{kind}_{number}": callback for number, callback in enumerate(callbacks)}
+        for number, callback in enumerate(callbacks):
+            names[f"{kind}_{number}"] = callback
+            if kind in ("before", "after") and _is_plain_method(callback):
+                names |= {f"{kind}_{number}": callback.__func__, f"{kind}_{number}_of": callback.__self__}
     return plan.bound(any_async, shape, names)
+
+
+def _is_plain_method(callback: Callback) -> TypeGuard[MethodType]:
+    return isinstance(callback, MethodType) and isinstance(callback.__func__, FunctionType)
 
 
 def run(story: object, state: Any) -> Awaitable[None]:

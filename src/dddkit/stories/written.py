@@ -61,16 +61,16 @@ class Shape(NamedTuple):
         conditions: how many conditions, any of which calls for the run with all hooks.
         around_story: how many hooks there are around the story.
         around_step: how many around a step.
-        before: how many to call before a step.
-        after: how many to call after a step.
+        before: for each to call before a step, whether it is a method: they are called as functions, with their object.
+        after: the same for those after a step.
         waits: whether all of them can wait until somebody looks at the steps.
     """
 
     conditions: int
     around_story: int
     around_step: int
-    before: int
-    after: int
+    before: tuple[bool, ...]
+    after: tuple[bool, ...]
     waits: bool
 
 
@@ -111,11 +111,11 @@ def with_hooks(steps: Steps, shape: Shape) -> CodeType:
                 step = step_0
                 step._fact = RUNNING
                 started = 0.0
-                if (result := before_0(context, step)) is not None: refuse(before_0, result)
+                if (result := before_0(before_0_of, context, step)) is not None: refuse(before_0, result)
                 started = clock()
                 if (result := self.reserve(state)) is not None: settle(self, 'reserve', result)
                 step._fact = clock() - started
-                if (result := after_0(context, step)) is not None: refuse(after_0, result)
+                if (result := after_0(after_0_of, context, step)) is not None: refuse(after_0, result)
                 ...
             except BaseException as error:
                 if (trouble := fail(context, hooks, step, ..., error)) is not None: raise trouble
@@ -192,18 +192,18 @@ def _write_accompanied(text: _Text, step: Listed, index: int, shape: Shape) -> N
         write(" entered = []")
         for number in range(shape.around_step):
             write(f" go_in(entered, around_step_{number}, around_step_{number}(context, step))")
-    for number in range(shape.before):
-        write(f" {text.hook(f'before_{number}')}")
+    for number, is_method in enumerate(shape.before):
+        write(f" {text.hook(f'before_{number}', is_method)}")
     write(" started = clock()", f" {text.call(step)}", " step._fact = clock() - started")
     if shape.around_step:  # their generators have to be left whatever the other hooks do
-        write(f" turn = {shape.after}")
+        write(f" turn = {len(shape.after)}")
         write(f" trouble = {text.await_}end_step(context, hooks, step, entered)")
         write(" if trouble is not None: raise trouble")
         return
-    for number in range(shape.after):
-        if shape.after > 1:
+    for number, is_method in enumerate(shape.after):
+        if len(shape.after) > 1:
             write(f" turn = {number}")  # where one fails, the others are called all the same
-        write(f" {text.hook(f'after_{number}')}")
+        write(f" {text.hook(f'after_{number}', is_method)}")
 
 
 class _Text:
@@ -246,10 +246,11 @@ class _Text:
             )
         return f"if (result := {call}) is not None and is_awaitable(result): await result"
 
-    def hook(self, name: str) -> str:
+    def hook(self, name: str, is_method: bool) -> str:
+        call = f"{name}({name}_of, context, step)" if is_method else f"{name}(context, step)"
         if self.is_async:
-            return f"if (result := {name}(context, step)) is not None and is_awaitable(result): await result"
-        return f"if (result := {name}(context, step)) is not None: refuse({name}, result)"
+            return f"if (result := {call}) is not None and is_awaitable(result): await result"
+        return f"if (result := {call}) is not None: refuse({name}, result)"
 
     def compiled(self) -> CodeType:
         file, first = self._places[0].file, self._places[0].line
