@@ -140,40 +140,50 @@ class MetricsHook:
             raise
         finally:
             try:
-                self._stories[type(context.story).__name__, word](context.duration * 1000)
+                key = (type(context.story).__name__, word)
+                observe = self._stories.known.get(key) or self._stories.make(key)
+                observe(context.duration * 1000)
             except Exception:
                 self._complaints.log()
 
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         try:
-            # The engine's own note, as most steps complete: status and duration would each look it up and judge it.
+            # Most steps complete, and then the engine's own note is their time: `status` and `duration` would each
+            # look it up and judge it, which took as long as all the rest here.
             fact = step._facts[step.step_index]
-            if type(fact) is float:
-                word, seconds = "completed", fact
-            else:
-                word, seconds = step.status.name.lower(), step.duration
-            self._steps[type(context.story).__name__, step.step_name, word](seconds * 1000)
+            word, seconds = ("completed", fact) if type(fact) is float else (_word(step), step.duration)
+            key = (type(context.story).__name__, step.step_name, word)
+            observe = self._steps.known.get(key) or self._steps.make(key)
+            observe(seconds * 1000)
         except Exception:
             self._complaints.log()
 
 
-class _Children(dict[tuple[str, ...], Observe]):
-    """The children of one metric by story, step and status, made when the first of them is asked for."""
+class _Children:
+    """The children of one metric, made when the first of their story and step is asked for.
 
-    __slots__ = ("_child", "_settings")
+    Attributes:
+        known: those there are, by story, step and status.
+    """
+
+    __slots__ = ("_child", "_settings", "known")
 
     def __init__(self, settings: Settings, child: Callable[[tuple[str, ...]], Observe]) -> None:
-        super().__init__()
         self._settings: Final = settings
         self._child: Final = child
+        self.known: Final[dict[tuple[str, ...], Observe]] = {}
 
-    def __missing__(self, key: tuple[str, ...]) -> Observe:
+    def make(self, key: tuple[str, ...]) -> Observe:
         # Every way to end begins at 0: of a counter that appears with the first failure, Prometheus would overlook
         # that failure.
-        *names, wanted = key
-        made = {word: self._child((self._settings.service, *names, word, *self._settings.values)) for word in _WORDS}
-        self.update({(*names, word): child for word, child in made.items()})
-        return made[wanted]
+        names = key[:-1]
+        for word in _WORDS:
+            self.known[(*names, word)] = self._child((self._settings.service, *names, word, *self._settings.values))
+        return self.known[key]
+
+
+def _word(step: StepExecutionInfo) -> str:
+    return step.status.name.lower()
 
 
 # What the options of a hook have to be
