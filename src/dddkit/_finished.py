@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final, final
+from weakref import ref
 
 __all__ = ["FINISHED", "Finished"]
+
+
+# A generator that has come to its end: awaiting it gives None at once, as often as one likes.
+_ENDED: Final = (None for _ in "")
+next(_ENDED, None)
 
 
 @final
@@ -23,9 +29,9 @@ class Finished:
         def __await__(self) -> Generator[Any, Any, None]: ...
 
     else:
-        # An iterator with nothing in it is all that `await` needs. Where this is a function, calling it would take
-        # longer than three steps of a story.
-        __await__ = ().__iter__
+        # `await` calls this and waits for the iterator it gives. A function of Python's would take longer than three
+        # steps of a story, and making an iterator as long as two; a weak reference gives the same one each time.
+        __await__ = ref(_ENDED)
 
     def __repr__(self) -> str:
         return "FINISHED"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -141,6 +143,38 @@ def test_the_first_run_of_a_class_may_happen_in_many_threads() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(first, states))
     assert all(state.log == ["reserve", "charge", "ship"] for state in states)
+
+
+@needs_threads
+def test_first_runs_of_many_classes_in_many_threads_do_not_disturb_each_other() -> None:
+    class Step(Story):
+        I.step
+
+        def step(self, state: Notes) -> None:
+            state.log.append("step")
+
+    def child(story: Any) -> Any:
+        return type(story)("Child", (story,), {})
+
+    stories = [child(Step) for _ in range(200)]
+    inject_hooks(Step, [Kept()])
+    states = [Notes() for _ in range(800)]
+
+    def pause(phase: str, info: dict[str, int]) -> None:
+        """Python code while the collector runs, as hypothesis has it too: other threads get their turn."""
+        time.sleep(0)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    gc.callbacks.append(pause)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            runs = [pool.submit(stories[number // 4](), state) for number, state in enumerate(states)]
+    finally:
+        gc.callbacks.remove(pause)
+        sys.setswitchinterval(interval)
+    assert [run.exception() for run in runs if run.exception()] == []
+    assert all(state.log == ["step"] for state in states)
 
 
 @needs_threads

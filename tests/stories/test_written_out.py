@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from dddkit._finished import FINISHED
-from dddkit.stories import I, StepStatus, Story, StoryExecutionContext, inject_hooks
+from dddkit.stories import I, StepExecutionInfo, StepStatus, Story, StoryExecutionContext, inject_hooks
 from tests.stories.constructors import Constructor, every_constructor
 from tests.stories.test_pickling import AsSlots, Priced
 
@@ -185,6 +185,39 @@ def test_a_call_written_by_the_user_stands() -> None:
         assert ran_plainly(story) == ["begin", "reserve", "charge", "end"]
 
 
+@both
+@pytest.mark.parametrize("parent_first", [False, True])
+@pytest.mark.parametrize("patched", [False, True])
+def test_a_call_that_goes_on_to_the_parents_runs_the_childs_steps(
+    story: Any, parent_first: bool, patched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = dataclass(slots=True)(fresh(story))
+    if parent_first:
+        ran(parent())
+
+    def call(self: Any, state: list[str], /) -> Any:
+        state.append("begin")
+        return parent.__call__(self, state)
+
+    class Short(parent):  # type: ignore[valid-type,misc]  # made by the parameter
+        I.wrap
+        I.charge
+
+        def wrap(self, state: list[str]) -> None:
+            state.append("wrap")
+
+    if patched:
+        assert ran(Short()) == ["wrap", "charge"]
+        monkeypatch.setattr(Short, "__call__", call)
+    else:
+        Short = type(Short)("Short", (Short,), {"__call__": call})  # type: ignore[misc]
+    assert [ran(Short()), ran(parent()), ran(Short())] == [
+        ["begin", "wrap", "charge"],
+        ["reserve", "charge"],
+        ["begin", "wrap", "charge"],
+    ]
+
+
 def ran_plainly(story: Any) -> list[str]:
     state: list[str] = []
     story(state)
@@ -245,6 +278,71 @@ def test_a_hook_put_into_the_registry_by_hand_is_called(
     (parent if on_parent else child).__step_hooks__.clear()
     assert ran(child()) == ran(child()) == ["reserve", "charge"]
     assert len(noting.seen) == 4
+
+
+def number_of(callback: Any) -> int:
+    return int(callback.__self__.number)
+
+
+CHANGES: dict[str, Callable[[Any, Any], object]] = {
+    "append": lambda hooks, new: hooks["before"].append(new),
+    "insert": lambda hooks, new: hooks["before"].insert(0, new),
+    "extend": lambda hooks, new: hooks["before"].extend([new]),
+    "+=": lambda hooks, new: hooks["before"].__iadd__([new]),
+    "[0] =": lambda hooks, new: hooks["before"].__setitem__(0, new),
+    "[:] =": lambda hooks, new: hooks["before"].__setitem__(slice(None), [new]),
+    "del [0]": lambda hooks, new: hooks["before"].__delitem__(0),
+    "*= 0": lambda hooks, new: hooks["before"].__imul__(0),
+    "list pop": lambda hooks, new: hooks["before"].pop(),
+    "remove": lambda hooks, new: hooks["before"].remove(hooks["before"][0]),
+    "list clear": lambda hooks, new: hooks["before"].clear(),
+    "reverse": lambda hooks, new: hooks["before"].reverse(),
+    "sort": lambda hooks, new: hooks["before"].sort(key=number_of, reverse=True),
+    "del": lambda hooks, new: hooks.__delitem__("before"),
+    "pop": lambda hooks, new: hooks.pop("before"),
+    "popitem": lambda hooks, new: hooks.popitem(),
+    "clear": lambda hooks, new: hooks.clear(),
+    "item": lambda hooks, new: hooks.__setitem__("before", [new]),
+    "update": lambda hooks, new: hooks.update({"before": [new]}),
+}
+
+
+@both
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_whatever_changes_a_registry_counts_for_the_next_run(story: Any, change: Callable[[Any, Any], object]) -> None:
+    class Numbered:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+            seen.append(self.number)
+
+    seen: list[int] = []
+    parent = fresh(story)
+    cls = fresh(parent)
+    for number in range(2):
+        parent.register_hook("before", Numbered(number).before)
+    ran(cls())
+    assert seen == [0, 1, 0, 1]
+    seen.clear()
+    change(parent.__step_hooks__, Numbered(2).before)
+    ran(cls())
+    assert seen == [number_of(callback) for callback in parent.__step_hooks__["before"]] * 2
+    assert seen != [0, 1, 0, 1]
+
+
+@both
+def test_a_registry_may_be_patched(story: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    cls, first, second, third = fresh(story), Noting(), Noting(), Noting()
+    cls.register_hook("before", first.before)
+    ran(cls())
+    monkeypatch.setattr(cls, "__step_hooks__", {"before": [second.before]})
+    ran(cls())
+    cls.register_hook("before", third.before)
+    ran(cls())
+    monkeypatch.undo()
+    ran(cls())
+    assert [len(noting.seen) for noting in (first, second, third)] == [4, 4, 2]
 
 
 @both

@@ -10,12 +10,23 @@ from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
 from string import Formatter
+from time import perf_counter
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
-from dddkit.stories.registry import Hooks, is_put_off
+from dddkit.stories.registry import Callback, Hooks
 
-__all__ = ["StepExecutionInfo", "StepStatus", "StoryExecutionContext", "show_duration", "show_status"]
+__all__ = [
+    "Failure",
+    "PutOff",
+    "StepExecutionInfo",
+    "StepStatus",
+    "StoryExecutionContext",
+    "passed",
+    "running_step",
+    "show_duration",
+    "show_status",
+]
 
 _TEMPLATE: Final = "    I.{step_name}"
 _WITH_STATUS: Final = "    {meta[status]}I.{step_name}"
@@ -60,9 +71,9 @@ class Failure(NamedTuple):
     error: BaseException
 
 
-# What the engine notes of the steps, in order: nothing of a pending one, None of a running one, then its seconds or a
-# Failure. All else is read off that when somebody asks, so that a run which nobody looks at costs next to nothing.
-Facts: TypeAlias = "list[float | Failure | None]"
+# What the engine notes of a step: that it is pending or running, then its seconds or a Failure. All else is read off
+# that when somebody asks.
+Fact: TypeAlias = "StepStatus | float | Failure"
 
 
 class StepExecutionInfo:
@@ -73,31 +84,29 @@ class StepExecutionInfo:
         step_index: its place in the story, from 0.
     """
 
-    __slots__ = ("_facts", "_notes", "step_index", "step_name")
+    __slots__ = ("_fact", "_notes", "step_index", "step_name")
 
-    # Set by whoever makes one (`fact_sheets`, the engine): calling an `__init__` would take longer than all the rest.
+    # Set by whoever makes one (`_sheet`, the text of a run): calling an `__init__` would take longer than all the rest.
     if TYPE_CHECKING:
 
         def __init__(self) -> None:
             self.step_name: Final[str] = ""
             self.step_index: Final[int] = 0
-            self._facts: Final[Facts] = []
+            self._fact: Fact = _PENDING
             self._notes: _Notes | None = None
 
     @property
     def status(self) -> StepStatus:
         """How it stands."""
-        if self.step_index >= len(self._facts):
-            return _PENDING
-        fact = self._facts[self.step_index]
+        fact = self._fact
         if type(fact) is float:
             return _COMPLETED
-        return fact.status if isinstance(fact, Failure) else _RUNNING
+        return fact.status if isinstance(fact, Failure) else cast("StepStatus", fact)
 
     @property
     def duration(self) -> float:
         """Seconds that the step itself took, without hooks; 0.0 until it has ended."""
-        fact = self._facts[self.step_index] if self.step_index < len(self._facts) else None
+        fact = self._fact
         if type(fact) is float:
             return fact
         return fact.duration if isinstance(fact, Failure) else 0.0
@@ -105,7 +114,7 @@ class StepExecutionInfo:
     @property
     def error(self) -> BaseException | None:
         """The exception that ended it, the very object; None while there is none."""
-        fact = self._facts[self.step_index] if self.step_index < len(self._facts) else None
+        fact = self._fact
         return fact.error if isinstance(fact, Failure) else None
 
     @property
@@ -143,7 +152,7 @@ class StepExecutionInfo:
             notes.line = line = _line(self.step_name, notes.meta)
             return line
         # A log at DEBUG draws every step again and again, and most have not changed since.
-        fact = self._facts[self.step_index] if self.step_index < len(self._facts) else _PENDING
+        fact = self._fact
         drawn_from = notes.drawn_from
         if (
             drawn_from is None
@@ -197,7 +206,7 @@ def show_status(step: StepExecutionInfo) -> None:
 
 def show_duration(step: StepExecutionInfo) -> None:
     """Let the step, when it has completed, be drawn with the seconds it took: `meta["duration"]`."""
-    fact = step._facts[step.step_index] if step.step_index < len(step._facts) else None
+    fact = step._fact
     if type(fact) is float:
         notes = step._notes or step._make_notes()
         if "duration" not in notes.meta:
@@ -255,9 +264,9 @@ class StoryExecutionContext:
         duration: seconds from start to end, hooks included; 0.0 until it has ended.
     """
 
-    __slots__ = ("_facts", "_made", "_marks", "_names", "_put_off", "duration", "state", "status", "story")
+    __slots__ = ("_made", "_marks", "_put_off", "duration", "state", "status", "story")
 
-    # Set by `fact_sheet`: calling an `__init__` takes longer than all it would do.
+    # Set by the text of a run (`written.py`): calling an `__init__` takes longer than all it would do.
     if TYPE_CHECKING:
 
         def __init__(self) -> None:
@@ -265,53 +274,44 @@ class StoryExecutionContext:
             self.state: Final[Any] = None
             self.status: StepStatus = _PENDING
             self.duration: float = 0.0
-            self._names: Final[tuple[str, ...]] = ()
-            self._facts: Final[Facts] = []
-            self._made: Final[list[StepExecutionInfo]] = []  # as far as somebody needed them
-            # Where all hooks can wait until somebody looks at the steps: when the first began, when each has ended.
+            self._made: Final[list[StepExecutionInfo]] = []
+            # Where all hooks can wait until somebody looks at the steps: who waits; when the first step began and
+            # each has ended. Nobody waits any more once `_made` has the steps.
+            self._put_off: PutOff | None = None
             self._marks: Final[list[float]] = []
-            self._put_off: Hooks | None = None
 
     @property
     def steps(self) -> tuple[StepExecutionInfo, ...]:
         """A fact sheet per listed step, in order."""
         if self._put_off is not None:
             self._catch_up(self._put_off)
-        self._make(len(self._names))
         return tuple(self._made)
 
-    def _make(self, number: int) -> None:
-        """Make so many of the fact sheets, unless they are there."""
-        made, facts, names = self._made, self._facts, self._names
-        for index in range(len(made), number):
-            step: Any = StepExecutionInfo()
-            step.step_name = names[index]
-            step.step_index = index
-            step._facts = facts
-            step._notes = None
-            made.append(step)
-
-    def _catch_up(self, hooks: Hooks) -> None:
-        """Call the hooks that were put off, as if somebody had looked from the beginning."""
+    def _catch_up(self, put_off: PutOff) -> None:
+        """Make the fact sheets, and call the hooks that were put off as if somebody had looked from the beginning."""
+        marks = tuple(self._marks)
+        made = [_sheet(index, name) for index, name in enumerate(put_off.names)]
+        for step, (begun, ended) in zip(made, pairwise(marks), strict=False):
+            step._fact = ended - begun
+        if self.status is _RUNNING and 0 < len(marks) <= len(made):
+            made[len(marks) - 1]._fact = _RUNNING
+        self._made[:] = made
         self._put_off = None
-        facts, marks = self._facts, tuple(self._marks)
-        facts += [ended - begun for begun, ended in pairwise(marks)]
-        if self.status is StepStatus.RUNNING and len(facts) < len(self._names):
-            facts.append(None)
-        self._make(len(facts))
-        for step, fact in zip(self._made, tuple(facts), strict=False):
-            for hook in hooks.before if fact is None else hooks.before + hooks.after:
-                if is_put_off(hook):
-                    hook(self, step)
+        for step in made[: len(marks)]:
+            _call(put_off.hooks.before, self, step)
+            if step._fact is not _RUNNING:
+                _call(put_off.hooks.after, self, step)
+        self._end_steps(put_off.hooks)  # the run may have gone on meanwhile, in another thread
 
-    def _ended_since(self) -> list[tuple[StepExecutionInfo, float]]:
-        """The steps that have ended since somebody looked, and how long they took."""
-        marks, facts = self._marks, self._facts
-        return [
-            (self.steps[index], marks[index + 1] - marks[index])
-            for index in range(len(marks) - 1)
-            if index >= len(facts) or facts[index] is None
-        ]
+    def _end_steps(self, hooks: Hooks) -> None:
+        """Note the steps that have ended since."""
+        marks, made = self._marks, self._made
+        first = ended = len(marks) - 1
+        while first > 0 and type(made[first - 1]._fact) is not float:
+            first -= 1
+        for index in range(first, ended):
+            made[index]._fact = marks[index + 1] - marks[index]
+            _call(hooks.after, self, made[index])
 
     @property
     def story_name(self) -> str:
@@ -323,7 +323,7 @@ class StoryExecutionContext:
 
     def _lines(self) -> list[str]:
         lines = [f"{type(self.story).__name__}:"]
-        for step in self._made if len(self._made) == len(self._names) else self.steps:
+        for step in self._made if self._put_off is None else self.steps:
             notes = step._notes
             if notes is None:
                 lines.append(f"    I.{step.step_name}")
@@ -337,20 +337,43 @@ class StoryExecutionContext:
         return f"<run of {self.story_name} {self.status.name.lower()}>"
 
 
-def fact_sheet(story: object, state: Any, step_names: tuple[str, ...]) -> StoryExecutionContext:
-    """Begin the books of a run."""
-    made: Any = StoryExecutionContext()
-    made.story = story
-    made.state = state
-    made.status = _PENDING
-    made.duration = 0.0
-    made._names = step_names
-    made._facts = []
-    made._made = []
-    made._marks = []
-    made._put_off = None
-    context: StoryExecutionContext = made
-    return context
+class PutOff(NamedTuple):
+    """What a run needs to make up for hooks that were not called: the names of its steps, and the hooks."""
+
+    names: tuple[str, ...]
+    hooks: Hooks
+
+
+def _sheet(index: int, name: str) -> StepExecutionInfo:
+    made: Any = StepExecutionInfo()
+    made.step_name = name
+    made.step_index = index
+    made._fact = _PENDING
+    made._notes = None
+    step: StepExecutionInfo = made
+    return step
+
+
+def _call(hooks: tuple[Callback, ...], context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+    for hook in hooks:
+        hook(context, step)
+
+
+def running_step(context: StoryExecutionContext) -> StepExecutionInfo | None:
+    """The step that runs in a run whose hooks wait; None after the last."""
+    steps, ended = context.steps, len(context._marks) - 1
+    return steps[ended] if ended < len(steps) else None
+
+
+def passed(context: StoryExecutionContext, hooks: Hooks) -> None:
+    """Go from one step to the next in a run whose hooks waited until somebody has looked at the steps."""
+    context._end_steps(hooks)
+    steps, marks = context._made, context._marks
+    if len(marks) <= len(steps):
+        step = steps[len(marks) - 1]
+        step._fact = _RUNNING
+        _call(hooks.before, context, step)
+        marks[-1] = perf_counter()
 
 
 class _Shown:

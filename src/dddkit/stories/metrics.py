@@ -33,6 +33,7 @@ Observe: TypeAlias = Callable[[float], object]
 
 _Registry = TypeVar("_Registry")
 _Made = TypeVar("_Made")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class MetricsHook:
     label values, for each of the two metrics.
     """
 
-    __slots__ = ("_complaints", "_steps", "_stories")
+    __slots__ = ("_complaints", "_completed", "_steps", "_stories")
 
     def __init__(
         self,
@@ -124,7 +125,10 @@ class MetricsHook:
         step_child: Callable[[tuple[str, ...]], Observe],
     ) -> None:
         self._stories: Final = _Children(settings, story_child)
-        self._steps: Final = _Children(settings, step_child)
+        steps = _Children(settings, step_child)
+        self._steps: Final = steps
+        # Most steps complete: their children, by story and step, without a key to be built and hashed each time.
+        self._completed: Final = _ByName(lambda story: _ByName(lambda step: steps[story, step, "completed"]))
         self._complaints: Final = Complaints(type(self).__qualname__)
 
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
@@ -140,50 +144,54 @@ class MetricsHook:
             raise
         finally:
             try:
-                key = (type(context.story).__name__, word)
-                observe = self._stories.known.get(key) or self._stories.make(key)
-                observe(context.duration * 1000)
+                self._stories[type(context.story).__name__, word](context.duration * 1000)
             except Exception:
                 self._complaints.log()
 
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         try:
-            # Most steps complete, and then the engine's own note is their time: `status` and `duration` would each
-            # look it up and judge it, which took as long as all the rest here.
-            fact = step._facts[step.step_index]
-            word, seconds = ("completed", fact) if type(fact) is float else (_word(step), step.duration)
-            key = (type(context.story).__name__, step.step_name, word)
-            observe = self._steps.known.get(key) or self._steps.make(key)
-            observe(seconds * 1000)
+            # The engine's own note, as `status` and `duration` would each look it up and judge it.
+            fact = step._fact
+            story = type(context.story).__name__
+            if type(fact) is float:
+                self._completed[story][step.step_name](fact * 1000)
+            else:
+                self._steps[story, step.step_name, step.status.name.lower()](step.duration * 1000)
         except Exception:
             self._complaints.log()
 
 
-class _Children:
-    """The children of one metric, made when the first of their story and step is asked for.
+class _Children(dict[tuple[str, ...], Observe]):
+    """The children of one metric by story, step and status, made when the first of them is asked for."""
 
-    Attributes:
-        known: those there are, by story, step and status.
-    """
-
-    __slots__ = ("_child", "_settings", "known")
+    __slots__ = ("_child", "_settings")
 
     def __init__(self, settings: Settings, child: Callable[[tuple[str, ...]], Observe]) -> None:
+        super().__init__()
         self._settings: Final = settings
         self._child: Final = child
-        self.known: Final[dict[tuple[str, ...], Observe]] = {}
 
-    def make(self, key: tuple[str, ...]) -> Observe:
+    def __missing__(self, key: tuple[str, ...]) -> Observe:
         # Every way to end begins at 0: of a counter that appears with the first failure, Prometheus would overlook
         # that failure.
-        names = key[:-1]
-        for word in _WORDS:
-            self.known[(*names, word)] = self._child((self._settings.service, *names, word, *self._settings.values))
-        return self.known[key]
+        *names, wanted = key
+        made = {word: self._child((self._settings.service, *names, word, *self._settings.values)) for word in _WORDS}
+        self.update({(*names, word): child for word, child in made.items()})
+        return made[wanted]
 
 
-def _word(step: StepExecutionInfo) -> str:
-    return step.status.name.lower()
+class _ByName(dict[str, _Value]):
+    """Makes what it does not have."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[str], _Value]) -> None:
+        super().__init__()
+        self._make: Final = make
+
+    def __missing__(self, name: str) -> _Value:
+        self[name] = made = self._make(name)
+        return made
 
 
 # What the options of a hook have to be

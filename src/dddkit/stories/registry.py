@@ -21,7 +21,6 @@ __all__ = [
     "is_put_off",
     "only_while",
     "put_off",
-    "snapshot",
 ]
 
 Callback: TypeAlias = Callable[..., Any]  # what a callback returns is None, an awaitable or a generator, by its kind
@@ -104,39 +103,75 @@ class HookRegistration:
 
 
 class Registry(dict[str, "list[Callback]"]):
-    """A class's own hooks, kind to list of callbacks; tells its class when there may be some where there were none.
+    """A class's own hooks, kind to list of callbacks; it tells its class whenever they change.
 
-    As long as it is empty the engine does not ask it at all.
+    So no run has to ask whether they have: that would take as long as two steps.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    __slots__ = ("listeners",)
+
+    def __init__(self, callbacks: Mapping[str, Iterable[Callback]]) -> None:
+        super().__init__({kind: Callbacks(self, given) for kind, given in callbacks.items()})
         self.listeners: Final[list[Callable[[], object]]] = []
 
-    def _changed(self) -> None:
+    def tell(self) -> None:
         for tell in tuple(self.listeners):
             tell()
 
     def __missing__(self, kind: str) -> list[Callback]:
-        self[kind] = callbacks = list[Callback]()
-        return callbacks
+        self[kind] = ()
+        return self[kind]
 
-    def __setitem__(self, kind: str, callbacks: list[Callback]) -> None:
-        super().__setitem__(kind, callbacks)
-        self._changed()
+    def __setitem__(self, kind: str, callbacks: Iterable[Callback]) -> None:
+        super().__setitem__(kind, Callbacks(self, callbacks))
+        self.tell()
 
-    def setdefault(self, kind: str, default: list[Callback] | None = None) -> list[Callback]:
-        if kind not in self and default is not None:
+    def setdefault(self, kind: str, default: Iterable[Callback] = ()) -> list[Callback]:
+        if kind not in self:
             self[kind] = default
         return self[kind]
 
     def update(self, *others: Any, **more: Any) -> None:  # whatever a dict takes
-        super().update(*others, **more)
-        self._changed()
+        for kind, callbacks in dict[str, Iterable[Callback]](*others, **more).items():
+            self[kind] = callbacks
 
     def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]  # whatever a dict takes
         self.update(other)
         return self
+
+
+class Callbacks(list[Callback]):
+    """The callbacks of one kind in a registry."""
+
+    __slots__ = ("_registry",)
+
+    def __init__(self, registry: Registry, callbacks: Iterable[Callback]) -> None:
+        super().__init__(callbacks)
+        self._registry: Final = registry
+
+    def tell(self) -> None:
+        self._registry.tell()
+
+
+def _telling(cls: type, name: str) -> Callable[..., Any]:
+    """A method of `list` or `dict` that tells the class of the hooks what it has done."""
+    change = getattr(cls, name)
+
+    def method(self: Registry | Callbacks, *arguments: Any, **named: Any) -> Any:
+        try:
+            return change(self, *arguments, **named)
+        finally:
+            self.tell()
+
+    return method
+
+
+for _name in ("__delitem__", "clear", "pop", "popitem"):
+    setattr(Registry, _name, _telling(dict, _name))
+for _name in ("__delitem__", "__iadd__", "__imul__", "__setitem__", "append", "clear", "extend", "insert", "pop"):
+    setattr(Callbacks, _name, _telling(list, _name))
+for _name in ("remove", "reverse", "sort"):
+    setattr(Callbacks, _name, _telling(list, _name))
 
 
 def add(registry: HookRegistry, callbacks: Mapping[str, list[Callback]]) -> HookRegistration:
@@ -144,16 +179,20 @@ def add(registry: HookRegistry, callbacks: Mapping[str, list[Callback]]) -> Hook
     added: list[tuple[str, Callback]] = []
     with _CHANGING:
         for kind, wanted in callbacks.items():
-            for callback in wanted:
-                if not any(_same(callback, other) for other in registry[kind]):
-                    registry[kind].append(callback)
-                    added.append((kind, callback))
+            there = list(registry.get(kind, ()))
+            new = [callback for callback in wanted if not _is_among(there, callback)]
+            if new:
+                registry[kind].extend(new)
+                added += [(kind, callback) for callback in new]
     return HookRegistration(registry, added)
 
 
-def snapshot(registries: Iterable[HookRegistry]) -> list[HookRegistry]:
-    """What the registries hold now; equal to them as long as nothing has been added or removed."""
-    return [{kind: list(callbacks) for kind, callbacks in list(registry.items())} for registry in registries]
+def _is_among(there: list[Callback], callback: Callback) -> bool:
+    """Whether it is there; if not, now it is."""
+    if any(_same(callback, other) for other in there):
+        return True
+    there.append(callback)
+    return False
 
 
 def collect(registries: Iterable[HookRegistry]) -> Hooks | None:

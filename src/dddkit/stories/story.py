@@ -129,7 +129,7 @@ class StoryMeta(_Meta):
             _settle_steps(name, bases, namespace, first)
             declaration = Declaration(supplies_names(namespace), namespace.get("__classcell__"))
             if bases:  # nobody can reach the root below Story
-                namespace["__step_hooks__"] = Registry()
+                namespace["__step_hooks__"] = Registry({})
         namespace["__story__"] = declaration
         made: Any = super().__new__(cls, name, bases, namespace, **kwargs)
         if isinstance(first, Declaration):
@@ -139,17 +139,22 @@ class StoryMeta(_Meta):
             warn_of_shared_defaults(name, namespace["State"], stacklevel=3)
         judge_class(made, tuple(made.I.__steps__))
         _settle_call(made)
+        if not is_ours(made.__call__):
+            _forget_bases(made)
         if bases:
             _listen(made, namespace["__step_hooks__"])
         return made
 
     def __setattr__(cls, name: str, value: Any) -> None:
+        if name == "__step_hooks__" and not isinstance(value, Registry):
+            value = Registry(value)
+            _listen(cls, value)
         super().__setattr__(name, value)
-        _forget_plan(cls)
+        _forget(cls, name)
 
     def __delattr__(cls, name: str) -> None:
         super().__delattr__(name)
-        _forget_plan(cls)
+        _forget(cls, name)
 
 
 def _settle_steps(story: str, bases: tuple[type, ...], namespace: dict[str, Any], prepared: object) -> None:
@@ -171,6 +176,20 @@ def _settle_steps(story: str, bases: tuple[type, ...], namespace: dict[str, Any]
         namespace.pop("I", None)
 
 
+def _forget(cls: type, changed: str) -> None:
+    _forget_plan(cls)
+    if changed == "__call__":
+        _forget_bases(cls)
+
+
+def _forget_bases(cls: type) -> None:
+    """What the bases have prepared does not reckon with a child that calls them by `super().__call__(state)`."""
+    for base in cls.__mro__[1:]:
+        declaration = base.__dict__.get("__story__")
+        if declaration is not None and declaration.plan is not None:
+            _forget_plan(base)
+
+
 def _forget_plan(cls: type) -> None:
     """A class attribute has changed: what was prepared for the class and its children may be wrong."""
     with PREPARING:
@@ -184,7 +203,7 @@ def _forget_plan(cls: type) -> None:
 
 
 def _listen(cls: type, hooks: Registry) -> None:
-    """Let the class and its children look for hooks again when the registry may have some."""
+    """Let the class and its children look for hooks again when those of the registry have changed."""
     weak = ref(cls)
 
     def look_again() -> None:
@@ -193,16 +212,19 @@ def _listen(cls: type, hooks: Registry) -> None:
             hooks.listeners.remove(look_again)  # the first of two that `dataclass` has made
         else:
             with PREPARING:
-                _settle_calls(changed)
+                _forget_hooks(changed)
 
     hooks.listeners.append(look_again)
 
 
-def _settle_calls(cls: type) -> None:
-    _settle_call(cls)
+def _forget_hooks(cls: type) -> None:
+    known: Declaration = cls.__dict__["__story__"]
+    if known.plan is not None:
+        known.plan.forget_hooks()
+        _settle_call(cls)
     children: list[type] = type.__subclasses__(cls)
     for child in children:
-        _settle_calls(child)
+        _forget_hooks(child)
 
 
 def _settle_call(cls: type) -> None:

@@ -1,9 +1,9 @@
 """Writes a story's steps out as the calls that somebody would write by hand, and compiles them.
 
-A loop over the names, with a `getattr` for each, is right in every case, and stands in `execution.py`. It costs two to
-three times the calls written one after the other: the interpreter keeps what it has learnt about a call (which class,
-which function) beside the instruction, and in a loop all the steps share one. So, at the first call of a class, the
-loop is unrolled into
+A loop over the names, with a `getattr` for each, is right in every case. It costs two to three times the calls written
+one after the other, and with hooks about twice what is written here: the interpreter keeps what it has learnt about a
+call (which class, which function) beside the instruction, and in a loop all the steps share one. So, at the first call
+of a class, the loop is unrolled into
 
     def __call__(self, state, /):
         if (result := self.reserve(state)) is not None: settle(self, "reserve", result)
@@ -11,24 +11,21 @@ loop is unrolled into
         return FINISHED
 
 Nothing is decided here for good: `self.charge` is looked up at every call, so overridden, patched and injected steps
-are the ones that run. Every call stands on the line of the `I.charge` that lists it: there it is in a traceback, and
-there a debugger stops.
+are the ones that run. Every line stands where its step is listed: there it is in a traceback, and there a debugger
+stops. With hooks, the same calls stand between those of the hooks; `with_hooks` shows how.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from keyword import iskeyword
+from threading import Lock
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Listed", "written_out"]
+__all__ = ["Listed", "Shape", "Steps", "bound", "with_hooks", "without_hooks"]
 
 _ONLY_AST: Final = 0x400  # ast.PyCF_ONLY_AST; importing `ast` costs more than compiling a story
-
-_SYNC: Final = "if (result := {call}) is not None: settle(self, {name!r}, result)"
-_ASYNC: Final = "if type(result := {call}) is Coroutine or (result is not None and is_awaitable(result)): await result"
-_SYNC_IN_ASYNC: Final = "if (result := {call}) is not None and is_awaitable(result): await result"
 
 
 class Listed(NamedTuple):
@@ -39,64 +36,249 @@ class Listed(NamedTuple):
     line: int
 
 
-def written_out(
-    story: str,
-    listed: Sequence[Listed],
-    names: Mapping[str, object],
-    *,
-    async_names: Collection[str] | None,
-    noting: bool = False,
-) -> Any:
-    """The steps of a story as one function.
+class Steps(NamedTuple):
+    """What the text depends on, besides the hooks.
 
-    Args:
-        story: its qualified name.
-        listed: its steps.
-        names: what the text uses: `settle` and the like.
-        async_names: the steps that are expected to return a coroutine, though any may; None for a sync story.
-        noting: whether it is the `__call__` of the story, or notes how it goes on, for a run with hooks.
+    Attributes:
+        listed: the steps, in order.
+        is_async: whether the story is.
+        surely_async: the steps that return a coroutine, whatever happens to them as long as the text stands.
+        expected_async: those that should, though they may not; and any other may.
+        is_inherited: whether children come through `super().__call__(state)`, who may have other steps.
     """
-    is_async = async_names is not None
-    more = "note, looked, place, context" if noting else "/"
-    text = [f"{'async ' if is_async else ''}def __call__(self, state, {more}):"]
-    places = [listed[0]]
-    for index, step in enumerate(listed):
-        name = step.name
-        call = (
-            f"self.{name}(state)" if name.isidentifier() and not iskeyword(name) else f"getattr(self, {name!r})(state)"
-        )
-        form = _SYNC if async_names is None else _ASYNC if name in async_names else _SYNC_IN_ASYNC
-        lines = [form.format(call=call, name=name)]
-        if noting:
-            lines = [f"place((context, {index}))"] * is_async + lines + ["note(clock())", "if looked: return"]
-        text += lines
-        places += [step] * len(lines)
-    text.append(f"return {'None' if is_async or noting else 'FINISHED'}")
+
+    listed: Sequence[Listed]
+    is_async: bool
+    surely_async: Collection[str]
+    expected_async: Collection[str]
+    is_inherited: bool
+
+
+class Shape(NamedTuple):
+    """What the text of a run with hooks depends on.
+
+    Attributes:
+        conditions: how many conditions, any of which calls for the run with all hooks.
+        around_story: whether there are hooks around the story.
+        around_step: whether there are hooks around steps.
+        before: how many hooks to call before a step.
+        after: how many hooks to call after a step.
+        waits: whether all of them can wait until somebody looks at the steps.
+    """
+
+    conditions: int
+    around_story: bool
+    around_step: bool
+    before: int
+    after: int
+    waits: bool
+
+
+def bound(code: CodeType, story: str, names: Mapping[str, object]) -> Any:
+    """The function of a text, as the `__call__` of the story of that qualified name, with what its names mean."""
     namespace: dict[str, Any] = {**names, "__name__": __name__}
-    exec(_compiled("\n ".join(text), places), namespace)
+    exec(code, namespace)
     made = namespace["__call__"]
     made.__qualname__ = f"{story}.__call__"
     return made
 
 
-def _compiled(text: str, places: Sequence[Listed]) -> CodeType:
-    file, first = places[0].file, places[0].line
+def without_hooks(steps: Steps) -> CodeType:
+    """The steps and nothing else."""
+    text = _Text(steps)
+    for step in steps.listed:
+        text.place = step
+        text.write(text.call(step))
+    text.write(text.last)
+    return text.compiled()
+
+
+def with_hooks(steps: Steps, shape: Shape) -> CodeType:
+    """The steps, and around them the books of the run and its hooks.
+
+    For a sync story with one hook that has a `before` and an `after` this is
+
+        def __call__(self, state, /):
+            context = Context()
+            context.story = self
+            ...
+            step_0 = Sheet()
+            step_0.step_name = 'reserve'
+            ...
+            token = enter((context, None))
+            begun = clock()
+            try:
+                step = step_0
+                step._fact = RUNNING
+                started = 0.0
+                if (result := before_0(context, step)) is not None: refuse(before_0, result)
+                started = clock()
+                if (result := self.reserve(state)) is not None: settle(self, 'reserve', result)
+                step._fact = clock() - started
+                if (result := after_0(context, step)) is not None: refuse(after_0, result)
+                ...
+            except BaseException as error:
+                if (trouble := fail(context, hooks, step, ..., error)) is not None: raise trouble
+                raise
+            context.duration = clock() - begun
+            context.status = COMPLETED
+            leave(token)
+            return FINISHED
+
+    Hooks that can wait are not called at all: the time after each step is noted, and when somebody looks at the steps,
+    or one fails, the hooks make up for it.
+    """
+    text = _Text(steps)
+    listed = steps.listed
+    write, await_ = text.write, text.await_
+    if shape.conditions:
+        wanted = " or ".join([f"condition_{number}()" for number in range(shape.conditions)])
+        write(f"if {wanted}: return {await_}listening(self, state)")
+    write("context = Context()", "context.story = self", "context.state = state", "context.status = RUNNING")
+    write("context.duration = 0.0")
+    write("if (outer := place()) is not None: stand_under(context, outer)")
+    if shape.waits:
+        write("context._put_off = put_off", "context._made = looked = []", "context._marks = marks = []")
+        write("note = marks.append")
+    else:
+        _write_sheets(text, listed)
+    write("around = entered = None", "turn = 0")
+    # A sync run goes on with its next step when nothing of the last one runs: whichever runs is the place.
+    write(f"token = enter({'(context, 0)' if text.is_async else '(context, None)'})", "begun = clock()")
+    if shape.around_story:
+        write("around = []", "try: go_in(around, around_story, context)", "except BaseException as error:")
+        write(" if (trouble := end(context, begun, token, around, error)) is not None: raise trouble", " raise")
+    if shape.waits:
+        write("note(clock())" if shape.around_story else "note(begun)", "if looked: passed(context, hooks)")
+    write("try:")
+    for index, step in enumerate(listed):
+        text.place = step
+        if text.is_async and index:
+            write(f" enter((context, {index}))")
+        if shape.waits:
+            write(f" {text.call(step)}", " note(clock())", " if looked: passed(context, hooks)")
+        else:
+            _write_accompanied(text, step, index, shape)
+    text.place = listed[0]
+    running = "running_step(context), marks[-1]" if shape.waits else "step, started"
+    write("except BaseException as error:")
+    write(f" trouble = {await_}fail(context, hooks, {running}, turn, entered, begun, token, around, error)")
+    write(" if trouble is not None: raise trouble", " raise")
+    if shape.around_story:
+        write("if (trouble := end(context, begun, token, around, None)) is not None: raise trouble")
+    else:
+        now = "(clock() if looked else marks[-1])" if shape.waits else "clock()"
+        write(f"context.duration = {now} - begun", "context.status = COMPLETED")
+        write("try: leave(token)", "except ValueError: pass") if text.is_async else write("leave(token)")
+    write(text.last)
+    return text.compiled()
+
+
+def _write_sheets(text: _Text, listed: Sequence[Listed]) -> None:
+    for index, step in enumerate(listed):
+        sheet = f"step_{index}"
+        text.write(f"{sheet} = Sheet()", f"{sheet}.step_name = {step.name!r}", f"{sheet}.step_index = {index}")
+        text.write(f"{sheet}._fact = PENDING", f"{sheet}._notes = None")
+    sheets = ", ".join([f"step_{index}" for index in range(len(listed))])
+    text.write("context._put_off = None", f"context._made = [{sheets}]", "step = step_0", "started = 0.0")
+
+
+def _write_accompanied(text: _Text, step: Listed, index: int, shape: Shape) -> None:
+    write = text.write
+    write(f" step = step_{index}", " step._fact = RUNNING", " started = 0.0")
+    if shape.around_step:
+        write(" entered = []", " go_in(entered, around_step, context, step)")
+    for number in range(shape.before):
+        write(f" {text.hook(f'before_{number}')}")
+    write(" started = clock()", f" {text.call(step)}", " step._fact = clock() - started")
+    if shape.around_step:  # their generators have to be left whatever the other hooks do
+        write(f" turn = {shape.after}")
+        write(f" trouble = {text.await_}end_step(context, hooks, step, entered)")
+        write(" if trouble is not None: raise trouble")
+        return
+    for number in range(shape.after):
+        if shape.after > 1:
+            write(f" turn = {number}")  # where one fails, the others are called all the same
+        write(f" {text.hook(f'after_{number}')}")
+
+
+class _Text:
+    """The text of a function, and for every line the step at whose place it stands.
+
+    Attributes:
+        place: the step for the lines that are written next.
+        await_: what stands before something to wait for.
+        last: the last line.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        self.is_async: Final = steps.is_async
+        self.await_: Final = "await " if self.is_async else ""
+        self.last: Final = "return None" if self.is_async else "return FINISHED"
+        self.place = steps.listed[0]
+        self._steps: Final = steps
+        self._lines: Final = [f"{'async ' if self.is_async else ''}def __call__(self, state, /):"]
+        self._places: Final = [self.place]
+        if steps.is_inherited or steps.surely_async:
+            self.write(f"if type(self) is not story: return {self.await_}run(self, state)")
+
+    def write(self, *lines: str) -> None:
+        self._lines.extend([f" {line}" for line in lines])
+        self._places.extend([self.place] * len(lines))
+
+    def call(self, step: Listed) -> str:
+        """A step is called, and what it returns is minded."""
+        name = step.name
+        call = f"self.{name}(state)"
+        if not name.isidentifier() or iskeyword(name):
+            call = f"getattr(self, {name!r})(state)"
+        if not self.is_async:
+            return f"if (result := {call}) is not None: settle(self, {name!r}, result)"
+        if name in self._steps.surely_async:
+            return f"await {call}"
+        if name in self._steps.expected_async:
+            return (
+                f"if type(result := {call}) is Coroutine or (result is not None and is_awaitable(result)): await result"
+            )
+        return f"if (result := {call}) is not None and is_awaitable(result): await result"
+
+    def hook(self, name: str) -> str:
+        if self.is_async:
+            return f"if (result := {name}(context, step)) is not None and is_awaitable(result): await result"
+        return f"if (result := {name}(context, step)) is not None: refuse({name}, result)"
+
+    def compiled(self) -> CodeType:
+        file, first = self._places[0].file, self._places[0].line
+        lines = [step.line if step.file == file else first for step in self._places]
+        text = "\n".join(self._lines)
+        with _COMPILING:
+            for _ in range(9):
+                try:
+                    return _compiled(text, file, lines)
+                except SystemError:
+                    continue
+            return _compiled(text, file, lines)
+
+
+# Python 3.11 counts the depth of syntax trees for all threads together, and stumbles where two build one at once
+# (python/cpython#106905): ours take turns, and try again when others build theirs.
+_COMPILING: Final = Lock()
+
+
+def _compiled(text: str, file: str, lines: list[int]) -> CodeType:
     module: Any = compile(text, file, "exec", _ONLY_AST)
-    [function] = module.body
-    _move(function, first)
-    for statement, step in zip(function.body, places[1:], strict=False):  # the last one returns
-        _move(statement, step.line if step.file == file else first)
+    _move(module, lines)
     return compile(module, file, "exec")
 
 
-def _move(node: Any, line: int) -> None:
-    """Put a node of the syntax tree, and all below it, on a line, without columns: those would mark other text."""
+def _move(node: Any, lines: list[int]) -> None:
+    """Put a node of the syntax tree, and all below it, where its line belongs; without columns, of other text."""
     if hasattr(node, "lineno"):
-        node.lineno = node.end_lineno = line
+        node.lineno = node.end_lineno = lines[node.lineno - 1]
         node.col_offset = node.end_col_offset = 0
     for name in node._fields:
         below: Any = getattr(node, name, None)
         children: Any = below if type(below) in {list} else [below]
         for child in children:
             if hasattr(child, "_fields"):
-                _move(child, line)
+                _move(child, lines)

@@ -1,0 +1,315 @@
+"""How a step and a run end: which hooks are still called, and which of several errors passes.
+
+What is usual stands in the text of a run (`written.py`); this is called where something has failed, and where
+generators stand around the story or a step. Sync and async differ in how a hook is called, and in nothing else.
+"""
+
+# pyright: reportPrivateUsage=false
+# The engine writes the facts of a run, which belong to `context.py`.
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Generator
+from time import perf_counter
+from types import GeneratorType
+from typing import Any, Final, TypeAlias, cast
+
+from dddkit._colour import dispose, is_awaitable
+from dddkit._finished import FINISHED
+from dddkit.stories.context import Failure, StepExecutionInfo, StepStatus, StoryExecutionContext
+from dddkit.stories.place import Left, leave
+from dddkit.stories.registry import Callback, Hooks
+
+__all__ = ["end", "end_step", "end_step_async", "fail", "fail_async", "go_in", "name_of", "refuse_async_hook"]
+
+_Entered: TypeAlias = "list[Generator[Any, Any, Any]]"  # around hooks that stand at their yield, the outermost first
+
+
+def fail(
+    context: StoryExecutionContext,
+    hooks: Hooks,
+    step: StepExecutionInfo | None,
+    started: float,
+    turn: int,
+    entered: _Entered | None,
+    begun: float,
+    token: Left,
+    around: _Entered | None,
+    error: BaseException,
+) -> BaseException | None:
+    """Close the books of a run that an error has stopped; what comes back is to be raised instead of the error.
+
+    Args:
+        context: the run.
+        hooks: those that accompany it.
+        step: the one that is under way, or has ended last.
+        started: when it did; 0.0 before.
+        turn: which of the `after` hooks has been called last.
+        entered: the generators around the step.
+        begun: when the run did.
+        token: gives the place of the run back.
+        around: the generators around the story.
+        error: what has been raised, by the step or by a hook.
+    """
+    ending, rest = _ending_of(context, hooks, step, started, turn, error)
+    _call_rest(ending, rest, step)
+    return _close(ending, entered, begun, token, around, error)
+
+
+async def fail_async(
+    context: StoryExecutionContext,
+    hooks: Hooks,
+    step: StepExecutionInfo | None,
+    started: float,
+    turn: int,
+    entered: _Entered | None,
+    begun: float,
+    token: Left,
+    around: _Entered | None,
+    error: BaseException,
+) -> BaseException | None:
+    """`fail`, of an async story."""
+    ending, rest = _ending_of(context, hooks, step, started, turn, error)
+    try:  # noqa: SIM105  # `contextlib` is not imported otherwise
+        await _await_rest(ending, rest, step)
+    except GeneratorExit:
+        pass  # noted already: in a coroutine that is closed, every await on the way out raises it
+    return _close(ending, entered, begun, token, around, error)
+
+
+def end_step(
+    context: StoryExecutionContext, hooks: Hooks, step: StepExecutionInfo, entered: _Entered
+) -> BaseException | None:
+    """Call the `after` hooks of a step that has completed, and leave the generators around it."""
+    ending = _Ending(context, None)
+    _call_rest(ending, hooks.after, step)
+    ending.leave(entered)
+    return ending.trouble
+
+
+async def end_step_async(
+    context: StoryExecutionContext, hooks: Hooks, step: StepExecutionInfo, entered: _Entered
+) -> BaseException | None:
+    """`end_step`, of an async story."""
+    ending = _Ending(context, None)
+    try:  # noqa: SIM105
+        await _await_rest(ending, hooks.after, step)
+    except GeneratorExit:
+        pass
+    ending.leave(entered)
+    return ending.trouble
+
+
+def end(
+    context: StoryExecutionContext,
+    begun: float,
+    token: Left,
+    around: _Entered | None,
+    error: BaseException | None,
+) -> BaseException | None:
+    """Close the books of a run, and leave the generators around it."""
+    context.status = _outcome(error)
+    context.duration = perf_counter() - begun
+    trouble: BaseException | None = None
+    if around:
+        ending = _Ending(context, error)
+        ending.leave(around)
+        trouble = ending.trouble
+        context.status = _outcome(ending.passing)
+    leave(token)
+    return trouble
+
+
+def _ending_of(
+    context: StoryExecutionContext,
+    hooks: Hooks,
+    step: StepExecutionInfo | None,
+    started: float,
+    turn: int,
+    error: BaseException,
+) -> tuple[_Ending, tuple[Callback, ...]]:
+    """How the last step ends, and the hooks that have not seen it."""
+    if step is not None and step.status is StepStatus.RUNNING:
+        step._fact = Failure(perf_counter() - started if started else 0.0, _outcome(error), error)
+        return _Ending(context, error), hooks.error + hooks.after if isinstance(error, Exception) else hooks.after
+    ending = _Ending(context, None)  # what has failed is a hook, after the step
+    ending.note(error, hooks.after[turn] if turn < len(hooks.after) else None)
+    return ending, hooks.after[turn + 1 :] if step is not None else ()
+
+
+def _close(
+    ending: _Ending,
+    entered: _Entered | None,
+    begun: float,
+    token: Left,
+    around: _Entered | None,
+    error: BaseException,
+) -> BaseException | None:
+    if entered:
+        ending.leave(entered)
+    passing = ending.passing or error
+    if passing is not error:
+        passing.__cause__ = error
+    trouble = end(ending.context, begun, token, around, passing)
+    if trouble is not None:
+        trouble.__cause__ = passing
+        return trouble
+    return None if passing is error else passing
+
+
+def _call_rest(ending: _Ending, hooks: tuple[Callback, ...], step: Any) -> None:
+    for hook in hooks:
+        try:
+            refuse_async_hook(hook, hook(ending.context, step))
+        except BaseException as own:
+            ending.note(own, hook)
+            ending.restore()
+
+
+async def _await_rest(ending: _Ending, hooks: tuple[Callback, ...], step: Any) -> None:
+    for hook in hooks:
+        try:
+            result = hook(ending.context, step)
+            if result is not None and is_awaitable(result):
+                if ending.closed:
+                    _finish_without_waiting(hook, result)
+                else:
+                    await result
+        except BaseException as own:
+            ending.note(own, hook)
+            ending.restore()
+
+
+class _Ending:
+    """How a step or a run ends: with its own error, and with what hooks have raised on top of it.
+
+    Its own error stands, then the first hook's. Only what is no `Exception` (Ctrl-C, a cancelled task) comes before
+    one that is. What cannot be raised is logged, so nothing is lost.
+    """
+
+    __slots__ = ("_hook", "_traceback", "closed", "context", "error", "trouble")
+
+    def __init__(self, context: StoryExecutionContext, error: BaseException | None) -> None:
+        self.context: Final = context
+        self._hook: object = None
+        self._traceback = error.__traceback__ if error is not None else None
+        self.error: Final = error
+        self.trouble: BaseException | None = None  # what is to be raised instead of `error`
+        self.closed = isinstance(error, GeneratorExit)  # then nothing can be awaited any more
+
+    @property
+    def passing(self) -> BaseException | None:
+        return self.trouble or self.error
+
+    def note(self, own: BaseException, hook: object) -> None:
+        """Judge what a hook has raised."""
+        self.closed = self.closed or isinstance(own, GeneratorExit)
+        standing = self.passing
+        if own is self.error or own is self.trouble:
+            return  # it has merely let it pass
+        if standing is None or (isinstance(standing, Exception) and not isinstance(own, Exception)):
+            if self.trouble is not None:
+                self._log(self.trouble, self._hook)
+            self.trouble, self._hook = own, hook
+        else:
+            self._log(own, hook)
+
+    def leave(self, entered: _Entered) -> None:
+        """Let the generators see how it went, the innermost first."""
+        while entered:
+            generator = entered.pop()
+            try:
+                _leave(generator, self.passing)
+            except BaseException as own:
+                self.note(own, generator)
+            self.restore()
+
+    def restore(self) -> None:
+        """Take the lines of hooks, which the error may have passed, out of its traceback."""
+        if self.error is not None:
+            self.error.__traceback__ = self._traceback
+
+    def _log(self, error: BaseException, hook: object) -> None:
+        import logging  # not at the top, as it takes long to import
+
+        logging.getLogger("dddkit.stories.hooks").error(
+            "%s: the hook %s failed while another error was on its way",
+            self.context.story_name,
+            name_of(hook),
+            exc_info=error,
+        )
+
+
+def _outcome(error: BaseException | None) -> StepStatus:
+    if error is None:
+        return StepStatus.COMPLETED
+    return StepStatus.FAILED if isinstance(error, Exception) else StepStatus.CANCELLED
+
+
+def name_of(callback: object) -> str:
+    return getattr(callback, "__qualname__", None) or repr(callback)
+
+
+# Hooks that return something to wait for
+
+
+def refuse_async_hook(hook: Callback, result: object) -> None:
+    """What a hook of a sync story may not return; None, FINISHED and all that cannot be awaited count as nothing."""
+    if result is not None and result is not FINISHED and is_awaitable(result):
+        dispose(result)
+        raise TypeError(
+            f"the hook {name_of(hook)} returned an awaitable, but the story is sync; make it a plain function"
+        )
+
+
+def _finish_without_waiting(hook: Callback, awaitable: Awaitable[object]) -> None:
+    """Run an async hook of a closed coroutine, which may not wait for anything any more, as far as it gets."""
+
+    async def finish() -> None:
+        await awaitable
+
+    finishing = finish()
+    try:
+        finishing.send(None)
+    except StopIteration:
+        return
+    finishing.close()
+    raise RuntimeError(f"the hook {name_of(hook)} could not wait: the coroutine of the run was closed")
+
+
+# Generators around a story or a step
+
+
+def go_in(entered: _Entered, hooks: tuple[Callback, ...], *seen: object) -> None:
+    """Let the generators run as far as their yield; `entered` gets those that have."""
+    for hook in hooks:
+        entered.append(_enter(hook, hook(*seen)))
+
+
+def _enter(hook: Callback, made: object) -> Generator[Any, Any, Any]:
+    if not isinstance(made, GeneratorType):
+        dispose(made)
+        raise RuntimeError(f"the around hook {name_of(hook)} has to yield exactly once, but is no generator function")
+    generator = cast("Generator[Any, Any, Any]", made)
+    try:
+        next(generator)
+    except StopIteration:
+        raise RuntimeError(f"the around hook {name_of(hook)} has to yield exactly once, but never did") from None
+    return generator
+
+
+def _leave(generator: Generator[Any, Any, Any], error: BaseException | None) -> None:
+    try:
+        if error is None:
+            next(generator)
+        else:
+            generator.throw(error)
+    except StopIteration:
+        return
+    except RuntimeError as own:
+        # PEP 479: a StopIteration that leaves a generator is wrapped
+        if isinstance(error, StopIteration) and own.__cause__ is error:
+            return
+        raise
+    generator.close()
+    raise RuntimeError(f"the around hook {name_of(generator)} has to yield exactly once, but yielded again")
