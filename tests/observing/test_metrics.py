@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import new_class
@@ -16,6 +16,7 @@ from typing import Any, cast
 import pytest
 
 from dddkit.stories import I, LoggingHook, StatusTracker, Story, StoryExecutionContext, StoryHook, inject_hooks
+from dddkit.stories.metrics import MetricsHook, Settings
 from tests.observing.backends import STEP, STORY, AioPrometheus, Backend, PrometheusClient, backend
 from tests.stories.recording import Recorder
 from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, needs_threads, perform, run_alone
@@ -497,6 +498,20 @@ def test_a_library_that_goes_on_failing_is_logged_once_a_minute(
 
 
 # Hooks that share metrics
+
+
+def test_the_child_of_one_combination_of_labels_is_asked_for_once() -> None:
+    made: list[tuple[str, ...]] = []
+
+    def child(values: tuple[str, ...]) -> Callable[[float], object]:
+        made.append(values)
+        return lambda milliseconds: None
+
+    story = checkout("sync")
+    inject_hooks(story, [MetricsHook(Settings("shop", "our", None, None), child, child)])
+    for _ in range(3):
+        perform(story, Notes())
+    assert len(made) == len(set(made)) == 3 * (1 + 3)  # the ways to end, of the story and of each step
 
 
 def test_hooks_with_one_prefix_share_their_metrics(backend: Backend) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dddkit.stories import (
@@ -480,9 +480,9 @@ def test_a_logger_of_another_class_logs_its_own_way(logger: logging.Logger, capl
 def test_a_handler_that_fails_does_not_fail_the_story(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Failing(logging.StreamHandler[Any]):
-        def format(self, record: logging.LogRecord) -> str:
-            raise OSError("no space left")
+    class Failing(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            self.handleError(record)
 
     monkeypatch.setattr(logging, "raiseExceptions", False)
     logger.addHandler(Failing())
@@ -548,6 +548,7 @@ class Filled(dict[str, Any]):
 
 
 @given(ACTIONS, ACTIONS)
+@example(["status"], ["draw", "duration"])
 def test_a_line_is_always_the_template_filled_in(before: list[str], after: list[str]) -> None:
     meta: dict[str, Any] = {}
     template = "    I.{step_name}"

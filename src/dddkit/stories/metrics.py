@@ -33,6 +33,7 @@ Observe: TypeAlias = Callable[[float], object]
 
 _Registry = TypeVar("_Registry")
 _Made = TypeVar("_Made")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class MetricsHook:
     label values, for each of the two metrics.
     """
 
-    __slots__ = ("_complaints", "_steps", "_stories")
+    __slots__ = ("_complaints", "_completed", "_steps", "_stories")
 
     def __init__(
         self,
@@ -124,7 +125,10 @@ class MetricsHook:
         step_child: Callable[[tuple[str, ...]], Observe],
     ) -> None:
         self._stories: Final = _Children(settings, story_child)
-        self._steps: Final = _Children(settings, step_child)
+        steps = _Children(settings, step_child)
+        self._steps: Final = steps
+        # Most steps complete: their children, by story and step, without a key to be built and hashed each time.
+        self._completed: Final = _ByName(lambda story: _ByName(lambda step: steps[story, step, "completed"]))
         self._complaints: Final = Complaints(type(self).__qualname__)
 
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
@@ -146,13 +150,13 @@ class MetricsHook:
 
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         try:
-            # The engine's own note, as most steps complete: status and duration would each look it up and judge it.
+            # The engine's own note, as `status` and `duration` would each look it up and judge it.
             fact = step._fact
+            story = type(context.story).__name__
             if type(fact) is float:
-                word, seconds = "completed", fact
+                self._completed[story][step.step_name](fact * 1000)
             else:
-                word, seconds = step.status.name.lower(), step.duration
-            self._steps[type(context.story).__name__, step.step_name, word](seconds * 1000)
+                self._steps[story, step.step_name, step.status.name.lower()](step.duration * 1000)
         except Exception:
             self._complaints.log()
 
@@ -174,6 +178,20 @@ class _Children(dict[tuple[str, ...], Observe]):
         made = {word: self._child((self._settings.service, *names, word, *self._settings.values)) for word in _WORDS}
         self.update({(*names, word): child for word, child in made.items()})
         return made[wanted]
+
+
+class _ByName(dict[str, _Value]):
+    """Makes what it does not have."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[str], _Value]) -> None:
+        super().__init__()
+        self._make: Final = make
+
+    def __missing__(self, name: str) -> _Value:
+        self[name] = made = self._make(name)
+        return made
 
 
 # What the options of a hook have to be
