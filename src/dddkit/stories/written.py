@@ -171,7 +171,8 @@ def with_hooks(steps: Steps, shape: Shape) -> CodeType:
     else:
         now = "(clock() if looked else marks[-1])" if shape.waits else "clock()"
         write(f"context.duration = {now} - begun", "context.status = COMPLETED")
-        write("try: leave(token)", "except ValueError: pass") if text.is_async else write("leave(token)")
+        # A coroutine may end in another context, which never saw our value.
+        write(*["try: leave(token)", "except ValueError: pass"] if text.is_async else ["leave(token)"])
     write(text.last)
     return text.compiled()
 
