@@ -186,9 +186,9 @@ CURVES: Final[list[Curve]] = [
         "steps",
         ("no hooks, times by hand", "default hooks at WARNING, times by hand"),
         "flat without hooks up to 60 steps; with them falling to a flat line, as they cost something per run. From "
-        "about 100 steps on, the line without hooks lies between 1.15 and 1.5, differently in every process, and so does "
-        "the same text in a class that is no story (1.15 to 1.3): what is called (about 360 bytes a step) and the text "
-        "that calls it (66, by hand 26) no longer fit into a first-level cache of 48 KiB together",
+        "about 100 steps on, the line without hooks lies between 1.15 and 1.5, differently in every process, and so "
+        "does the same text in a class that is no story (1.15 to 1.3): what is called (about 360 bytes a step) and the "
+        "text that calls it (66, by hand 26) no longer fit into a first-level cache of 48 KiB together",
         _steps,
     ),
     Curve(
