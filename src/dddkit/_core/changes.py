@@ -253,8 +253,7 @@ class _Folding:
 
         One loop could look for handlers and call them; then the usual event, whose class is known, took 4 ns longer.
         """
-        unknown: type[Recordable] = type(event)
-        for each in dropwhile(lambda each: type(each) is not unknown, events):
+        for each in dropwhile(lambda each: each is not event, events):
             handle = table.get(type(each))
             if handle is None:
                 handle = table[type(each)] = self._handler_of(type(each))
