@@ -13,10 +13,9 @@ from threading import current_thread
 from types import FunctionType
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast, final
 
-from typing_extensions import Self
-
 from dddkit._core.events import Recordable
 from dddkit._core.recording import Recording, give_up, pending_events, remaining
+from dddkit._typing import Self
 from dddkit.exceptions import ChangesResultError, UnhandledEventError
 
 __all__ = ["ChangesHandler"]
