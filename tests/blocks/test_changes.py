@@ -642,6 +642,91 @@ def test_handlers_may_be_registered_late_and_be_any_kind_of_method() -> None:
     assert seen == ["milk"]
 
 
+def test_events_of_classes_not_seen_before_are_folded_once_and_in_order() -> None:
+    class Ordered(ChangesHandler[Any, Changes]):
+        result_type = Changes
+
+        def _clear_state(self) -> None:
+            self.created, self.added = False, list[str]()
+
+        @singledispatchmethod
+        def handle_changes(self, event: Any, aggregate: Any) -> None:
+            self.added.append(type(event).__name__)
+
+    handler, basket = Ordered(), Dataclasses.Basket(basket_id=1)
+    first, second, third = (Dataclasses.declare("AggregateEvent", name) for name in ("First", "Second", "Third"))
+    for classes in ([first, first], [first, second, first, third, second], [third, second, first]):
+        for event_class in classes:
+            basket.add_event(event_class())
+        assert handler(basket).added == [event_class.__name__ for event_class in classes]
+
+
+def test_a_key_error_of_a_handler_is_its_own() -> None:
+    seen: list[str] = []
+
+    class Looking(SloppyTotal):
+        @singledispatchmethod
+        def handle_changes(self, event: object, aggregate: Any) -> None: ...
+
+        @handle_changes.register(Dataclasses.Basket.ItemAdded)
+        def _(self, event: Any, aggregate: Any) -> None:
+            seen.append(event.item)
+            self.total = {"tea": 1}[event.item]
+
+    handler = Looking()
+    for _ in range(2):
+        with pytest.raises(KeyError, match="milk"):
+            handler(basket_with(Dataclasses, "tea", "milk", "tea"))
+    assert seen == ["tea", "milk"] * 2
+
+
+def test_a_subclass_folds_in_its_own_way_after_its_parent_has_folded() -> None:
+    class Parent(BasketChanges): ...
+
+    assert Parent()(basket_with(Dataclasses, "tea")) == Changes(False, ["tea"])
+
+    class Child(Parent):
+        def _clear_state(self) -> None:
+            super()._clear_state()
+            self.note = type(self).__name__
+
+    assert Child()(basket_with(Dataclasses, "tea")) == Changes(False, ["tea"], "Child")
+    assert Parent()(basket_with(Dataclasses, "tea")) == Changes(False, ["tea"])
+
+
+def test_a_result_type_with_a_new_of_its_own_is_made_by_it() -> None:
+    class Doubled(Total):
+        def __new__(cls, total: int) -> Doubled:
+            return super().__new__(cls, 2 * total)
+
+    class Doubling(SloppyTotal):
+        result_type = Doubled
+
+    assert Doubling()(basket_with(Dataclasses, "tea")) == (6,)
+
+
+def test_the_copy_to_fold_into_has_the_attributes_and_is_not_initialized_again() -> None:
+    class Counting(SloppyTotal):
+        made = 0
+
+        def __init__(self) -> None:
+            Counting.made += 1
+            self.factor = 2
+
+        @singledispatchmethod
+        def handle_changes(self, event: Any, aggregate: Any) -> None:
+            self.total = self.factor * len(event.item)
+
+    class Bare(Counting):
+        __init__ = object.__init__
+
+    bare = Bare()
+    bare.factor = 5
+    for handler, total in ((Counting(), 6), (bare, 15)):
+        assert handler(basket_with(Dataclasses, "tea")) == Total(total)
+    assert Counting.made == 1
+
+
 def test_a_subclass_may_replace_the_registry() -> None:
     class Louder(BasketChanges):
         @singledispatchmethod

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from typing_extensions import Self
-
 from dddkit._annotations import own_annotations
 from dddkit._core.identity import Identified, declares_field
 from dddkit._core.recording import Recording, copied
+from dddkit._typing import Self
 
 __all__ = ["Aggregate", "Declared", "Entity", "Frozen", "ValueObject", "stand_in"]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
-from typing_extensions import Self
-
 from dddkit._core.identity import Identified
 from dddkit._core.recording import Recording, carry_version
+from dddkit._typing import Self
 from dddkit.exceptions import MissingDependencyError
 
 try:

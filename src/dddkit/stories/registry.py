@@ -7,7 +7,7 @@ from threading import Lock
 from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
-from typing_extensions import Self
+from dddkit._typing import Self
 
 __all__ = [
     "Callback",

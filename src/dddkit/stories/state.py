@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Container
 from copy import deepcopy
 from reprlib import recursive_repr
@@ -10,12 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from warnings import warn
 from weakref import WeakSet
 
-from typing_extensions import Protocol, dataclass_transform
-
 from dddkit._annotations import is_class_level, own_annotations
+from dddkit._typing import dataclass_transform
 from dddkit.exceptions import StoryStateError
 
 if not TYPE_CHECKING:
+    if sys.version_info >= (3, 14):
+        from typing import Protocol
+    else:  # whose Protocol has a metaclass of its own until then
+        from typing_extensions import Protocol
+
     # ABC and Protocol mixins fit beside StoryState: this metaclass derives from ABCMeta and from typing's own.
     _Meta = type(Protocol)
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from weakref import ref
 
-from typing_extensions import Protocol
-
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories.context import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories.declaration import judge_class, supplies_names
@@ -22,6 +20,11 @@ if TYPE_CHECKING:
     from abc import ABCMeta as _Meta
     from types import CellType
 else:
+    if sys.version_info >= (3, 14):
+        from typing import Protocol
+    else:  # whose Protocol has a metaclass of its own until then
+        from typing_extensions import Protocol
+
     # ABC and Protocol mixins fit beside Story: this metaclass derives from ABCMeta and from typing's own.
     _Meta = type(Protocol)
 
