@@ -32,7 +32,7 @@ from dddkit.stories.context import (
 )
 from dddkit.stories.declaration import as_step, is_method, look_up
 from dddkit.stories.place import PLACE, stand_under
-from dddkit.stories.registry import Callback, Hooks, collect, condition, is_put_off
+from dddkit.stories.registry import Callback, Condition, Hooks, collect, condition, is_put_off
 from dddkit.stories.written import Shape, Steps, bound, with_hooks, without_hooks
 
 __all__ = ["PREPARING", "Plan", "is_ours", "run"]
@@ -170,7 +170,7 @@ def _async_hook(hooks: Hooks) -> tuple[str, Callback] | None:
     return next(((kind, hook) for kind, found in kinds for hook in found if is_async(hook)), None)
 
 
-def _conditions(hooks: Hooks) -> list[Callable[[], bool]]:
+def _conditions(hooks: Hooks) -> list[Condition]:
     """What decides, when a run starts, whether it needs all hooks."""
     given = dict.fromkeys(condition(hook) for kind in hooks for hook in kind)
     return [find() for find in given if find is not None]
@@ -180,7 +180,7 @@ def _accompanied(
     plan: Plan,
     any_async: bool,
     hooks: Hooks,
-    conditions: Sequence[Callable[[], bool]] = (),
+    conditions: Sequence[Condition] = (),
     listening: Callable[..., Any] | None = None,
 ) -> Any:
     shape = Shape(
@@ -196,7 +196,9 @@ def _accompanied(
         "put_off": PutOff(plan.names, hooks),
         "listening": listening,
     }
-    for kind, callbacks in {**hooks._asdict(), "condition": conditions}.items():
+    for number, (function, argument) in enumerate(conditions):
+        names |= {f"condition_{number}": function, f"condition_{number}_of": argument}
+    for kind, callbacks in hooks._asdict().items():
         for number, callback in enumerate(callbacks):
             names[f"{kind}_{number}"] = callback
             if kind in ("before", "after") and _is_plain_method(callback):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 from dddkit._colour import is_async
@@ -14,7 +14,7 @@ from dddkit.stories.context import (
     show_duration,
     show_status,
 )
-from dddkit.stories.registry import Callback, HookRegistration, Hooks, add, only_while, put_off
+from dddkit.stories.registry import Callback, Condition, HookRegistration, Hooks, add, only_while, put_off
 from dddkit.stories.story import Story, StoryMeta
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def _logger() -> tuple[Logger, type[Logger]]:
     return logging.getLogger(_LOGGER), logging.Logger
 
 
-def _debug_is_on() -> Callable[[], bool]:
-    return partial(_logger()[0].isEnabledFor, _DEBUG)
+def _debug_is_on() -> Condition:
+    return _logger()[0].isEnabledFor, _DEBUG
 
 
 _LOGGER: Final = "dddkit.stories.story"

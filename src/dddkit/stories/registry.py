@@ -11,6 +11,7 @@ from dddkit._typing import Self
 
 __all__ = [
     "Callback",
+    "Condition",
     "HookRegistration",
     "HookRegistry",
     "Hooks",
@@ -39,6 +40,8 @@ class Hooks(NamedTuple):
     error: tuple[Callback, ...] = ()
 
 
+Condition: TypeAlias = "tuple[Callable[[int], bool], int]"
+
 C = TypeVar("C", bound=Callback)
 
 
@@ -48,11 +51,11 @@ def put_off(callback: C) -> C:
     return callback
 
 
-def only_while(listening: Callable[[], Callable[[], bool]]) -> Callable[[C], C]:
+def only_while(listening: Callable[[], Condition]) -> Callable[[C], C]:
     """Mark a hook that does nothing in a run at whose start this is false, so that it need not be called.
 
     Args:
-        listening: gives the condition, when the first story with the hook runs.
+        listening: gives the condition, when the first story with the hook runs: a function, and what to call it with.
     """
 
     def mark(callback: C) -> C:
@@ -66,7 +69,7 @@ def is_put_off(callback: Callback) -> bool:
     return getattr(_function(callback), "__put_off__", False)
 
 
-def condition(callback: Callback) -> Callable[[], Callable[[], bool]] | None:
+def condition(callback: Callback) -> Callable[[], Condition] | None:
     return getattr(_function(callback), "__only_while__", None)
 
 

@@ -73,6 +73,11 @@ class Shape(NamedTuple):
     after: tuple[bool, ...]
     waits: bool
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether it has to be noted which hook after a step is called: where one fails, the others are called too."""
+        return not self.waits and (self.around_step > 0 or len(self.after) > 1)
+
 
 def bound(code: CodeType, story: str, names: Mapping[str, object]) -> Any:
     """The function of a text, as the `__call__` of the story of that qualified name, with what its names mean."""
@@ -132,7 +137,7 @@ def with_hooks(steps: Steps, shape: Shape) -> CodeType:
     listed = steps.listed
     write, await_ = text.write, text.await_
     if shape.conditions:
-        wanted = " or ".join([f"condition_{number}()" for number in range(shape.conditions)])
+        wanted = " or ".join([f"condition_{number}(condition_{number}_of)" for number in range(shape.conditions)])
         write(f"if {wanted}: return {await_}listening(self, state)")
     write("context = Context()", "context.story = self", "context.state = state", "context.status = RUNNING")
     write("context.duration = 0.0")
@@ -141,8 +146,7 @@ def with_hooks(steps: Steps, shape: Shape) -> CodeType:
         write("context._put_off = put_off", "context._made = looked = []")
         write(f"context._marks = marks = [{', '.join(['None'] * (len(listed) + 1))}]")
     else:
-        _write_sheets(text, listed)
-    write("around = entered = None", "turn = 0")
+        _write_sheets(text, listed, shape)
     write(f"token = enter({'(context, 0)' if text.is_async else 'context'})", "begun = clock()")
     if shape.around_story:
         write("around = []", "try:")
@@ -163,8 +167,10 @@ def with_hooks(steps: Steps, shape: Shape) -> CodeType:
             _write_accompanied(text, step, index, shape)
     text.place = listed[0]
     running = "*running_step(context)" if shape.waits else "step, started"
+    turn = "turn" if shape.takes_turns else 0
+    entered, around = "entered" if shape.around_step else None, "around" if shape.around_story else None
     write("except BaseException as error:")
-    write(f" trouble = {await_}fail(context, hooks, {running}, turn, entered, begun, token, around, error)")
+    write(f" trouble = {await_}fail(context, hooks, {running}, {turn}, {entered}, begun, token, {around}, error)")
     write(" if trouble is not None: raise trouble", " raise")
     if shape.around_story:
         write("if (trouble := end(context, begun, token, around, None)) is not None: raise trouble")
@@ -177,13 +183,17 @@ def with_hooks(steps: Steps, shape: Shape) -> CodeType:
     return text.compiled()
 
 
-def _write_sheets(text: _Text, listed: Sequence[Listed]) -> None:
+def _write_sheets(text: _Text, listed: Sequence[Listed], shape: Shape) -> None:
     for index, step in enumerate(listed):
         sheet = f"step_{index}"
         text.write(f"{sheet} = Sheet()", f"{sheet}.step_name = {step.name!r}", f"{sheet}.step_index = {index}")
         text.write(f"{sheet}._fact = PENDING", f"{sheet}._notes = None")
     sheets = ", ".join([f"step_{index}" for index in range(len(listed))])
     text.write("context._put_off = None", f"context._made = [{sheets}]", "step = step_0", "started = 0.0")
+    if shape.takes_turns:
+        text.write("turn = 0")
+    if shape.around_step:
+        text.write("entered = None")
 
 
 def _write_accompanied(text: _Text, step: Listed, index: int, shape: Shape) -> None:
@@ -202,8 +212,8 @@ def _write_accompanied(text: _Text, step: Listed, index: int, shape: Shape) -> N
         write(" if trouble is not None: raise trouble")
         return
     for number, is_method in enumerate(shape.after):
-        if len(shape.after) > 1:
-            write(f" turn = {number}")  # where one fails, the others are called all the same
+        if shape.takes_turns:
+            write(f" turn = {number}")
         write(f" {text.hook(f'after_{number}', is_method)}")
 
 
