@@ -19,10 +19,11 @@ from mypy.types import FunctionLike, Instance, Type
 
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy._calls import Calls, Result
 from dddkit_mypy._guard import Guard, is_reported
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnSignature, Rule
 from dddkit_mypy._steps import STEPS
-from dddkit_mypy._stories import Calls, Result, is_story
+from dddkit_mypy._stories import is_story
 from dddkit_mypy.rules import RULES
 
 
