@@ -32,6 +32,7 @@ from dddkit_mypy import _flow as flow
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _noted as noted
 from dddkit_mypy import _stories as stories
+from dddkit_mypy._plain import PlainStory, read_plain, resolve
 
 
 class Result(Enum):
@@ -67,6 +68,8 @@ class Calls:
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[TypeInfo, mypy_api.Place]] = {}
         self._plain: set[TypeInfo] = set()
+        self._settled: set[TypeInfo] = set()
+        self._results: dict[TypeInfo, Result] = {}
 
     def expect(self, info: TypeInfo, place: mypy_api.Place) -> None:
         """Note a story that is being analysed."""
@@ -78,6 +81,10 @@ class Calls:
         if waiting is None:
             return
         place = waiting[1]
+        simple = read_plain(info) if place.is_for_diagnostics else None
+        if simple is not None:
+            self._make_plain(info, simple, place)
+            return
         for base in info.mro[1:]:
             self.make(base)
         body = stories.read_body(info.defn)
@@ -106,6 +113,38 @@ class Calls:
         elif plain and len(plain) == len(listed):
             self._plain.add(info)
         place.depend_on(info, noted.used_by(info, plain))
+
+    def _make_plain(self, info: TypeInfo, story: PlainStory, place: mypy_api.Place) -> None:
+        notes = mypy_api.note(
+            info,
+            {
+                "steps": story.steps,
+                "dynamic": False,
+                "comprehended": False,
+                "pending": False,
+                "flows": {},
+                "namespace": None,
+            },
+        )
+        result = Result.COROUTINE if story.is_async else Result.NONE
+        mypy_api.give_call(info, result.type(place.analyzer.named_type), story.function)
+        resolve(story.listed)
+        if story.has_plain_state:
+            self._settled.update((info, story.state))
+            self._results[info] = result
+        else:
+            notes["flows"] = noted.flows_of(info)
+            notes["namespace"] = noted.note_namespace(info, place)
+            self._plain.add(info)
+            place.depend_on(info, noted.used_by(info, story.steps))
+
+    def is_settled(self, info: TypeInfo) -> bool:
+        """Whether a class is a plain story or its State: nothing can be wrong with it. Never in the daemon."""
+        return info in self._settled
+
+    def settled_result(self, info: TypeInfo) -> Result | None:
+        """What calling a story gives that has been settled."""
+        return self._results.get(info)
 
     def are_plain(self, info: TypeInfo) -> bool:
         """Whether each step of a story has been found to be a plain one; asked once, when the story is checked.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, Final
 
 from mypy.checker import TypeChecker
@@ -141,7 +141,7 @@ def flow_of(info: TypeInfo, name: str) -> flow.Flow | None:
     return None
 
 
-def used_by(info: TypeInfo, plain: dict[str, FuncDef]) -> set[TypeInfo]:
+def used_by(info: TypeInfo, plain: Container[str]) -> set[TypeInfo]:
     """The classes that decide what is reported about a story: its bases, what its steps and its State are made of."""
     used: set[TypeInfo] = set()
     to_do = [info]

@@ -66,7 +66,7 @@ def read_body(defn: ClassDef) -> Body:
             kinds = statement.arg_kinds
             if ARG_OPT not in kinds and ARG_NAMED_OPT not in kinds:
                 continue  # only the defaults run here
-        for node, in_comprehension in _class_scope(statement, False):
+        for node, in_comprehension in class_scope(statement, False):
             if isinstance(node, MemberExpr):
                 (body.comprehended if in_comprehension else body.listed).append(node)
             elif not in_comprehension:
@@ -102,7 +102,7 @@ def is_the_list(expr: Node) -> bool:
     )
 
 
-def _class_scope(node: Node, in_comprehension: bool) -> Iterator[tuple[Node, bool]]:
+def class_scope(node: Node, in_comprehension: bool) -> Iterator[tuple[Node, bool]]:
     """Each `I.name`, and each other use of `I`, that runs with the class statement."""
     if isinstance(node, ExpressionStmt):
         node = node.expr
@@ -111,15 +111,15 @@ def _class_scope(node: Node, in_comprehension: bool) -> Iterator[tuple[Node, boo
     elif isinstance(node, (FuncDef, LambdaExpr)):  # only the defaults run here
         for argument in getattr(node, "arguments", ()):
             if argument.initializer is not None:
-                yield from _class_scope(argument.initializer, in_comprehension)
+                yield from class_scope(argument.initializer, in_comprehension)
     elif isinstance(node, AssignmentStmt):  # `I: ClassVar[Checkout] = steps()` is no use of `I`
-        yield from _class_scope(node.rvalue, in_comprehension)
+        yield from class_scope(node.rvalue, in_comprehension)
     elif is_the_list(node):
         yield node, in_comprehension
     elif not isinstance(node, ClassDef):
         inside = in_comprehension or isinstance(node, (GeneratorExpr, DictionaryComprehension))
         for part in mypy_api.children(node):
-            yield from _class_scope(part, inside)
+            yield from class_scope(part, inside)
 
 
 # --- the steps of a story, out of this run or the cache ---------------------------------------------------------
