@@ -12,6 +12,7 @@ from mypy.types import Instance, Type, get_proper_type
 from dddkit_mypy import _flow as flow
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy import _noted as noted
 from dddkit_mypy import _stories as stories
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 
@@ -69,7 +70,7 @@ def _findings(info: TypeInfo) -> Iterator[_Finding]:
     variables = stories.variables_of(state)
     if not variables or not isinstance(state, Instance):
         return
-    flows = [stories.flow_of(info, name) for name in steps.names]
+    flows = [noted.flow_of(info, name) for name in steps.names]
     known: set[str] = set()
     for index, (name, found) in enumerate(zip(steps.names, flows, strict=True)):
         if found is None or found.opaque or not all(_is_plain(state.type, used) for used in found.used):

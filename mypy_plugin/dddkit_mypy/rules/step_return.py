@@ -9,12 +9,12 @@ from mypy.nodes import NOT_ABSTRACT, Decorator, FuncDef, OverloadedFuncDef, Symb
 from mypy.options import Options
 from mypy.types import Instance, NoneType, Type, UninhabitedType, get_proper_type
 
+from dddkit_mypy import _calls as calls
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 from dddkit_mypy import _steps as steps
-from dddkit_mypy import _stories as stories
+from dddkit_mypy._calls import Result
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
-from dddkit_mypy._stories import Result
 
 _TITLE: Final = "No step returns what nobody receives"
 CODE: Final = new_code("dddkit-step-return", _TITLE)
@@ -47,9 +47,9 @@ def _what(step: steps.Step, function: FuncDef, story: TypeInfo, options: Options
         return "is a generator, so calling it runs nothing of its body; take the yield out"
     if returned is None:
         return None  # it cannot be called, which other rules say
-    kind = stories.result_of_returning(returned)
+    kind = calls.result_of_returning(returned)
     if kind is Result.COROUTINE:
-        if is_plain and not function.is_coroutine and stories.result_of_calling(story) is Result.NONE:
+        if is_plain and not function.is_coroutine and calls.result_of_calling(story) is Result.NONE:
             return (
                 f"returns {format_type(returned, options)}, but no step makes the story async, so nothing awaits it; "
                 f"write async def {step.name}"
@@ -77,7 +77,7 @@ def _is_value(type_: Type) -> bool:
     found = get_proper_type(type_)
     if isinstance(found, (NoneType, UninhabitedType)):
         return False
-    return stories.result_of_returning(found) is Result.NONE
+    return calls.result_of_returning(found) is Result.NONE
 
 
 RULE: Final = Rule(

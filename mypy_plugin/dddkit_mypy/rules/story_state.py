@@ -33,7 +33,7 @@ def check(ctx: MethodSigContext) -> FunctionLike:
         return signature
     argument = ctx.args[0][0]
     if _makes(argument, state):
-        return mypy_api.taking(signature, state)
+        return signature
     given = mypy_api.type_in_context(checker, argument, state)
     if is_subtype(given, state):
         return mypy_api.taking(signature, state)

@@ -26,6 +26,7 @@ from mypy.types import Instance, Type, TypeVarType, UnionType, get_proper_type
 
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy import _noted as noted
 from dddkit_mypy import _stories as stories
 from dddkit_mypy._rule import OnAttribute, Rule, new_code
 
@@ -44,7 +45,7 @@ def check(ctx: AttributeContext, name: str) -> None:
         return
     visible = mypy_api.modules_seen_by(checker)
     for info in lacking:
-        story = stories.story_of_namespace(checker, info, visible)
+        story = noted.story_of_namespace(checker, info, visible)
         if story is None or info.fallback_to_any or stories.has_own_access(info):
             continue
         written = list[Expression]()
