@@ -263,12 +263,14 @@ class EventBroker:
         Raises:
             UnhandledEventError: nobody handles the event.
         """
-        plan = self._plans.get(type(event)) or self._make_plan(type(event))
+        try:  # `get` would take longer than calling a handler does
+            plan = self._plans[type(event)]
+        except KeyError:
+            plan = self._make_plan(type(event))
         if plan.sync is not None:
-            handlers = iter(plan.sync)
-            for handler in handlers:
+            for handler in plan.sync:
                 if (result := handler(event)) is not None and _is_awaitable(result):
-                    return _await_all(result, handlers, event)
+                    return _await_all(result, _after(handler, plan.sync), event)
             return FINISHED
         if plan.handlers is not None:
             return _await_all(None, plan.handlers, event)
@@ -285,7 +287,10 @@ class EventBroker:
             TypeError: a handler is async; no handler has run.
             UnhandledEventError: nobody handles the event.
         """
-        plan = self._plans.get(type(event)) or self._make_plan(type(event))
+        try:
+            plan = self._plans[type(event)]
+        except KeyError:
+            plan = self._make_plan(type(event))
         if plan.sync is not None:
             for handler in plan.sync:
                 if (result := handler(event)) is not None and _is_awaitable(result):
@@ -302,7 +307,10 @@ class EventBroker:
         Raises:
             UnhandledEventError: nobody handles the event.
         """
-        plan = self._plans.get(type(event)) or self._make_plan(type(event))
+        try:
+            plan = self._plans[type(event)]
+        except KeyError:
+            plan = self._make_plan(type(event))
         if plan.handlers is not None:
             for handler in plan.handlers:
                 if (result := handler(event)) is not None and (type(result) is CoroutineType or _is_awaitable(result)):
@@ -460,6 +468,15 @@ async def _await_all(begun: Awaitable[Any] | None, handlers: Iterable[Handler], 
     for handler in handlers:
         if (result := handler(event)) is not None and (type(result) is CoroutineType or _is_awaitable(result)):
             await result
+
+
+def _after(handler: Handler, handlers: Iterable[Handler]) -> Iterable[Handler]:
+    """Those that come after this one; each is there once."""
+    rest = iter(handlers)
+    for other in rest:
+        if other is handler:
+            break
+    return rest
 
 
 def _in_threads(chosen: Sequence[_Entry], event: object) -> tuple[list[Future[Any]], BaseException | None]:
