@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import builtins
-import inspect
 import sys
 from abc import ABC, ABCMeta
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextvars import copy_context
 from functools import partial
 from itertools import chain, count
-from threading import Lock, Thread
-from types import BuiltinMethodType, CoroutineType, MethodType, MethodWrapperType
+from threading import Lock
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, final, overload
 
-from dddkit._colour import dispose, is_async, is_awaitable
-from dddkit._finished import FINISHED, Finished
+from dddkit._colour import dispose, is_async
+from dddkit._core.handlers import check_handler, identity, is_unfinished, name_of
+from dddkit._core.threads import in_thread, in_threads
+from dddkit._finished import FINISHED
 from dddkit.exceptions import UnhandledEventError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-    from typing import TypeAlias, TypeGuard
+    from typing import TypeAlias
+
+    from dddkit._core.handlers import Handler
 
 __all__ = ["EventBroker", "Subscription"]
 
@@ -33,7 +34,6 @@ H = TypeVar("H", bound=Callable[[Any], Any])
 R = TypeVar("R")
 
 if TYPE_CHECKING:
-    Handler: TypeAlias = Callable[[Any], Any]  # of any event, with any result: both are the user's
     Predicate: TypeAlias = Callable[[Any], bool]
     Decorator: TypeAlias = Callable[[Callable[[E], R]], Callable[[E], R]]
     Failure: TypeAlias = tuple["_Entry", BaseException]
@@ -64,9 +64,9 @@ class _Entry:
     def __init__(
         self, wanted: Handler, handler: Handler, predicate: Predicate, order: int, bucket: dict[int, _Entry]
     ) -> None:
-        self.wanted_id: Final = _identity(wanted)
+        self.wanted_id: Final = identity(wanted)
         self.handler: Final = handler
-        self.handler_id: Final = _identity(handler)
+        self.handler_id: Final = identity(handler)
         self.is_async: Final = is_async(handler)
         self.predicate: Final = predicate
         self.order: Final = order
@@ -213,13 +213,13 @@ class EventBroker:
             bucket = self._conditional
             if isinstance(wanted, type) and _is_plain_class(wanted):
                 bucket = self._by_class.get(wanted, {})
-            ids = _identity(wanted), _identity(handler)
+            ids = identity(wanted), identity(handler)
             found = [entry for entry in bucket.values() if (entry.wanted_id, entry.handler_id) == ids]
             for entry in found:
                 del bucket[entry.order]
             self._plans = {}
         if not found:
-            raise ValueError(f"{_name(handler)} is not subscribed to {_name(wanted)}")
+            raise ValueError(f"{name_of(handler)} is not subscribed to {name_of(wanted)}")
 
     def _handle(self, method: str, *event_classes: object) -> Decorator[Any, Any]:
         wanted = [event_class for event_class in event_classes if isinstance(event_class, type)]
@@ -235,7 +235,7 @@ class EventBroker:
         return decorate
 
     def _subscribe(self, wanted: Handler, handler: Handler) -> Subscription:
-        _check_handler(handler)
+        check_handler(handler)
         if not callable(wanted):
             raise TypeError(f"subscribe takes an event class or a predicate, and got {wanted!r}")
         predicate = _instance_of(wanted) if isinstance(wanted, type) else wanted
@@ -263,12 +263,14 @@ class EventBroker:
         Raises:
             UnhandledEventError: nobody handles the event.
         """
-        plan = self._plans.get(type(event)) or self._make_plan(type(event))
+        try:  # `get` would take longer than calling a handler does
+            plan = self._plans[type(event)]
+        except KeyError:
+            plan = self._make_plan(type(event))
         if plan.sync is not None:
-            handlers = iter(plan.sync)
-            for handler in handlers:
-                if (result := handler(event)) is not None and _is_awaitable(result):
-                    return _await_all(result, handlers, event)
+            for handler in plan.sync:
+                if (result := handler(event)) is not None and is_unfinished(result):
+                    return _await_all(result, _after(handler, plan.sync), event)
             return FINISHED
         if plan.handlers is not None:
             return _await_all(None, plan.handlers, event)
@@ -285,14 +287,17 @@ class EventBroker:
             TypeError: a handler is async; no handler has run.
             UnhandledEventError: nobody handles the event.
         """
-        plan = self._plans.get(type(event)) or self._make_plan(type(event))
+        try:
+            plan = self._plans[type(event)]
+        except KeyError:
+            plan = self._make_plan(type(event))
         if plan.sync is not None:
             for handler in plan.sync:
-                if (result := handler(event)) is not None and _is_awaitable(result):
+                if (result := handler(event)) is not None and is_unfinished(result):
                     raise _refused(handler, result)
             return
         chosen = self._choose(plan, event)
-        if names := [_name(entry.handler) for entry in chosen if entry.is_async]:
+        if names := [name_of(entry.handler) for entry in chosen if entry.is_async]:
             raise TypeError(_is_async_message(*names))
         self._run(chosen, event, refuse=True)
 
@@ -302,10 +307,13 @@ class EventBroker:
         Raises:
             UnhandledEventError: nobody handles the event.
         """
-        plan = self._plans.get(type(event)) or self._make_plan(type(event))
+        try:
+            plan = self._plans[type(event)]
+        except KeyError:
+            plan = self._make_plan(type(event))
         if plan.handlers is not None:
             for handler in plan.handlers:
-                if (result := handler(event)) is not None and (type(result) is CoroutineType or _is_awaitable(result)):
+                if (result := handler(event)) is not None and (type(result) is CoroutineType or is_unfinished(result)):
                     await result
             return
         await self._arun(self._choose(plan, event), event)
@@ -341,7 +349,7 @@ class EventBroker:
         for entry in rest:
             try:
                 result = entry.handler(event)
-                if result is not None and _is_awaitable(result):
+                if result is not None and is_unfinished(result):
                     if not refuse:
                         return self._finish([(entry, result)], rest, event, failures)
                     raise _refused(entry.handler, result)
@@ -371,7 +379,7 @@ class EventBroker:
         for entry, awaitable in chain(begun, ((entry, None) for entry in rest)):
             try:
                 result = entry.handler(event) if awaitable is None else awaitable
-                if result is not None and _is_awaitable(result):
+                if result is not None and is_unfinished(result):
                     await result
             except Exception as error:
                 if self._stops:
@@ -385,13 +393,13 @@ class EventBroker:
     def _run_in_threads(
         self, chosen: Sequence[_Entry], event: object, *, refuse: bool
     ) -> Coroutine[Any, Any, None] | None:
-        futures, interruption = _in_threads(chosen, event)
+        futures, interruption = in_threads([entry.handler for entry in chosen], event)
         failures: list[Failure] = []
         begun: list[tuple[_Entry, Awaitable[Any]]] = []
         for entry, future in zip(chosen, futures, strict=True):
             error = None if future.cancelled() else future.exception()
             result = None if error or future.cancelled() else future.result()
-            if result is not None and _is_awaitable(result):
+            if result is not None and is_unfinished(result):
                 if refuse or interruption is not None:
                     error = _refused(entry.handler, result)
                 else:
@@ -410,7 +418,7 @@ class EventBroker:
         begun: list[tuple[_Entry, Awaitable[Any]]] = []
         for entry in chosen:
             try:
-                call = entry.handler(event) if entry.is_async else _in_thread(entry.handler, event)
+                call = entry.handler(event) if entry.is_async else in_thread(entry.handler, event)
             except Exception as error:
                 call = _failing(error)
             begun.append((entry, call))
@@ -458,71 +466,17 @@ async def _await_all(begun: Awaitable[Any] | None, handlers: Iterable[Handler], 
     if begun is not None:
         await begun
     for handler in handlers:
-        if (result := handler(event)) is not None and (type(result) is CoroutineType or _is_awaitable(result)):
+        if (result := handler(event)) is not None and (type(result) is CoroutineType or is_unfinished(result)):
             await result
 
 
-def _in_threads(chosen: Sequence[_Entry], event: object) -> tuple[list[Future[Any]], BaseException | None]:
-    """Run each handler in a thread of its own; come back when all are done, with what interrupted the waiting."""
-    from concurrent.futures import wait
-
-    calls = [_thread_for(entry.handler, event) for entry in chosen]
-    interruption: BaseException | None = None
-    try:
-        for thread, _ in calls:
-            thread.start()
-    except BaseException as error:
-        interruption = error
-    while True:
-        try:
-            # Ctrl-C: what has not begun never will, what has is waited for.
-            begun = [future for _, future in calls if interruption is None or not future.cancel()]
-            wait(begun)
+def _after(handler: Handler, handlers: Iterable[Handler]) -> Iterable[Handler]:
+    """Those that come after this one; each is there once."""
+    rest = iter(handlers)
+    for other in rest:
+        if other is handler:
             break
-        except BaseException as error:
-            interruption = error
-    return [future for _, future in calls], interruption
-
-
-async def _in_thread(handler: Handler, event: object) -> None:
-    """Run the handler in a thread; that cannot be cancelled, so cancelled or not, wait for it."""
-    import asyncio
-
-    thread, future = _thread_for(handler, event)
-    thread.start()
-    running = asyncio.wrap_future(future)
-    interruption: asyncio.CancelledError | None = None
-    while not running.done():
-        try:
-            await asyncio.wait([running])
-        except asyncio.CancelledError as error:
-            interruption = error
-    result = running.result()
-    if interruption is not None:
-        if result is not None and _is_awaitable(result):
-            dispose(result)
-        raise interruption
-    if result is not None and _is_awaitable(result):
-        await result
-
-
-def _thread_for(handler: Handler, event: object) -> tuple[Thread, Future[Any]]:
-    """A thread that calls the handler in a copy of this context, and what will know how that went."""
-    from concurrent.futures import Future
-
-    future: Future[Any] = Future()
-    context = copy_context()
-
-    def call() -> None:
-        if future.set_running_or_notify_cancel():
-            try:
-                result = context.run(handler, event)
-            except BaseException as error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-    return Thread(target=call, name="dddkit.broker"), future
+    return rest
 
 
 def _group(message: str, errors: list[Exception]) -> Exception:
@@ -543,7 +497,7 @@ def _log(failures: Iterable[Failure], event: object) -> None:
         import logging
 
         logging.getLogger(LOGGER).error(
-            "%s failed on %s", _name(entry.handler), type(event).__qualname__, exc_info=error
+            "%s failed on %s", name_of(entry.handler), type(event).__qualname__, exc_info=error
         )
 
 
@@ -578,59 +532,11 @@ def _each_once(entries: Iterable[_Entry]) -> list[_Entry]:
     return list(first.values())
 
 
-def _identity(function: Handler) -> tuple[int, object]:
-    """What makes two callables the same one: a method is made anew each time it is read from its object."""
-    if isinstance(function, MethodType):
-        return id(function.__self__), id(function.__func__)
-    if isinstance(function, (BuiltinMethodType, MethodWrapperType)):
-        return id(function.__self__), function.__name__
-    return id(function), None
-
-
-def _unwrapped(handler: Handler) -> Handler:
-    while isinstance(handler, partial):
-        handler = handler.func
-    return handler
-
-
-def _functions(handler: Handler) -> tuple[Handler, Handler]:
-    """What may hold the handler's code: the function without its partials, and the `__call__` of an object."""
-    function = _unwrapped(handler)
-    call: Handler = type(function).__call__
-    return function, _unwrapped(call)
-
-
-def _is_generator_coroutine(function: Handler) -> bool:
-    flags: object = getattr(getattr(function, "__code__", None), "co_flags", 0)
-    return isinstance(flags, int) and bool(flags & inspect.CO_ITERABLE_COROUTINE)  # by `types.coroutine`
-
-
-def _check_handler(handler: Handler) -> None:
-    if not callable(handler):
-        raise TypeError(f"a handler is called with the event, and {handler!r} cannot be called")
-    for function in _functions(handler):
-        is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-        if is_generator and not _is_generator_coroutine(function):
-            raise TypeError(f"{_name(handler)} is a generator: called with an event, its body would not run")
-
-
-def _is_awaitable(result: object) -> TypeGuard[Awaitable[Any]]:
-    return type(result) is not Finished and is_awaitable(result)
-
-
 def _refused(handler: Handler, result: Any) -> TypeError:
     dispose(result)
-    return TypeError(_is_async_message(_name(handler)))
+    return TypeError(_is_async_message(name_of(handler)))
 
 
 def _is_async_message(*names: str) -> str:
     verb = "is" if len(names) == 1 else "are"
     return f"{', '.join(names)} {verb} async; use `await broker.apublish(event)` for async handlers."
-
-
-def _name(handler: Handler) -> str:
-    function = _unwrapped(handler)
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    if name.rpartition(".")[2] in {"_", "<lambda>"}:  # says nothing: where it stands does
-        name += f" ({function.__module__}, line {function.__code__.co_firstlineno})"
-    return name

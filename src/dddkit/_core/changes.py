@@ -72,10 +72,7 @@ class ChangesHandler(Generic[AggregateT, ResultT]):
             UnhandledEventError: an event has no handler.
             ChangesResultError: a field of the result was never set, and has no default.
         """
-        try:
-            pending = aggregate._pending_events  # pyright: ignore[reportPrivateUsage]  # the call below costs 20 ns
-        except AttributeError:
-            pending = pending_events(aggregate)
+        pending = pending_events(aggregate)
         if _copies and (block := _open_block(self)) is not None:
             return cast("ResultT", block.fold(self, aggregate))
         events = [*pending]  # in half the time of pending[:]

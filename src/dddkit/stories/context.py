@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from enum import Enum
 from functools import lru_cache
-from string import Formatter
 from time import perf_counter
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
@@ -238,6 +237,8 @@ def _drawn(step: StepExecutionInfo, notes: _Notes) -> str:
 @lru_cache
 def _parts(template: str) -> list[tuple[str, str | None, str]] | None:
     """The template as literals, each with the key of the `meta` that follows; None where it names other facts."""
+    from string import Formatter  # not every run is looked at
+
     parts: list[tuple[str, str | None, str]] = []
     for literal, field, spec, conversion in Formatter().parse(template):
         if field is None:
