@@ -52,12 +52,13 @@ def read_plain(info: TypeInfo) -> PlainStory | None:
     It derives from Story alone. Its steps are methods of its own that take exactly its own State and give nothing, each
     listed once, and no other public method takes the State.
     """
-    if len(info.bases) != 1 or info.mro[1].fullname != names.STORY or info.type_vars or "__call__" in info.names:
+    if len(info.bases) != 1 or info.mro[1].fullname != names.STORY or "__call__" in info.names:
         return None
     symbol = info.names.get("State")
     state = None if symbol is None else symbol.node
-    if not isinstance(state, TypeInfo) or state.type_vars or mypy_api.has_own_metaclass(info):
+    if not isinstance(state, TypeInfo) or mypy_api.has_own_metaclass(info):
         return None
+    # Unlike generic ones: an object of these has no type arguments.
     taken = [Instance(info, []), Instance(state, [])]
     listed: list[MemberExpr] = []
     methods: set[str] = set()
