@@ -24,14 +24,16 @@ T = TypeVar("T")
 class Mixin:
     def __init_subclass__(cls) -> None: ...
 
+class Meta(ABCMeta): ...
+
 class Shared(StoryState):
     order: int
     late: int = variable()
 """
 
 PLAIN_STEPS: Final = (
-    "def {0}(self, state: State) -> None: print(state.order)",
-    "async def {0}(self, state: State) -> None: ...",
+    "def {0}(self, state: State) -> None: {1}",
+    "async def {0}(self, state: State) -> None: {1}",
 )
 OTHER_STEPS: Final = (
     "def {0}(self, state: State) -> int: return 1",
@@ -94,6 +96,7 @@ EXTRAS: Final = (
     "from dddkit.stories import I as K\n    K.a",
     "I: ClassVar[Any] = steps()",
     "I: ClassVar[Story0] = steps()",
+    "I: ClassVar[Mixin] = steps()",
     "def extra(self, state: State) -> None: ...",
     "def extra(self, state: State) -> int: ...",
     "def extra(self) -> int: return 1",
@@ -137,6 +140,7 @@ OTHER_BASES: Final = (
     "Story, ABC",
     "Story, Generic[T]",
     "Story, metaclass=ABCMeta",
+    "Story, metaclass=Meta",
     "Mixin, Story",
     "Story, Mixin",
     "Story0",
@@ -196,9 +200,14 @@ def _story(name: str, oddities: Oddities, random: Random) -> str:
     step, extra, state, base = oddities
     names = list("abc")
     odd = random.choice(names) if step is not None else None
-    methods = [(step if step and name == odd else random.choice(PLAIN_STEPS)).format(name) for name in names]
-    listed = random.sample(names, len(names)) if random.random() < 0.9 else names[1:]
-    body = [*[f"I.{name}" for name in listed], state or PLAIN_STATE, *methods]
+    state = state or PLAIN_STATE
+    # Of a variable, one step may read what only a later one sets.
+    does = ("print(state.late)", "state.late = 1") if "late" in state or "Shared" in state else ("print(state.order)",)
+    methods = [
+        (step if step and own == odd else random.choice(PLAIN_STEPS)).format(own, random.choice(does)) for own in names
+    ]
+    listed = random.choice([*3 * [names], names[::-1], names[1:], [*names[1:], names[1]]])
+    body = [*[f"I.{own}" for own in listed], state, *methods]
     if extra is not None:
         body.insert(random.randint(0, len(body)), extra)
     decorator = "@dataclass(frozen=True)" if random.random() < 0.8 else "@final"
