@@ -19,7 +19,21 @@ from typing import Final
 from benchmarks.contest import OURS, PREDECESSOR
 from benchmarks.harness import Ratio, ratio_of
 
-__all__ = ["IMPORTS", "Import", "cpu_seconds", "measured_import", "mypy_seconds", "stories_for_mypy"]
+__all__ = [
+    "IMPORTS",
+    "PLUGIN_MUST",
+    "PLUGIN_STRETCH",
+    "Import",
+    "cpu_seconds",
+    "measured_import",
+    "measured_plugin",
+    "mypy_seconds",
+    "stories_for_mypy",
+]
+
+PLUGIN_MUST: Final = 2
+PLUGIN_STRETCH: Final = 0.2
+"""Per cent of a run of mypy without a cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +71,13 @@ IMPORTS: Final[list[Import]] = [
         stretch=24,
         over="pass",
         statements={OURS: "import dddkit.dataclasses", PREDECESSOR: "import dddkit.dataclasses"},
+    ),
+    Import(
+        key="import-plugin",
+        what="import dddkit_mypy, over mypy itself: all that the plugin costs a run with a cache",
+        must=10,
+        over="import mypy.main",
+        statements={OURS: "import mypy.main, dddkit_mypy"},
     ),
     Import(
         key="import-pydantic",
@@ -125,22 +146,43 @@ class Story{{}}(Story):
     return head + "".join(story.replace("Story{}", f"Story{index}") for index in range(number))
 
 
+def measured_plugin(number: int = 1000, *, rounds: int = 21) -> Ratio:
+    """How many per cent more CPU time mypy takes with the plugin, over so many stories, without a cache."""
+    more: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        commands = _mypy_commands(Path(folder), number)
+        command = {how: [*line, f"--cache-dir={os.devnull}"] for how, line in commands.items()}
+        cpu_seconds(command["with"])  # now the compiled files are there
+        for number_of_round in range(rounds):
+            order = ("with", "without") if number_of_round % 2 else ("without", "with")
+            taken = {how: cpu_seconds(command[how]) for how in order}
+            more.append(100 * (taken["with"] / taken["without"] - 1))
+    return ratio_of(more)
+
+
+def _mypy_commands(place: Path, number: int) -> dict[str, list[str]]:
+    """How to check so many stories, written to a folder, with the plugin and without."""
+    for index in range(max(1, number // 100)):  # as modules are: not all in one
+        (place / f"stories_{index}.py").write_text(stories_for_mypy(min(number, 100)))
+    files = sorted(str(file) for file in place.glob("stories_*.py"))
+    commands: dict[str, list[str]] = {}
+    for how, plugins in (("with", "plugins = dddkit_mypy\n"), ("without", "")):
+        config = place / f"{how}.ini"
+        config.write_text(f"[mypy]\nstrict = true\n{plugins}")
+        commands[how] = [sys.executable, "-m", "mypy", "--config-file", str(config), *files]
+    return commands
+
+
 def mypy_seconds(number: int, *, rounds: int, report: Callable[[str], object]) -> dict[str, list[float]]:
     """CPU seconds of mypy over so many stories: cold and warm, with the plugin and without, interleaved."""
     taken: dict[str, list[float]] = {f"{heat}, {how}": [] for heat in ("cold", "warm") for how in ("with", "without")}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        for index in range(max(1, number // 100)):  # as modules are: not all in one
-            (place / f"stories_{index}.py").write_text(stories_for_mypy(min(number, 100)))
-        for how, plugins in (("with", "plugins = dddkit_mypy\n"), ("without", "")):
-            (place / f"{how}.ini").write_text(f"[mypy]\nstrict = true\n{plugins}")
+        commands = _mypy_commands(place, number)
         for number_of_round in range(rounds):
             for how in ("with", "without") if number_of_round % 2 else ("without", "with"):
                 cache = place / f"cache-{how}-{number_of_round}"
-                files = sorted(str(file) for file in place.glob("stories_*.py"))
-                options = ["--config-file", str(place / f"{how}.ini"), "--cache-dir", str(cache)]
-                command = [sys.executable, "-m", "mypy", *options, *files]
                 for heat in ("cold", "warm"):
-                    taken[f"{heat}, {how}"].append(cpu_seconds(command))
+                    taken[f"{heat}, {how}"].append(cpu_seconds([*commands[how], "--cache-dir", str(cache)]))
             report(f"mypy over {number:,} stories, round {number_of_round + 1} of {rounds}")
     return taken

@@ -24,7 +24,7 @@ from mypy.nodes import (
     TypeInfo,
     Var,
 )
-from mypy.types import AnyType, CallableType, Instance, NoneType, TypeOfAny
+from mypy.types import AnyType, CallableType, Instance, NoneType, TypeOfAny, get_proper_type
 
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
@@ -52,12 +52,13 @@ def read_plain(info: TypeInfo) -> PlainStory | None:
     It derives from Story alone. Its steps are methods of its own that take exactly its own State and give nothing, each
     listed once, and no other public method takes the State.
     """
-    if len(info.bases) != 1 or info.mro[1].fullname != names.STORY or info.type_vars or "__call__" in info.names:
+    if len(info.bases) != 1 or info.mro[1].fullname != names.STORY or "__call__" in info.names:
         return None
     symbol = info.names.get("State")
     state = None if symbol is None else symbol.node
-    if not isinstance(state, TypeInfo) or state.type_vars or mypy_api.has_own_metaclass(info):
+    if not isinstance(state, TypeInfo):
         return None
+    # Unlike generic ones: an object of these has no type arguments.
     taken = [Instance(info, []), Instance(state, [])]
     listed: list[MemberExpr] = []
     methods: set[str] = set()
@@ -85,9 +86,9 @@ def read_plain(info: TypeInfo) -> PlainStory | None:
                 if any(True for _ in class_scope(statement, False)):
                     return None
             elif (name := statement.name)[0] != "_":
-                if type_.arg_types != taken or type_.variables or name in methods:
+                if type_.arg_types != taken or name in methods:
                     return None
-                if not isinstance(type_.ret_type, NoneType) or statement.is_generator:
+                if not isinstance(get_proper_type(type_.ret_type), NoneType) or statement.is_generator:
                     if not mypy_api.gives_nothing(statement):
                         return None
                     is_async = True
