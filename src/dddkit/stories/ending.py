@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Generator
 from time import perf_counter
 from types import GeneratorType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from dddkit._colour import dispose, is_awaitable
 from dddkit._finished import FINISHED
@@ -20,29 +20,28 @@ from dddkit.stories.context import Failure, StepExecutionInfo, StepStatus, Story
 from dddkit.stories.place import Left, leave
 from dddkit.stories.registry import Callback, Hooks
 
-__all__ = ["end", "end_step", "end_step_async", "fail", "fail_async", "go_in", "name_of", "refuse_async_hook"]
+__all__ = [
+    "Stopped",
+    "end",
+    "end_step",
+    "end_step_async",
+    "fail",
+    "fail_async",
+    "go_in",
+    "name_of",
+    "refuse_async_hook",
+]
 
 _Entered: TypeAlias = "list[Generator[Any, Any, Any]]"  # around hooks that stand at their yield, the outermost first
 
 
-def fail(
-    context: StoryExecutionContext,
-    hooks: Hooks,
-    step: StepExecutionInfo | None,
-    started: float,
-    turn: int,
-    entered: _Entered | None,
-    begun: float,
-    token: Left,
-    around: _Entered | None,
-    error: BaseException,
-) -> BaseException | None:
-    """Close the books of a run that an error has stopped; what comes back is to be raised instead of the error.
+class Stopped(NamedTuple):
+    """A run that an error has stopped.
 
-    Args:
+    Attributes:
         context: the run.
         hooks: those that accompany it.
-        step: the one that is under way, or has ended last.
+        step: the one that is under way, or has ended last; None after the last.
         started: when it did; 0.0 before.
         turn: which of the `after` hooks has been called last.
         entered: the generators around the step.
@@ -51,30 +50,34 @@ def fail(
         around: the generators around the story.
         error: what has been raised, by the step or by a hook.
     """
-    ending, rest = _ending_of(context, hooks, step, started, turn, error)
-    _call_rest(ending, rest, step)
-    return _close(ending, entered, begun, token, around, error)
+
+    context: StoryExecutionContext
+    hooks: Hooks
+    step: StepExecutionInfo | None
+    started: float
+    turn: int
+    entered: _Entered | None
+    begun: float
+    token: Left
+    around: _Entered | None
+    error: BaseException
 
 
-async def fail_async(
-    context: StoryExecutionContext,
-    hooks: Hooks,
-    step: StepExecutionInfo | None,
-    started: float,
-    turn: int,
-    entered: _Entered | None,
-    begun: float,
-    token: Left,
-    around: _Entered | None,
-    error: BaseException,
-) -> BaseException | None:
+def fail(stopped: Stopped) -> BaseException | None:
+    """Close the books of a run; what comes back is to be raised instead of the error that has stopped it."""
+    ending, rest = _ending_of(stopped)
+    _call_rest(ending, rest, stopped.step)
+    return _close(stopped, ending)
+
+
+async def fail_async(stopped: Stopped) -> BaseException | None:
     """`fail`, of an async story."""
-    ending, rest = _ending_of(context, hooks, step, started, turn, error)
+    ending, rest = _ending_of(stopped)
     try:  # noqa: SIM105  # `contextlib` is not imported otherwise
-        await _await_rest(ending, rest, step)
+        await _await_rest(ending, rest, stopped.step)
     except GeneratorExit:
         pass  # noted already: in a coroutine that is closed, every await on the way out raises it
-    return _close(ending, entered, begun, token, around, error)
+    return _close(stopped, ending)
 
 
 def end_step(
@@ -140,37 +143,28 @@ def _leave_well(context: StoryExecutionContext, entered: _Entered) -> BaseExcept
     return None
 
 
-def _ending_of(
-    context: StoryExecutionContext,
-    hooks: Hooks,
-    step: StepExecutionInfo | None,
-    started: float,
-    turn: int,
-    error: BaseException,
-) -> tuple[_Ending, tuple[Callback, ...]]:
+def _ending_of(stopped: Stopped) -> tuple[_Ending, tuple[Callback, ...]]:
     """How the last step ends, and the hooks that have not seen it."""
+    step, hooks, error = stopped.step, stopped.hooks, stopped.error
     if step is not None and step.status is StepStatus.RUNNING:
-        step._fact = Failure(perf_counter() - started if started else 0.0, _outcome(error), error)
-        return _Ending(context, error), hooks.error + hooks.after if isinstance(error, Exception) else hooks.after
-    ending = _Ending(context, None)  # what has failed is a hook, after the step
-    ending.note(error, hooks.after[turn] if turn < len(hooks.after) else None)
-    return ending, hooks.after[turn + 1 :] if step is not None else ()
+        taken = perf_counter() - stopped.started if stopped.started else 0.0
+        step._fact = Failure(taken, _outcome(error), error)
+        rest = hooks.error + hooks.after if isinstance(error, Exception) else hooks.after
+        return _Ending(stopped.context, error), rest
+    ending = _Ending(stopped.context, None)  # what has failed is a hook, after the step
+    failed = hooks.after[stopped.turn] if stopped.turn < len(hooks.after) else None
+    ending.note(error, failed)
+    return ending, hooks.after[stopped.turn + 1 :] if step is not None else ()
 
 
-def _close(
-    ending: _Ending,
-    entered: _Entered | None,
-    begun: float,
-    token: Left,
-    around: _Entered | None,
-    error: BaseException,
-) -> BaseException | None:
-    if entered:
-        ending.leave(entered)
+def _close(stopped: Stopped, ending: _Ending) -> BaseException | None:
+    if stopped.entered:
+        ending.leave(stopped.entered)
+    error = stopped.error
     passing = ending.passing or error
     if passing is not error:
         passing.__cause__ = error
-    trouble = end(ending.context, begun, token, around, passing)
+    trouble = end(stopped.context, stopped.begun, stopped.token, stopped.around, passing)
     if trouble is not None:
         trouble.__cause__ = passing
         return trouble

@@ -305,6 +305,7 @@ _BOTH: Final[dict[str, object]] = {
     "PENDING": StepStatus.PENDING,
     "RUNNING": StepStatus.RUNNING,
     "Sheet": StepExecutionInfo,
+    "Stopped": ending.Stopped,
     "clock": perf_counter,
     "end": ending.end,
     "enter": PLACE.set,

@@ -123,7 +123,7 @@ def with_hooks(steps: Steps, shape: Shape) -> CodeType:
                 if (result := after_0(after_0_of, context, step)) is not None: refuse(after_0, result)
                 ...
             except BaseException as error:
-                if (trouble := fail(context, hooks, step, ..., error)) is not None: raise trouble
+                if (trouble := fail(Stopped(context, hooks, step, ..., error))) is not None: raise trouble
                 raise
             context.duration = clock() - begun
             context.status = COMPLETED
@@ -170,7 +170,8 @@ def with_hooks(steps: Steps, shape: Shape) -> CodeType:
     turn = "turn" if shape.takes_turns else 0
     entered, around = "entered" if shape.around_step else None, "around" if shape.around_story else None
     write("except BaseException as error:")
-    write(f" trouble = {await_}fail(context, hooks, {running}, {turn}, {entered}, begun, token, {around}, error)")
+    write(f" stopped = Stopped(context, hooks, {running}, {turn}, {entered}, begun, token, {around}, error)")
+    write(f" trouble = {await_}fail(stopped)")
     write(" if trouble is not None: raise trouble", " raise")
     if shape.around_story:
         write("if (trouble := end(context, begun, token, around, None)) is not None: raise trouble")
