@@ -1,0 +1,27 @@
+"""How a step, or a whole run, stands."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+__all__ = ["StepStatus"]
+
+
+class StepStatus(Enum):
+    """How a step, or a whole run, stands.
+
+    `.value` and `str()` are the glyph of the execution tree; `.name.lower()` is the word for metrics.
+    """
+
+    PENDING = ""
+    RUNNING = "⟳"
+    COMPLETED = "✓"
+    FAILED = "✗"
+    CANCELLED = "⊘"
+    """It ended by an exception that is no `Exception`: a cancelled task, a closed coroutine, Ctrl-C."""
+
+    def __str__(self) -> str:
+        return self.value
+
+    def __format__(self, spec: str) -> str:
+        return format(self._value_, spec)
