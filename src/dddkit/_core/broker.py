@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import sys
-from abc import ABC, ABCMeta
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from itertools import chain, count
@@ -12,8 +11,9 @@ from threading import Lock
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, final, overload
 
-from dddkit._colour import dispose, is_async
+from dddkit._colour import dispose
 from dddkit._core.handlers import check_handler, identity, is_unfinished, name_of
+from dddkit._core.plans import Entry, Plan, instance_of, is_plain_class, order_of
 from dddkit._core.threads import in_thread, in_threads
 from dddkit._finished import FINISHED
 from dddkit.exceptions import UnhandledEventError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from dddkit._core.handlers import Handler
+    from dddkit._core.plans import Predicate
 
 __all__ = ["EventBroker", "Subscription"]
 
@@ -34,9 +35,8 @@ H = TypeVar("H", bound=Callable[[Any], Any])
 R = TypeVar("R")
 
 if TYPE_CHECKING:
-    Predicate: TypeAlias = Callable[[Any], bool]
     Decorator: TypeAlias = Callable[[Callable[[E], R]], Callable[[E], R]]
-    Failure: TypeAlias = tuple["_Entry", BaseException]
+    Failure: TypeAlias = tuple["Entry", BaseException]
 
 LOGGER: Final = "dddkit.broker"
 
@@ -53,50 +53,6 @@ class Subscription:
     def cancel(self) -> None:
         """Undo it. Doing so again changes nothing; a publish that has begun still calls the handler."""
         self._cancel()
-
-
-@final
-class _Entry:
-    """A subscription as the broker keeps it, in the bucket of all that want the same class, or have a predicate."""
-
-    __slots__ = ("bucket", "handler", "handler_id", "is_async", "order", "predicate", "wanted_id")
-
-    def __init__(
-        self, wanted: Handler, handler: Handler, predicate: Predicate, order: int, bucket: dict[int, _Entry]
-    ) -> None:
-        self.wanted_id: Final = identity(wanted)
-        self.handler: Final = handler
-        self.handler_id: Final = identity(handler)
-        self.is_async: Final = is_async(handler)
-        self.predicate: Final = predicate
-        self.order: Final = order
-        self.bucket: Final = bucket
-        bucket[order] = self
-
-
-@final
-class _Plan:
-    """Who may want the events of one concrete class, worked out once."""
-
-    __slots__ = ("candidates", "chosen", "distinct", "handlers", "sync")
-
-    def __init__(self, candidates: Sequence[_Entry], *, conditional: bool, simple: bool) -> None:
-        self.candidates: Final = [(candidate.predicate, candidate) for candidate in candidates]
-        self.distinct: Final = len({candidate.handler_id for candidate in candidates}) == len(candidates)
-        self.chosen: Final = None if conditional else _each_once(candidates)
-        # The short ways: the bare handlers where every event of the class goes to the same ones.
-        self.handlers: tuple[Handler, ...] | None = None
-        self.sync: tuple[Handler, ...] | None = None
-        if self.chosen and simple:
-            self.handlers = tuple(chosen.handler for chosen in self.chosen)
-            if not any(chosen.is_async for chosen in self.chosen):
-                self.sync = self.handlers
-
-    def choose(self, event: object) -> Sequence[_Entry]:
-        if self.chosen is not None:
-            return self.chosen
-        chosen = [candidate for wants, candidate in self.candidates if wants(event)]
-        return chosen if self.distinct else _each_once(chosen)
 
 
 class EventBroker:
@@ -134,9 +90,9 @@ class EventBroker:
         self._parallel: Final = parallel
         self._lock: Final = Lock()
         self._order: Final = count()
-        self._by_class: Final[dict[type, dict[int, _Entry]]] = {}
-        self._conditional: Final[dict[int, _Entry]] = {}
-        self._plans: dict[type, _Plan] = {}
+        self._by_class: Final[dict[type, dict[int, Entry]]] = {}
+        self._conditional: Final[dict[int, Entry]] = {}
+        self._plans: dict[type, Plan] = {}
 
     # Subscribing
 
@@ -211,7 +167,7 @@ class EventBroker:
         """
         with self._lock:
             bucket = self._conditional
-            if isinstance(wanted, type) and _is_plain_class(wanted):
+            if isinstance(wanted, type) and is_plain_class(wanted):
                 bucket = self._by_class.get(wanted, {})
             ids = identity(wanted), identity(handler)
             found = [entry for entry in bucket.values() if (entry.wanted_id, entry.handler_id) == ids]
@@ -238,16 +194,16 @@ class EventBroker:
         check_handler(handler)
         if not callable(wanted):
             raise TypeError(f"subscribe takes an event class or a predicate, and got {wanted!r}")
-        predicate = _instance_of(wanted) if isinstance(wanted, type) else wanted
+        predicate = instance_of(wanted) if isinstance(wanted, type) else wanted
         with self._lock:
             bucket = self._conditional
-            if isinstance(wanted, type) and _is_plain_class(wanted):
+            if isinstance(wanted, type) and is_plain_class(wanted):
                 bucket = self._by_class.setdefault(wanted, {})
-            entry = _Entry(wanted, handler, predicate, next(self._order), bucket)
+            entry = Entry(wanted, handler, predicate, next(self._order), bucket)
             self._plans = {}
         return Subscription(partial(self._cancel, entry))
 
-    def _cancel(self, entry: _Entry) -> None:
+    def _cancel(self, entry: Entry) -> None:
         with self._lock:
             if entry.bucket.pop(entry.order, None) is not None:
                 self._plans = {}
@@ -325,22 +281,22 @@ class EventBroker:
         plan = self._plans.get(type(event)) or self._make_plan(type(event))
         await self._arun(plan.choose(event), event)
 
-    def _make_plan(self, event_class: type) -> _Plan:
+    def _make_plan(self, event_class: type) -> Plan:
         with self._lock:
             buckets = (self._by_class.get(base) for base in event_class.__mro__)
             candidates = [*self._conditional.values(), *chain.from_iterable(b.values() for b in buckets if b)]
-            candidates.sort(key=_order_of)
-            plan = _Plan(candidates, conditional=bool(self._conditional), simple=self._stops and not self._parallel)
+            candidates.sort(key=order_of)
+            plan = Plan(candidates, conditional=bool(self._conditional), simple=self._stops and not self._parallel)
             self._plans[event_class] = plan
         return plan
 
-    def _choose(self, plan: _Plan, event: object) -> Sequence[_Entry]:
+    def _choose(self, plan: Plan, event: object) -> Sequence[Entry]:
         chosen = plan.choose(event)
         if not chosen and not self._ignores:
             raise UnhandledEventError(event)
         return chosen
 
-    def _run(self, chosen: Sequence[_Entry], event: object, *, refuse: bool) -> Coroutine[Any, Any, None] | None:
+    def _run(self, chosen: Sequence[Entry], event: object, *, refuse: bool) -> Coroutine[Any, Any, None] | None:
         """Run handlers that look sync; where one is not, refuse it or hand back the rest of the work."""
         if self._parallel and chosen:
             return self._run_in_threads(chosen, event, refuse=refuse)
@@ -363,7 +319,7 @@ class EventBroker:
         self._settle(failures, event)
         return None
 
-    async def _arun(self, chosen: Sequence[_Entry], event: object) -> None:
+    async def _arun(self, chosen: Sequence[Entry], event: object) -> None:
         if self._parallel:
             await self._arun_in_parallel(chosen, event)
         else:
@@ -371,8 +327,8 @@ class EventBroker:
 
     async def _finish(
         self,
-        begun: list[tuple[_Entry, Awaitable[Any]]],
-        rest: Iterable[_Entry],
+        begun: list[tuple[Entry, Awaitable[Any]]],
+        rest: Iterable[Entry],
         event: object,
         failures: list[Failure],
     ) -> None:
@@ -391,11 +347,11 @@ class EventBroker:
         self._settle(failures, event)
 
     def _run_in_threads(
-        self, chosen: Sequence[_Entry], event: object, *, refuse: bool
+        self, chosen: Sequence[Entry], event: object, *, refuse: bool
     ) -> Coroutine[Any, Any, None] | None:
         futures, interruption = in_threads([entry.handler for entry in chosen], event)
         failures: list[Failure] = []
-        begun: list[tuple[_Entry, Awaitable[Any]]] = []
+        begun: list[tuple[Entry, Awaitable[Any]]] = []
         for entry, future in zip(chosen, futures, strict=True):
             error = None if future.cancelled() else future.exception()
             result = None if error or future.cancelled() else future.result()
@@ -414,8 +370,8 @@ class EventBroker:
         self._settle(failures, event)
         return None
 
-    async def _arun_in_parallel(self, chosen: Sequence[_Entry], event: object) -> None:
-        begun: list[tuple[_Entry, Awaitable[Any]]] = []
+    async def _arun_in_parallel(self, chosen: Sequence[Entry], event: object) -> None:
+        begun: list[tuple[Entry, Awaitable[Any]]] = []
         for entry in chosen:
             try:
                 call = entry.handler(event) if entry.is_async else in_thread(entry.handler, event)
@@ -425,7 +381,7 @@ class EventBroker:
         await self._finish_in_parallel(begun, event, [])
 
     async def _finish_in_parallel(
-        self, begun: list[tuple[_Entry, Awaitable[Any]]], event: object, failures: list[Failure]
+        self, begun: list[tuple[Entry, Awaitable[Any]]], event: object, failures: list[Failure]
     ) -> None:
         import asyncio
 
@@ -443,7 +399,7 @@ class EventBroker:
                 failure = None if interruption is not None else asyncio.CancelledError()
             if failure is not None:
                 failures.append((entry, failure))
-        failures.sort(key=lambda failure: _order_of(failure[0]))
+        failures.sort(key=lambda failure: order_of(failure[0]))
         if interruption is not None:
             _log(failures, event)
             raise interruption
@@ -505,31 +461,6 @@ def _choice(name: str, value: str, *allowed: str) -> str:
     if value not in allowed:
         raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, and got {value!r}")
     return value
-
-
-def _is_plain_class(wanted: type) -> bool:
-    """Whether its subclasses are those that list it in their MRO: others may be registered, or fit a protocol."""
-    if not isinstance(wanted, ABCMeta):
-        return True
-    is_first = all(base is ABC or not isinstance(base, ABCMeta) for base in wanted.__bases__)
-    return not (is_first or wanted.__abstractmethods__ or getattr(wanted, "_is_protocol", False))
-
-
-def _instance_of(event_class: type) -> Predicate:
-    if not _is_plain_class(event_class):
-        isinstance(None, event_class)  # a protocol that cannot be asked says so now
-    return lambda event: isinstance(event, event_class)
-
-
-def _order_of(entry: _Entry) -> int:
-    return entry.order
-
-
-def _each_once(entries: Iterable[_Entry]) -> list[_Entry]:
-    first: dict[object, _Entry] = {}
-    for entry in entries:
-        first.setdefault(entry.handler_id, entry)
-    return list(first.values())
 
 
 def _refused(handler: Handler, result: Any) -> TypeError:
