@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
+from typing import Any
 
 from mypy.nodes import (
     NOT_ABSTRACT,
@@ -89,15 +90,7 @@ class Calls:
             self.make(base)
         body = stories.read_body(info.defn)
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
-        notes = mypy_api.note(
-            info,
-            {
-                "steps": listed,
-                "dynamic": body.dynamic,
-                "comprehended": bool(body.comprehended),
-                "pending": False,
-            },
-        )
+        notes = _note(info, listed, dynamic=body.dynamic, comprehended=bool(body.comprehended))
         notes["flows"] = flows = noted.flows_of(info)
         notes["namespace"] = noted.note_namespace(info, place)
         plain = stories.plain_steps(info)
@@ -115,17 +108,7 @@ class Calls:
         place.depend_on(info, noted.used_by(info, plain))
 
     def _make_plain(self, info: TypeInfo, story: PlainStory, place: mypy_api.Place) -> None:
-        notes = mypy_api.note(
-            info,
-            {
-                "steps": story.steps,
-                "dynamic": False,
-                "comprehended": False,
-                "pending": False,
-                "flows": {},
-                "namespace": None,
-            },
-        )
+        notes = _note(info, story.steps)
         result = Result.COROUTINE if story.is_async else Result.NONE
         mypy_api.give_call(info, result.type(place.analyzer.named_type), story.function)
         resolve(story.listed)
@@ -174,6 +157,21 @@ class Calls:
             notes["pending"] = False
             mypy_api.set_result(symbol.node, result.type(named_type))
         return result
+
+
+def _note(info: TypeInfo, steps: list[str], *, dynamic: bool = False, comprehended: bool = False) -> dict[str, Any]:
+    """Begin the notes that the cache keeps of a story."""
+    return mypy_api.note(
+        info,
+        {
+            "steps": steps,
+            "dynamic": dynamic,
+            "comprehended": comprehended,
+            "pending": False,
+            "flows": {},
+            "namespace": None,
+        },
+    )
 
 
 class _Decision:

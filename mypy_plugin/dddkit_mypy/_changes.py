@@ -42,6 +42,7 @@ from mypy.types import CallableType, Instance, TupleType, Type, UnionType, get_p
 
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy import _trees as trees
 from dddkit_mypy._decorators import making_dataclasses, name_of
 
 _HANDLE: Final = "handle_changes"
@@ -100,11 +101,11 @@ def _read(defn: ClassDef) -> Body:
 
 def _statements(node: Node) -> Iterator[Node]:
     """The statements that run with the class statement, under an `if` too."""
-    for child in mypy_api.children(node):
+    for child in trees.children(node):
         if isinstance(child, (Block, IfStmt, ForStmt, WhileStmt, WithStmt, TryStmt, MatchStmt)):
             yield from _statements(child)
         elif isinstance(child, OverloadedFuncDef):
-            yield from mypy_api.children(child)  # what mypy takes functions of one name for
+            yield from trees.children(child)  # what mypy takes functions of one name for
         else:
             yield child
 
@@ -160,7 +161,7 @@ def _is_handle(expression: Node) -> bool:
 
 
 def _mentions(node: Node) -> bool:
-    return any(_is_handle(inside) for inside in mypy_api.walk(node))
+    return any(_is_handle(inside) for inside in trees.walk(node))
 
 
 def _first_argument(call: CallExpr) -> Expression | None:
@@ -219,7 +220,7 @@ def _refuses(default: FuncDef) -> bool:
     if len(body) == 1 and isinstance(body[0], ExpressionStmt):
         return isinstance(body[0].expr, EllipsisExpr)
     return isinstance(body[-1], RaiseStmt) and not any(
-        isinstance(node, ReturnStmt) for node in mypy_api.walk(default.body)
+        isinstance(node, ReturnStmt) for node in trees.walk(default.body)
     )
 
 
@@ -241,7 +242,7 @@ def _read_method(found: Body, method: FuncDef) -> Body:
 
 
 def _mentions_register(node: Node) -> bool:
-    return any(_is_register(inside) for inside in mypy_api.walk(node))
+    return any(_is_register(inside) for inside in trees.walk(node))
 
 
 class _Method:
@@ -270,7 +271,7 @@ class _Method:
         elif self._is_self(node):
             self.hands_self_on = True
         else:
-            for child in mypy_api.children(node):
+            for child in trees.children(node):
                 self.read(child)
 
     def _is_self(self, node: Node) -> bool:

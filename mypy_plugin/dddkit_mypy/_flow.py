@@ -58,8 +58,8 @@ from mypy.nodes import (
     WithStmt,
 )
 
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy import _trees as trees
 
 
 class Flow(NamedTuple):
@@ -401,13 +401,13 @@ class _Follower:
         self._later([*node.sequences[1:], *(part for parts in node.condlists for part in parts), node.left_expr])
 
     def _function(self, node: FuncDef | Decorator | OverloadedFuncDef | LambdaExpr) -> None:
-        self._later(mypy_api.children(node))
+        self._later(trees.children(node))
 
     def _nothing(self, node: Node) -> None:
         pass
 
     def _children(self, node: Node) -> None:
-        for child in mypy_api.children(node):
+        for child in trees.children(node):
             self._visit(child)
 
     def _comprehension(self, node: GeneratorExpr | DictionaryComprehension, made: list[Expression]) -> None:

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard, cast
 
-from mypy import nodes, patterns
+from mypy import nodes
 from mypy.checker import TypeChecker
 from mypy.errorcodes import ErrorCode
 from mypy.expandtype import expand_type_by_instance
@@ -631,86 +631,3 @@ def _has_names(node: nodes.SymbolNode | None) -> TypeGuard[MypyFile | TypeInfo]:
 def _node_in(symbols: nodes.SymbolTable, name: str) -> nodes.SymbolNode | None:
     symbol = symbols.get(name)
     return None if symbol is None else symbol.node
-
-
-# --- trees ------------------------------------------------------------------------------------------------------
-
-# mypy's TraverserVisitor cannot be subclassed from interpreted code. Attributes stand in the order in which they run.
-CHILDREN: Final[dict[type[Node], tuple[str, ...]]] = {
-    nodes.MypyFile: ("defs",),
-    nodes.Block: ("body",),
-    nodes.ExpressionStmt: ("expr",),
-    nodes.AssignmentStmt: ("rvalue", "lvalues"),
-    nodes.OperatorAssignmentStmt: ("lvalue", "rvalue"),
-    nodes.WhileStmt: ("expr", "body", "else_body"),
-    nodes.ForStmt: ("expr", "index", "body", "else_body"),
-    nodes.ReturnStmt: ("expr",),
-    nodes.AssertStmt: ("expr", "msg"),
-    nodes.DelStmt: ("expr",),
-    nodes.IfStmt: ("expr", "body", "else_body"),
-    nodes.RaiseStmt: ("expr", "from_expr"),
-    nodes.TryStmt: ("body", "types", "vars", "handlers", "else_body", "finally_body"),
-    nodes.WithStmt: ("expr", "target", "body"),
-    nodes.MatchStmt: ("subject", "patterns", "guards", "bodies"),
-    nodes.ClassDef: ("decorators", "base_type_exprs", "defs"),
-    nodes.FuncDef: ("arguments", "body"),
-    nodes.LambdaExpr: ("arguments", "body"),
-    nodes.Argument: ("initializer",),
-    nodes.OverloadedFuncDef: ("items", "impl"),
-    nodes.Decorator: ("decorators", "func"),
-    nodes.StarExpr: ("expr",),
-    nodes.MemberExpr: ("expr",),
-    nodes.CallExpr: ("callee", "args"),
-    nodes.OpExpr: ("left", "right"),
-    nodes.ComparisonExpr: ("operands",),
-    nodes.SliceExpr: ("begin_index", "end_index", "stride"),
-    nodes.CastExpr: ("expr",),
-    nodes.AssertTypeExpr: ("expr",),
-    nodes.RevealExpr: ("expr",),
-    nodes.SuperExpr: ("call",),
-    nodes.AssignmentExpr: ("value", "target"),
-    nodes.UnaryExpr: ("expr",),
-    nodes.ListExpr: ("items",),
-    nodes.TupleExpr: ("items",),
-    nodes.SetExpr: ("items",),
-    nodes.DictExpr: ("items",),
-    nodes.IndexExpr: ("base", "index"),
-    nodes.TypeApplication: ("expr",),
-    nodes.GeneratorExpr: ("sequences", "indices", "condlists", "left_expr"),
-    nodes.ListComprehension: ("generator",),
-    nodes.SetComprehension: ("generator",),
-    nodes.DictionaryComprehension: ("sequences", "indices", "condlists", "key", "value"),
-    nodes.ConditionalExpr: ("cond", "if_expr", "else_expr"),
-    nodes.YieldExpr: ("expr",),
-    nodes.YieldFromExpr: ("expr",),
-    nodes.AwaitExpr: ("expr",),
-    patterns.AsPattern: ("pattern", "name"),
-    patterns.OrPattern: ("patterns",),
-    patterns.ValuePattern: ("expr",),
-    patterns.SequencePattern: ("patterns",),
-    patterns.StarredPattern: ("capture",),
-    patterns.MappingPattern: ("keys", "values", "rest"),
-    patterns.ClassPattern: ("class_ref", "positionals", "keyword_values"),
-}
-
-
-def children(node: Node) -> Iterator[Node]:
-    """The statements and expressions right under a node, leaving out what never runs."""
-    for name in CHILDREN.get(type(node), ()):
-        yield from _flat(getattr(node, name, None))  # a function out of the cache has lost its arguments
-
-
-def walk(node: Node) -> Iterator[Node]:
-    """A node and all that stands under it, in the order in which it runs."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
-
-
-def _flat(found: Any) -> Iterator[Node]:
-    if isinstance(found, (list, tuple)):
-        items = cast("Iterable[Any]", found)
-        for item in items:
-            yield from _flat(item)
-    elif isinstance(found, Node) and not (isinstance(found, nodes.Block) and found.is_unreachable):
-        yield found

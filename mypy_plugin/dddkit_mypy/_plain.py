@@ -2,8 +2,8 @@
 
 mypy is compiled and we are not: what we do for a class costs as much as dozens of its lines cost mypy. So a story with
 whose steps nothing can be wrong is told from the others as soon as possible, and no rule is asked about its steps.
-Every condition here is one that some rule, or what calling the story gives, depends on; where one is not met, all goes
-the general way, with the same result (a test compares the two).
+Where a condition here is not met, all goes the general way, with the same result (a test compares the two): so each may
+be stricter than any rule needs, and none may be laxer.
 """
 
 from __future__ import annotations

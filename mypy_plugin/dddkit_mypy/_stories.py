@@ -37,6 +37,7 @@ from mypy.typevars import fill_typevars_with_any
 
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy import _trees as trees
 
 # --- the body of the class --------------------------------------------------------------------------------------
 
@@ -118,7 +119,7 @@ def class_scope(node: Node, in_comprehension: bool) -> Iterator[tuple[Node, bool
         yield node, in_comprehension
     elif not isinstance(node, ClassDef):
         inside = in_comprehension or isinstance(node, (GeneratorExpr, DictionaryComprehension))
-        for part in mypy_api.children(node):
+        for part in trees.children(node):
             yield from class_scope(part, inside)
 
 

@@ -37,6 +37,7 @@ from mypy.types import Instance, get_proper_type
 from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 from dddkit_mypy import _stories as stories
+from dddkit_mypy import _trees as trees
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
 
 _TITLE: Final = "No default of a State is shared by all runs"
@@ -76,7 +77,7 @@ def _named_in_init(info: TypeInfo) -> set[str]:
     if symbol is None or symbol.plugin_generated or not isinstance(symbol.node, FuncDef):
         return set()
     found: set[str] = set()
-    for node in mypy_api.walk(symbol.node.body):
+    for node in trees.walk(symbol.node.body):
         if isinstance(node, MemberExpr):
             found.add(node.name)
         elif isinstance(node, StrExpr):
@@ -93,7 +94,7 @@ def _assigned(node: Node) -> Iterator[tuple[str, Expression]]:
             if isinstance(target, NameExpr):
                 yield target.name, node.rvalue
     elif not isinstance(node, (FuncDef, OverloadedFuncDef, Decorator, ClassDef)):
-        for part in mypy_api.children(node):
+        for part in trees.children(node):
             yield from _assigned(part)
 
 
@@ -194,7 +195,7 @@ def _place(story: TypeInfo, declares: TypeInfo, name: str) -> Context:
     if declares.module_name == story.module_name:
         found: Context | None = declares.names[name].node
     else:
-        for node in mypy_api.children(story.defn.defs):
+        for node in trees.children(story.defn.defs):
             if isinstance(node, AssignmentStmt):
                 for target in node.lvalues:
                     if isinstance(target, NameExpr) and target.name == "State":

@@ -14,6 +14,7 @@ from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 from dddkit_mypy import _noted as noted
 from dddkit_mypy import _stories as stories
+from dddkit_mypy import _trees as trees
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 
 _TITLE: Final = "Every step reads only the variables that have been set by then"
@@ -110,7 +111,7 @@ def _where(info: TypeInfo, finding: _Finding) -> Context:
 
 def _may_be_nested(checker: TypeChecker, info: TypeInfo) -> bool:
     """Whether a story of the same module may hold this one as a step: what runs before it there may set anything."""
-    for node in mypy_api.walk(checker.tree):
+    for node in trees.walk(checker.tree):
         if isinstance(node, ClassDef) and stories.is_story(node.info):
             steps = stories.steps_of(node.info)
             for name in () if steps is None else steps.names:

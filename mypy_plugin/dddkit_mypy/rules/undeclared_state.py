@@ -28,6 +28,7 @@ from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
 from dddkit_mypy import _noted as noted
 from dddkit_mypy import _stories as stories
+from dddkit_mypy import _trees as trees
 from dddkit_mypy._rule import OnAttribute, Rule, new_code
 
 _TITLE: Final = "Every attribute of a SimpleNamespace State is declared"
@@ -49,7 +50,7 @@ def check(ctx: AttributeContext, name: str) -> None:
         if story is None or info.fallback_to_any or stories.has_own_access(info):
             continue
         written = list[Expression]()
-        if _asks(name, mypy_api.walk(mypy_api.outermost_function(checker)), written):
+        if _asks(name, trees.walk(mypy_api.outermost_function(checker)), written):
             return
         near = get_close_matches(name, _names_of(info), n=1)
         advice = f'did you mean "{near[0]}"?' if near else f'add "{name}: <its type>" to its body'

@@ -8,8 +8,8 @@ from typing import Final
 from mypy.nodes import ClassDef, MemberExpr, Node, RefExpr, TypeInfo
 
 from dddkit_mypy import _changes as changes
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy import _trees as trees
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
 
 _TITLE: Final = "A changes handler handles every event that its aggregate declares"
@@ -52,7 +52,7 @@ def _registers_elsewhere(ctx: ClassContext) -> bool:
 def _outside(defn: ClassDef, node: Node) -> Iterator[Node]:
     if node is not defn:
         yield node
-        for child in mypy_api.children(node):
+        for child in trees.children(node):
             yield from _outside(defn, child)
 
 
