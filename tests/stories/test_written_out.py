@@ -345,6 +345,38 @@ def test_a_registry_may_be_patched(story: Any, monkeypatch: pytest.MonkeyPatch) 
     assert [len(noting.seen) for noting in (first, second, third)] == [4, 4, 2]
 
 
+def by_assignment(cls: Any) -> None:
+    cls.__step_hooks__ = 3
+
+
+def by_bad_update(cls: Any) -> None:
+    cls.__step_hooks__.update(before=[], after=3)
+
+
+def by_bad_item(cls: Any) -> None:
+    cls.__step_hooks__["after"] = None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (by_assignment, "Sale: __step_hooks__ is a dict, kind to list of hooks, and not 3"),
+        (by_bad_update, r"__step_hooks__\['after'\] is a list of hooks, and not 3"),
+        (by_bad_item, r"__step_hooks__\['after'\] is a list of hooks, and not None"),
+    ],
+)
+def test_what_is_no_registry_is_refused_and_nothing_has_changed(change: Callable[[Any], None], message: str) -> None:
+    cls, noting = fresh(Sale), Noting()
+    cls.register_hook("before", noting.before)
+    before = cls.__step_hooks__
+    with pytest.raises(TypeError, match=message):
+        change(cls)
+    assert cls.__step_hooks__ is before
+    assert before == {"before": [noting.before]}
+    ran(cls())
+    assert noting.seen == ["reserve", "charge"]
+
+
 @both
 def test_hooks_may_be_exchanged_between_runs(story: Any) -> None:
     cls, seen = fresh(story), list[int]()

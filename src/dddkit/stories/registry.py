@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock
 from types import BuiltinMethodType, FunctionType, MethodType
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 from dddkit._typing import Self
 
@@ -95,8 +95,6 @@ class HookRegistration:
                 kind, callback = self._added.pop()
                 callbacks = self._registry.get(kind, [])
                 callbacks[:] = [other for other in callbacks if not _same(other, callback)]
-                if not callbacks:  # a registry without hooks is empty: the engine asks no more of it
-                    self._registry.pop(kind, None)
 
     def __enter__(self) -> HookRegistration:
         return self
@@ -114,20 +112,27 @@ class Registry(dict[str, "list[Callback]"]):
     __slots__ = ("listeners",)
 
     def __init__(self, callbacks: Mapping[str, Iterable[Callback]]) -> None:
-        super().__init__({kind: Callbacks(self, given) for kind, given in callbacks.items()})
+        super().__init__(self._own(callbacks))
         self.listeners: Final[list[Callable[[], object]]] = []
 
     def tell(self) -> None:
         for tell in tuple(self.listeners):
             tell()
 
+    def _own(self, given: Mapping[str, object]) -> dict[str, list[Callback]]:
+        own: dict[str, list[Callback]] = {}
+        for kind, callbacks in given.items():
+            if not isinstance(callbacks, Iterable):
+                raise TypeError(f"__step_hooks__[{kind!r}] is a list of hooks, and not {callbacks!r}")
+            own[kind] = Callbacks(self, cast("Iterable[Callback]", callbacks))
+        return own
+
     def __missing__(self, kind: str) -> list[Callback]:
         self[kind] = ()
         return self[kind]
 
     def __setitem__(self, kind: str, callbacks: Iterable[Callback]) -> None:
-        super().__setitem__(kind, Callbacks(self, callbacks))
-        self.tell()
+        self.update({kind: callbacks})
 
     def setdefault(self, kind: str, default: Iterable[Callback] = ()) -> list[Callback]:
         if kind not in self:
@@ -135,8 +140,8 @@ class Registry(dict[str, "list[Callback]"]):
         return self[kind]
 
     def update(self, *others: Any, **more: Any) -> None:  # whatever a dict takes
-        for kind, callbacks in dict[str, Iterable[Callback]](*others, **more).items():
-            self[kind] = callbacks
+        super().update(self._own(dict(*others, **more)))
+        self.tell()
 
     def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]  # whatever a dict takes
         self.update(other)

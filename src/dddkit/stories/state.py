@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Container
 from copy import deepcopy
 from reprlib import recursive_repr
@@ -16,13 +15,7 @@ from dddkit._typing import dataclass_transform
 from dddkit.exceptions import StoryStateError
 
 if not TYPE_CHECKING:
-    if sys.version_info >= (3, 14):
-        from typing import Protocol
-    else:  # whose Protocol has a metaclass of its own until then
-        from typing_extensions import Protocol
-
-    # ABC and Protocol mixins fit beside StoryState: this metaclass derives from ABCMeta and from typing's own.
-    _Meta = type(Protocol)
+    from dddkit.stories._protocol import ProtocolMeta as _Meta
 
 __all__ = ["StoryState", "variable", "warn_of_shared_defaults"]
 

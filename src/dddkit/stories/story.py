@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, MutableMapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 from weakref import ref
 
 from dddkit.exceptions import StoryDefinitionError
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
     from abc import ABCMeta as _Meta
     from types import CellType
 else:
-    if sys.version_info >= (3, 14):
-        from typing import Protocol
-    else:  # whose Protocol has a metaclass of its own until then
-        from typing_extensions import Protocol
-
-    # ABC and Protocol mixins fit beside Story: this metaclass derives from ABCMeta and from typing's own.
-    _Meta = type(Protocol)
+    from dddkit.stories._protocol import ProtocolMeta as _Meta
 
 __all__ = ["I", "Story", "steps"]
 
@@ -150,7 +144,11 @@ class StoryMeta(_Meta):
 
     def __setattr__(cls, name: str, value: Any) -> None:
         if name == "__step_hooks__" and not isinstance(value, Registry):
-            value = Registry(value)
+            if not isinstance(value, Mapping):
+                raise TypeError(
+                    f"{cls.__qualname__}: __step_hooks__ is a dict, kind to list of hooks, and not {value!r}"
+                )
+            value = Registry(cast("Mapping[str, Any]", value))
             _listen(cls, value)
         super().__setattr__(name, value)
         _forget(cls, name)
