@@ -7,7 +7,7 @@ from functools import partial
 from types import BuiltinFunctionType, CoroutineType, FunctionType, GeneratorType, MethodType
 from typing import Any, Final, TypeGuard
 
-__all__ = ["dispose", "is_async", "is_awaitable"]
+__all__ = ["dispose", "is_async", "is_awaitable", "is_coroutine_function"]
 
 # What `inspect` calls CO_COROUTINE and CO_ITERABLE_COROUTINE; importing it costs more than the rest of the kit.
 _COROUTINE: Final = 0x80
@@ -36,6 +36,11 @@ def is_async(call: object) -> bool:
     from inspect import iscoroutinefunction  # mocks and marks, of which only it knows all
 
     return iscoroutinefunction(call)
+
+
+def is_coroutine_function(value: object) -> bool:
+    """Whether it is an `async def` itself, so that calling it gives a coroutine whatever happens."""
+    return isinstance(value, FunctionType) and bool(value.__code__.co_flags & _COROUTINE)
 
 
 def is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:

@@ -18,7 +18,7 @@ from time import perf_counter
 from types import CodeType, CoroutineType, FunctionType, MethodType
 from typing import Any, Final, TypeGuard, cast
 
-from dddkit._colour import dispose, is_async, is_awaitable
+from dddkit._colour import dispose, is_async, is_awaitable, is_coroutine_function
 from dddkit._finished import FINISHED
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories import ending
@@ -77,7 +77,7 @@ class Plan:
         """The steps that only an instance can show."""
         async_names = {name for name, value in functions.items() if is_async(getattr(value, "__func__", value))}
         self.is_async: Final = bool(async_names)
-        surely = {name for name in async_names if _is_coroutine_function(functions[name])}
+        surely = {name for name in async_names if is_coroutine_function(functions[name])}
         # Nothing else can stand in its place where an instance holds no attributes besides its slots.
         is_fixed = cls.__dictoffset__ == 0 and cls.__getattribute__ is object.__getattribute__
         self._surely_async: Final = surely if is_fixed else set[str]()
@@ -119,13 +119,6 @@ def _has_calls_of_their_own(cls: type) -> bool:
     """Whether any child has a `__call__` by hand, which calls that of the class by `super()`."""
     children: list[type] = type.__subclasses__(cls)
     return any(not is_ours(cast("Any", child).__call__) or _has_calls_of_their_own(child) for child in children)
-
-
-def _is_coroutine_function(value: object) -> bool:
-    return isinstance(value, FunctionType) and bool(value.__code__.co_flags & _COROUTINE)
-
-
-_COROUTINE: Final = 0x80  # inspect.CO_COROUTINE; importing it takes longer than all else
 
 
 class _Prepared:
