@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import dddkit.dataclasses
 import dddkit.pydantic
-from dddkit._finished import FINISHED
+from dddkit._awaitables import FINISHED
 from dddkit.dataclasses import DomainEvent, EventBroker
 from dddkit.exceptions import DDDKitError, UnhandledEventError
 from tests.blocks.flavours import Flavour, in_both_flavours, needs_threads

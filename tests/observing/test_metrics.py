@@ -487,7 +487,7 @@ def test_a_library_that_goes_on_failing_is_logged_once_a_minute(
     backend: Backend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("dddkit.stories._unharmed.monotonic", lambda: now)
+    monkeypatch.setattr("dddkit.stories._engine.failure_log.monotonic", lambda: now)
     story = checkout("sync")
     inject_hooks(story, [backend.new_hook()])
     backend.fail(monkeypatch, OSError("no space left"))

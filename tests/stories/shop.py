@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import pytest
 
-from dddkit._finished import FINISHED
+from dddkit._awaitables import FINISHED
 from dddkit.stories import I, Story
 
 Colour: TypeAlias = Literal["sync", "async"]

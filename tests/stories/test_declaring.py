@@ -18,7 +18,7 @@ import attrs
 import pytest
 import typing_extensions
 
-from dddkit._finished import FINISHED
+from dddkit._awaitables import FINISHED
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories import I, Story, steps
 from dddkit.stories import I as Vocabulary

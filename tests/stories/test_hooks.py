@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dddkit._finished import FINISHED
+from dddkit._awaitables import FINISHED
 from dddkit.stories import (
     ExecutionTimeTracker,
     I,

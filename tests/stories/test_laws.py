@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dddkit._finished import FINISHED
+from dddkit._awaitables import FINISHED
 from dddkit.stories import I, StepExecutionInfo, StepStatus, Story, StoryExecutionContext, inject_hooks
 from tests.stories.recording import AsyncRecorder, Recorder
 from tests.stories.shop import Declined, finish, listed

@@ -11,7 +11,7 @@ from unittest.mock import AsyncMock, Mock, create_autospec, patch
 
 import pytest
 
-from dddkit._finished import FINISHED
+from dddkit._awaitables import FINISHED
 from dddkit.stories import I, StepExecutionInfo, Story, StoryExecutionContext, inject_hooks
 from tests.stories.constructors import CONSTRUCTORS, Constructor, every_constructor
 from tests.stories.shop import needs_threads

@@ -16,7 +16,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from dddkit._finished import FINISHED
+from dddkit._awaitables import FINISHED
 from dddkit.stories import I, Story
 from tests.stories.constructors import Constructor, every_constructor
 from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, listed, perform

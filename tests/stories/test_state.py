@@ -19,7 +19,7 @@ import typing_extensions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dddkit._finished import FINISHED
+from dddkit._awaitables import FINISHED
 from dddkit.exceptions import StoryStateError
 from dddkit.stories import I, Story, StoryState, variable
 from tests.stories.shop import listed

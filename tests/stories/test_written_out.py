@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from dddkit._finished import FINISHED
+from dddkit._awaitables import FINISHED
 from dddkit.stories import I, StepExecutionInfo, StepStatus, Story, StoryExecutionContext, inject_hooks
 from tests.stories.constructors import Constructor, every_constructor
 from tests.stories.test_pickling import AsSlots, Priced

@@ -11,11 +11,11 @@ from threading import Lock
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, final, overload
 
-from dddkit._colour import dispose
-from dddkit._core.handlers import check_handler, identity, is_unfinished, name_of
+from dddkit._awaitables import FINISHED, dispose
+from dddkit._callables import display_name, key_of
+from dddkit._core.handlers import check_handler, is_unfinished
 from dddkit._core.plans import Entry, Plan, instance_of, is_plain_class, order_of
 from dddkit._core.threads import in_thread, in_threads
-from dddkit._finished import FINISHED
 from dddkit.exceptions import UnhandledEventError
 
 if TYPE_CHECKING:
@@ -169,13 +169,13 @@ class EventBroker:
             bucket = self._conditional
             if isinstance(wanted, type) and is_plain_class(wanted):
                 bucket = self._by_class.get(wanted, {})
-            ids = identity(wanted), identity(handler)
+            ids = key_of(wanted), key_of(handler)
             found = [entry for entry in bucket.values() if (entry.wanted_id, entry.handler_id) == ids]
             for entry in found:
                 del bucket[entry.order]
             self._plans = {}
         if not found:
-            raise ValueError(f"{name_of(handler)} is not subscribed to {name_of(wanted)}")
+            raise ValueError(f"{display_name(handler)} is not subscribed to {display_name(wanted)}")
 
     def _handle(self, method: str, *event_classes: object) -> Decorator[Any, Any]:
         wanted = [event_class for event_class in event_classes if isinstance(event_class, type)]
@@ -253,7 +253,7 @@ class EventBroker:
                     raise _refused(handler, result)
             return
         chosen = self._choose(plan, event)
-        if names := [name_of(entry.handler) for entry in chosen if entry.is_async]:
+        if names := [display_name(entry.handler) for entry in chosen if entry.is_async]:
             raise TypeError(_is_async_message(*names))
         self._run(chosen, event, refuse=True)
 
@@ -453,7 +453,7 @@ def _log(failures: Iterable[Failure], event: object) -> None:
         import logging
 
         logging.getLogger(LOGGER).error(
-            "%s failed on %s", name_of(entry.handler), type(event).__qualname__, exc_info=error
+            "%s failed on %s", display_name(entry.handler), type(event).__qualname__, exc_info=error
         )
 
 
@@ -465,7 +465,7 @@ def _choice(name: str, value: str, *allowed: str) -> str:
 
 def _refused(handler: Handler, result: Any) -> TypeError:
     dispose(result)
-    return TypeError(_is_async_message(name_of(handler)))
+    return TypeError(_is_async_message(display_name(handler)))
 
 
 def _is_async_message(*names: str) -> str:

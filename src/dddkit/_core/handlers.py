@@ -1,14 +1,12 @@
-"""What the broker must know of a handler: can it be one, is it the same one, its name, is its result to be awaited."""
+"""What the broker must know of a handler: whether it can be one, and whether its result has to be awaited."""
 
 from __future__ import annotations
 
 import inspect
-from functools import partial
-from types import BuiltinMethodType, MethodType, MethodWrapperType
 from typing import TYPE_CHECKING, Any
 
-from dddkit._colour import is_awaitable
-from dddkit._finished import Finished
+from dddkit._awaitables import Finished, is_awaitable
+from dddkit._callables import display_name, without_partials
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
     Handler: TypeAlias = Callable[[Any], Any]  # of any event, with any result: both are the user's
 
-__all__ = ["check_handler", "identity", "is_unfinished", "name_of"]
+__all__ = ["check_handler", "is_unfinished"]
 
 
 def check_handler(handler: Handler) -> None:
@@ -26,16 +24,7 @@ def check_handler(handler: Handler) -> None:
     for function in _functions(handler):
         is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
         if is_generator and not _is_generator_coroutine(function):
-            raise TypeError(f"{name_of(handler)} is a generator: called with an event, its body would not run")
-
-
-def identity(function: Handler) -> tuple[int, object]:
-    """What makes two callables the same one: a method is made anew each time it is read from its object."""
-    if isinstance(function, MethodType):
-        return id(function.__self__), id(function.__func__)
-    if isinstance(function, (BuiltinMethodType, MethodWrapperType)):
-        return id(function.__self__), function.__name__
-    return id(function), None
+            raise TypeError(f"{display_name(handler)} is a generator: called with an event, its body would not run")
 
 
 def is_unfinished(result: object) -> TypeGuard[Awaitable[Any]]:
@@ -43,26 +32,11 @@ def is_unfinished(result: object) -> TypeGuard[Awaitable[Any]]:
     return type(result) is not Finished and is_awaitable(result)
 
 
-def name_of(handler: Handler) -> str:
-    """The name for messages; it says which one of those without a name."""
-    function = _unwrapped(handler)
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    if name.rpartition(".")[2] in {"_", "<lambda>"}:  # says nothing: where it stands does
-        name += f" ({function.__module__}, line {function.__code__.co_firstlineno})"
-    return name
-
-
-def _unwrapped(handler: Handler) -> Handler:
-    while isinstance(handler, partial):
-        handler = handler.func
-    return handler
-
-
 def _functions(handler: Handler) -> tuple[Handler, Handler]:
     """What may hold the handler's code: the function without its partials, and the `__call__` of an object."""
-    function = _unwrapped(handler)
+    function = without_partials(handler)
     call: Handler = type(function).__call__
-    return function, _unwrapped(call)
+    return function, without_partials(call)
 
 
 def _is_generator_coroutine(function: Handler) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, ABCMeta
 from typing import TYPE_CHECKING, Any, Final, final
 
-from dddkit._colour import is_async
-from dddkit._core.handlers import identity
+from dddkit._awaitables import is_async
+from dddkit._callables import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,9 +28,9 @@ class Entry:
     def __init__(
         self, wanted: Handler, handler: Handler, predicate: Predicate, order: int, bucket: dict[int, Entry]
     ) -> None:
-        self.wanted_id: Final = identity(wanted)
+        self.wanted_id: Final = key_of(wanted)
         self.handler: Final = handler
-        self.handler_id: Final = identity(handler)
+        self.handler_id: Final = key_of(handler)
         self.is_async: Final = is_async(handler)
         self.predicate: Final = predicate
         self.order: Final = order

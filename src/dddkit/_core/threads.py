@@ -6,7 +6,7 @@ from contextvars import copy_context
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from dddkit._colour import dispose
+from dddkit._awaitables import dispose
 from dddkit._core.handlers import is_unfinished
 
 if TYPE_CHECKING:

@@ -6,15 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
-from dddkit._colour import is_async
-from dddkit.stories.context import (
-    StepExecutionInfo,
-    StepStatus,
-    StoryExecutionContext,
-    show_duration,
-    show_status,
-)
-from dddkit.stories.registry import Callback, Condition, HookRegistration, Hooks, add, only_while, put_off
+from dddkit._awaitables import is_async
+from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext, show_duration, show_status
+from dddkit.stories._engine.registry import Callback, Condition, HookRegistration, Hooks, add, only_while, put_off
+from dddkit.stories._engine.status import StepStatus
 from dddkit.stories.story import Story, StoryMeta
 
 if TYPE_CHECKING:

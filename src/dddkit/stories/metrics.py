@@ -13,8 +13,8 @@ from threading import Lock
 from typing import Final, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
-from dddkit.stories._unharmed import Complaints
-from dddkit.stories.context import StepExecutionInfo, StoryExecutionContext
+from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
+from dddkit.stories._engine.failure_log import Complaints
 
 __all__ = ["DEFAULT_BUCKETS", "DEFAULT_NAME", "Histogram", "Histograms", "MetricsHook", "Observe", "Settings"]
 

@@ -15,7 +15,7 @@ from dddkit._typing import dataclass_transform
 from dddkit.exceptions import StoryStateError
 
 if not TYPE_CHECKING:
-    from dddkit.stories._protocol import ProtocolMeta as _Meta
+    from dddkit.stories._engine.protocol import ProtocolMeta as _Meta
 
 __all__ = ["StoryState", "variable", "warn_of_shared_defaults"]
 

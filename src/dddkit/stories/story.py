@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 from weakref import ref
 
 from dddkit.exceptions import StoryDefinitionError
-from dddkit.stories.context import StepExecutionInfo, StoryExecutionContext
-from dddkit.stories.declaration import judge_class, supplies_names
-from dddkit.stories.execution import PREPARING, Plan, is_ours, run
-from dddkit.stories.registry import HookRegistration, HookRegistry, Registry, add
+from dddkit.stories._engine.codegen import Listed
+from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
+from dddkit.stories._engine.plan import PREPARING, Plan, is_ours, run
+from dddkit.stories._engine.registry import HookRegistration, HookRegistry, Registry, add
+from dddkit.stories._engine.validation import judge_class, supplies_names
 from dddkit.stories.state import warn_of_shared_defaults
-from dddkit.stories.written import Listed
 
 if TYPE_CHECKING:
     from abc import ABC
     from abc import ABCMeta as _Meta
     from types import CellType
 else:
-    from dddkit.stories._protocol import ProtocolMeta as _Meta
+    from dddkit.stories._engine.protocol import ProtocolMeta as _Meta
 
 __all__ = ["I", "Story", "steps"]
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import dddkit
 from dddkit.exceptions import MissingDependencyError
-from dddkit.stories._unharmed import Complaints
+from dddkit.stories._engine.failure_log import Complaints
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
 
 try:

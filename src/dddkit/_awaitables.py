@@ -1,13 +1,14 @@
-"""Sync or async: what a callable is by its definition, and what to do with an awaitable nobody will await."""
+"""Whether a callable is async, the awaitable of work that is done, and what to do with an awaitable nobody awaits."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from functools import partial
 from types import BuiltinFunctionType, CoroutineType, FunctionType, GeneratorType, MethodType
-from typing import Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, final
+from weakref import ref
 
-__all__ = ["dispose", "is_async", "is_awaitable", "is_coroutine_function"]
+__all__ = ["FINISHED", "Finished", "dispose", "is_async", "is_awaitable", "is_coroutine_function"]
 
 # What `inspect` calls CO_COROUTINE and CO_ITERABLE_COROUTINE; importing it costs more than the rest of the kit.
 _COROUTINE: Final = 0x80
@@ -59,3 +60,37 @@ def dispose(awaitable: Any) -> None:
         if callable(end):
             end()
             return
+
+
+# A generator that has come to its end: awaiting it gives None at once, as often as one likes.
+_ENDED: Final = (None for _ in "")
+next(_ENDED, None)
+
+
+@final
+class Finished:
+    """The work was sync and is done; awaiting it gives None at once.
+
+    It lets one call serve both colours: `story(state)` has run when every step is sync, and
+    `await story(state)` is right all the same. There is one object, FINISHED; it holds nothing.
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __await__(self) -> Generator[Any, Any, None]: ...
+
+    else:
+        # `await` calls this and waits for the iterator it gives. A function of Python's would take longer than three
+        # steps of a story, and making an iterator as long as two; a weak reference gives the same one each time.
+        __await__ = ref(_ENDED)
+
+    def __repr__(self) -> str:
+        return "FINISHED"
+
+    def __reduce__(self) -> str:
+        return "FINISHED"
+
+
+FINISHED: Final = Finished()

@@ -7,7 +7,7 @@ from functools import lru_cache
 from types import NoneType
 from typing import Any, Final
 
-from dddkit.stories.status import StepStatus
+from dddkit.stories._engine.status import StepStatus
 
 __all__ = ["TEMPLATE", "Notes"]
 

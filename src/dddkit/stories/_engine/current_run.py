@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import Final, TypeAlias
 
-from dddkit.stories.context import StepStatus, StoryExecutionContext
+from dddkit.stories._engine.facts import StoryExecutionContext
+from dddkit.stories._engine.status import StepStatus
 
 __all__ = ["PLACE", "Left", "leave", "stand_under"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock
-from types import BuiltinMethodType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
+from dddkit._callables import are_same
 from dddkit._typing import Self
 
 __all__ = [
@@ -94,7 +95,7 @@ class HookRegistration:
             while self._added:
                 kind, callback = self._added.pop()
                 callbacks = self._registry.get(kind, [])
-                callbacks[:] = [other for other in callbacks if not _same(other, callback)]
+                callbacks[:] = [other for other in callbacks if not are_same(other, callback)]
 
     def __enter__(self) -> HookRegistration:
         return self
@@ -197,7 +198,7 @@ def add(registry: HookRegistry, callbacks: Mapping[str, list[Callback]]) -> Hook
 
 def _is_among(there: list[Callback], callback: Callback) -> bool:
     """Whether it is there; if not, now it is."""
-    if any(_same(callback, other) for other in there):
+    if any(are_same(callback, other) for other in there):
         return True
     there.append(callback)
     return False
@@ -213,13 +214,6 @@ def _merged(registries: Iterable[HookRegistry], kind: str) -> Iterator[Callback]
     seen: list[Callback] = []
     for registry in registries:
         for callback in registry.get(kind, ()):
-            if not any(_same(callback, other) for other in seen):
+            if not any(are_same(callback, other) for other in seen):
                 seen.append(callback)
                 yield callback
-
-
-def _same(one: Callback, other: Callback) -> bool:
-    """Whether it is one callback: one object, or one method of one object (each access makes a new one of that)."""
-    if isinstance(one, MethodType) and isinstance(other, MethodType):
-        return one.__self__ is other.__self__ and one.__func__ is other.__func__
-    return one is other or (isinstance(one, BuiltinMethodType) and one == other)

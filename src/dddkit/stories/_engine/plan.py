@@ -18,22 +18,22 @@ from time import perf_counter
 from types import CodeType, CoroutineType, FunctionType, MethodType
 from typing import Any, Final, TypeGuard, cast
 
-from dddkit._colour import dispose, is_async, is_awaitable, is_coroutine_function
-from dddkit._finished import FINISHED
+from dddkit._awaitables import FINISHED, dispose, is_async, is_awaitable, is_coroutine_function
+from dddkit._callables import display_name
 from dddkit.exceptions import StoryDefinitionError
-from dddkit.stories import ending
-from dddkit.stories.context import (
+from dddkit.stories._engine import outcome as ending
+from dddkit.stories._engine.codegen import Shape, Steps, bound, with_hooks, without_hooks
+from dddkit.stories._engine.current_run import PLACE, stand_under
+from dddkit.stories._engine.facts import (
     PutOff,
     StepExecutionInfo,
-    StepStatus,
     StoryExecutionContext,
     passed,
     running_step,
 )
-from dddkit.stories.declaration import as_step, is_method, look_up
-from dddkit.stories.place import PLACE, stand_under
-from dddkit.stories.registry import Callback, Condition, Hooks, collect, condition, is_put_off
-from dddkit.stories.written import Shape, Steps, bound, with_hooks, without_hooks
+from dddkit.stories._engine.registry import Callback, Condition, Hooks, collect, condition, is_put_off
+from dddkit.stories._engine.status import StepStatus
+from dddkit.stories._engine.validation import as_step, is_method, look_up
 
 __all__ = ["PREPARING", "Plan", "is_ours", "run"]
 
@@ -267,7 +267,7 @@ def _decide(story: object, path: tuple[object, ...]) -> bool:
 
 def _refuse_async_hook(cls: type, kind: str, hook: Callback) -> None:
     raise TypeError(
-        f"{cls.__qualname__}: the {kind} hook {ending.name_of(hook)} is async, but no step of the story is; "
+        f"{cls.__qualname__}: the {kind} hook {display_name(hook)} is async, but no step of the story is; "
         f"make the hook a plain function, or one step async"
     )
 

@@ -14,11 +14,12 @@ from time import perf_counter
 from types import GeneratorType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from dddkit._colour import dispose, is_awaitable
-from dddkit._finished import FINISHED
-from dddkit.stories.context import Failure, StepExecutionInfo, StepStatus, StoryExecutionContext
-from dddkit.stories.place import Left, leave
-from dddkit.stories.registry import Callback, Hooks
+from dddkit._awaitables import FINISHED, dispose, is_awaitable
+from dddkit._callables import display_name
+from dddkit.stories._engine.current_run import Left, leave
+from dddkit.stories._engine.facts import Failure, StepExecutionInfo, StoryExecutionContext
+from dddkit.stories._engine.registry import Callback, Hooks
+from dddkit.stories._engine.status import StepStatus
 
 __all__ = [
     "Stopped",
@@ -28,7 +29,6 @@ __all__ = [
     "fail",
     "fail_async",
     "go_in",
-    "name_of",
     "refuse_async_hook",
 ]
 
@@ -249,7 +249,7 @@ class _Ending:
         logging.getLogger("dddkit.stories.hooks").error(
             "%s: the hook %s failed while another error was on its way",
             self.context.story_name,
-            name_of(hook),
+            display_name(hook),
             exc_info=error,
         )
 
@@ -260,10 +260,6 @@ def _outcome(error: BaseException | None) -> StepStatus:
     return StepStatus.FAILED if isinstance(error, Exception) else StepStatus.CANCELLED
 
 
-def name_of(callback: object) -> str:
-    return getattr(callback, "__qualname__", None) or repr(callback)
-
-
 # Hooks that return something to wait for
 
 
@@ -272,7 +268,7 @@ def refuse_async_hook(hook: Callback, result: object) -> None:
     if result is not None and result is not FINISHED and is_awaitable(result):
         dispose(result)
         raise TypeError(
-            f"the hook {name_of(hook)} returned an awaitable, but the story is sync; make it a plain function"
+            f"the hook {display_name(hook)} returned an awaitable, but the story is sync; make it a plain function"
         )
 
 
@@ -288,7 +284,7 @@ def _finish_without_waiting(hook: Callback, awaitable: Awaitable[object]) -> Non
     except StopIteration:
         return
     finishing.close()
-    raise RuntimeError(f"the hook {name_of(hook)} could not wait: the coroutine of the run was closed")
+    raise RuntimeError(f"the hook {display_name(hook)} could not wait: the coroutine of the run was closed")
 
 
 # Generators around a story or a step
@@ -299,11 +295,13 @@ def go_in(entered: _Entered, hook: Callback, made: object) -> None:
     generator: Any = made
     if type(made) is not GeneratorType:
         dispose(made)
-        raise RuntimeError(f"the around hook {name_of(hook)} has to yield exactly once, but is no generator function")
+        raise RuntimeError(
+            f"the around hook {display_name(hook)} has to yield exactly once, but is no generator function"
+        )
     try:
         next(generator)
     except StopIteration:
-        raise RuntimeError(f"the around hook {name_of(hook)} has to yield exactly once, but never did") from None
+        raise RuntimeError(f"the around hook {display_name(hook)} has to yield exactly once, but never did") from None
     entered.append(generator)
 
 
@@ -325,4 +323,4 @@ def _leave(generator: Generator[Any, Any, Any], error: BaseException | None) -> 
 
 def _yielded_again(generator: Generator[Any, Any, Any]) -> RuntimeError:
     generator.close()
-    return RuntimeError(f"the around hook {name_of(generator)} has to yield exactly once, but yielded again")
+    return RuntimeError(f"the around hook {display_name(generator)} has to yield exactly once, but yielded again")
