@@ -30,9 +30,13 @@ def test_constraints_pin_every_development_tool() -> None:
     assert {tool.lower() for tool in tools} <= {name.lower() for name in pinned}
 
 
-@pytest.mark.parametrize("name", ["constraints.txt", "pyproject.toml", "Makefile"])
-def test_no_file_names_a_host_to_install_from(name: str) -> None:
-    assert "://" not in (ROOT / name).read_text(encoding="utf-8")
+REPOSITORY = "https://github.com/mom1/dddkit"
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "pyproject.toml", "Makefile", ".pre-commit-config.yaml"])
+def test_the_only_address_in_a_configuration_is_the_repository_of_the_project(name: str) -> None:
+    addresses = re.findall(r"\w+://[\w./-]+", (ROOT / name).read_text(encoding="utf-8"))
+    assert [address for address in addresses if not re.match(rf"{REPOSITORY}(/|$)", address)] == []
 
 
 @pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
@@ -45,3 +49,14 @@ def test_importing_the_kit_imports_no_optional_package() -> None:
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
     assert run.stdout == "[]\n"
+
+
+def test_the_ids_in_test_names_are_those_of_the_table_of_faults() -> None:
+    table = (ROOT / "tests" / "FAULTS.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| ([A-Z]+\d+) \|", table, re.MULTILINE)
+    tested: set[str] = set()
+    for path in [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("typecheck_tests/**/test_*.py")]:
+        for ids in re.findall(r"def test_((?:f?[a-z]\d+_)+)", path.read_text(encoding="utf-8")):
+            tested.update(id_.upper() for id_ in ids.split("_") if id_)
+    assert len(listed) == len(set(listed))
+    assert tested == set(listed)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import email
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from collections.abc import Callable
@@ -83,6 +86,35 @@ def test_the_wheel_holds_both_packages_typed_and_nothing_else(wheel: Path) -> No
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"dddkit", "dddkit_mypy"}
     assert [name for name in names if name.endswith("licenses/LICENSE")]
     assert not [name for name in names if name.endswith((".pyc", ".toml", ".yml"))]
+
+
+def test_the_links_of_the_readme_are_absolute_where_the_package_is_shown(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    shown = str(metadata.get_payload())
+    links = re.findall(r"\]\(([^)\s]+)\)", shown)
+    own = f"https://github.com/mom1/dddkit/blob/v{metadata['Version']}/"
+    assert {f"{own}docs/rules.md", f"{own}LICENSE"} <= set(links)
+    assert f"{own.replace('/blob/', '/raw/')}.grafana/stories.png" in links
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert dict(line.split(", ") for line in metadata.get_all("Project-URL", [])).keys() == {
+        "Changelog",
+        "Documentation",
+        "Issues",
+        "Source",
+    }
+
+
+def test_the_source_distribution_holds_the_documentation(tmp_path: Path) -> None:
+    built = run(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, ROOT, cwd=tmp_path)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (path,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    pages = {str(page.relative_to(ROOT)) for page in [*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")]}
+    assert pages <= names
+    assert {"LICENSE", "pyproject.toml", "src/dddkit/py.typed", "mypy_plugin/dddkit_mypy/py.typed"} <= names
 
 
 def test_without_extras_only_typing_extensions_comes_along(bare: Path) -> None:
