@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 STORY: Final = "dddkit.stories.story.Story"
-STEP_LIST: Final = "dddkit.stories.story.StepList"  # what `I` is an instance of
-IMPORTED_I: Final = "dddkit.stories.story.I"
+STEP_LIST: Final = "dddkit.stories._engine.steps.StepList"  # what `I` is an instance of
+IMPORTED_I: Final = "dddkit.stories._engine.steps.I"
 
 DECLARED: Final = "dddkit.dataclasses.aggregates.Declared"  # what refuses undecorated classes at run time
 FROZEN: Final = "dddkit.dataclasses.aggregates.Frozen"

@@ -380,7 +380,7 @@ def test_a_record_comes_from_the_line_that_lists_the_step(caplog: pytest.LogCapt
         with suppress(Declined):
             perform(paid, Notes(capture=Declined()))
         perform(paid, Notes())
-    authorize, capture = (step.line for step in Pay.I.__places__)
+    authorize, capture = (step.line for step in Pay.I.__listed_steps__)
     # Twice as it goes on, once where it has failed; then at the end of the run that did not, where its steps begin.
     assert [record.lineno for record in caplog.records] == [authorize, capture, capture, authorize, capture, authorize]
     for record in caplog.records:
@@ -444,7 +444,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 
 
 def test_filters_of_the_logger_decide(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
-    first = Pay.I.__places__[0].line
+    first = Pay.I.__listed_steps__[0].line
     logger.addFilter(lambda record: record.lineno != first)
     assert len(logged(caplog)) == 1
 

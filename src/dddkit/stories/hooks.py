@@ -1,4 +1,4 @@
-"""What accompanies a run: the hook protocol, how hooks are injected, and the three default ones."""
+"""Hooks: their protocol, how they are injected, and the three default ones."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 from dddkit._awaitables import is_async
-from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext, show_duration, show_status
-from dddkit.stories._engine.registry import Callback, Condition, HookRegistration, Hooks, add, only_while, put_off
+from dddkit.stories._engine.deferred import Condition, deferrable, only_if, show_duration, show_status
+from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
+from dddkit.stories._engine.metaclass import StoryMeta
+from dddkit.stories._engine.registry import Callback, HookRegistration, Hooks, add
 from dddkit.stories._engine.status import StepStatus
-from dddkit.stories.story import Story, StoryMeta
+from dddkit.stories._engine.steps import ListedStep, StepList
+from dddkit.stories.story import Story
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -26,7 +29,7 @@ __all__ = [
 
 
 class BeforeHook(Protocol):
-    """Called before each step; raising stops the story, so it may be a guard."""
+    """Called before each step. It may be a guard: raising stops the story."""
 
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo, /) -> object: ...
 
@@ -44,13 +47,13 @@ class ErrorHook(Protocol):
 
 
 class AroundStoryHook(Protocol):
-    """A generator function that yields once: while it stands there, the story runs."""
+    """A generator function that yields once: the story runs during its yield."""
 
     def around_story(self, context: StoryExecutionContext, /) -> Iterator[Any]: ...
 
 
 class AroundStepHook(Protocol):
-    """A generator function that yields once: while it stands there, the step and its other hooks run."""
+    """A generator function that yields once: the step and its other hooks run during its yield."""
 
     def around_step(self, context: StoryExecutionContext, step: StepExecutionInfo, /) -> Iterator[Any]: ...
 
@@ -58,14 +61,14 @@ class AroundStepHook(Protocol):
 StoryHook: TypeAlias = BeforeHook | AfterHook | ErrorHook | AroundStoryHook | AroundStepHook
 """Any object with some of the five methods. One object serves every run, so it keeps nothing about any of them.
 
-`before`, `after` and `error` may be `async def` on async stories. The generators serve sync and async stories
-alike; they see the exception at their `yield`, cannot swallow it, and always get to their end.
+`before`, `after` and `error` may be `async def` on async stories. The generators work for sync and async stories alike;
+they see the exception at their `yield`, cannot swallow it, and are always resumed.
 """
 
 
 @cache
 def _logger() -> tuple[Logger, type[Logger]]:
-    """The logger, and the class it has unless somebody has called `logging.setLoggerClass`."""
+    """Return the logger, and the class that loggers have by default."""
     import logging  # takes as long to import as half of the kit
 
     return logging.getLogger(_LOGGER), logging.Logger
@@ -81,29 +84,29 @@ _ERROR: Final = 40
 
 
 class StatusTracker:
-    """Shows in the execution tree how each step stands."""
+    """Shows the status of each step in the execution tree."""
 
     __slots__ = ()
 
-    @put_off
+    @deferrable
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         show_status(step)
 
-    @put_off
+    @deferrable
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         show_status(step)
 
-    @put_off
+    @deferrable
     def error(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         show_status(step)
 
 
 class ExecutionTimeTracker:
-    """Shows in the execution tree how many seconds each completed step took."""
+    """Shows the seconds that each completed step took in the execution tree."""
 
     __slots__ = ()
 
-    @put_off
+    @deferrable
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         show_duration(step)
 
@@ -112,13 +115,14 @@ class LoggingHook:
     """Writes the execution tree to the logger `dddkit.stories.story`.
 
     At DEBUG before each step and at the end of a run that did not fail; at ERROR, with the traceback, when a step
-    fails. Where the level is off, nothing is rendered; whether DEBUG is on is asked when a run starts. The place of a
-    record (`%(pathname)s:%(lineno)d`) is the line of the story that lists the step, the first one at the end of a run.
+    fails. Where the level is off, nothing is rendered. Whether DEBUG is on is checked when a run starts. The location
+    of a record (`%(pathname)s:%(lineno)d`) is the line of the story that lists the step, and that of the first step at
+    the end of a run.
     """
 
     __slots__ = ()
 
-    @only_while(_debug_is_on)
+    @only_if(_debug_is_on)
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
         try:
             yield
@@ -126,7 +130,7 @@ class LoggingHook:
             if context.status is not StepStatus.FAILED:
                 _write(_DEBUG, context, 0)
 
-    @only_while(_debug_is_on)
+    @only_if(_debug_is_on)
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         _write(_DEBUG, context, step.step_index)
 
@@ -137,28 +141,34 @@ class LoggingHook:
 def _write(level: int, context: StoryExecutionContext, index: int, error: BaseException | None = None) -> None:
     """Log the tree, as `logger.log` does it, but from the line of the story that lists the step.
 
-    `logger.log` would walk up the stack, for a quarter of what a record costs, to find this function.
+    `logger.log` would walk up the stack to find this function, which takes a quarter of the time of a record.
     """
-    logger, plain = _logger()
+    logger, default_class = _logger()
     if not logger.isEnabledFor(level):
         return
     tree = str(context)  # as text: a handler may format the record later, when the run has gone on
-    if type(logger) is not plain:  # its own `log` may do more
+    listed = _listed_steps(type(context.story))
+    if type(logger) is not default_class or not listed:  # its own `log` may do more; no class of a story
         logger.log(level, tree, exc_info=error)
         return
-    cls: Any = type(context.story)
-    _, file, line = cls.I.__places__[index]
+    _, file, line = listed[index]
     exc_info = None if error is None else (type(error), error, error.__traceback__)
-    logger.handle(logger.makeRecord(_LOGGER, level, file, line, tree, (), exc_info, cls.__name__))
+    logger.handle(logger.makeRecord(_LOGGER, level, file, line, tree, (), exc_info, context.story_name))
+
+
+def _listed_steps(cls: Any) -> tuple[ListedStep, ...]:
+    listed = getattr(cls, "I", None)
+    return listed.__listed_steps__ if isinstance(listed, StepList) else ()
 
 
 _DEFAULT_HOOKS: Final[tuple[StoryHook, ...]] = (StatusTracker(), ExecutionTimeTracker(), LoggingHook())
 
 
 def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None = None) -> HookRegistration:
-    """Let hooks accompany every run of a story class and of its subclasses.
+    """Add hooks to every run of a story class and of its subclasses.
 
-    They run in the order given, after those of base classes; a hook that is there already stays once.
+    They are called in the order given, after those of base classes. A hook that the class has already is not added
+    again.
 
     Args:
         story: the class, abstract ones included.

@@ -1,7 +1,7 @@
-"""What is measured of every run, under which names, and when; which library does the counting is not decided here."""
+"""What is measured of every run, under which names, and when; no library that counts is known here."""
 
 # pyright: reportPrivateUsage=false
-# The engine's notes of a step are read as they are: see `MetricsHook.after`.
+# `MetricsHook.after` reads the facts of a step as the engine writes them.
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Final, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
-from dddkit.stories._engine.failure_log import Complaints
+from dddkit.stories._engine.failure_log import FailureLog
+from dddkit.stories._engine.status import status_of
 
 __all__ = ["DEFAULT_BUCKETS", "DEFAULT_NAME", "Histogram", "Histograms", "MetricsHook", "Observe", "Settings"]
 
@@ -116,7 +117,7 @@ class MetricsHook:
     label values, for each of the two metrics.
     """
 
-    __slots__ = ("_complaints", "_completed", "_steps", "_stories")
+    __slots__ = ("_completed", "_failures", "_steps", "_stories")
 
     def __init__(
         self,
@@ -129,36 +130,35 @@ class MetricsHook:
         self._steps: Final = steps
         # Most steps complete: their children, by story and step, without a key to be built and hashed each time.
         self._completed: Final = _ByName(lambda story: _ByName(lambda step: steps[story, step, "completed"]))
-        self._complaints: Final = Complaints(type(self).__qualname__)
+        self._failures: Final = FailureLog(type(self).__qualname__)
 
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
-        # What passes here counts, and not the status: a hook inside this one may have failed after the last step.
-        word = "completed"
+        # The exception at the yield counts, and not the status: a hook inside this one may fail after the last step.
+        raised: BaseException | None = None
         try:
             yield
-        except Exception:
-            word = "failed"
-            raise
-        except BaseException:
-            word = "cancelled"
+        except BaseException as error:
+            raised = error
             raise
         finally:
+            word = status_of(raised).name.lower()
+            del raised  # this frame is in its traceback
             try:
                 self._stories[type(context.story).__name__, word](context.duration * 1000)
             except Exception:
-                self._complaints.log()
+                self._failures.log()
 
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         try:
-            # The engine's own note, as `status` and `duration` would each look it up and judge it.
-            fact = step._fact
+            # What `status` and `duration` would each read and interpret.
+            progress = step._progress
             story = type(context.story).__name__
-            if type(fact) is float:
-                self._completed[story][step.step_name](fact * 1000)
+            if type(progress) is float:
+                self._completed[story][step.step_name](progress * 1000)
             else:
                 self._steps[story, step.step_name, step.status.name.lower()](step.duration * 1000)
         except Exception:
-            self._complaints.log()
+            self._failures.log()
 
 
 class _Children(dict[tuple[str, ...], Observe]):

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Container
 from copy import deepcopy
 from reprlib import recursive_repr
-from types import MemberDescriptorType, SimpleNamespace
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
-from warnings import warn
-from weakref import WeakSet
 
 from dddkit._annotations import is_class_level, own_annotations
 from dddkit._typing import dataclass_transform
@@ -17,10 +15,10 @@ from dddkit.exceptions import StoryStateError
 if not TYPE_CHECKING:
     from dddkit.stories._engine.protocol import ProtocolMeta as _Meta
 
-__all__ = ["StoryState", "variable", "warn_of_shared_defaults"]
+__all__ = ["StoryState", "variable"]
 
 
-_DECORATORS: Final = {"__dataclass_fields__": "dataclasses", "__attrs_attrs__": "attrs"}  # by what they leave behind
+_DECORATORS: Final = {"__dataclass_fields__": "dataclasses", "__attrs_attrs__": "attrs"}  # by what they add to a class
 
 # How a field that has no default comes to its value: from the caller, or from a step.
 _REQUIRED: Final = object()
@@ -220,33 +218,3 @@ class StoryState(_Base):
         fields = type(self).__state_fields__
         held = ", ".join(f"{name}={self.__dict__[name]!r}" for name in fields if name in self.__dict__)
         return f"{_names(type(self))[1]}({held})"
-
-
-_SEEN: Final[WeakSet[type]] = WeakSet()
-
-
-def warn_of_shared_defaults(story: str, state: object, stacklevel: int) -> None:
-    """Warn, once per class, of a list, dict or set that all objects of a SimpleNamespace State would share."""
-    if not (isinstance(state, type) and issubclass(state, SimpleNamespace)):
-        return
-    shared: list[str] = []
-    for base in state.__mro__[: state.__mro__.index(SimpleNamespace)]:
-        if base in _SEEN:
-            continue
-        _SEEN.add(base)
-        annotations = own_annotations(base)
-        shared += [
-            name
-            for name, value in base.__dict__.items()
-            if isinstance(value, (list, dict, set))
-            and not (name in annotations and is_class_level(annotations[name], base))
-            and not (name.startswith("__") and name.endswith("__"))
-        ]
-    if shared:
-        names = ", ".join(shared)
-        warn(
-            f"{story}: {names} of {state.__qualname__} is one object that all its runs share; derive the State from "
-            f"StoryState, which copies such defaults, or give every run its own: {state.__name__}({shared[0]}=...); "
-            f"annotate as ClassVar what is meant to be shared",
-            stacklevel=stacklevel,
-        )

@@ -1,18 +1,18 @@
-"""Writes a story's steps out as the calls that somebody would write by hand, and compiles them.
+"""The source that the run of a story class is compiled from.
 
-A loop over the names, with a `getattr` for each, is right in every case. It costs two to three times the calls written
-one after the other, and with hooks about twice what is written here: the interpreter keeps what it has learnt about a
-call (which class, which function) beside the instruction, and in a loop all the steps share one. So, at the first call
-of a class, the loop is unrolled into
+A loop over the names, with a `getattr` for each, would be right in every case. It costs two to three times as much as
+the calls written one after the other, and with hooks about twice as much as the source below: the interpreter caches
+what it has learnt about a call (which class, which function) beside the instruction, and in a loop all steps share one
+instruction. So the first call of a class unrolls the loop. For two sync steps without hooks the source is
 
     def __call__(self, state, /):
-        if (result := self.reserve(state)) is not None: settle(self, "reserve", result)
-        if (result := self.charge(state)) is not None: settle(self, "charge", result)
+        if (result := self.reserve(state)) is not None: check_step_result(self, 'reserve', result)
+        if (result := self.charge(state)) is not None: check_step_result(self, 'charge', result)
         return FINISHED
 
-Nothing is decided here for good: `self.charge` is looked up at every call, so overridden, patched and injected steps
-are the ones that run. Every line stands where its step is listed: there it is in a traceback, and there a debugger
-stops. With hooks, the same calls stand between those of the hooks; `with_hooks` shows how.
+`self.charge` is looked up at every call, so overridden, patched and injected steps are the ones that run. Each line has
+the line number at which its step is listed: there it stands in a traceback, and there a debugger stops. With hooks, the
+same calls stand between those of the hooks: see `source_with_hooks`.
 """
 
 from __future__ import annotations
@@ -23,47 +23,42 @@ from threading import Lock
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Listed", "Shape", "Steps", "bound", "with_hooks", "without_hooks"]
+from dddkit.stories._engine.steps import ListedStep
+
+__all__ = ["HookLayout", "Source", "StepLayout", "source_with_hooks", "source_without_hooks", "to_function"]
 
 _ONLY_AST: Final = 0x400  # ast.PyCF_ONLY_AST; importing `ast` costs more than compiling a story
 
 
-class Listed(NamedTuple):
-    """Where a step is listed."""
-
-    name: str
-    file: str
-    line: int
-
-
-class Steps(NamedTuple):
-    """What the text depends on, besides the hooks.
+class StepLayout(NamedTuple):
+    """What the source depends on, besides the hooks.
 
     Attributes:
         listed: the steps, in order.
-        is_async: whether the story is.
-        surely_async: the steps that return a coroutine, whatever happens to them as long as the text stands.
-        expected_async: those that should, though they may not; and any other may.
-        is_inherited: whether children come through `super().__call__(state)`, who may have other steps.
+        is_async: whether the story is async.
+        always_async: the steps that return a coroutine in every case, as long as the class does not change.
+        probably_async: the steps that are expected to return an awaitable; every other step may return one too.
+        has_super_calls: whether a child calls this source by `super().__call__(state)`; it may have other steps.
     """
 
-    listed: Sequence[Listed]
+    listed: Sequence[ListedStep]
     is_async: bool
-    surely_async: Collection[str]
-    expected_async: Collection[str]
-    is_inherited: bool
+    always_async: Collection[str]
+    probably_async: Collection[str]
+    has_super_calls: bool
 
 
-class Shape(NamedTuple):
-    """What the text of a run with hooks depends on.
+class HookLayout(NamedTuple):
+    """What the source of a run with hooks depends on.
 
     Attributes:
-        conditions: how many conditions, any of which calls for the run with all hooks.
-        around_story: how many hooks there are around the story.
-        around_step: how many around a step.
-        before: for each to call before a step, whether it is a method: they are called as functions, with their object.
-        after: the same for those after a step.
-        waits: whether all of them can wait until somebody looks at the steps.
+        conditions: the number of conditions, each of which makes a run call all hooks.
+        around_story: the number of hooks around the story.
+        around_step: the number of hooks around a step.
+        before: for each hook before a step, whether it is a method: those are called as functions, with their object,
+            which saves a tenth of the call.
+        after: the same for the hooks after a step.
+        is_deferred: whether all of them can wait until somebody reads the steps.
     """
 
     conditions: int
@@ -71,231 +66,282 @@ class Shape(NamedTuple):
     around_step: int
     before: tuple[bool, ...]
     after: tuple[bool, ...]
-    waits: bool
+    is_deferred: bool
 
     @property
-    def takes_turns(self) -> bool:
-        """Whether it has to be noted which hook after a step is called: where one fails, the others are called too."""
-        return not self.waits and (self.around_step > 0 or len(self.after) > 1)
+    def counts_after_hooks(self) -> bool:
+        """Whether to record which `after` hook is being called: where one fails, the others are still called."""
+        return not self.is_deferred and (self.around_step > 0 or len(self.after) > 1)
 
 
-def bound(code: CodeType, story: str, names: Mapping[str, object]) -> Any:
-    """The function of a text, as the `__call__` of the story of that qualified name, with what its names mean."""
-    namespace: dict[str, Any] = {**names, "__name__": __name__}
-    exec(code, namespace)
-    made = namespace["__call__"]
-    made.__qualname__ = f"{story}.__call__"
-    return made
-
-
-def without_hooks(steps: Steps) -> CodeType:
-    """The steps and nothing else."""
-    text = _Text(steps)
+def source_without_hooks(steps: StepLayout) -> Source:
+    """Return the calls of the steps, and nothing else."""
+    source = Source(steps)
     for step in steps.listed:
-        text.place = step
-        text.write(text.call(step))
-    text.write(text.last)
-    return text.compiled()
+        source.step = step
+        source.write(source.call_step(step))
+    source.write(source.last)
+    return source
 
 
-def with_hooks(steps: Steps, shape: Shape) -> CodeType:
-    """The steps, and around them the books of the run and its hooks.
+def source_with_hooks(steps: StepLayout, hooks: HookLayout) -> Source:
+    """Return the calls of the steps, those of the hooks, and what records the facts of the run.
 
-    For a sync story with one hook that has a `before` and an `after` this is
+    For a sync story with two steps, and one hook that has a `before` and an `after`, the source is
 
         def __call__(self, state, /):
-            context = Context()
+            context = RunRecord()
             context.story = self
-            ...
-            step_0 = Sheet()
+            context.state = state
+            context.status = RUNNING
+            context.duration = 0.0
+            if (outer := current_run()) is not None: nest_run(context, outer)
+            step_0 = StepRecord()
             step_0.step_name = 'reserve'
-            ...
-            token = enter(context)
-            begun = clock()
+            step_0.step_index = 0
+            step_0._progress = PENDING
+            step_0._line = None
+            step_1 = StepRecord()
+            step_1.step_name = 'charge'
+            step_1.step_index = 1
+            step_1._progress = PENDING
+            step_1._line = None
+            context._catch_up = None
+            context._steps = [step_0, step_1]
+            step = step_0
+            step_started = 0.0
+            token = set_current_run(context)
+            run_started = clock()
             try:
                 step = step_0
-                step._fact = RUNNING
-                started = 0.0
-                if (result := before_0(before_0_of, context, step)) is not None: refuse(before_0, result)
-                started = clock()
-                if (result := self.reserve(state)) is not None: settle(self, 'reserve', result)
-                step._fact = clock() - started
-                if (result := after_0(after_0_of, context, step)) is not None: refuse(after_0, result)
-                ...
+                step._progress = RUNNING
+                step_started = 0.0
+                if (result := before_0(before_0_self, context, step)) is not None: check_hook_result(before_0, result)
+                step_started = clock()
+                if (result := self.reserve(state)) is not None: check_step_result(self, 'reserve', result)
+                step._progress = clock() - step_started
+                if (result := after_0(after_0_self, context, step)) is not None: check_hook_result(after_0, result)
+                step = step_1
+                step._progress = RUNNING
+                step_started = 0.0
+                if (result := before_0(before_0_self, context, step)) is not None: check_hook_result(before_0, result)
+                step_started = clock()
+                if (result := self.charge(state)) is not None: check_step_result(self, 'charge', result)
+                step._progress = clock() - step_started
+                if (result := after_0(after_0_self, context, step)) is not None: check_hook_result(after_0, result)
             except BaseException as error:
-                if (trouble := fail(Stopped(context, hooks, step, ..., error))) is not None: raise trouble
+                stopped = StoppedRun(context, hooks, step, step_started, 0, None, run_started, token, None, error)
+                replacement = finish_stopped_run(stopped)
+                if replacement is not None: raise replacement
                 raise
-            context.duration = clock() - begun
+            context.duration = clock() - run_started
             context.status = COMPLETED
-            leave(token)
+            reset_current_run(token)
             return FINISHED
 
-    Hooks that can wait are not called at all: the time after each step is noted, and when somebody looks at the steps,
-    or one fails, the hooks make up for it.
+    Deferred hooks are not called at all: the run records the time after each step. When somebody reads the steps, or
+    when a step fails, the hooks are called later (`deferred.py`).
     """
-    text = _Text(steps)
+    source = Source(steps)
     listed = steps.listed
-    write, await_ = text.write, text.await_
-    if shape.conditions:
-        wanted = " or ".join([f"condition_{number}(condition_{number}_of)" for number in range(shape.conditions)])
-        write(f"if {wanted}: return {await_}listening(self, state)")
-    write("context = Context()", "context.story = self", "context.state = state", "context.status = RUNNING")
+    write, await_ = source.write, source.await_
+    if hooks.conditions:
+        conditions = " or ".join(
+            [f"condition_{number}(condition_{number}_argument)" for number in range(hooks.conditions)]
+        )
+        write(f"if {conditions}: return {await_}run_with_all_hooks(self, state)")
+    write("context = RunRecord()", "context.story = self", "context.state = state", "context.status = RUNNING")
     write("context.duration = 0.0")
-    write("if (outer := place()) is not None: stand_under(context, outer)")
-    if shape.waits:
-        write("context._put_off = put_off", "context._made = looked = []")
-        write(f"context._marks = marks = [{', '.join(['None'] * (len(listed) + 1))}]")
+    write("if (outer := current_run()) is not None: nest_run(context, outer)")
+    if hooks.is_deferred:
+        # The list is empty until somebody reads the steps.
+        write("context._catch_up = catch_up", "context._steps = read_steps = []")
+        write(f"context._timestamps = timestamps = [{', '.join(['None'] * (len(listed) + 1))}]")
     else:
-        _write_sheets(text, listed, shape)
-    write(f"token = enter({'(context, 0)' if text.is_async else 'context'})", "begun = clock()")
-    if shape.around_story:
-        write("around = []", "try:")
-        for number in range(shape.around_story):
-            write(f" go_in(around, around_story_{number}, around_story_{number}(context))")
+        _write_step_records(source, listed, hooks)
+    write(f"token = set_current_run({'(context, 0)' if source.is_async else 'context'})", "run_started = clock()")
+    if hooks.around_story:
+        write("story_generators = []", "try:")
+        for number in range(hooks.around_story):
+            write(f"    enter_generator(story_generators, around_story_{number}, around_story_{number}(context))")
         write("except BaseException as error:")
-        write(" if (trouble := end(context, begun, token, around, error)) is not None: raise trouble", " raise")
-    if shape.waits:
-        write("marks[0] = clock()" if shape.around_story else "marks[0] = begun", "if looked: passed(context, hooks)")
+        write("    replacement = finish_run(context, run_started, token, story_generators, error)")
+        write("    if replacement is not None: raise replacement", "    raise")
+    if hooks.is_deferred:
+        write(f"timestamps[0] = {'clock()' if hooks.around_story else 'run_started'}")
+        write("if read_steps: advance(context, hooks)")
     write("try:")
     for index, step in enumerate(listed):
-        text.place = step
-        if text.is_async and index:
-            write(f" enter((context, {index}))")
-        if shape.waits:
-            write(f" {text.call(step)}", f" marks[{index + 1}] = clock()", " if looked: passed(context, hooks)")
+        source.step = step
+        if source.is_async and index:
+            write(f"    set_current_run((context, {index}))")
+        if hooks.is_deferred:
+            write(f"    {source.call_step(step)}", f"    timestamps[{index + 1}] = clock()")
+            write("    if read_steps: advance(context, hooks)")
         else:
-            _write_accompanied(text, step, index, shape)
-    text.place = listed[0]
-    running = "*running_step(context)" if shape.waits else "step, started"
-    turn = "turn" if shape.takes_turns else 0
-    entered, around = "entered" if shape.around_step else None, "around" if shape.around_story else None
-    write("except BaseException as error:")
-    write(f" stopped = Stopped(context, hooks, {running}, {turn}, {entered}, begun, token, {around}, error)")
-    write(f" trouble = {await_}fail(stopped)")
-    write(" if trouble is not None: raise trouble", " raise")
-    if shape.around_story:
-        write("if (trouble := end(context, begun, token, around, None)) is not None: raise trouble")
-    else:
-        now = "(clock() if looked else marks[-1])" if shape.waits else "clock()"
-        write(f"context.duration = {now} - begun", "context.status = COMPLETED")
-        # A coroutine may end in another context, which never saw our value.
-        write(*["try: leave(token)", "except ValueError: pass"] if text.is_async else ["leave(token)"])
-    write(text.last)
-    return text.compiled()
+            _write_step_with_hooks(source, step, index, hooks)
+    source.step = listed[0]
+    _write_end(source, hooks)
+    return source
 
 
-def _write_sheets(text: _Text, listed: Sequence[Listed], shape: Shape) -> None:
+def _write_step_records(source: Source, listed: Sequence[ListedStep], hooks: HookLayout) -> None:
     for index, step in enumerate(listed):
-        sheet = f"step_{index}"
-        text.write(f"{sheet} = Sheet()", f"{sheet}.step_name = {step.name!r}", f"{sheet}.step_index = {index}")
-        text.write(f"{sheet}._fact = PENDING", f"{sheet}._notes = None")
-    sheets = ", ".join([f"step_{index}" for index in range(len(listed))])
-    text.write("context._put_off = None", f"context._made = [{sheets}]", "step = step_0", "started = 0.0")
-    if shape.takes_turns:
-        text.write("turn = 0")
-    if shape.around_step:
-        text.write("entered = None")
+        record = f"step_{index}"
+        source.write(
+            f"{record} = StepRecord()", f"{record}.step_name = {step.name!r}", f"{record}.step_index = {index}"
+        )
+        source.write(f"{record}._progress = PENDING", f"{record}._line = None")
+    records = ", ".join([f"step_{index}" for index in range(len(listed))])
+    source.write("context._catch_up = None", f"context._steps = [{records}]", "step = step_0", "step_started = 0.0")
+    if hooks.counts_after_hooks:
+        source.write("after_index = 0")
+    if hooks.around_step:
+        source.write("step_generators = None")
 
 
-def _write_accompanied(text: _Text, step: Listed, index: int, shape: Shape) -> None:
-    write = text.write
-    write(f" step = step_{index}", " step._fact = RUNNING", " started = 0.0")
-    if shape.around_step:
-        write(" entered = []")
-        for number in range(shape.around_step):
-            write(f" go_in(entered, around_step_{number}, around_step_{number}(context, step))")
-    for number, is_method in enumerate(shape.before):
-        write(f" {text.hook(f'before_{number}', is_method)}")
-    write(" started = clock()", f" {text.call(step)}", " step._fact = clock() - started")
-    if shape.around_step:  # their generators have to be left whatever the other hooks do
-        write(f" turn = {len(shape.after)}")
-        write(f" trouble = {text.await_}end_step(context, hooks, step, entered)")
-        write(" if trouble is not None: raise trouble")
+def _write_step_with_hooks(source: Source, step: ListedStep, index: int, hooks: HookLayout) -> None:
+    write = source.write
+    write(f"    step = step_{index}", "    step._progress = RUNNING", "    step_started = 0.0")
+    if hooks.around_step:
+        write("    step_generators = []")
+        for number in range(hooks.around_step):
+            write(f"    enter_generator(step_generators, around_step_{number}, around_step_{number}(context, step))")
+    for number, is_method in enumerate(hooks.before):
+        write(f"    {source.call_hook(f'before_{number}', is_method)}")
+    write("    step_started = clock()", f"    {source.call_step(step)}", "    step._progress = clock() - step_started")
+    if hooks.around_step:  # their generators have to be left whatever the other hooks do
+        write(f"    after_index = {len(hooks.after)}")
+        write(f"    replacement = {source.await_}complete_step(context, hooks, step, step_generators)")
+        write("    if replacement is not None: raise replacement")
         return
-    for number, is_method in enumerate(shape.after):
-        if shape.takes_turns:
-            write(f" turn = {number}")
-        write(f" {text.hook(f'after_{number}', is_method)}")
+    for number, is_method in enumerate(hooks.after):
+        if hooks.counts_after_hooks:
+            write(f"    after_index = {number}")
+        write(f"    {source.call_hook(f'after_{number}', is_method)}")
 
 
-class _Text:
-    """The text of a function, and for every line the step at whose place it stands.
+def _write_end(source: Source, hooks: HookLayout) -> None:
+    write = source.write
+    step = "*running_step(context)" if hooks.is_deferred else "step, step_started"
+    after_index = "after_index" if hooks.counts_after_hooks else 0
+    step_generators = "step_generators" if hooks.around_step else None
+    story_generators = "story_generators" if hooks.around_story else None
+    rest = f"{after_index}, {step_generators}, run_started, token, {story_generators}, error"
+    write("except BaseException as error:", f"    stopped = StoppedRun(context, hooks, {step}, {rest})")
+    write(f"    replacement = {source.await_}finish_stopped_run(stopped)")
+    write("    if replacement is not None: raise replacement", "    raise")
+    if hooks.around_story:
+        write("replacement = finish_run(context, run_started, token, story_generators, None)")
+        write("if replacement is not None: raise replacement")
+    else:
+        now = "(clock() if read_steps else timestamps[-1])" if hooks.is_deferred else "clock()"
+        write(f"context.duration = {now} - run_started", "context.status = COMPLETED")
+        if source.is_async:  # a coroutine may end in another context, which never had our value
+            write("try: reset_current_run(token)", "except ValueError: pass")
+        else:
+            write("reset_current_run(token)")
+    write(source.last)
+
+
+class Source:
+    """The source of a function, and for every line the step at whose line number it stands.
 
     Attributes:
-        place: the step for the lines that are written next.
-        await_: what stands before something to wait for.
+        is_async: whether it is an `async def`.
+        step: the step for the lines that are written next.
+        await_: "await " in async source, else nothing.
         last: the last line.
     """
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: StepLayout) -> None:
         self.is_async: Final = steps.is_async
         self.await_: Final = "await " if self.is_async else ""
         self.last: Final = "return None" if self.is_async else "return FINISHED"
-        self.place = steps.listed[0]
-        self._steps: Final = steps
+        self.step = steps.listed[0]
+        self._layout: Final = steps
         self._lines: Final = [f"{'async ' if self.is_async else ''}def __call__(self, state, /):"]
-        self._places: Final = [self.place]
-        if steps.is_inherited or steps.surely_async:
-            self.write(f"if type(self) is not story: return {self.await_}run(self, state)")
+        self._steps: Final = [self.step]
+        if steps.has_super_calls or steps.always_async:
+            self.write(f"if type(self) is not story: return {self.await_}run_story(self, state)")
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines)
 
     def write(self, *lines: str) -> None:
-        self._lines.extend([f" {line}" for line in lines])
-        self._places.extend([self.place] * len(lines))
+        self._lines.extend([f"    {line}" for line in lines])
+        self._steps.extend([self.step] * len(lines))
 
-    def call(self, step: Listed) -> str:
-        """A step is called, and what it returns is minded."""
+    def call_step(self, step: ListedStep) -> str:
+        """Return the line that calls a step and handles its result."""
         name = step.name
         call = f"self.{name}(state)"
         if not name.isidentifier() or iskeyword(name):
             call = f"getattr(self, {name!r})(state)"
         if not self.is_async:
-            return f"if (result := {call}) is not None: settle(self, {name!r}, result)"
-        if name in self._steps.surely_async:
+            return f"if (result := {call}) is not None: check_step_result(self, {name!r}, result)"
+        if name in self._layout.always_async:
             return f"await {call}"
-        if name in self._steps.expected_async:
+        if name in self._layout.probably_async:
             return (
-                f"if type(result := {call}) is Coroutine or (result is not None and is_awaitable(result)): await result"
+                f"if type(result := {call}) is CoroutineType or (result is not None and is_awaitable(result)): "
+                f"await result"
             )
         return f"if (result := {call}) is not None and is_awaitable(result): await result"
 
-    def hook(self, name: str, is_method: bool) -> str:
-        call = f"{name}({name}_of, context, step)" if is_method else f"{name}(context, step)"
+    def call_hook(self, name: str, is_method: bool) -> str:
+        """Return the line that calls a hook and handles its result."""
+        call = f"{name}({name}_self, context, step)" if is_method else f"{name}(context, step)"
         if self.is_async:
             return f"if (result := {call}) is not None and is_awaitable(result): await result"
-        return f"if (result := {call}) is not None: refuse({name}, result)"
+        return f"if (result := {call}) is not None: check_hook_result({name}, result)"
 
     def compiled(self) -> CodeType:
-        file, first = self._places[0].file, self._places[0].line
-        lines = [step.line if step.file == file else first for step in self._places]
-        text = "\n".join(self._lines)
+        file, first = self._steps[0].file, self._steps[0].line
+        line_numbers = [step.line if step.file == file else first for step in self._steps]
         with _COMPILING:
             for _ in range(9):
                 try:
-                    return _compiled(text, file, lines)
+                    return _compile(str(self), file, line_numbers)
                 except SystemError:
                     continue
-            return _compiled(text, file, lines)
+            return _compile(str(self), file, line_numbers)
 
 
-# Python 3.11 counts the depth of syntax trees for all threads together, and stumbles where two build one at once
-# (python/cpython#106905): ours take turns, and try again when others build theirs.
+# Python 3.11 counts the depth of syntax trees for all threads together, and fails where two build one at the same time
+# (python/cpython#106905): ours take turns, and try again when other code builds one.
 _COMPILING: Final = Lock()
 
 
-def _compiled(text: str, file: str, lines: list[int]) -> CodeType:
-    module: Any = compile(text, file, "exec", _ONLY_AST)
-    _move(module, lines)
+def _compile(source: str, file: str, line_numbers: list[int]) -> CodeType:
+    module: Any = compile(source, file, "exec", _ONLY_AST)
+    _renumber(module, line_numbers)
     return compile(module, file, "exec")
 
 
-def _move(node: Any, lines: list[int]) -> None:
-    """Put a node of the syntax tree, and all below it, where its line belongs; without columns, of other text."""
+def _renumber(node: Any, line_numbers: list[int]) -> None:
+    """Give a node of the syntax tree, and all below it, the line number of its step; without columns, which differ."""
     if hasattr(node, "lineno"):
-        node.lineno = node.end_lineno = lines[node.lineno - 1]
+        node.lineno = node.end_lineno = line_numbers[node.lineno - 1]
         node.col_offset = node.end_col_offset = 0
     for name in node._fields:
         below: Any = getattr(node, name, None)
         children: Any = below if type(below) in {list} else [below]
         for child in children:
             if hasattr(child, "_fields"):
-                _move(child, lines)
+                _renumber(child, line_numbers)
+
+
+def to_function(code: CodeType, story: str, names: Mapping[str, object]) -> Any:
+    """Return the function that compiled source defines, as the `__call__` of the story with that qualified name.
+
+    Args:
+        code: the compiled source.
+        story: the qualified name of the class.
+        names: what each global name of the source stands for.
+    """
+    namespace: dict[str, Any] = {**names, "__name__": __name__}
+    exec(code, namespace)
+    made = namespace["__call__"]
+    made.__qualname__ = f"{story}.__call__"
+    return made

@@ -1,4 +1,4 @@
-"""Where a run goes on, so that a story inside one of its steps can be drawn under that step."""
+"""The run under way in this context, so that a story inside one of its steps is shown under that step."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Final, TypeAlias
 from dddkit.stories._engine.facts import StoryExecutionContext
 from dddkit.stories._engine.status import StepStatus
 
-__all__ = ["PLACE", "Left", "leave", "stand_under"]
+__all__ = ["CURRENT_RUN", "RunToken", "nest_run", "reset_run"]
 
-_Place: TypeAlias = "StoryExecutionContext | tuple[StoryExecutionContext, int]"
-Left: TypeAlias = "Token[_Place | None]"
+_CurrentRun: TypeAlias = "StoryExecutionContext | tuple[StoryExecutionContext, int]"
+RunToken: TypeAlias = "Token[_CurrentRun | None]"
 
-# The innermost run with hooks that goes on here. A sync one is at one place at a time; of an async one, a task that a
-# step has started may go on when the step has long ended: so it comes with the index of the step.
-PLACE: Final[ContextVar[_Place | None]] = ContextVar("dddkit_step", default=None)
+# The innermost run with hooks. A sync run executes one step at a time. A task that a step of an async run has started
+# may outlive the step, so there the index of the step comes with the run.
+CURRENT_RUN: Final[ContextVar[_CurrentRun | None]] = ContextVar("dddkit_step", default=None)
 
 
-def stand_under(context: StoryExecutionContext, place: _Place) -> None:
-    """Let a run that starts inside a step be drawn under it; a task may have outlived the step that started it."""
-    outer, index = place if isinstance(place, tuple) else (place, None)
+def nest_run(context: StoryExecutionContext, current: _CurrentRun) -> None:
+    """Show a run that starts inside a step under that step, unless the step has ended meanwhile."""
+    outer, index = current if isinstance(current, tuple) else (current, None)
     if outer.status is StepStatus.RUNNING:
         for step in outer.steps:
             if step.status is StepStatus.RUNNING and index in (None, step.step_index):
                 step.nested.append(context)
 
 
-def leave(token: Left) -> None:
+def reset_run(token: RunToken) -> None:
     try:  # noqa: SIM105  # `suppress` would take as long as two steps
-        PLACE.reset(token)
+        CURRENT_RUN.reset(token)
     except ValueError:
-        pass  # the coroutine ends, or is closed, in another context, which never saw our value
+        pass  # the coroutine ends, or is closed, in another context, which never had our value

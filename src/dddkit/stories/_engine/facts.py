@@ -1,136 +1,153 @@
 """The facts of one run: which story, which state, and how each step went."""
 
 # pyright: reportPrivateUsage=false
-# The two classes of facts, and the engine that notes them, know each other; hooks see what has no underscore.
+# The two classes know each other, and the engine writes their private attributes; hooks see what has no underscore.
 
 from __future__ import annotations
 
-from time import perf_counter
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
-from dddkit.stories._engine.registry import Callback, Hooks
-from dddkit.stories._engine.rendering import TEMPLATE, Notes
-from dddkit.stories._engine.status import StepStatus
+from dddkit.stories._engine.rendering import DEFAULT_TEMPLATE, TreeLine
+from dddkit.stories._engine.status import StepStatus, status_of
 
-__all__ = [
-    "Failure",
-    "PutOff",
-    "StepExecutionInfo",
-    "StoryExecutionContext",
-    "passed",
-    "running_step",
-    "show_duration",
-    "show_status",
-]
+__all__ = ["Failure", "Progress", "RunRecord", "StepExecutionInfo", "StepRecord", "StoryExecutionContext"]
 
-_NESTED: Final = "        "  # a story inside a step stands one level below it
+_NESTED_INDENT: Final = "        "  # a story inside a step stands one level below it
 
 _PENDING: Final = StepStatus.PENDING  # reading a member off an Enum is slow
-_RUNNING: Final = StepStatus.RUNNING
 _COMPLETED: Final = StepStatus.COMPLETED
 
 
 class Failure(NamedTuple):
-    """How a step has ended that did not complete."""
+    """How a step ended that did not complete."""
 
     duration: float
     status: StepStatus
-    error: BaseException
+    error: BaseException | None
 
 
-# What the engine notes of a step: that it is pending or running, then its seconds or a Failure. All else is read off
-# that when somebody asks.
-Fact: TypeAlias = "StepStatus | float | Failure"
+# The one thing that the engine writes at every step: PENDING or RUNNING, then the seconds of a completed step, or a
+# Failure. Everything else about the step is read off it on demand.
+Progress: TypeAlias = "StepStatus | float | Failure"
 
 
 class StepExecutionInfo:
-    """One step of one run; the engine notes the facts, hooks read them.
+    """One step of one run. The engine records the facts, hooks read them.
+
+    Make one yourself to test a hook without a story:
+
+        hook.after(StoryExecutionContext(story), StepExecutionInfo("charge", status=StepStatus.COMPLETED, duration=0.2))
+
+    Args:
+        step_name: the name that the story lists.
+        step_index: its position in the story, from 0.
+        status: how it stands; None: what `error` says, and PENDING without one.
+        duration: seconds, for a step that has ended.
+        error: the exception that ended it.
 
     Attributes:
-        step_name: the name the story lists.
-        step_index: its place in the story, from 0.
+        step_name: the name that the story lists.
+        step_index: its position in the story, from 0.
+
+    Raises:
+        ValueError: an error for a step that has not failed, or a duration for one that has not ended.
     """
 
-    __slots__ = ("_fact", "_notes", "step_index", "step_name")
+    __slots__ = ("_line", "_progress", "step_index", "step_name")
 
-    # Set by whoever makes one (`_sheet`, the text of a run): calling an `__init__` would take longer than all the rest.
-    if TYPE_CHECKING:
-
-        def __init__(self) -> None:
-            self.step_name: Final[str] = ""
-            self.step_index: Final[int] = 0
-            self._fact: Fact = _PENDING
-            self._notes: Notes | None = None
+    def __init__(
+        self,
+        step_name: str,
+        step_index: int = 0,
+        *,
+        status: StepStatus | None = None,
+        duration: float = 0.0,
+        error: BaseException | None = None,
+    ) -> None:
+        self.step_name: Final = step_name
+        self.step_index: Final = step_index
+        self._progress: Progress = _progress(status, float(duration), error)
+        self._line: TreeLine | None = None
 
     @property
     def status(self) -> StepStatus:
         """How it stands."""
-        fact = self._fact
-        if type(fact) is float:
+        progress = self._progress
+        if type(progress) is float:
             return _COMPLETED
-        return fact.status if isinstance(fact, Failure) else cast("StepStatus", fact)
+        return progress.status if isinstance(progress, Failure) else cast("StepStatus", progress)
 
     @property
     def duration(self) -> float:
         """Seconds that the step itself took, without hooks; 0.0 until it has ended."""
-        fact = self._fact
-        if type(fact) is float:
-            return fact
-        return fact.duration if isinstance(fact, Failure) else 0.0
+        progress = self._progress
+        if type(progress) is float:
+            return progress
+        return progress.duration if isinstance(progress, Failure) else 0.0
 
     @property
     def error(self) -> BaseException | None:
         """The exception that ended it, the very object; None while there is none."""
-        fact = self._fact
-        return fact.error if isinstance(fact, Failure) else None
+        progress = self._progress
+        return progress.error if isinstance(progress, Failure) else None
 
     @property
     def meta(self) -> dict[str, Any]:
-        """For hooks, to note what they like; it belongs to this step of this run."""
-        return (self._notes or self._make_notes()).hand_out().meta
+        """A dictionary for hooks; it belongs to this step of this run."""
+        return self._tree_line().shared().meta
 
     @property
     def template(self) -> str:
-        """How the step is drawn in the execution tree: a format string over the names of these attributes."""
-        return TEMPLATE if self._notes is None else self._notes.template
+        """The format string for this step in the execution tree; it can name the attributes of this object."""
+        return DEFAULT_TEMPLATE if self._line is None else self._line.template
 
     @template.setter
     def template(self, template: str) -> None:
-        (self._notes or self._make_notes()).hand_out().template = template
+        self._tree_line().shared().template = template
 
     @property
     def nested(self) -> list[StoryExecutionContext]:
         """The runs with hooks that took place inside this step, in order."""
-        return (self._notes or self._make_notes()).nested
+        return self._tree_line().nested
 
-    def _make_notes(self) -> Notes:
-        self._notes = made = Notes()
-        return made
+    def _tree_line(self) -> TreeLine:
+        if self._line is None:
+            self._line = TreeLine()
+        return self._line
 
     def __str__(self) -> str:
-        return f"    I.{self.step_name}" if self._notes is None else self._notes.draw(self, self._fact)
+        return f"    I.{self.step_name}" if self._line is None else self._line.render(self, self._progress)
 
     def __repr__(self) -> str:
         return f"<step {self.step_name} {self.status.name.lower()}>"
 
 
-# What the default hooks note goes this way, and hands out nothing.
-
-
-def show_status(step: StepExecutionInfo) -> None:
-    """Let the step be drawn with how it stands now."""
-    (step._notes or step._make_notes()).show_status(step.status)
-
-
-def show_duration(step: StepExecutionInfo) -> None:
-    """Let the step, when it has completed, be drawn with the seconds it took."""
-    fact = step._fact
-    if type(fact) is float:
-        (step._notes or step._make_notes()).show_duration(fact)
+def _progress(status: StepStatus | None, duration: float, error: BaseException | None) -> Progress:
+    if status is None:
+        status = _PENDING if error is None else status_of(error)
+    if status in (StepStatus.FAILED, StepStatus.CANCELLED):
+        return Failure(duration, status, error)
+    if error is not None:
+        raise ValueError(f"a step that ended with {error!r} is failed or cancelled, not {status.name.lower()}")
+    if status is _COMPLETED:
+        return duration
+    if duration:
+        raise ValueError(f"a step that is {status.name.lower()} has no duration yet, not {duration} seconds")
+    return status
 
 
 class StoryExecutionContext:
     """One run of one story; `str()` of it is the execution tree.
+
+    Make one yourself to test a hook without running a story.
+
+    Args:
+        story: the story object that runs.
+        state: what it is called with.
+        steps: its steps; None: one pending step for each that the story lists.
+        status: how the run as a whole stands.
+        duration: seconds.
 
     Attributes:
         story: the story object that runs.
@@ -139,62 +156,37 @@ class StoryExecutionContext:
         duration: seconds from start to end, hooks included; 0.0 until it has ended.
     """
 
-    __slots__ = ("_made", "_marks", "_put_off", "duration", "state", "status", "story")
+    __slots__ = ("_catch_up", "_steps", "_timestamps", "duration", "state", "status", "story")
 
-    # Set by the text of a run (`written.py`): calling an `__init__` takes longer than all it would do.
-    if TYPE_CHECKING:
-
-        def __init__(self) -> None:
-            self.story: Final[object] = None
-            self.state: Final[Any] = None
-            self.status: StepStatus = _PENDING
-            self.duration: float = 0.0
-            self._made: Final[list[StepExecutionInfo]] = []
-            # Where all hooks can wait until somebody looks at the steps: who waits; when the first step began and
-            # each has ended, None for what is to come. Nobody waits any more once `_made` has the steps.
-            self._put_off: PutOff | None = None
-            self._marks: Final[list[float | None]] = []
+    def __init__(
+        self,
+        story: object,
+        state: Any = None,
+        steps: Iterable[StepExecutionInfo] | None = None,
+        *,
+        status: StepStatus = _PENDING,
+        duration: float = 0.0,
+    ) -> None:
+        if steps is None:
+            listed: Any = getattr(type(story), "I", None)
+            names: list[str] = getattr(listed, "__steps__", [])
+            steps = [StepExecutionInfo(name, index) for index, name in enumerate(names)]
+        self.story: Final = story
+        self.state: Final = state
+        self.status = status
+        self.duration = duration
+        self._steps: Final[list[StepExecutionInfo]] = list(steps)
+        # While all hooks are deferred there are no steps yet, and only time is recorded: when the first step started,
+        # and when each ended; None for what is to come. `_catch_up` makes the steps and calls the hooks, then is None.
+        self._catch_up: Callable[[StoryExecutionContext], None] | None = None
+        self._timestamps: Final[list[float | None]] = []
 
     @property
     def steps(self) -> tuple[StepExecutionInfo, ...]:
-        """A fact sheet per listed step, in order."""
-        if self._put_off is not None:
-            self._catch_up(self._put_off)
-        return tuple(self._made)
-
-    def _catch_up(self, put_off: PutOff) -> None:
-        """Make the fact sheets, and call the hooks that were put off as if somebody had looked from the beginning."""
-        made = [_sheet(index, name) for index, name in enumerate(put_off.names)]
-        number = self._number_of_marks()
-        for index in range(number - 1):
-            made[index]._fact = self._between(index)
-        if self.status is _RUNNING and 0 < number <= len(made):
-            made[number - 1]._fact = _RUNNING
-        self._made[:] = made
-        self._put_off = None
-        for step in made[:number]:
-            _call(put_off.hooks.before, self, step)
-            if step._fact is not _RUNNING:
-                _call(put_off.hooks.after, self, step)
-        self._end_steps(put_off.hooks)  # the run may have gone on meanwhile, in another thread
-
-    def _number_of_marks(self) -> int:
-        marks = self._marks
-        return marks.index(None) if marks[-1] is None else len(marks)
-
-    def _between(self, index: int) -> float:
-        return cast("float", self._marks[index + 1]) - cast("float", self._marks[index])
-
-    def _end_steps(self, hooks: Hooks) -> int:
-        """Note the steps that have ended since; say how many have ended at all."""
-        made = self._made
-        first = ended = self._number_of_marks() - 1
-        while first > 0 and type(made[first - 1]._fact) is not float:
-            first -= 1
-        for index in range(first, ended):
-            made[index]._fact = self._between(index)
-            _call(hooks.after, self, made[index])
-        return ended
+        """The listed steps, in order."""
+        if self._catch_up is not None:
+            self._catch_up(self)
+        return tuple(self._steps)
 
     @property
     def story_name(self) -> str:
@@ -206,53 +198,30 @@ class StoryExecutionContext:
 
     def _lines(self) -> list[str]:
         lines = [f"{type(self.story).__name__}:"]
-        for step in self._made if self._put_off is None else self.steps:
-            notes = step._notes
-            if notes is None:
+        for step in self._steps if self._catch_up is None else self.steps:
+            line = step._line
+            if line is None:
                 lines.append(f"    I.{step.step_name}")
                 continue
-            lines.append(notes.line or notes.draw(step, step._fact))
-            if notes.nested:
-                lines += [_NESTED + line for run in notes.nested for line in run._lines()]
+            lines.append(line.rendered or line.render(step, step._progress))
+            if line.nested:
+                lines += [_NESTED_INDENT + nested for run in line.nested for nested in run._lines()]
         return lines
 
     def __repr__(self) -> str:
         return f"<run of {self.story_name} {self.status.name.lower()}>"
 
 
-class PutOff(NamedTuple):
-    """What a run needs to make up for hooks that were not called: the names of its steps, and the hooks."""
+if TYPE_CHECKING:
+    StepRecord = StepExecutionInfo
+    RunRecord = StoryExecutionContext
+else:
+    # What a run makes, and fills itself. With the `__init__` above a step would take 130 ns to make instead of 75.
 
-    names: tuple[str, ...]
-    hooks: Hooks
+    class StepRecord(StepExecutionInfo):
+        __slots__ = ()
+        __init__ = object.__init__
 
-
-def _sheet(index: int, name: str) -> StepExecutionInfo:
-    made: Any = StepExecutionInfo()
-    made.step_name = name
-    made.step_index = index
-    made._fact = _PENDING
-    made._notes = None
-    step: StepExecutionInfo = made
-    return step
-
-
-def _call(hooks: tuple[Callback, ...], context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-    for hook in hooks:
-        hook(context, step)
-
-
-def running_step(context: StoryExecutionContext) -> tuple[StepExecutionInfo | None, float]:
-    """The step that runs in a run whose hooks wait, None after the last; and when it has started."""
-    steps, ended = context.steps, context._number_of_marks() - 1
-    return steps[ended] if ended < len(steps) else None, cast("float", context._marks[ended])
-
-
-def passed(context: StoryExecutionContext, hooks: Hooks) -> None:
-    """Go from one step to the next in a run whose hooks waited until somebody has looked at the steps."""
-    ended, steps = context._end_steps(hooks), context._made
-    if ended < len(steps):
-        step = steps[ended]
-        step._fact = _RUNNING
-        _call(hooks.before, context, step)
-        context._marks[ended] = perf_counter()
+    class RunRecord(StoryExecutionContext):
+        __slots__ = ()
+        __init__ = object.__init__

@@ -1,4 +1,4 @@
-"""What goes wrong while a run is observed is logged, and never reaches the story."""
+"""The log of a hook whose backend fails, at most once a minute; the failure never reaches the story."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
-__all__ = ["Complaints"]
+__all__ = ["FailureLog"]
 
 _LOGGER: Final = logging.getLogger("dddkit.stories.hooks")
 _PAUSE: Final = 60.0  # seconds: a backend that is down fails at every step of every run
 
 
-class Complaints:
+class FailureLog:
     """Logs the failures of one hook's backend: the first at once, then one a minute with the number in between."""
 
-    __slots__ = ("_hook", "_last", "_lock", "_silent")
+    __slots__ = ("_hook", "_last", "_lock", "_skipped")
 
     def __init__(self, hook: str) -> None:
         self._hook: Final = hook
         self._last: float | None = None
-        self._silent = 0
+        self._skipped = 0
         self._lock: Final = Lock()
 
     def log(self) -> None:
-        """Note the exception that is being handled."""
+        """Log the exception that is being handled, unless another was logged less than a minute ago."""
         with self._lock:
             now = monotonic()
             if self._last is not None and now - self._last < _PAUSE:
-                self._silent += 1
+                self._skipped += 1
                 return
-            silent, self._silent, self._last = self._silent, 0, now
+            skipped, self._skipped, self._last = self._skipped, 0, now
         _LOGGER.error(
             "%s could not record what a story did (%d more times before); the story went on",
             self._hook,
-            silent,
+            skipped,
             exc_info=True,
         )

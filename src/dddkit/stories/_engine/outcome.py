@@ -1,11 +1,12 @@
-"""How a step and a run end: which hooks are still called, and which of several errors passes.
+"""How steps and runs end: which hooks still run, and which of several errors propagates.
 
-What is usual stands in the text of a run (`written.py`); this is called where something has failed, and where
-generators stand around the story or a step. Sync and async differ in how a hook is called, and in nothing else.
+The compiled source of a run (`codegen.py`) handles the usual end itself. It calls these functions when something has
+failed, and when generators surround the story or a step. Sync and async differ in how a hook is called, and in nothing
+else.
 """
 
 # pyright: reportPrivateUsage=false
-# The engine writes the facts of a run, which belong to `context.py`.
+# The engine writes the facts of a run, which belong to `facts.py`.
 
 from __future__ import annotations
 
@@ -16,118 +17,118 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from dddkit._awaitables import FINISHED, dispose, is_awaitable
 from dddkit._callables import display_name
-from dddkit.stories._engine.current_run import Left, leave
+from dddkit.stories._engine.current_run import RunToken, reset_run
 from dddkit.stories._engine.facts import Failure, StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.registry import Callback, Hooks
-from dddkit.stories._engine.status import StepStatus
+from dddkit.stories._engine.status import StepStatus, status_of
 
 __all__ = [
-    "Stopped",
-    "end",
-    "end_step",
-    "end_step_async",
-    "fail",
-    "fail_async",
-    "go_in",
-    "refuse_async_hook",
+    "StoppedRun",
+    "check_hook_result",
+    "complete_step",
+    "complete_step_async",
+    "enter_generator",
+    "finish_run",
+    "finish_stopped_run",
+    "finish_stopped_run_async",
 ]
 
-_Entered: TypeAlias = "list[Generator[Any, Any, Any]]"  # around hooks that stand at their yield, the outermost first
+_Generators: TypeAlias = "list[Generator[Any, Any, Any]]"  # around hooks that wait at their yield, the outermost first
 
 
-class Stopped(NamedTuple):
-    """A run that an error has stopped.
+class StoppedRun(NamedTuple):
+    """A run that an exception has stopped.
 
     Attributes:
         context: the run.
-        hooks: those that accompany it.
-        step: the one that is under way, or has ended last; None after the last.
-        started: when it did; 0.0 before.
-        turn: which of the `after` hooks has been called last.
-        entered: the generators around the step.
-        begun: when the run did.
-        token: gives the place of the run back.
-        around: the generators around the story.
-        error: what has been raised, by the step or by a hook.
+        hooks: its hooks.
+        step: the step that was under way, or ended last; None after the last.
+        step_started: when it started; 0.0 if it had not.
+        after_index: which of the `after` hooks was called last.
+        step_generators: the generators around the step.
+        run_started: when the run started.
+        token: resets the current run.
+        story_generators: the generators around the story.
+        error: what a step or a hook has raised.
     """
 
     context: StoryExecutionContext
     hooks: Hooks
     step: StepExecutionInfo | None
-    started: float
-    turn: int
-    entered: _Entered | None
-    begun: float
-    token: Left
-    around: _Entered | None
+    step_started: float
+    after_index: int
+    step_generators: _Generators | None
+    run_started: float
+    token: RunToken
+    story_generators: _Generators | None
     error: BaseException
 
 
-def fail(stopped: Stopped) -> BaseException | None:
-    """Close the books of a run; what comes back is to be raised instead of the error that has stopped it."""
-    ending, rest = _ending_of(stopped)
-    _call_rest(ending, rest, stopped.step)
-    return _close(stopped, ending)
+def finish_stopped_run(run: StoppedRun) -> BaseException | None:
+    """Finish a run that was stopped; return the exception to raise instead of the one that stopped it."""
+    outcome, remaining = _outcome_of(run)
+    _call_remaining(outcome, remaining, run.step)
+    return _finish(run, outcome)
 
 
-async def fail_async(stopped: Stopped) -> BaseException | None:
-    """`fail`, of an async story."""
-    ending, rest = _ending_of(stopped)
+async def finish_stopped_run_async(run: StoppedRun) -> BaseException | None:
+    """Do what `finish_stopped_run` does, for an async story."""
+    outcome, remaining = _outcome_of(run)
     try:  # noqa: SIM105  # `contextlib` is not imported otherwise
-        await _await_rest(ending, rest, stopped.step)
+        await _await_remaining(outcome, remaining, run.step)
     except GeneratorExit:
-        pass  # noted already: in a coroutine that is closed, every await on the way out raises it
-    return _close(stopped, ending)
+        pass  # recorded already: in a coroutine that is closed, every await on the way out raises it
+    return _finish(run, outcome)
 
 
-def end_step(
-    context: StoryExecutionContext, hooks: Hooks, step: StepExecutionInfo, entered: _Entered
+def complete_step(
+    context: StoryExecutionContext, hooks: Hooks, step: StepExecutionInfo, generators: _Generators
 ) -> BaseException | None:
     """Call the `after` hooks of a step that has completed, and leave the generators around it."""
-    ending = _Ending(context, None)
-    _call_rest(ending, hooks.after, step)
-    ending.leave(entered)
-    return ending.trouble
+    outcome = _Outcome(context, None)
+    _call_remaining(outcome, hooks.after, step)
+    outcome.leave(generators)
+    return outcome.replacement
 
 
-async def end_step_async(
-    context: StoryExecutionContext, hooks: Hooks, step: StepExecutionInfo, entered: _Entered
+async def complete_step_async(
+    context: StoryExecutionContext, hooks: Hooks, step: StepExecutionInfo, generators: _Generators
 ) -> BaseException | None:
-    """`end_step`, of an async story."""
-    ending = _Ending(context, None)
+    """Do what `complete_step` does, for an async story."""
+    outcome = _Outcome(context, None)
     try:  # noqa: SIM105
-        await _await_rest(ending, hooks.after, step)
+        await _await_remaining(outcome, hooks.after, step)
     except GeneratorExit:
         pass
-    ending.leave(entered)
-    return ending.trouble
+    outcome.leave(generators)
+    return outcome.replacement
 
 
-def end(
+def finish_run(
     context: StoryExecutionContext,
-    begun: float,
-    token: Left,
-    around: _Entered | None,
+    run_started: float,
+    token: RunToken,
+    generators: _Generators | None,
     error: BaseException | None,
 ) -> BaseException | None:
-    """Close the books of a run, and leave the generators around it."""
-    context.status = _outcome(error)
-    context.duration = perf_counter() - begun
-    trouble = _leave_well(context, around or []) if error is None else None
-    if around:
-        ending = _Ending(context, error)
-        ending.leave(around)
-        trouble = ending.trouble
-    if trouble is not None:
-        context.status = _outcome(trouble)
-    leave(token)
-    return trouble
+    """Record how a run ended, and leave the generators around it; return the exception to raise instead of `error`."""
+    context.status = status_of(error)
+    context.duration = perf_counter() - run_started
+    replacement = _leave_all(context, generators or []) if error is None else None
+    if generators:
+        outcome = _Outcome(context, error)
+        outcome.leave(generators)
+        replacement = outcome.replacement
+    if replacement is not None:
+        context.status = status_of(replacement)
+    reset_run(token)
+    return replacement
 
 
-def _leave_well(context: StoryExecutionContext, entered: _Entered) -> BaseException | None:
-    """What `_Ending.leave` does where nothing has failed yet, which is the usual case and has to cost little."""
-    while entered:
-        generator = entered.pop()
+def _leave_all(context: StoryExecutionContext, generators: _Generators) -> BaseException | None:
+    """Do what `_Outcome.leave` does, quickly, while nothing has failed yet."""
+    while generators:
+        generator = generators.pop()
         try:
             next(generator)
         except StopIteration:
@@ -135,111 +136,111 @@ def _leave_well(context: StoryExecutionContext, entered: _Entered) -> BaseExcept
         except BaseException as own:
             error = own
         else:
-            error = _yielded_again(generator)
-        ending = _Ending(context, None)
-        ending.note(error, generator)
-        ending.leave(entered)
-        return ending.trouble
+            error = _second_yield(generator)
+        outcome = _Outcome(context, None)
+        outcome.add(error, generator)
+        outcome.leave(generators)
+        return outcome.replacement
     return None
 
 
-def _ending_of(stopped: Stopped) -> tuple[_Ending, tuple[Callback, ...]]:
-    """How the last step ends, and the hooks that have not seen it."""
-    step, hooks, error = stopped.step, stopped.hooks, stopped.error
+def _outcome_of(run: StoppedRun) -> tuple[_Outcome, tuple[Callback, ...]]:
+    """Record how the last step ended; return the hooks that have to be called still."""
+    step, hooks, error = run.step, run.hooks, run.error
     if step is not None and step.status is StepStatus.RUNNING:
-        taken = perf_counter() - stopped.started if stopped.started else 0.0
-        step._fact = Failure(taken, _outcome(error), error)
-        rest = hooks.error + hooks.after if isinstance(error, Exception) else hooks.after
-        return _Ending(stopped.context, error), rest
-    ending = _Ending(stopped.context, None)  # what has failed is a hook, after the step
-    failed = hooks.after[stopped.turn] if stopped.turn < len(hooks.after) else None
-    ending.note(error, failed)
-    return ending, hooks.after[stopped.turn + 1 :] if step is not None else ()
+        seconds = perf_counter() - run.step_started if run.step_started else 0.0
+        step._progress = Failure(seconds, status_of(error), error)
+        remaining = hooks.error + hooks.after if isinstance(error, Exception) else hooks.after
+        return _Outcome(run.context, error), remaining
+    outcome = _Outcome(run.context, None)  # a hook has failed, after the step
+    failed = hooks.after[run.after_index] if run.after_index < len(hooks.after) else None
+    outcome.add(error, failed)
+    return outcome, hooks.after[run.after_index + 1 :] if step is not None else ()
 
 
-def _close(stopped: Stopped, ending: _Ending) -> BaseException | None:
-    if stopped.entered:
-        ending.leave(stopped.entered)
-    error = stopped.error
-    passing = ending.passing or error
-    if passing is not error:
-        passing.__cause__ = error
-    trouble = end(stopped.context, stopped.begun, stopped.token, stopped.around, passing)
-    if trouble is not None:
-        trouble.__cause__ = passing
-        return trouble
-    return None if passing is error else passing
+def _finish(run: StoppedRun, outcome: _Outcome) -> BaseException | None:
+    if run.step_generators:
+        outcome.leave(run.step_generators)
+    error = run.error
+    propagating = outcome.propagating or error
+    if propagating is not error:
+        propagating.__cause__ = error
+    replacement = finish_run(run.context, run.run_started, run.token, run.story_generators, propagating)
+    if replacement is not None:
+        replacement.__cause__ = propagating
+        return replacement
+    return None if propagating is error else propagating
 
 
-def _call_rest(ending: _Ending, hooks: tuple[Callback, ...], step: Any) -> None:
+def _call_remaining(outcome: _Outcome, hooks: tuple[Callback, ...], step: Any) -> None:
     for hook in hooks:
         try:
-            refuse_async_hook(hook, hook(ending.context, step))
+            check_hook_result(hook, hook(outcome.context, step))
         except BaseException as own:
-            ending.note(own, hook)
-            ending.restore()
+            outcome.add(own, hook)
+            outcome.restore_traceback()
 
 
-async def _await_rest(ending: _Ending, hooks: tuple[Callback, ...], step: Any) -> None:
+async def _await_remaining(outcome: _Outcome, hooks: tuple[Callback, ...], step: Any) -> None:
     for hook in hooks:
         try:
-            result = hook(ending.context, step)
+            result = hook(outcome.context, step)
             if result is not None and is_awaitable(result):
-                if ending.closed:
-                    _finish_without_waiting(hook, result)
+                if outcome.is_closed:
+                    _run_without_waiting(hook, result)
                 else:
                     await result
         except BaseException as own:
-            ending.note(own, hook)
-            ending.restore()
+            outcome.add(own, hook)
+            outcome.restore_traceback()
 
 
-class _Ending:
-    """How a step or a run ends: with its own error, and with what hooks have raised on top of it.
+class _Outcome:
+    """The exceptions of a step or a run: its own, and those that hooks have raised in addition.
 
-    Its own error stands, then the first hook's. Only what is no `Exception` (Ctrl-C, a cancelled task) comes before
-    one that is. What cannot be raised is logged, so nothing is lost.
+    Its own error propagates, else the first error of a hook. An exception that is no `Exception` (Ctrl-C, a cancelled
+    task) comes before one that is. What does not propagate is logged, so that nothing is lost.
     """
 
-    __slots__ = ("_hook", "_traceback", "closed", "context", "error", "trouble")
+    __slots__ = ("_hook", "_traceback", "context", "error", "is_closed", "replacement")
 
     def __init__(self, context: StoryExecutionContext, error: BaseException | None) -> None:
         self.context: Final = context
         self._hook: object = None
         self._traceback = error.__traceback__ if error is not None else None
         self.error: Final = error
-        self.trouble: BaseException | None = None  # what is to be raised instead of `error`
-        self.closed = isinstance(error, GeneratorExit)  # then nothing can be awaited any more
+        self.replacement: BaseException | None = None  # the exception to raise instead of `error`
+        self.is_closed = isinstance(error, GeneratorExit)  # then nothing can be awaited any more
 
     @property
-    def passing(self) -> BaseException | None:
-        return self.trouble or self.error
+    def propagating(self) -> BaseException | None:
+        return self.replacement or self.error
 
-    def note(self, own: BaseException, hook: object) -> None:
-        """Judge what a hook has raised."""
-        self.closed = self.closed or isinstance(own, GeneratorExit)
-        standing = self.passing
-        if own is self.error or own is self.trouble:
-            return  # it has merely let it pass
-        if standing is None or (isinstance(standing, Exception) and not isinstance(own, Exception)):
-            if self.trouble is not None:
-                self._log(self.trouble, self._hook)
-            self.trouble, self._hook = own, hook
+    def add(self, own: BaseException, hook: object) -> None:
+        """Decide whether the exception of a hook propagates; log the one that does not."""
+        self.is_closed = self.is_closed or isinstance(own, GeneratorExit)
+        propagating = self.propagating
+        if own is self.error or own is self.replacement:
+            return  # the hook has only let it through
+        if propagating is None or (isinstance(propagating, Exception) and not isinstance(own, Exception)):
+            if self.replacement is not None:
+                self._log(self.replacement, self._hook)
+            self.replacement, self._hook = own, hook
         else:
             self._log(own, hook)
 
-    def leave(self, entered: _Entered) -> None:
-        """Let the generators see how it went, the innermost first."""
-        while entered:
-            generator = entered.pop()
+    def leave(self, generators: _Generators) -> None:
+        """Resume the generators with the exception that propagates, the innermost first."""
+        while generators:
+            generator = generators.pop()
             try:
-                _leave(generator, self.passing)
+                _leave_generator(generator, self.propagating)
             except BaseException as own:
-                self.note(own, generator)
-            self.restore()
+                self.add(own, generator)
+            self.restore_traceback()
 
-    def restore(self) -> None:
-        """Take the lines of hooks, which the error may have passed, out of its traceback."""
+    def restore_traceback(self) -> None:
+        """Remove the frames of hooks, through which the error may have passed, from its traceback."""
         if self.error is not None:
             self.error.__traceback__ = self._traceback
 
@@ -254,17 +255,11 @@ class _Ending:
         )
 
 
-def _outcome(error: BaseException | None) -> StepStatus:
-    if error is None:
-        return StepStatus.COMPLETED
-    return StepStatus.FAILED if isinstance(error, Exception) else StepStatus.CANCELLED
+# Hooks that return an awaitable
 
 
-# Hooks that return something to wait for
-
-
-def refuse_async_hook(hook: Callback, result: object) -> None:
-    """What a hook of a sync story may not return; None, FINISHED and all that cannot be awaited count as nothing."""
+def check_hook_result(hook: Callback, result: object) -> None:
+    """Reject an awaitable from a hook of a sync story; FINISHED counts as None."""
     if result is not None and result is not FINISHED and is_awaitable(result):
         dispose(result)
         raise TypeError(
@@ -272,26 +267,26 @@ def refuse_async_hook(hook: Callback, result: object) -> None:
         )
 
 
-def _finish_without_waiting(hook: Callback, awaitable: Awaitable[object]) -> None:
-    """Run an async hook of a closed coroutine, which may not wait for anything any more, as far as it gets."""
+def _run_without_waiting(hook: Callback, awaitable: Awaitable[object]) -> None:
+    """Run an async hook of a closed coroutine up to its first wait, where it fails."""
 
-    async def finish() -> None:
+    async def run() -> None:
         await awaitable
 
-    finishing = finish()
+    running = run()
     try:
-        finishing.send(None)
+        running.send(None)
     except StopIteration:
         return
-    finishing.close()
+    running.close()
     raise RuntimeError(f"the hook {display_name(hook)} could not wait: the coroutine of the run was closed")
 
 
 # Generators around a story or a step
 
 
-def go_in(entered: _Entered, hook: Callback, made: object) -> None:
-    """Let what the hook has made run as far as its yield, and add it to those that have."""
+def enter_generator(generators: _Generators, hook: Callback, made: object) -> None:
+    """Run what an around hook has returned up to its yield, and append it to the generators to leave later."""
     generator: Any = made
     if type(made) is not GeneratorType:
         dispose(made)
@@ -302,10 +297,10 @@ def go_in(entered: _Entered, hook: Callback, made: object) -> None:
         next(generator)
     except StopIteration:
         raise RuntimeError(f"the around hook {display_name(hook)} has to yield exactly once, but never did") from None
-    entered.append(generator)
+    generators.append(generator)
 
 
-def _leave(generator: Generator[Any, Any, Any], error: BaseException | None) -> None:
+def _leave_generator(generator: Generator[Any, Any, Any], error: BaseException | None) -> None:
     try:
         if error is None:
             next(generator)
@@ -318,9 +313,9 @@ def _leave(generator: Generator[Any, Any, Any], error: BaseException | None) -> 
         if isinstance(error, StopIteration) and own.__cause__ is error:
             return
         raise
-    raise _yielded_again(generator)
+    raise _second_yield(generator)
 
 
-def _yielded_again(generator: Generator[Any, Any, Any]) -> RuntimeError:
+def _second_yield(generator: Generator[Any, Any, Any]) -> RuntimeError:
     generator.close()
     return RuntimeError(f"the around hook {display_name(generator)} has to yield exactly once, but yielded again")

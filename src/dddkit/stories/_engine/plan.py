@@ -1,65 +1,87 @@
-"""How a call of a story finds what to run: which steps and hooks there are, whether it is sync or async.
+"""What the first call of a story class finds out, for all calls that follow.
 
-The first call of a class prepares a `Plan` and writes the steps out as the `__call__` of the class (`written.py`); any
-change of the class, or of its hooks, drops what it concerns. There are three texts, each a special case of the last,
-and there for what that one costs:
+There are three kinds of compiled source. Each is a special case of the next one, and exists because that costs more:
 
 1. Without hooks: the calls of the steps and nothing else.
-2. With hooks that need not be called at every step, as the default ones while nothing is logged: the same, and the
-   time after each step. The hooks are made up for when somebody looks at the steps, or when one fails.
-3. With any hooks: between their calls, and with a sheet of facts for each step.
+2. With hooks that can be deferred, such as the default ones while nothing is logged: the same, and the time after each
+   step.
+3. With any hooks: their calls as well, and an object with the facts of each step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from time import perf_counter
 from types import CodeType, CoroutineType, FunctionType, MethodType
 from typing import Any, Final, TypeGuard, cast
 
-from dddkit._awaitables import FINISHED, dispose, is_async, is_awaitable, is_coroutine_function
-from dddkit._callables import display_name
+from dddkit._awaitables import FINISHED, is_async, is_awaitable, is_coroutine_function
 from dddkit.exceptions import StoryDefinitionError
-from dddkit.stories._engine import outcome as ending
-from dddkit.stories._engine.codegen import Shape, Steps, bound, with_hooks, without_hooks
-from dddkit.stories._engine.current_run import PLACE, stand_under
-from dddkit.stories._engine.facts import (
-    PutOff,
-    StepExecutionInfo,
-    StoryExecutionContext,
-    passed,
+from dddkit.stories._engine import outcome
+from dddkit.stories._engine.codegen import (
+    HookLayout,
+    Source,
+    StepLayout,
+    source_with_hooks,
+    source_without_hooks,
+    to_function,
+)
+from dddkit.stories._engine.current_run import CURRENT_RUN, nest_run
+from dddkit.stories._engine.deferred import (
+    Condition,
+    DeferredHooks,
+    advance,
+    condition_of,
+    is_deferrable,
     running_step,
 )
-from dddkit.stories._engine.registry import Callback, Condition, Hooks, collect, condition, is_put_off
+from dddkit.stories._engine.facts import RunRecord, StepRecord
+from dddkit.stories._engine.registry import Callback, Hooks, collect
 from dddkit.stories._engine.status import StepStatus
-from dddkit.stories._engine.validation import as_step, is_method, look_up
+from dddkit.stories._engine.validation import check_step_result, is_method, look_up
 
-__all__ = ["PREPARING", "Plan", "is_ours", "run"]
+__all__ = ["PREPARING", "Plan", "PreparedRun", "is_engine_call"]
 
 PREPARING: Final = Lock()
-"""Held where a class is given its `__call__`, or loses it because it has changed."""
+"""Held while a class is given a `__call__`, or loses it because it has changed."""
 
 
 class Plan:
-    """What the first call of a class finds out for all of them."""
+    """What the first call of a class finds out for all of them, until the class changes.
+
+    Args:
+        cls: the story class.
+        run_story: what compiled source calls for an object of a child, which may have other steps.
+
+    Attributes:
+        names: the steps, in order.
+        instance_steps: the names that only an instance can resolve: fields, properties, methods of other mixins.
+        is_async: whether any of the other steps is async.
+        prepared: what was prepared for the current hooks; None after they have changed.
+
+    Raises:
+        StoryDefinitionError: the story lists no steps.
+    """
 
     __slots__ = (
+        "_always_async",
         "_changes",
         "_cls",
         "_codes",
-        "_expected_async",
-        "_is_inherited",
+        "_has_super_calls",
+        "_probably_async",
         "_registries",
-        "_surely_async",
+        "_run_story",
+        "instance_steps",
         "is_async",
         "names",
-        "per_instance",
         "prepared",
     )
 
-    def __init__(self, cls: Any) -> None:
+    def __init__(self, cls: Any, run_story: Callable[[Any, Any], Any]) -> None:
         self._cls: Final = cls
+        self._run_story: Final = run_story
         self.names: Final[tuple[str, ...]] = tuple(cls.I.__steps__)
         if not self.names:
             raise StoryDefinitionError(
@@ -69,91 +91,122 @@ class Plan:
         functions: dict[str, object] = {}
         for name in self.names:
             found = look_up(cls, name)
-            # A mixin that is no story would not tell us when it is patched.
-            is_settled = found is not None and not found.by_instance and is_method(found.value)
-            if found is not None and is_settled and "__story__" in vars(found.owner):
+            # A mixin that is no story would not notify us when it is patched.
+            is_known = found is not None and not found.by_instance and is_method(found.value)
+            if found is not None and is_known and "__story__" in vars(found.owner):
                 functions[name] = found.value
-        self.per_instance: Final = tuple([name for name in dict.fromkeys(self.names) if name not in functions])
-        """The steps that only an instance can show."""
+        self.instance_steps: Final = tuple([name for name in dict.fromkeys(self.names) if name not in functions])
         async_names = {name for name, value in functions.items() if is_async(getattr(value, "__func__", value))}
         self.is_async: Final = bool(async_names)
-        surely = {name for name in async_names if is_coroutine_function(functions[name])}
-        # Nothing else can stand in its place where an instance holds no attributes besides its slots.
+        coroutine_functions = {name for name in async_names if is_coroutine_function(functions[name])}
+        # Nothing can replace them in an instance that has slots only.
         is_fixed = cls.__dictoffset__ == 0 and cls.__getattribute__ is object.__getattribute__
-        self._surely_async: Final = surely if is_fixed else set[str]()
-        self._expected_async: Final = async_names.union(self.per_instance)
-        self._is_inherited: Final = _has_calls_of_their_own(cls)
+        self._always_async: Final = coroutine_functions if is_fixed else set[str]()
+        self._probably_async: Final = async_names.union(self.instance_steps)
+        self._has_super_calls: Final = _has_child_with_own_call(cls)
         self._registries: Final = [
             base.__dict__["__step_hooks__"] for base in reversed(cls.__mro__) if "__step_hooks__" in base.__dict__
         ]
-        self._codes: Final[dict[tuple[bool, Shape | None], CodeType]] = {}
+        self._codes: Final[dict[tuple[bool, HookLayout | None], CodeType]] = {}
         self._changes = 0
-        self.prepared: _Prepared | None = None
-        """What goes for the hooks of now."""
+        self.prepared: PreparedRun | None = None
 
-    def prepare(self) -> _Prepared:
+    def prepare(self) -> PreparedRun:
+        """Prepare a run with the current hooks."""
         changes = self._changes
-        prepared = _Prepared(self, collect(self._registries))
+        prepared = PreparedRun(self, collect(self._registries))
         with PREPARING:
-            if self._changes == changes:  # else it is good for the run that starts now, and no more
+            if self._changes == changes:  # else the run that starts now is the only one to use it
                 self.prepared = prepared
         return prepared
 
-    def forget_hooks(self) -> None:
-        """The hooks have changed; the caller holds PREPARING."""
+    def invalidate_hooks(self) -> None:
+        """Discard what was prepared, since the hooks have changed. The caller holds PREPARING."""
         self._changes += 1
         self.prepared = None
 
-    def bound(self, any_async: bool, shape: Shape | None, names: dict[str, object]) -> Any:
-        """The text for these hooks as a function, in the colour of the story."""
-        code = self._codes.get((any_async, shape))
+    def source(self, is_async: bool, hooks: HookLayout | None) -> Source:
+        """Return the source of a run with such hooks."""
+        always_async = self._always_async if is_async else ()
+        listed = self._cls.I.__listed_steps__
+        steps = StepLayout(listed, is_async, always_async, self._probably_async, self._has_super_calls)
+        return source_with_hooks(steps, hooks) if hooks else source_without_hooks(steps)
+
+    def function(self, is_async: bool, hooks: HookLayout | None, names: dict[str, object]) -> Any:
+        """Return the function that runs the story with such hooks.
+
+        Args:
+            is_async: whether it is an `async def`.
+            hooks: what its source depends on; None for no hooks.
+            names: the hooks, by their names in the source.
+        """
+        code = self._codes.get((is_async, hooks))
         if code is None:
-            surely = self._surely_async if any_async else ()
-            steps = Steps(self._cls.I.__places__, any_async, surely, self._expected_async, self._is_inherited)
-            code = with_hooks(steps, shape) if shape else without_hooks(steps)
-            self._codes[any_async, shape] = code  # for those who inject and remove hooks again and again
-        return bound(code, self._cls.__qualname__, {**_NAMES[any_async], "story": self._cls, "run": run, **names})
+            code = self.source(is_async, hooks).compiled()
+            self._codes[is_async, hooks] = code  # for programs that inject and remove hooks again and again
+        own = {"story": self._cls, "run_story": self._run_story}
+        return to_function(code, self._cls.__qualname__, {**_NAMES[is_async], **own, **names})
 
 
-def _has_calls_of_their_own(cls: type) -> bool:
-    """Whether any child has a `__call__` by hand, which calls that of the class by `super()`."""
+def _has_child_with_own_call(cls: type) -> bool:
+    """Whether a child has a handwritten `__call__`, which calls that of the class by `super()`."""
     children: list[type] = type.__subclasses__(cls)
-    return any(not is_ours(cast("Any", child).__call__) or _has_calls_of_their_own(child) for child in children)
+    return any(not is_engine_call(cast("Any", child).__call__) or _has_child_with_own_call(child) for child in children)
 
 
-class _Prepared:
-    """What a story runs, as long as its hooks stay the same."""
+def is_engine_call(call: object) -> bool:
+    """Whether a `__call__` is `Story.__call__`, or was compiled from generated source."""
+    return isinstance(call, FunctionType) and getattr(call, "__engine_call__", False)
 
-    __slots__ = ("_calls", "_hooks", "_plan", "async_hook")
+
+class PreparedRun:
+    """What a story runs as long as its hooks stay the same.
+
+    Attributes:
+        async_hook: the kind and the callback of the first async hook, if there is one.
+    """
+
+    __slots__ = ("_functions", "_hooks", "_plan", "async_hook")
 
     def __init__(self, plan: Plan, hooks: Hooks | None) -> None:
         self._plan: Final = plan
         self._hooks: Final = hooks
-        self._calls: Final[dict[bool, Any]] = {}
+        self._functions: Final[dict[bool, Any]] = {}
         self.async_hook: Final = _async_hook(hooks) if hooks is not None else None
 
-    def call(self, any_async: bool) -> Any:
-        """What is called with a story and its state."""
-        made = self._calls.get(any_async)
+    def function(self, is_async: bool) -> Any:
+        """Return what is called with a story and its state."""
+        made = self._functions.get(is_async)
         if made is None:
-            made = self._calls[any_async] = self._made(any_async)
+            made = self._functions[is_async] = self._make(is_async)
         return made
 
-    def _made(self, any_async: bool) -> Any:
+    def source(self, is_async: bool) -> str:
+        """Return the source of a run that starts now."""
+        hooks = self._hooks
+        if hooks is None:
+            return str(self._plan.source(is_async, None))
+        conditions = _conditions(hooks)
+        if any(function(argument) for function, argument in conditions):
+            conditions = []
+        return str(self._plan.source(is_async, _layout(_always_called(hooks) if conditions else hooks, conditions)))
+
+    def _make(self, is_async: bool) -> Any:
         plan, hooks = self._plan, self._hooks
         if hooks is None:
-            return plan.bound(any_async, None, {})
+            return plan.function(is_async, None, {})
         conditions = _conditions(hooks)
         if not conditions:
-            return _accompanied(plan, any_async, hooks)
+            return plan.function(is_async, _layout(hooks), _names(plan, hooks))
 
-        def listening(story: object, state: object) -> Any:
-            """At the first run for which a condition holds, write the text with all hooks."""
-            names["listening"] = made = _accompanied(plan, any_async, hooks)
+        def run_with_all_hooks(story: object, state: object) -> Any:
+            """Make the function with all hooks at the first run for which a condition holds."""
+            names["run_with_all_hooks"] = made = plan.function(is_async, _layout(hooks), _names(plan, hooks))
             return made(story, state)
 
-        idle = Hooks(*(tuple(hook for hook in kind if condition(hook) is None) for kind in hooks))
-        made = _accompanied(plan, any_async, idle, conditions, listening)
+        always = _always_called(hooks)
+        own = {**_names(plan, always, conditions), "run_with_all_hooks": run_with_all_hooks}
+        made = plan.function(is_async, _layout(always, conditions), own)
         names = made.__globals__
         return made
 
@@ -164,163 +217,74 @@ def _async_hook(hooks: Hooks) -> tuple[str, Callback] | None:
 
 
 def _conditions(hooks: Hooks) -> list[Condition]:
-    """What decides, when a run starts, whether it needs all hooks."""
-    given = dict.fromkeys(condition(hook) for kind in hooks for hook in kind)
-    return [find() for find in given if find is not None]
+    """Return what decides, when a run starts, whether it calls all hooks."""
+    finders = dict.fromkeys(condition_of(hook) for kind in hooks for hook in kind)
+    return [find() for find in finders if find is not None]
 
 
-def _accompanied(
-    plan: Plan,
-    any_async: bool,
-    hooks: Hooks,
-    conditions: Sequence[Condition] = (),
-    listening: Callable[..., Any] | None = None,
-) -> Any:
-    shape = Shape(
+def _always_called(hooks: Hooks) -> Hooks:
+    """Return the hooks that are called whether or not a condition holds."""
+    return Hooks(*(tuple(hook for hook in kind if condition_of(hook) is None) for kind in hooks))
+
+
+def _layout(hooks: Hooks, conditions: Sequence[Condition] = ()) -> HookLayout:
+    return HookLayout(
         conditions=len(conditions),
         around_story=len(hooks.around_story),
         around_step=len(hooks.around_step),
-        before=tuple(map(_is_plain_method, hooks.before)),
-        after=tuple(map(_is_plain_method, hooks.after)),
-        waits=not hooks.around_step and all(map(is_put_off, hooks.before + hooks.after)),
+        before=tuple(map(_is_python_method, hooks.before)),
+        after=tuple(map(_is_python_method, hooks.after)),
+        is_deferred=not hooks.around_step and all(map(is_deferrable, hooks.before + hooks.after)),
     )
-    names: dict[str, object] = {
-        "hooks": hooks,
-        "put_off": PutOff(plan.names, hooks),
-        "listening": listening,
-    }
+
+
+def _names(plan: Plan, hooks: Hooks, conditions: Sequence[Condition] = ()) -> dict[str, object]:
+    """Return the hooks and conditions, by their names in the source."""
+    names: dict[str, object] = {"hooks": hooks, "catch_up": DeferredHooks(plan.names, hooks).catch_up}
     for number, (function, argument) in enumerate(conditions):
-        names |= {f"condition_{number}": function, f"condition_{number}_of": argument}
+        names |= {f"condition_{number}": function, f"condition_{number}_argument": argument}
     for kind, callbacks in hooks._asdict().items():
         for number, callback in enumerate(callbacks):
             names[f"{kind}_{number}"] = callback
-            if kind in ("before", "after") and _is_plain_method(callback):
-                names |= {f"{kind}_{number}": callback.__func__, f"{kind}_{number}_of": callback.__self__}
-    return plan.bound(any_async, shape, names)
+            if kind in ("before", "after") and _is_python_method(callback):
+                names |= {f"{kind}_{number}": callback.__func__, f"{kind}_{number}_self": callback.__self__}
+    return names
 
 
-def _is_plain_method(callback: Callback) -> TypeGuard[MethodType]:
+def _is_python_method(callback: Callback) -> TypeGuard[MethodType]:
     return isinstance(callback, MethodType) and isinstance(callback.__func__, FunctionType)
 
 
-def run(story: object, state: Any) -> Awaitable[None]:
-    """Run a story: now, when all its steps are sync; else give the coroutine that will."""
-    cls: Any = type(story)
-    plan: Plan = cls.__story__.plan or _plan(cls)
-    any_async = plan.is_async if not plan.per_instance else _decide(story, ())
-    prepared = plan.prepared or plan.prepare()
-    if prepared.async_hook is not None and not any_async:
-        _refuse_async_hook(cls, *prepared.async_hook)
-    call = prepared.call(any_async)
-    if not plan.per_instance:
-        _put_in_place(cls, plan, prepared, call)
-    finished: Awaitable[None] = call(story, state)
-    return finished
-
-
-def _put_in_place(cls: Any, plan: Plan, prepared: _Prepared, call: Any) -> None:
-    """Let the steps written out be the `__call__` of their class, so that nothing stands between it and its caller."""
-    with PREPARING:  # somebody may have changed the class or its hooks meanwhile
-        is_current = cls.__story__.plan is plan and plan.prepared is prepared
-        if is_current and is_ours(cls.__dict__.get("__call__")):
-            call.__ours__ = True
-            type.__setattr__(cls, "__call__", call)
-
-
-def is_ours(call: object) -> bool:
-    """Whether a class's `__call__` is the engine's: `Story.__call__`, or the steps written out."""
-    return isinstance(call, FunctionType) and getattr(call, "__ours__", False)
-
-
-# What is known before the first step
-
-
-def _plan(cls: type[Any]) -> Plan:
-    declaration = cls.__story__
-    plan: Plan | None = declaration.plan
-    if plan is None:
-        plan = declaration.plan = Plan(cls)  # of several threads the last one notes it; they find the same
-    return plan
-
-
-def _decide(story: object, path: tuple[object, ...]) -> bool:
-    """Judge what only instances can show, this one and the stories nested in it: missing steps; whether it is async."""
-    cls: type[Any] = type(story)
-    if any(story is outer for outer in path):
-        through = " -> ".join(type(outer).__qualname__ for outer in (*path, story))
-        raise StoryDefinitionError(f"{cls.__qualname__} reaches itself through its steps: {through}", cls.__name__)
-    plan = _plan(cls)
-    any_async = plan.is_async
-    for name in plan.per_instance:
-        step = as_step(cls, story, name)
-        nested = _nested_story(step)
-        if nested is None:
-            any_async = is_async(step) or any_async
-        else:
-            any_async = _decide(nested, (*path, story)) or is_async(type(nested).__call__) or any_async
-    if path and not any_async:
-        prepared = plan.prepared or plan.prepare()
-        if prepared.async_hook is not None:
-            _refuse_async_hook(cls, *prepared.async_hook)
-    return any_async
-
-
-def _refuse_async_hook(cls: type, kind: str, hook: Callback) -> None:
-    raise TypeError(
-        f"{cls.__qualname__}: the {kind} hook {display_name(hook)} is async, but no step of the story is; "
-        f"make the hook a plain function, or one step async"
-    )
-
-
-def _nested_story(step: object) -> Any:
-    if isinstance(step, MethodType) and getattr(step.__func__, "__name__", None) == "__call__":
-        step = step.__self__
-    return step if "__story__" in type(step).__dict__ else None
-
-
-# What the texts use
-
-
-def _refuse_awaitable(story: object, name: str, result: object) -> None:
-    """What a step of a sync story may not return; None, FINISHED and all that cannot be awaited count as nothing."""
-    if result is FINISHED or not is_awaitable(result):
-        return
-    dispose(result)
-    raise TypeError(
-        f"{type(story).__qualname__}: step {name} returned an awaitable ({type(result).__name__}), but the story is "
-        f"sync: none of its steps is declared async; make it `async def {name}`"
-    )
-
+# What the global names of generated source stand for
 
 _BOTH: Final[dict[str, object]] = {
     "COMPLETED": StepStatus.COMPLETED,
-    "Context": StoryExecutionContext,
     "PENDING": StepStatus.PENDING,
     "RUNNING": StepStatus.RUNNING,
-    "Sheet": StepExecutionInfo,
-    "Stopped": ending.Stopped,
+    "RunRecord": RunRecord,
+    "StepRecord": StepRecord,
+    "StoppedRun": outcome.StoppedRun,
+    "advance": advance,
     "clock": perf_counter,
-    "end": ending.end,
-    "enter": PLACE.set,
-    "go_in": ending.go_in,
-    "passed": passed,
-    "place": PLACE.get,
+    "current_run": CURRENT_RUN.get,
+    "enter_generator": outcome.enter_generator,
+    "finish_run": outcome.finish_run,
+    "nest_run": nest_run,
+    "reset_current_run": CURRENT_RUN.reset,
     "running_step": running_step,
-    "stand_under": stand_under,
+    "set_current_run": CURRENT_RUN.set,
 }
 _SYNC: Final = _BOTH | {
     "FINISHED": FINISHED,
-    "end_step": ending.end_step,
-    "fail": ending.fail,
-    "leave": PLACE.reset,
-    "refuse": ending.refuse_async_hook,
-    "settle": _refuse_awaitable,
+    "check_hook_result": outcome.check_hook_result,
+    "check_step_result": check_step_result,
+    "complete_step": outcome.complete_step,
+    "finish_stopped_run": outcome.finish_stopped_run,
 }
 _ASYNC: Final = _BOTH | {
-    "Coroutine": CoroutineType,
-    "end_step": ending.end_step_async,
-    "fail": ending.fail_async,
+    "CoroutineType": CoroutineType,
+    "complete_step": outcome.complete_step_async,
+    "finish_stopped_run": outcome.finish_stopped_run_async,
     "is_awaitable": is_awaitable,
-    "leave": PLACE.reset,
 }
 _NAMES: Final = {False: _SYNC, True: _ASYNC}

@@ -1,4 +1,4 @@
-"""The metaclass of Protocol: those of Story and StoryState derive from it, so that Protocol mixins fit beside."""
+"""The metaclass of Protocol: those of Story and StoryState derive from it, so that Protocols can be their mixins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 if sys.version_info >= (3, 14):
     from typing import Protocol
-else:  # whose Protocol has a metaclass of its own until then
+else:  # the one in `typing` has another metaclass until then
     from typing_extensions import Protocol
 
 __all__ = ["ProtocolMeta"]

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock
-from types import FunctionType, MethodType
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from dddkit._callables import are_same
 from dddkit._typing import Self
 
 __all__ = [
     "Callback",
-    "Condition",
     "HookRegistration",
     "HookRegistry",
     "Hooks",
     "Registry",
     "add",
     "collect",
-    "condition",
-    "is_put_off",
-    "only_while",
-    "put_off",
 ]
 
 Callback: TypeAlias = Callable[..., Any]  # what a callback returns is None, an awaitable or a generator, by its kind
@@ -32,7 +26,7 @@ _CHANGING: Final = Lock()
 
 
 class Hooks(NamedTuple):
-    """Everything that accompanies one run, in order."""
+    """All hooks of one run, in order."""
 
     around_story: tuple[Callback, ...] = ()
     around_step: tuple[Callback, ...] = ()
@@ -41,47 +35,8 @@ class Hooks(NamedTuple):
     error: tuple[Callback, ...] = ()
 
 
-Condition: TypeAlias = "tuple[Callable[[int], bool], int]"
-
-C = TypeVar("C", bound=Callback)
-
-
-def put_off(callback: C) -> C:
-    """Mark a hook that only copies a step's facts into its `meta` and `template`: it may wait until somebody looks."""
-    callback.__put_off__ = True  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]  # ours to read
-    return callback
-
-
-def only_while(listening: Callable[[], Condition]) -> Callable[[C], C]:
-    """Mark a hook that does nothing in a run at whose start this is false, so that it need not be called.
-
-    Args:
-        listening: gives the condition, when the first story with the hook runs: a function, and what to call it with.
-    """
-
-    def mark(callback: C) -> C:
-        callback.__only_while__ = listening  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]  # ours to read
-        return callback
-
-    return mark
-
-
-def is_put_off(callback: Callback) -> bool:
-    return getattr(_function(callback), "__put_off__", False)
-
-
-def condition(callback: Callback) -> Callable[[], Condition] | None:
-    return getattr(_function(callback), "__only_while__", None)
-
-
-def _function(callback: Callback) -> FunctionType | None:
-    """The function of a method; other callables carry no marks (a mock would say yes to any)."""
-    function = callback.__func__ if isinstance(callback, MethodType) else None
-    return function if isinstance(function, FunctionType) else None
-
-
 class HookRegistration:
-    """What one call of `inject_hooks` or `register_hook` has added; as a context manager, it removes it at the end."""
+    """The hooks that one call of `inject_hooks` or `register_hook` has added; a context manager that removes them."""
 
     __slots__ = ("_added", "_registry")
 
@@ -90,7 +45,7 @@ class HookRegistration:
         self._added = added
 
     def remove(self) -> None:
-        """Take away what was added, and nothing that was there before; a second time, do nothing."""
+        """Remove the hooks that were added, and none that was there before; the second call does nothing."""
         with _CHANGING:
             while self._added:
                 kind, callback = self._added.pop()
@@ -105,22 +60,22 @@ class HookRegistration:
 
 
 class Registry(dict[str, "list[Callback]"]):
-    """A class's own hooks, kind to list of callbacks; it tells its class whenever they change.
+    """A class's own hooks, kind to list of callbacks; it notifies its class whenever they change.
 
-    So no run has to ask whether they have: that would take as long as two steps.
+    So no run has to compare them, which would take as long as two steps.
     """
 
     __slots__ = ("listeners",)
 
     def __init__(self, callbacks: Mapping[str, Iterable[Callback]]) -> None:
-        super().__init__(self._own(callbacks))
+        super().__init__(self._to_callbacks(callbacks))
         self.listeners: Final[list[Callable[[], object]]] = []
 
-    def tell(self) -> None:
-        for tell in tuple(self.listeners):
-            tell()
+    def notify(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()
 
-    def _own(self, given: Mapping[str, object]) -> dict[str, list[Callback]]:
+    def _to_callbacks(self, given: Mapping[str, object]) -> dict[str, list[Callback]]:
         own: dict[str, list[Callback]] = {}
         for kind, callbacks in given.items():
             if not isinstance(callbacks, Iterable):
@@ -141,8 +96,8 @@ class Registry(dict[str, "list[Callback]"]):
         return self[kind]
 
     def update(self, *others: Any, **more: Any) -> None:  # whatever a dict takes
-        super().update(self._own(dict(*others, **more)))
-        self.tell()
+        super().update(self._to_callbacks(dict(*others, **more)))
+        self.notify()
 
     def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]  # whatever a dict takes
         self.update(other)
@@ -158,50 +113,50 @@ class Callbacks(list[Callback]):
         super().__init__(callbacks)
         self._registry: Final = registry
 
-    def tell(self) -> None:
-        self._registry.tell()
+    def notify(self) -> None:
+        self._registry.notify()
 
 
-def _telling(cls: type, name: str) -> Callable[..., Any]:
-    """A method of `list` or `dict` that tells the class of the hooks what it has done."""
+def _notifying(cls: type, name: str) -> Callable[..., Any]:
+    """Return a method of `list` or `dict` that notifies the class of the hooks after the change."""
     change = getattr(cls, name)
 
     def method(self: Registry | Callbacks, *arguments: Any, **named: Any) -> Any:
         try:
             return change(self, *arguments, **named)
         finally:
-            self.tell()
+            self.notify()
 
     return method
 
 
 for _name in ("__delitem__", "clear", "pop", "popitem"):
-    setattr(Registry, _name, _telling(dict, _name))
+    setattr(Registry, _name, _notifying(dict, _name))
 for _name in ("__delitem__", "__iadd__", "__imul__", "__setitem__", "append", "clear", "extend", "insert", "pop"):
-    setattr(Callbacks, _name, _telling(list, _name))
+    setattr(Callbacks, _name, _notifying(list, _name))
 for _name in ("remove", "reverse", "sort"):
-    setattr(Callbacks, _name, _telling(list, _name))
+    setattr(Callbacks, _name, _notifying(list, _name))
 
 
 def add(registry: HookRegistry, callbacks: Mapping[str, list[Callback]]) -> HookRegistration:
-    """Add callbacks by kind; one that is there already is not added again."""
+    """Add callbacks by kind; one that is known already is not added again."""
     added: list[tuple[str, Callback]] = []
     with _CHANGING:
         for kind, wanted in callbacks.items():
-            there = list(registry.get(kind, ()))
-            new = [callback for callback in wanted if not _is_among(there, callback)]
+            known = list(registry.get(kind, ()))
+            new = [callback for callback in wanted if _add_new(known, callback)]
             if new:
                 registry[kind].extend(new)
                 added += [(kind, callback) for callback in new]
     return HookRegistration(registry, added)
 
 
-def _is_among(there: list[Callback], callback: Callback) -> bool:
-    """Whether it is there; if not, now it is."""
-    if any(are_same(callback, other) for other in there):
-        return True
-    there.append(callback)
-    return False
+def _add_new(known: list[Callback], callback: Callback) -> bool:
+    """Append a callback that is not known yet; return whether it was new."""
+    is_new = not any(are_same(callback, other) for other in known)
+    if is_new:
+        known.append(callback)
+    return is_new
 
 
 def collect(registries: Iterable[HookRegistry]) -> Hooks | None:

@@ -1,4 +1,4 @@
-"""How one line of the execution tree is drawn: a template, and what hooks have noted for it."""
+"""How one line of the execution tree is rendered: a template, and what hooks have added to it."""
 
 from __future__ import annotations
 
@@ -9,91 +9,91 @@ from typing import Any, Final
 
 from dddkit.stories._engine.status import StepStatus
 
-__all__ = ["TEMPLATE", "Notes"]
+__all__ = ["DEFAULT_TEMPLATE", "TreeLine"]
 
-TEMPLATE: Final = "    I.{step_name}"
+DEFAULT_TEMPLATE: Final = "    I.{step_name}"
 _WITH_STATUS: Final = "    {meta[status]}I.{step_name}"
 _DURATION: Final = " [{meta[duration]:.3f}s]"
-_WITH_DURATION: Final = {template: template + _DURATION for template in (TEMPLATE, _WITH_STATUS)}
+_WITH_DURATION: Final = {template: template + _DURATION for template in (DEFAULT_TEMPLATE, _WITH_STATUS)}
 
 _NAME: Final = None
 _META: Final = re.compile(r"meta\[([A-Za-z_]\w*)\]").fullmatch
-_PLAIN: Final = {str, int, float, bool, NoneType, StepStatus}  # cannot change without being another object
+_IMMUTABLE: Final = {str, int, float, bool, NoneType, StepStatus}
 
 
-class Notes:
-    """What hooks have added to one step of one run, and how it is drawn.
+class TreeLine:
+    """What hooks have added to one step of one run, and how the step is rendered.
 
-    A log at DEBUG draws n lines before each of n steps, and most have not changed since. As long as none but the
-    default hooks has had a hand in `meta` and `template` they tell themselves when a line has changed; afterwards all
-    of `meta` is compared each time, for 0.3 µs a line.
+    A log at DEBUG renders n lines before each of n steps, and most have not changed since. While only the default hooks
+    have changed `meta` and `template`, they reset the rendered line themselves. After another hook has had access, all
+    of `meta` is compared at each rendering, which takes 0.3 µs a line.
 
     Attributes:
         nested: the runs inside the step.
-        is_ours: whether nobody else has had a hand in it.
-        line: how it is drawn, while that is so and nothing has changed; empty otherwise.
+        is_shared: whether a hook that is none of the default ones has had access.
+        rendered: the text, as long as nothing has changed and nothing is shared; else empty.
     """
 
-    __slots__ = ("_drawn", "_drawn_from", "is_ours", "line", "meta", "nested", "template")
+    __slots__ = ("_cached", "_cached_for", "is_shared", "meta", "nested", "rendered", "template")
 
     def __init__(self) -> None:
         self.meta: dict[str, Any] = {}
-        self.nested: list[Any] = []  # of contexts, which stand on this module
-        self.template = TEMPLATE
-        self.is_ours = True
-        self.line = ""
-        self._drawn = ""
-        self._drawn_from: tuple[object, str, dict[str, Any]] | None = None
+        self.nested: list[Any] = []  # of contexts, which are above this module
+        self.template = DEFAULT_TEMPLATE
+        self.is_shared = False
+        self.rendered = ""
+        self._cached = ""
+        self._cached_for: tuple[object, str, dict[str, Any]] | None = None
 
-    def hand_out(self) -> Notes:
-        """Give it to somebody who may change it at any time."""
-        self.is_ours, self.line = False, ""
+    def shared(self) -> TreeLine:
+        """Return the line for code that may change it at any time."""
+        self.is_shared, self.rendered = True, ""
         return self
 
     def show_status(self, status: StepStatus) -> None:
-        """Let the step be drawn with how it stands now: `meta["status"]`."""
+        """Render the step with this status from now on: `meta["status"]`."""
         if "status" not in self.meta:
             template = self.template
-            is_default = template is TEMPLATE
+            is_default = template is DEFAULT_TEMPLATE
             self.template = (
                 _WITH_STATUS if is_default else template.replace("I.{step_name}", "{meta[status]}I.{step_name}", 1)
             )
         self.meta["status"] = status
-        self.line = ""
+        self.rendered = ""
 
     def show_duration(self, seconds: float) -> None:
-        """Let the step be drawn with the seconds it took: `meta["duration"]`."""
+        """Render the step with these seconds from now on: `meta["duration"]`."""
         if "duration" not in self.meta:
             self.meta["duration"] = seconds
             self.template = _WITH_DURATION.get(self.template) or self.template + _DURATION
-            self.line = ""
+            self.rendered = ""
 
-    def draw(self, step: Any, fact: object) -> str:
-        """The line of the step.
+    def render(self, step: Any, progress: object) -> str:
+        """Return the line of the step.
 
         Args:
-            step: what a template may ask for its facts.
-            fact: another object whenever one of those has changed.
+            step: the object whose attributes a template can name.
+            progress: another object whenever one of these attributes has changed.
         """
-        if self.is_ours:
-            self.line = line = _default_line(step.step_name, self.meta)
-            return line
-        drawn_from = self._drawn_from
+        if not self.is_shared:
+            self.rendered = rendered = _default_line(step.step_name, self.meta)
+            return rendered
+        cached_for = self._cached_for
         if (
-            drawn_from is None
-            or drawn_from[0] is not fact
-            or drawn_from[1] is not self.template
-            or drawn_from[2] != self.meta
+            cached_for is None
+            or cached_for[0] is not progress
+            or cached_for[1] is not self.template
+            or cached_for[2] != self.meta
         ):
-            self._drawn = self._filled(step)
-            is_plain = _PLAIN.issuperset(map(type, self.meta.values()))
-            self._drawn_from = (fact, self.template, self.meta.copy()) if is_plain else None
-        return self._drawn
+            self._cached = self._format(step)
+            is_immutable = _IMMUTABLE.issuperset(map(type, self.meta.values()))
+            self._cached_for = (progress, self.template, self.meta.copy()) if is_immutable else None
+        return self._cached
 
-    def _filled(self, step: Any) -> str:
+    def _format(self, step: Any) -> str:
         parts = _parts(self.template)
         if parts is None:
-            return self.template.format_map(_Shown(step))
+            return self.template.format_map(_Attributes(step))
         text = ""
         for literal, key, spec in parts:
             text += literal
@@ -106,15 +106,15 @@ class Notes:
 
 
 def _default_line(name: str, meta: dict[str, Any]) -> str:
-    """What the templates of the default hooks give."""
+    """Return what the templates of the default hooks give, without parsing them."""
     text = f"    {meta['status']._value_}I.{name}" if "status" in meta else f"    I.{name}"
     return f"{text} [{meta['duration']:.3f}s]" if "duration" in meta else text
 
 
 @lru_cache
 def _parts(template: str) -> list[tuple[str, str | None, str]] | None:
-    """The template as literals, each with the key of the `meta` that follows; None where it names other facts."""
-    from string import Formatter  # not every run is looked at
+    """Split a template into literals, each with the key of `meta` that follows; None where it names other facts."""
+    from string import Formatter  # most runs are never rendered
 
     parts: list[tuple[str, str | None, str]] = []
     for literal, field, spec, conversion in Formatter().parse(template):
@@ -131,8 +131,8 @@ def _parts(template: str) -> list[tuple[str, str | None, str]] | None:
     return parts
 
 
-class _Shown:
-    """What a template may name; an unknown name is empty, so a half-filled `meta` still draws."""
+class _Attributes:
+    """What a template can name. An unknown name is empty, so that an incomplete `meta` renders too."""
 
     __slots__ = ("_step",)
 
@@ -140,16 +140,16 @@ class _Shown:
         self._step = step
 
     def __getitem__(self, name: str) -> Any:
-        return _Filled(self._step.meta) if name == "meta" else getattr(self._step, name, _EMPTY)
+        return _Meta(self._step.meta) if name == "meta" else getattr(self._step, name, _EMPTY)
 
 
-class _Filled(dict[str, Any]):
+class _Meta(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         return _EMPTY
 
 
 class _Empty:
-    """Formats to nothing under any format specification, and so does whatever is asked of it."""
+    """Formats to nothing under any format specification, and so does every attribute and item of it."""
 
     __slots__ = ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["StepStatus"]
+__all__ = ["StepStatus", "status_of"]
 
 
 class StepStatus(Enum):
@@ -25,3 +25,10 @@ class StepStatus(Enum):
 
     def __format__(self, spec: str) -> str:
         return format(self._value_, spec)
+
+
+def status_of(error: BaseException | None) -> StepStatus:
+    """Return the status of a step, or a run, that ended with this exception, or with none."""
+    if error is None:
+        return StepStatus.COMPLETED
+    return StepStatus.FAILED if isinstance(error, Exception) else StepStatus.CANCELLED

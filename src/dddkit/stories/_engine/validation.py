@@ -1,16 +1,30 @@
-"""Judging what a story lists: does each name stand for something that takes the state?"""
+"""What is rejected when a story is defined or called: steps that do not exist, or that do not take the state."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import FunctionType, MemberDescriptorType, MethodType
+from types import FunctionType, MemberDescriptorType, MethodType, SimpleNamespace
 from typing import Any, Final, NamedTuple
+from warnings import warn
+from weakref import WeakSet
 
-from dddkit._annotations import own_annotations
+from dddkit._annotations import is_class_level, own_annotations
+from dddkit._awaitables import FINISHED, dispose, is_awaitable
+from dddkit._callables import display_name
 from dddkit.exceptions import StoryDefinitionError
 
-__all__ = ["Found", "as_step", "is_method", "judge_class", "look_up", "supplies_names"]
+__all__ = [
+    "Found",
+    "check_step_result",
+    "is_method",
+    "look_up",
+    "reject_async_hook",
+    "step_of",
+    "supplies_names",
+    "validate_class",
+    "warn_of_shared_defaults",
+]
 
 # Written by hand, any of these may give an instance attributes that its class does not show.
 _SUPPLIERS: Final = (
@@ -29,14 +43,14 @@ _ITERABLE_COROUTINE: Final = 0x100  # a generator that `types.coroutine` has mad
 
 
 class Found(NamedTuple):
-    """Where a step's name leads, read off the class dictionaries."""
+    """What a listed name stands for, read off the class dictionaries."""
 
     owner: type
-    """The class that says so, of those in the MRO."""
+    """The class in the MRO that defines the name."""
     value: Any
-    """What stands in that class, as it stands there; None for a field."""
+    """The value in the dictionary of that class; None for a field."""
     by_instance: bool
-    """Whether only an instance can show it: a field, a slot, a property."""
+    """Whether only an instance can resolve it: a field, a slot, a property."""
 
 
 def look_up(cls: type, name: str) -> Found | None:
@@ -46,46 +60,46 @@ def look_up(cls: type, name: str) -> Found | None:
             return Found(base, None, by_instance=True)
         if name in base.__dict__:
             value = base.__dict__[name]
-            return Found(base, value, by_instance=_waits_for_instance(value))
+            return Found(base, value, by_instance=_needs_instance(value))
     return None
 
 
 def _is_built_field(cls: type, name: str) -> bool:
-    """Whether attrs has made a field of it that left neither annotation nor value behind."""
+    """Whether it is a field of attrs, which leaves neither annotation nor value in the class."""
     return any(field.name == name for field in cls.__dict__.get("__attrs_attrs__", ()))
 
 
-def _waits_for_instance(value: object) -> bool:
+def _needs_instance(value: object) -> bool:
     kind = type(value)
     if is_method(value) or isinstance(value, MethodType):  # bound already, though some Pythons give it a `__get__`
         return False
     if isinstance(value, MemberDescriptorType) or (kind.__module__, kind.__name__) in (
         ("attr._make", "_CountingAttr"),  # attrs' `field()` before `define` has read it
-        ("dataclasses", "Field"),  # without annotation; `dataclass` itself complains, and better
+        ("dataclasses", "Field"),  # without annotation; `dataclass` itself raises a better error
     ):
         return True
     return hasattr(kind, "__get__") and not isinstance(value, type)
 
 
-def _is_supplied_by_hand(cls: type) -> bool:
-    """Whether some hand-written method may give instances any attribute."""
+def _may_be_supplied(cls: type) -> bool:
+    """Whether a handwritten method may give instances any attribute."""
     for base in cls.__mro__:
         story = base.__dict__.get("__story__")
-        if story is not None:  # noted before any decorator could add an `__init__`
+        if story is not None:  # recorded before a decorator could add an `__init__`
             if story.supplies_names:
                 return True
             continue
-        if any(_is_written(base, base.__dict__[name]) for name in _SUPPLIERS if name in base.__dict__):
+        if any(_is_handwritten(base, base.__dict__[name]) for name in _SUPPLIERS if name in base.__dict__):
             return True
     return False
 
 
 def supplies_names(namespace: dict[str, Any]) -> bool:
-    """Whether a class body writes a method that may supply any attribute."""
+    """Whether a class body defines a method that may supply any attribute."""
     return any(name in namespace for name in _SUPPLIERS)
 
 
-def _is_written(cls: type, method: object) -> bool:
+def _is_handwritten(cls: type, method: object) -> bool:
     method = getattr(method, "__func__", method)  # `__new__` is a static method
     if not isinstance(method, FunctionType):
         return False
@@ -96,8 +110,8 @@ def _is_written(cls: type, method: object) -> bool:
     return not (by_dataclass or by_attrs or by_others)
 
 
-def judge_class(cls: type, names: tuple[str, ...]) -> None:
-    """Refuse what is visible when a class is defined.
+def validate_class(cls: type, names: tuple[str, ...]) -> None:
+    """Reject what is visible when a class is defined.
 
     Raises:
         StoryDefinitionError: a name that can never resolve, a step that is not callable, or that cannot take
@@ -106,19 +120,19 @@ def judge_class(cls: type, names: tuple[str, ...]) -> None:
     for name in dict.fromkeys(names):
         found = look_up(cls, name)
         if found is None:
-            if not _is_supplied_by_hand(cls):
-                refuse_missing(cls, name)
-        elif not found.by_instance and (is_method(found.value) or not _is_supplied_by_hand(cls)):
-            judge_value(cls, name, found.value, bound=False)
+            if not _may_be_supplied(cls):
+                _reject_missing(cls, name)
+        elif not found.by_instance and (is_method(found.value) or not _may_be_supplied(cls)):
+            _validate_step(cls, name, found.value, bound=False)
 
 
 def is_method(value: object) -> bool:
-    """Whether it is a function as class bodies define them, which every instance of the class then has."""
+    """Whether it is a function as class bodies define it, so that every instance of the class has it."""
     return isinstance(value, (FunctionType, staticmethod, classmethod))
 
 
-def refuse_missing(cls: type, name: str) -> None:
-    """Raise for a listed name that stands for nothing, with the nearest one that would."""
+def _reject_missing(cls: type, name: str) -> None:
+    """Raise for a listed name that stands for nothing, with the nearest name that exists."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, list(_names_like_steps(cls)), n=1)
@@ -127,7 +141,7 @@ def refuse_missing(cls: type, name: str) -> None:
         if near
         else f"define a method {name}(self, state), abstract where a subclass provides it, or annotate a field {name}"
     )
-    raise _refusal(cls, name, f"names no step; {hint}")
+    raise _error(cls, name, f"names no step; {hint}")
 
 
 def _names_like_steps(cls: type) -> Iterator[str]:
@@ -137,13 +151,13 @@ def _names_like_steps(cls: type) -> Iterator[str]:
                 yield name
 
 
-def judge_value(cls: type, name: str, value: object, *, bound: bool) -> None:
-    """Refuse a step that cannot be called with the state.
+def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
+    """Reject a step that cannot be called with the state.
 
     Args:
         cls: the story.
         name: the listed name.
-        value: what it stands for.
+        value: what the name stands for.
         bound: whether `value` was read off an instance, so that a function takes the state alone.
 
     Raises:
@@ -151,29 +165,29 @@ def judge_value(cls: type, name: str, value: object, *, bound: bool) -> None:
     """
     if isinstance(value, type):
         kind = value.__qualname__
-        raise _refusal(cls, name, f"is the class {kind}, where an instance belongs; did you mean {kind}()?")
+        raise _error(cls, name, f"is the class {kind}, where an instance belongs; did you mean {kind}()?")
     call, given = _unwrapped(value, bound=bound)
     if not callable(call):
         found = f"{value!r} ({type(value).__qualname__})"
-        raise _refusal(cls, name, f"is no callable, but {found}; a step is a method or any callable")
+        raise _error(cls, name, f"is no callable, but {found}; a step is a method or any callable")
     if not isinstance(call, FunctionType):
         own = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
         if isinstance(own, FunctionType):
             call, given = own, given + 1
     if not (_function_takes(call, given) if isinstance(call, FunctionType) else _takes(call, given)):
         shape = "(self, state)" if given == 2 else "(state)"
-        raise _refusal(
+        raise _error(
             cls, name, f"is {_described(name, call)}, which cannot be called with the state alone; a step takes {shape}"
         )
     while isinstance(call, partial):
         call = call.func
     flags = call.__code__.co_flags if isinstance(call, FunctionType) else 0
     if flags & _GENERATORS and not flags & _ITERABLE_COROUTINE:
-        raise _refusal(cls, name, "is a generator function: calling it runs nothing of its body; take the yield out")
+        raise _error(cls, name, "is a generator function: calling it runs nothing of its body; take the yield out")
 
 
 def _unwrapped(value: object, *, bound: bool) -> tuple[Any, int]:
-    """What is called in the end, and with how many positional arguments, the state included."""
+    """Return the function that is called in the end, and the number of positional arguments, the state included."""
     wrapped: Any = value
     if isinstance(value, staticmethod):
         return wrapped.__func__, 1
@@ -183,7 +197,7 @@ def _unwrapped(value: object, *, bound: bool) -> tuple[Any, int]:
 
 
 def _function_takes(function: FunctionType, given: int) -> bool:
-    """Count parameters on the code object: true for what is really called, and far cheaper than `inspect`."""
+    """Whether a function takes so many positional arguments; asks the code object, far cheaper than `inspect`."""
     code = function.__code__
     required = code.co_argcount - len(function.__defaults__ or ())
     optional_keywords = function.__kwdefaults__ or {}
@@ -196,7 +210,7 @@ def _function_takes(function: FunctionType, given: int) -> bool:
 
 
 def _takes(call: Callable[..., object], given: int) -> bool:
-    """Whether anything else (a partial, something written in C) takes so many; True where it does not tell."""
+    """Whether anything else (a partial, a function in C) takes so many; True where it has no signature."""
     from inspect import signature
 
     try:
@@ -217,8 +231,8 @@ def _described(name: str, call: Callable[..., object]) -> str:
     return f"{name}{Signature([parameter.replace(annotation=parameter.empty) for parameter in shape])}"
 
 
-def as_step(cls: type, story: object, name: str) -> Any:
-    """Read a step off the instance that is about to run, and judge it.
+def step_of(cls: type, story: object, name: str) -> Any:
+    """Read a step off the instance that is about to run, and validate it.
 
     Raises:
         StoryDefinitionError: the instance has no such attribute, or something there that takes no state.
@@ -227,11 +241,66 @@ def as_step(cls: type, story: object, name: str) -> Any:
         value = getattr(story, name)
     except AttributeError as error:
         if look_up(cls, name) is None:
-            refuse_missing(cls, name)
-        raise _refusal(cls, name, f"is declared, but this {cls.__qualname__} has no value for it: {error}") from error
-    judge_value(cls, name, value, bound=True)
+            _reject_missing(cls, name)
+        raise _error(cls, name, f"is declared, but this {cls.__qualname__} has no value for it: {error}") from error
+    _validate_step(cls, name, value, bound=True)
     return value
 
 
-def _refusal(cls: type, name: str, what: str) -> StoryDefinitionError:
+def _error(cls: type, name: str, what: str) -> StoryDefinitionError:
     return StoryDefinitionError(f"{cls.__qualname__}: I.{name} {what}", cls.__name__, name)
+
+
+# At a call
+
+
+def reject_async_hook(cls: type, kind: str, hook: object) -> None:
+    """Raise for an async hook of a sync story."""
+    raise TypeError(
+        f"{cls.__qualname__}: the {kind} hook {display_name(hook)} is async, but no step of the story is; "
+        f"make the hook a plain function, or one step async"
+    )
+
+
+def check_step_result(story: object, name: str, result: object) -> None:
+    """Reject an awaitable from a step of a sync story; FINISHED counts as None."""
+    if result is FINISHED or not is_awaitable(result):
+        return
+    dispose(result)
+    raise TypeError(
+        f"{type(story).__qualname__}: step {name} returned an awaitable ({type(result).__name__}), but the story is "
+        f"sync: none of its steps is declared async; make it `async def {name}`"
+    )
+
+
+# Of a State
+
+
+_WARNED: Final[WeakSet[type]] = WeakSet()
+
+
+def warn_of_shared_defaults(story: str, state: object, stacklevel: int) -> None:
+    """Warn, once per class, of a list, dict or set that all objects of a SimpleNamespace State would share."""
+    if not (isinstance(state, type) and issubclass(state, SimpleNamespace)):
+        return
+    shared: list[str] = []
+    for base in state.__mro__[: state.__mro__.index(SimpleNamespace)]:
+        if base in _WARNED:
+            continue
+        _WARNED.add(base)
+        annotations = own_annotations(base)
+        shared += [
+            name
+            for name, value in base.__dict__.items()
+            if isinstance(value, (list, dict, set))
+            and not (name in annotations and is_class_level(annotations[name], base))
+            and not (name.startswith("__") and name.endswith("__"))
+        ]
+    if shared:
+        names = ", ".join(shared)
+        warn(
+            f"{story}: {names} of {state.__qualname__} is one object that all its runs share; derive the State from "
+            f"StoryState, which copies such defaults, or give every run its own: {state.__name__}({shared[0]}=...); "
+            f"annotate as ClassVar what is meant to be shared",
+            stacklevel=stacklevel,
+        )

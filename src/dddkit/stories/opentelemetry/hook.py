@@ -1,4 +1,4 @@
-"""The runs of stories as spans of OpenTelemetry."""
+"""A hook that records the runs of stories as spans of OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Final
 
 import dddkit
 from dddkit.exceptions import MissingDependencyError
-from dddkit.stories._engine.failure_log import Complaints
+from dddkit.stories._engine.failure_log import FailureLog
+from dddkit.stories._engine.status import status_of
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
 
 try:
@@ -24,11 +25,11 @@ __all__ = ["TracingHook"]
 
 
 class TracingHook:
-    """Draws every run as a span, and every started step as a span inside it.
+    """Records every run as a span, and every started step as a span inside it.
 
-    The spans are named `Checkout` and `Checkout.reserve`; whatever a step does with other instrumented libraries, or
-    with other stories, stands inside its span. `dddkit.status` is `completed`, `failed` or `cancelled`. A failure sets
-    the status of the span and records the exception; a cancellation is none.
+    The spans are named `Checkout` and `Checkout.reserve`; the spans of other instrumented libraries, and of stories that
+    a step calls, are inside the span of the step. `dddkit.status` is `completed`, `failed` or `cancelled`. A failure
+    sets the status of the span and records the exception; a cancellation is none.
 
     It needs `opentelemetry-api` only: without an SDK that is set up, nothing is recorded, at hardly any cost.
 
@@ -36,11 +37,11 @@ class TracingHook:
         tracer_provider: where the spans go; None: the global one, also when it is set later.
     """
 
-    __slots__ = ("_complaints", "_tracer")
+    __slots__ = ("_failures", "_tracer")
 
     def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
         self._tracer: Final = get_tracer("dddkit", dddkit.__version__, tracer_provider)
-        self._complaints: Final = Complaints(type(self).__qualname__)
+        self._failures: Final = FailureLog(type(self).__qualname__)
 
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
         story = context.story_name
@@ -48,9 +49,8 @@ class TracingHook:
         try:
             yield
         except BaseException as error:
-            # What passes here counts, and not the status: a hook inside may have failed after the last step.
-            status = StepStatus.FAILED if isinstance(error, Exception) else StepStatus.CANCELLED
-            self._close(opened, status, error)
+            # The exception counts, and not the status: a hook inside this one may fail after the last step.
+            self._close(opened, status_of(error), error)
             raise
         self._close(opened, StepStatus.COMPLETED, None)
 
@@ -65,14 +65,14 @@ class TracingHook:
         finally:
             self._close(opened, step.status, step.error)
 
-    # No failure of the tracer may reach the story, and no span may stay the current one.
+    # No failure of the tracer may reach the story, and no span of ours may remain the current one.
 
     def _open(self, name: str, attributes: dict[str, str | int]) -> _Opened | None:
         try:
             span = self._tracer.start_span(name, attributes=attributes)
             return span, attach(set_span_in_context(span))
         except Exception:
-            self._complaints.log()
+            self._failures.log()
             return None
 
     def _close(self, opened: _Opened | None, status: StepStatus, error: BaseException | None) -> None:
@@ -88,11 +88,11 @@ class TracingHook:
                 span.record_exception(error)
                 span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
         except Exception:
-            self._complaints.log()
+            self._failures.log()
         try:
             span.end()
         except Exception:
-            self._complaints.log()
+            self._failures.log()
 
 
 _Opened = tuple[Span, Token[Context]]

@@ -1,0 +1,172 @@
+"""Hooks that need not be called at every step, such as the default ones while nothing is logged.
+
+A hook that only copies a step's facts into its `meta` and `template` can wait until somebody reads the steps of the
+run, or until a step fails. A run whose `before` and `after` hooks are all of this kind records timestamps only, which
+takes a third of the time. `DeferredHooks.catch_up` then calls the hooks as if they had been called at every step.
+"""
+
+# pyright: reportPrivateUsage=false
+# The facts of a run belong to the engine, of which this is a part.
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from types import FunctionType, MethodType
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
+
+from dddkit.stories._engine.facts import StepExecutionInfo, StepRecord, StoryExecutionContext
+from dddkit.stories._engine.registry import Callback, Hooks
+from dddkit.stories._engine.status import StepStatus
+
+__all__ = [
+    "Condition",
+    "DeferredHooks",
+    "advance",
+    "condition_of",
+    "deferrable",
+    "is_deferrable",
+    "only_if",
+    "running_step",
+    "show_duration",
+    "show_status",
+]
+
+C = TypeVar("C", bound=Callback)
+
+Condition: TypeAlias = "tuple[Callable[[int], bool], int]"
+"""A function, and what to call it with."""
+
+_PENDING: Final = StepStatus.PENDING
+_RUNNING: Final = StepStatus.RUNNING
+
+
+# Marks of hooks
+
+
+def deferrable(callback: C) -> C:
+    """Mark a hook that only copies facts of a step into its `meta` and `template`."""
+    callback.__deferrable__ = True  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]  # ours to read
+    return callback
+
+
+def only_if(find: Callable[[], Condition]) -> Callable[[C], C]:
+    """Mark a hook that does nothing in a run at whose start a condition is false, so that it need not be called.
+
+    Args:
+        find: returns the condition, when the first story with the hook runs.
+    """
+
+    def mark(callback: C) -> C:
+        callback.__only_if__ = find  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]  # ours to read
+        return callback
+
+    return mark
+
+
+def is_deferrable(callback: Callback) -> bool:
+    return getattr(_function(callback), "__deferrable__", False)
+
+
+def condition_of(callback: Callback) -> Callable[[], Condition] | None:
+    return getattr(_function(callback), "__only_if__", None)
+
+
+def _function(callback: Callback) -> FunctionType | None:
+    """Return the function of a method; other callables carry no marks (a mock would have any attribute)."""
+    function = callback.__func__ if isinstance(callback, MethodType) else None
+    return function if isinstance(function, FunctionType) else None
+
+
+# What the default hooks call: it leaves the tree line of the step unshared
+
+
+def show_status(step: StepExecutionInfo) -> None:
+    """Render the step with its present status from now on."""
+    step._tree_line().show_status(step.status)
+
+
+def show_duration(step: StepExecutionInfo) -> None:
+    """Render the step with its duration from now on, if it has completed."""
+    progress = step._progress
+    if type(progress) is float:
+        step._tree_line().show_duration(progress)
+
+
+# Runs whose hooks are deferred
+
+
+class DeferredHooks(NamedTuple):
+    """What a run needs to call its hooks later."""
+
+    names: tuple[str, ...]
+    """The steps that the story lists."""
+    hooks: Hooks
+
+    def catch_up(self, context: StoryExecutionContext) -> None:
+        """Make the steps of the run, and call the hooks as if they had been called at each of them."""
+        made = [_pending_step(index, name) for index, name in enumerate(self.names)]
+        count = _number_of_timestamps(context)
+        for index in range(count - 1):
+            made[index]._progress = _seconds(context, index)
+        if context.status is _RUNNING and 0 < count <= len(made):
+            made[count - 1]._progress = _RUNNING
+        context._steps[:] = made
+        context._catch_up = None
+        for step in made[:count]:
+            _call(self.hooks.before, context, step)
+            if step._progress is not _RUNNING:
+                _call(self.hooks.after, context, step)
+        _complete_steps(context, self.hooks)  # the run may have gone on in another thread
+
+
+def running_step(context: StoryExecutionContext) -> tuple[StepExecutionInfo | None, float]:
+    """Return the step under way in a run whose hooks are deferred, None after the last; and when it started."""
+    steps, ended = context.steps, _number_of_timestamps(context) - 1
+    return steps[ended] if ended < len(steps) else None, cast("float", context._timestamps[ended])
+
+
+def advance(context: StoryExecutionContext, hooks: Hooks) -> None:
+    """Go from one step to the next, in a run whose hooks were deferred until somebody read its steps."""
+    ended, steps = _complete_steps(context, hooks), context._steps
+    if ended < len(steps):
+        step = steps[ended]
+        step._progress = _RUNNING
+        _call(hooks.before, context, step)
+        context._timestamps[ended] = perf_counter()
+
+
+def _pending_step(index: int, name: str) -> StepExecutionInfo:
+    made: Any = StepRecord.__new__(StepRecord)
+    made.step_name = name
+    made.step_index = index
+    made._progress = _PENDING
+    made._line = None
+    step: StepExecutionInfo = made
+    return step
+
+
+def _complete_steps(context: StoryExecutionContext, hooks: Hooks) -> int:
+    """Record the steps that have completed since the last time; return how many have completed in all."""
+    steps = context._steps
+    first = ended = _number_of_timestamps(context) - 1
+    while first > 0 and type(steps[first - 1]._progress) is not float:
+        first -= 1
+    for index in range(first, ended):
+        steps[index]._progress = _seconds(context, index)
+        _call(hooks.after, context, steps[index])
+    return ended
+
+
+def _number_of_timestamps(context: StoryExecutionContext) -> int:
+    timestamps = context._timestamps
+    return timestamps.index(None) if timestamps[-1] is None else len(timestamps)
+
+
+def _seconds(context: StoryExecutionContext, index: int) -> float:
+    return cast("float", context._timestamps[index + 1]) - cast("float", context._timestamps[index])
+
+
+def _call(hooks: tuple[Callback, ...], context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+    for hook in hooks:
+        hook(context, step)
