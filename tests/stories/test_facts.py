@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 
-from dddkit.stories import I, StepExecutionInfo, StepStatus, Story, StoryExecutionContext, inject_hooks
+from dddkit.stories import (
+    ExecutionTimeTracker,
+    I,
+    LoggingHook,
+    StatusTracker,
+    StepExecutionInfo,
+    StepStatus,
+    Story,
+    StoryExecutionContext,
+    inject_hooks,
+)
 from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, perform
 
 PENDING, RUNNING, COMPLETED, FAILED, CANCELLED = StepStatus
@@ -193,3 +203,95 @@ def test_facts_are_fixed_where_they_cannot_change() -> None:
             target.unknown = 1
     with pytest.raises(TypeError):
         context.steps[0] = step
+
+
+# Facts made by hand, to test a hook without running a story
+
+
+class Pay(Story):
+    I.authorize
+    I.capture
+
+    def authorize(self, state: object) -> None: ...
+    def capture(self, state: object) -> None: ...
+
+
+def test_a_step_made_by_hand_is_pending_at_position_0() -> None:
+    step = StepExecutionInfo("capture")
+
+    assert (step.step_name, step.step_index) == ("capture", 0)
+    assert (step.status, step.duration, step.error, step.meta, step.nested) == (PENDING, 0.0, None, {}, [])
+    assert str(step) == "    I.capture"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(None, PENDING), (ValueError("no"), FAILED), (KeyboardInterrupt(), CANCELLED)]
+)
+def test_the_error_of_a_step_made_by_hand_says_its_status(error: BaseException | None, status: StepStatus) -> None:
+    step = StepExecutionInfo("capture", 1, error=error)
+
+    assert (step.status, step.error) == (status, error)
+
+
+@pytest.mark.parametrize("status", [COMPLETED, FAILED, CANCELLED])
+def test_a_step_made_by_hand_that_has_ended_has_a_duration(status: StepStatus) -> None:
+    step = StepExecutionInfo("capture", status=status, duration=2)
+
+    assert (step.status, step.duration, type(step.duration), step.error) == (status, 2.0, float, None)
+
+
+@pytest.mark.parametrize("status", [PENDING, RUNNING])
+def test_a_step_that_has_not_ended_has_no_duration(status: StepStatus) -> None:
+    with pytest.raises(ValueError, match=r"has no duration yet, not 0\.5 seconds"):
+        StepExecutionInfo("capture", status=status, duration=0.5)
+
+
+@pytest.mark.parametrize("status", [PENDING, RUNNING, COMPLETED])
+def test_a_step_that_has_not_failed_has_no_error(status: StepStatus) -> None:
+    with pytest.raises(ValueError, match="is failed or cancelled, not"):
+        StepExecutionInfo("capture", status=status, error=KeyError("x"))
+
+
+def test_a_run_made_by_hand_has_the_steps_that_its_story_lists() -> None:
+    story = Pay()
+    context = StoryExecutionContext(story, "state")
+
+    assert (context.story, context.state, context.story_name) == (story, "state", "Pay")
+    assert (context.status, context.duration) == (PENDING, 0.0)
+    assert [(step.step_name, step.step_index, step.status) for step in context.steps] == [
+        ("authorize", 0, PENDING),
+        ("capture", 1, PENDING),
+    ]
+    assert str(context) == "Pay:\n    I.authorize\n    I.capture"
+
+
+def test_a_run_made_by_hand_can_be_of_any_object_and_any_steps() -> None:
+    steps = [StepExecutionInfo("bake", status=COMPLETED, duration=1.5)]
+    context = StoryExecutionContext(object(), steps=steps, status=COMPLETED, duration=2.0)
+
+    assert (context.steps, context.duration) == (tuple(steps), 2.0)
+    assert str(context) == "object:\n    I.bake"
+
+
+def test_the_default_hooks_render_and_log_a_run_made_by_hand(caplog: pytest.LogCaptureFixture) -> None:
+    error = ValueError("no")
+    done = StepExecutionInfo("authorize", 0, status=COMPLETED, duration=0.25)
+    failed = StepExecutionInfo("capture", 1, error=error)
+    context = StoryExecutionContext(Pay(), steps=[done, failed], status=FAILED)
+
+    for step in context.steps:
+        StatusTracker().after(context, step)
+        ExecutionTimeTracker().after(context, step)
+    LoggingHook().error(context, failed)
+
+    [record] = caplog.records
+    assert record.getMessage() == "Pay:\n    ✓I.authorize [0.250s]\n    ✗I.capture"
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
+
+
+def test_logging_needs_no_story_class(caplog: pytest.LogCaptureFixture) -> None:
+    step = StepExecutionInfo("bake", error=ValueError("burnt"))
+    LoggingHook().error(StoryExecutionContext(object(), steps=[step]), step)
+
+    assert [record.getMessage() for record in caplog.records] == ["object:\n    I.bake"]

@@ -1,24 +1,41 @@
-"""What runs after the first call, the steps written out as calls, does what the loop over them would do."""
+"""The code that is generated for a story does what a loop over its steps would do."""
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import dis
 import gc
+import inspect
 import logging
 import pickle
 import re
 import sys
+import textwrap
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
 
 from dddkit._awaitables import FINISHED
-from dddkit.stories import I, StepExecutionInfo, StepStatus, Story, StoryExecutionContext, inject_hooks
+from dddkit.exceptions import StoryDefinitionError
+from dddkit.stories import (
+    ExecutionTimeTracker,
+    I,
+    LoggingHook,
+    StatusTracker,
+    StepExecutionInfo,
+    StepStatus,
+    Story,
+    StoryExecutionContext,
+    inject_hooks,
+)
+from dddkit.stories._engine import codegen
+from dddkit.stories._engine.call import source_of
 from tests.stories.constructors import Constructor, every_constructor
 from tests.stories.test_pickling import AsSlots, Priced
 
@@ -480,3 +497,106 @@ def test_a_story_class_that_has_run_is_given_up() -> None:
     kept = gone()
     gc.collect()
     assert kept() is None
+
+
+# The source itself
+
+
+class Hook:
+    def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None: ...
+    def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None: ...
+
+
+def example_of(documented: object) -> str:
+    """The source that a docstring shows: the last block that is indented deeper than its text."""
+    *_, block = re.findall(r"(?:^    def __call__.*\n(?:^    .*\n)+)", inspect.cleandoc(documented.__doc__ or ""), re.M)
+    return textwrap.dedent(block).rstrip()
+
+
+def test_the_source_without_hooks_is_the_one_that_the_docstring_shows() -> None:
+    assert source_of(fresh(Sale)) == example_of(codegen)
+
+
+def test_the_source_with_hooks_is_the_one_that_the_docstring_shows() -> None:
+    sale = fresh(Sale)
+    inject_hooks(sale, [Hook()])
+    assert source_of(sale) == example_of(codegen.source_with_hooks)
+
+
+class AroundStory:
+    def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
+        yield
+
+
+class AroundStep:
+    def around_step(self, context: StoryExecutionContext, step: StepExecutionInfo) -> Iterator[None]:
+        yield
+
+
+def function_hook(context: StoryExecutionContext, step: StepExecutionInfo) -> None: ...
+
+
+HOOKS: dict[str, list[Any]] = {
+    "none": [],
+    "default": [StatusTracker(), ExecutionTimeTracker(), LoggingHook()],
+    "deferred around": [StatusTracker(), AroundStory()],
+    "one": [Hook()],
+    "two": [Hook(), Hook()],
+    "around the story": [AroundStory()],
+    "around a step": [AroundStep(), Hook()],
+    "all": [StatusTracker(), LoggingHook(), Hook(), AroundStory(), AroundStep(), AroundStep(), Hook()],
+}
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.ERROR])
+@pytest.mark.parametrize("hooks", HOOKS)
+@pytest.mark.parametrize("story", [Sale, AsyncSale])
+def test_the_source_names_only_what_exists(story: type[Story], hooks: str, level: int) -> None:
+    sale = fresh(story)
+    inject_hooks(sale, HOOKS[hooks])
+    sale.register_hook("before", function_hook) if hooks == "all" else None
+    logging.getLogger("dddkit.stories.story").setLevel(level)
+    try:
+        source = source_of(sale)
+        ran(sale())  # installs the function
+    finally:
+        logging.getLogger("dddkit.stories.story").setLevel(logging.NOTSET)
+    slots = {"context": StoryExecutionContext.__slots__, "step": StepExecutionInfo.__slots__}
+    function: Any = sale.__call__
+    if level == logging.DEBUG:  # the first run at DEBUG has made the function that calls all hooks
+        function = function.__globals__.get("run_with_all_hooks", function)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = "step" if node.value.id.startswith("step") else node.value.id
+            assert owner == "self" or node.attr in slots[owner], ast.unparse(node)
+    compiled = next(c for c in compile(source, "", "exec").co_consts if isinstance(c, CodeType))
+    named = {i.argval for i in dis.get_instructions(compiled) if i.opname == "LOAD_GLOBAL"}
+    assert named - set(function.__globals__) <= {"BaseException", "ValueError", "type"}
+
+
+def test_the_source_is_that_of_the_current_hooks() -> None:
+    sale = fresh(Sale)
+    without = source_of(sale)
+    with inject_hooks(sale, [Hook()]):
+        assert "before_0" in source_of(sale)
+    assert source_of(sale) == without
+
+
+def test_the_source_of_a_story_with_default_hooks_depends_on_the_log_level() -> None:
+    sale = fresh(Sale)
+    inject_hooks(sale)
+    logger = logging.getLogger("dddkit.stories.story")
+    logger.setLevel(logging.DEBUG)
+    try:
+        at_debug = source_of(sale)
+    finally:
+        logger.setLevel(logging.NOTSET)
+    assert "step._progress = RUNNING" in at_debug
+    assert "timestamps[1] = clock()" in source_of(sale)
+
+
+def test_a_story_without_steps_has_no_source() -> None:
+    class Nothing(Story): ...
+
+    with pytest.raises(StoryDefinitionError):
+        source_of(Nothing)

@@ -167,3 +167,16 @@ def read(context: StoryExecutionContext, step: StepExecutionInfo) -> None:
     assert_type(context.story_name, str)
     step.step_name = "other"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     context.state = None  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+# Facts made by hand
+
+assert_type(StepExecutionInfo("charge", 1, status=StepStatus.COMPLETED, duration=0.2), StepExecutionInfo)
+assert_type(StepExecutionInfo("charge", error=ValueError()), StepExecutionInfo)
+assert_type(
+    StoryExecutionContext(Checkout(), None, [StepExecutionInfo("charge")], status=StepStatus.RUNNING),
+    StoryExecutionContext,
+)
+StepExecutionInfo()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+StepExecutionInfo("charge", 0, StepStatus.FAILED)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+StoryExecutionContext()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
