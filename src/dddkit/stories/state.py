@@ -75,7 +75,7 @@ def _declared(cls: type, otherwise: object) -> dict[str, Any]:
     return found
 
 
-def _refuse_decorated(cls: type, new_names: Container[str]) -> None:
+def _reject_decorated(cls: type, new_names: Container[str]) -> None:
     for mark, decorator in _DECORATORS.items():
         if mark in new_names:
             raise TypeError(
@@ -84,7 +84,7 @@ def _refuse_decorated(cls: type, new_names: Container[str]) -> None:
             )
 
 
-def _refuse_argument(cls: type, name: str, why: str) -> None:
+def _reject_argument(cls: type, name: str, why: str) -> None:
     raise TypeError(f"{_names(cls)[1]}(): {name} {why}")
 
 
@@ -119,16 +119,16 @@ def _hint(cls: Any, name: str) -> str:
 if not TYPE_CHECKING:
 
     class _StateMeta(_Meta):
-        """Reads the fields of a State, and refuses decorators that would give it a second constructor."""
+        """Reads the fields of a State, and rejects decorators that would give it a second constructor."""
 
         def __new__(mcs, name, bases, namespace, /, **kwargs):
             made = super().__new__(mcs, name, bases, namespace, **kwargs)
-            _refuse_decorated(made, namespace)
+            _reject_decorated(made, namespace)
             _read_fields(made)
             return made
 
         def __setattr__(cls, name, value):  # noqa: N805  # of a metaclass
-            _refuse_decorated(cls, (name,))
+            _reject_decorated(cls, (name,))
             super().__setattr__(name, value)
 
     class _Base(metaclass=_StateMeta):
@@ -141,7 +141,7 @@ else:
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(variable,))
 class StoryState(_Base):
-    """The typed contract between a story, its steps and whoever calls it.
+    """The typed contract between a story, its steps and its callers.
 
         class State(StoryState):
             order_id: OrderId                  # required: the caller gives it, by keyword
@@ -168,17 +168,17 @@ class StoryState(_Base):
             for name, default in type(self).__state_fields__.items():
                 if name in values:
                     if default is _VARIABLE:
-                        _refuse_argument(type(self), name, "is set by a step; the constructor does not take it")
+                        _reject_argument(type(self), name, "is set by a step; the constructor does not take it")
                     value = values.pop(name)
                 elif default is _VARIABLE:
                     continue
                 elif default is _REQUIRED:
-                    _refuse_argument(type(self), name, "is required, and was not given")
+                    _reject_argument(type(self), name, "is required, and was not given")
                 else:
                     value = deepcopy(default) if _is_unhashable(default) else default
                 object.__setattr__(self, name, value)
             for name in values:
-                _refuse_argument(type(self), name, f"is not declared; {_hint(type(self), name)}")
+                _reject_argument(type(self), name, f"is not declared; {_hint(type(self), name)}")
 
         def __getattr__(self, name):
             cls = type(self)

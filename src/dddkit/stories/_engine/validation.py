@@ -26,7 +26,7 @@ __all__ = [
     "warn_of_shared_defaults",
 ]
 
-# Written by hand, any of these may give an instance attributes that its class does not show.
+# A handwritten one of these may give an instance attributes that its class does not show.
 _SUPPLIERS: Final = (
     "__init__",
     "__new__",
