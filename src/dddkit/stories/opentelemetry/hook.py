@@ -27,7 +27,7 @@ __all__ = ["TracingHook"]
 class TracingHook:
     """Records every run as a span, and every started step as a span inside it.
 
-    The spans are named `Checkout` and `Checkout.reserve`; the spans of other instrumented libraries, and of stories that
+    The spans are named `Checkout` and `Checkout.reserve`. Spans of other instrumented libraries, and of stories that
     a step calls, are inside the span of the step. `dddkit.status` is `completed`, `failed` or `cancelled`. A failure
     sets the status of the span and records the exception; a cancellation is none.
 
