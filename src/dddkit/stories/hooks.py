@@ -12,7 +12,7 @@ from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContex
 from dddkit.stories._engine.metaclass import StoryMeta
 from dddkit.stories._engine.registry import Callback, HookRegistration, Hooks, add
 from dddkit.stories._engine.status import StepStatus
-from dddkit.stories._engine.steps import ListedStep, StepList
+from dddkit.stories._engine.steps import ListedStep
 from dddkit.stories.story import Story
 
 if TYPE_CHECKING:
@@ -147,18 +147,14 @@ def _write(level: int, context: StoryExecutionContext, index: int, error: BaseEx
     if not logger.isEnabledFor(level):
         return
     tree = str(context)  # as text: a handler may format the record later, when the run has gone on
-    listed = _listed_steps(type(context.story))
-    if type(logger) is not default_class or not listed:  # its own `log` may do more; no class of a story
+    steps: Any = getattr(context.story, "I", None)
+    listed: tuple[ListedStep, ...] = getattr(steps, "__listed_steps__", ())
+    if type(logger) is not default_class or not listed:  # its own `log` may do more; an object that is no story
         logger.log(level, tree, exc_info=error)
         return
     _, file, line = listed[index]
     exc_info = None if error is None else (type(error), error, error.__traceback__)
     logger.handle(logger.makeRecord(_LOGGER, level, file, line, tree, (), exc_info, context.story_name))
-
-
-def _listed_steps(cls: Any) -> tuple[ListedStep, ...]:
-    listed = getattr(cls, "I", None)
-    return listed.__listed_steps__ if isinstance(listed, StepList) else ()
 
 
 _DEFAULT_HOOKS: Final[tuple[StoryHook, ...]] = (StatusTracker(), ExecutionTimeTracker(), LoggingHook())

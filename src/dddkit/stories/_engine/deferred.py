@@ -83,14 +83,14 @@ def _function(callback: Callback) -> FunctionType | None:
 
 def show_status(step: StepExecutionInfo) -> None:
     """Render the step with its present status from now on."""
-    step._tree_line().show_status(step.status)
+    (step._line or step._tree_line()).show_status(step.status)
 
 
 def show_duration(step: StepExecutionInfo) -> None:
     """Render the step with its duration from now on, if it has completed."""
     progress = step._progress
     if type(progress) is float:
-        step._tree_line().show_duration(progress)
+        (step._line or step._tree_line()).show_duration(progress)
 
 
 # Runs whose hooks are deferred
