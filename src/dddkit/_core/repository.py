@@ -116,7 +116,7 @@ async def _publish(broker: EventBroker, aggregate: Recording) -> None:
     while events:
         event = events.pop(0)
         try:
-            await broker._offer(event)  # pyright: ignore[reportPrivateUsage]  # the core's own door
+            await broker._apublish_optional(event)  # pyright: ignore[reportPrivateUsage]  # for the core
         except BaseException:
             for unpublished in (*events, *aggregate.pull_events()):
                 aggregate.add_event(unpublished)
