@@ -13,7 +13,7 @@ __all__ = [
     "Recording",
     "carry_version",
     "copied",
-    "give_up",
+    "discard",
     "pending_events",
     "remaining",
     "set_version",
@@ -110,7 +110,7 @@ def remaining(events: Sequence[Recordable], folded: Sequence[Recordable]) -> lis
     return left
 
 
-def give_up(pending: list[Recordable], events: list[Recordable]) -> None:
+def discard(pending: list[Recordable], events: list[Recordable]) -> None:
     """Remove these from the pending events, and keep what was recorded since."""
     pending[:] = remaining(pending, events)
 
