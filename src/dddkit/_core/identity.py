@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Final, ForwardRef, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, TypeVar, Union, get_args, get_origin
 
-from dddkit._annotations import own_annotations
+from dddkit._annotations import UNRESOLVED, is_class_var, own_annotations, resolve_name, text_of
 
-__all__ = ["Identified", "Identity", "declares_field", "identity_of"]
+__all__ = ["Identified", "Identity", "identity_of"]
 
 T = TypeVar("T")
 
@@ -29,7 +28,6 @@ Needed only where the field is called neither `id` nor `<class name>_id`. To che
 has the type in the brackets.
 """
 
-_UNSET: Final = object()
 _TRANSPARENT: Final = frozenset({"Annotated", "Final", "Optional", "Union"})
 _WORD_BOUNDARY: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -85,18 +83,6 @@ def identity_of(entity: object) -> Any:
     return None
 
 
-def declares_field(cls: type, annotation: object) -> bool:
-    """Whether the annotation, read in the class, makes a field: everything does but a ClassVar."""
-    if isinstance(annotation, ForwardRef):
-        annotation = annotation.__forward_arg__
-    if isinstance(annotation, str):
-        head = re.match(r"[\w.\s]*", annotation)
-        name = head.group().strip() if head else ""
-        found = _look_up(name, cls)
-        return found is not ClassVar and not (found is _UNSET and name.rpartition(".")[2] == "ClassVar")
-    return annotation is not ClassVar and getattr(annotation, "__origin__", None) is not ClassVar
-
-
 def _identity_names(cls: type) -> tuple[str, ...]:
     marked: list[str] = []
     seen: set[str] = set()
@@ -134,7 +120,7 @@ def _is_declared(cls: type, name: str) -> bool:
     for base in cls.__mro__:
         annotations = own_annotations(base)
         if name in annotations:
-            return declares_field(base, annotations[name])
+            return not is_class_var(annotations[name], base)
         if name in base.__dict__:
             return _is_stored(base.__dict__[name])
     return False
@@ -148,10 +134,9 @@ def _is_stored(attribute: object) -> bool:
 
 
 def _is_marked(annotation: object, owner: type) -> bool:
-    if isinstance(annotation, ForwardRef):
-        annotation = annotation.__forward_arg__
-    if isinstance(annotation, str):
-        return _text_is_marked(annotation, owner)
+    text = text_of(annotation)
+    if text is not None:
+        return _text_is_marked(text, owner)
     if any(isinstance(mark, _IdentityMark) for mark in getattr(annotation, "__metadata__", ())):
         return True
     try:
@@ -188,17 +173,8 @@ def _expression_is_marked(node: ast.expr, owner: type) -> bool:
         transparent = ast.unparse(node.value).rpartition(".")[2] in _TRANSPARENT
         return transparent and any(_expression_is_marked(part, owner) for part in parts)
     name = ast.unparse(node)
-    found = _look_up(name, owner)
-    return name.rpartition(".")[2] == "Identity" if found is _UNSET else _is_marked(found, owner)
-
-
-def _look_up(name: str, owner: type) -> Any:
-    first, *rest = name.split(".")
-    module = sys.modules.get(owner.__module__)
-    found = owner.__dict__.get(first, getattr(module, first, _UNSET))
-    for part in rest:
-        found = getattr(found, part, _UNSET)
-    return found
+    found = resolve_name(name, owner)
+    return name.rpartition(".")[2] == "Identity" if found is UNRESOLVED else _is_marked(found, owner)
 
 
 def _inherited(cls: type, name: str) -> Any:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from dddkit._core.broker import EventBroker
 from dddkit._core.events import Recordable, current_time, new_event_id
-from dddkit.dataclasses.aggregates import Frozen, stand_in
+from dddkit.dataclasses._declared import Frozen, instance_class_of
 
 __all__ = ["AggregateEvent", "DomainEvent", "EventBroker"]
 
@@ -47,13 +47,11 @@ class DomainEvent(Frozen):
     occurred_on: datetime = field(default_factory=current_time, kw_only=True)
 
 
-class PlainAggregateEvent(AggregateEvent):
-    """An AggregateEvent of no class of its own, as `AggregateEvent()` makes it."""
+@instance_class_of(AggregateEvent)
+class BareAggregateEvent(AggregateEvent):
+    """The class of `AggregateEvent()`."""
 
 
-class PlainDomainEvent(DomainEvent):
-    """A DomainEvent of no class of its own, as `DomainEvent()` makes it."""
-
-
-stand_in(AggregateEvent, PlainAggregateEvent)
-stand_in(DomainEvent, PlainDomainEvent)
+@instance_class_of(DomainEvent)
+class BareDomainEvent(DomainEvent):
+    """The class of `DomainEvent()`."""
