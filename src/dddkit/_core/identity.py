@@ -1,4 +1,4 @@
-"""Which field is the identity of an entity, and equality by it."""
+"""The identity of an entity: which field it is, and equality by it."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ class _IdentityMark:
 
 
 Identity = Annotated[T, _IdentityMark()]
-"""Marks the field that says which one an entity is: `basket_id: Identity[BasketId]`.
+"""Marks the field that identifies an entity: `basket_id: Identity[BasketId]`.
 
-Needed only where the field is called neither `id` nor `<class name>_id`. To checkers, and to pydantic, the field
-has the type in the brackets.
+Needed only where the field is called neither `id` nor `<class name>_id`. For checkers, and for pydantic, the field has
+the type in the brackets.
 """
 
-_TRANSPARENT: Final = frozenset({"Annotated", "Final", "Optional", "Union"})
+_WRAPPERS: Final = frozenset({"Annotated", "Final", "Optional", "Union"})
 _WORD_BOUNDARY: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class Identified:
-    """Equal, and hashed, by type and identity: never by what may change.
+    """Compares and hashes by type and identity, never by fields that may change.
 
-    The identity is the field marked `Identity[...]`, else the field called `id`, else `<class name>_id` in snake
-    case, looked up along the base classes; a property counts. Without one, or while it is unset or None, an object
+    The identity is the field marked `Identity[...]`, else the field called `id`, else `<class name>_id` in snake case,
+    looked up along the base classes; it may be a property. Without an identity, or while it is unset or None, an object
     equals only itself.
     """
 
     __slots__ = ()
 
     __identity__: ClassVar[tuple[str, ...]] = ()
-    """The name of the field; or, where the class declares none, the names an object may have given it."""
+    """The name of the field; where the class declares none, the names that an object may store its identity under."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.__identity__ = _identity_names(cls)
-        # Where it finds none in the class itself, `@dataclass` writes an `__eq__` by all fields and forgets `__hash__`.
+        # In a class that has none of its own, `@dataclass` generates an `__eq__` by all fields and removes `__hash__`.
         for name in ("__eq__", "__hash__"):
             if name not in cls.__dict__:
                 setattr(cls, name, _inherited(cls, name))
@@ -67,17 +67,17 @@ class Identified:
 
     @classmethod
     def __kind__(cls) -> type:
-        """The type that counts for equality, for flavours where one class has several type objects."""
+        """Return the type that equality compares: in pydantic one class can have several type objects."""
         return cls
 
 
 def identity_of(entity: object) -> Any:
-    """The value of the entity's identity, None while it has none."""
+    """Return the value of the entity's identity; None while it has none."""
     names: tuple[str, ...] = getattr(entity, "__identity__", ())
     if len(names) == 1:
         return getattr(entity, names[0], None)
     for name in names:
-        # Nothing was declared: count what an `__init__` by hand or a mapper has put there, but no method of the name.
+        # The class declares none. Accept what an `__init__` or an ORM has stored, but no method of that name.
         if name in getattr(entity, "__dict__", ()) or _is_stored(getattr(type(entity), name, None)):
             return getattr(entity, name, None)
     return None
@@ -99,7 +99,7 @@ def _identity_names(cls: type) -> tuple[str, ...]:
         )
     if marked:
         return (marked[0],)
-    # `entity_id` and `aggregate_id`, after our own bases, would more likely name somebody else.
+    # Our own bases are left out: `entity_id` or `aggregate_id` more likely refers to another object.
     owners = [base for base in cls.__mro__ if issubclass(base, Identified) and not _is_ours(base)]
     candidates = ("id", *(f"{_snake_case(owner.__name__)}_id" for owner in owners))
     for name in candidates:
@@ -127,7 +127,7 @@ def _is_declared(cls: type, name: str) -> bool:
 
 
 def _is_stored(attribute: object) -> bool:
-    """Whether the class attribute stands for a value of the object: a property, a slot, a mapped column."""
+    """Return whether the class attribute reads a value of the object: a property, a slot, a mapped column."""
     if hasattr(attribute, "__set__"):
         return True
     return hasattr(attribute, "__get__") and not callable(attribute) and not isinstance(attribute, classmethod)
@@ -141,20 +141,20 @@ def _is_marked(annotation: object, owner: type) -> bool:
         return True
     try:
         value: object = getattr(annotation, "__value__", None)  # `type BasketIdentity = Identity[BasketId]`
-    except NameError:  # evaluated when asked for, it names what only checkers import
+    except NameError:  # evaluated only here, it uses a name that only checkers import
         return False
     if value is not None:
         return _is_marked(value, owner)
-    return _is_transparent(annotation) and any(_is_marked(part, owner) for part in get_args(annotation))
+    return _is_wrapper(annotation) and any(_is_marked(part, owner) for part in get_args(annotation))
 
 
-def _is_transparent(annotation: object) -> bool:
+def _is_wrapper(annotation: object) -> bool:
     origin = get_origin(annotation)
     return origin in (Annotated, Final, Union) or isinstance(annotation, UnionType)
 
 
 def _text_is_marked(text: str, owner: type) -> bool:
-    # The names are looked up one by one: those that cannot be, because only checkers import them, go by their text.
+    # The names are resolved one by one. One that cannot be, because only checkers import it, counts by its text.
     try:
         return _expression_is_marked(ast.parse(text.strip(), mode="eval").body, owner)
     except SyntaxError:
@@ -170,15 +170,15 @@ def _expression_is_marked(node: ast.expr, owner: type) -> bool:
         if _expression_is_marked(node.value, owner):
             return True
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        transparent = ast.unparse(node.value).rpartition(".")[2] in _TRANSPARENT
-        return transparent and any(_expression_is_marked(part, owner) for part in parts)
+        is_wrapper = ast.unparse(node.value).rpartition(".")[2] in _WRAPPERS
+        return is_wrapper and any(_expression_is_marked(part, owner) for part in parts)
     name = ast.unparse(node)
     found = resolve_name(name, owner)
     return name.rpartition(".")[2] == "Identity" if found is UNRESOLVED else _is_marked(found, owner)
 
 
 def _inherited(cls: type, name: str) -> Any:
-    """What the class inherits under the name, passing over what a decorator has generated for a mixin beside ours."""
+    """Return what the class inherits under the name, without what a decorator generated for a mixin beside our base."""
     bases = (base for base in cls.__mro__ if name in base.__dict__ and not _has_generated_equality(base))
     return next(bases).__dict__[name]
 

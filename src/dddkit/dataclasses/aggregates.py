@@ -14,32 +14,32 @@ __all__ = ["Aggregate", "Entity", "ValueObject"]
 
 
 class Entity(Identified, Declared):
-    """Somebody or something that stays the same while its attributes change.
+    """Has an identity: it stays the same while its attributes change.
 
-    Declare yours with `@dataclass(kw_only=True)`. Two of them are equal when type and identity are: the field marked
-    `Identity[...]`, else `id`, else `<class name>_id`.
+    Declare yours with `@dataclass(kw_only=True)`. Two entities are equal when their type and identity are equal. The
+    identity is the field marked `Identity[...]`, else `id`, else `<class name>_id`.
     """
 
     __slots__ = ()
 
 
 class Aggregate(Recording, Entity):
-    """The entity that guards the consistency of what belongs to it, and records what happens as events."""
+    """The entity that keeps its parts consistent, and records what happens to them as events."""
 
     __slots__ = ("_pending_events", "_stored_version")
 
     def __copy__(self) -> Self:
-        twin: Self = copied(self)
-        return twin
+        duplicate: Self = copied(self)
+        return duplicate
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        twin: Self = copied(self, memo)
-        return twin
+        duplicate: Self = copied(self, memo)
+        return duplicate
 
 
 @dataclass(frozen=True)
 class ValueObject(Frozen):
-    """A value without an identity: equal when its fields are, and never changed, only replaced.
+    """A value without an identity: equal when its fields are equal; replaced, never changed.
 
     Declare yours with `@dataclass(frozen=True)`; `slots=True` works too.
     """
