@@ -1,4 +1,4 @@
-"""The `with` blocks of changes handlers: which events were folded in which block, and who opened it."""
+"""The `with` blocks of changes handlers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["Block", "block_opened_here", "blocks_by_copy", "open_block"]
 
 @final
 class Block:
-    """One `with` block of a changes handler.
+    """One `with` block of a changes handler: remembers the events that were folded in it.
 
-    It belongs to the task or thread that opened it, and ends when that one leaves it.
+    It belongs to the task or thread that opened it.
 
     Attributes:
         copy: the copy of the handler that the block works with.
@@ -26,17 +26,19 @@ class Block:
 
     __slots__ = ("_closed", "_enclosing", "_folded", "_handler", "_owner", "copy")
 
-    def __init__(self, handler: object, its_copy: object) -> None:
-        self.copy: Final = its_copy
+    def __init__(self, handler: object, handler_copy: object) -> None:
+        self.copy: Final = handler_copy
         self._handler: Final = handler
         self._owner: Final = _current_owner()
         self._closed = False
         self._enclosing: Final = open_block(handler)
-        # By id, since aggregates are equal by identity, and may be unhashable. The aggregate is kept alive beside its
-        # events: so no other object gets its id.
+        # By id, since aggregates are equal by identity, and may be unhashable. The value contains the aggregate, so that
+        # it stays alive, and no other object gets its id.
         self._folded: Final[dict[int, tuple[Recording, list[Recordable]]]] = {}
+
+    def open(self) -> None:
         _opened.set((*_opened.get(), self))
-        blocks_by_copy[id(its_copy)] = self
+        blocks_by_copy[id(self.copy)] = self
 
     def fold(self, fold: Callable[[Any, Sequence[Recordable]], Any], aggregate: Recording) -> Any:
         """Fold the events that neither this block nor one around it has folded; return the result."""
@@ -55,7 +57,8 @@ class Block:
                 discard(pending_events(aggregate), events)
         self._folded.clear()
 
-    def is_open_here(self, handler: object, owner: object) -> bool:
+    def is_open(self, handler: object, owner: object) -> bool:
+        """Return whether the owner has this block open on the handler."""
         return self._handler is handler and self._owner is owner and not self._closed
 
     def _folded_of(self, aggregate: Recording) -> list[Recordable]:
@@ -82,7 +85,7 @@ def block_opened_here(handler: object) -> Block | None:
     if blocks := _opened.get():
         owner = _current_owner()
         for block in reversed(blocks):
-            if block.is_open_here(handler, owner):
+            if block.is_open(handler, owner):
                 return block
     return None
 

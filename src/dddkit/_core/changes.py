@@ -76,14 +76,14 @@ class ChangesHandler(Generic[AggregateT, ResultT]):
         return result
 
     def __fold__(self, aggregate: AggregateT, events: Sequence[Recordable], /) -> ResultT:
-        """Fold the events into a copy of the handler. At the first fold of a class its own function replaces this."""
+        """Fold the events into a copy of the handler; the first call replaces this by the function made for the class."""
         prepare: Any = ChangesHandler.__dict__["__fold__"]
         setattr(type(self), "__fold__", make_fold(type(self), prepare))  # noqa: B010  # checkers reject the assignment
         return self.__fold__(aggregate, events)
 
     def __enter__(self) -> Self:
         mine = copy(self)
-        Block(self, mine)
+        Block(self, mine).open()
         return mine
 
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
