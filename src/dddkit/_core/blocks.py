@@ -32,8 +32,8 @@ class Block:
         self._owner: Final = _current_owner()
         self._closed = False
         self._enclosing: Final = open_block(handler)
-        # By id, since aggregates are equal by identity, and may be unhashable. The value contains the aggregate, so that
-        # it stays alive, and no other object gets its id.
+        # By id, since aggregates are equal by identity, and may be unhashable. The value contains the aggregate, which
+        # keeps it alive, so that no other object gets its id.
         self._folded: Final[dict[int, tuple[Recording, list[Recordable]]]] = {}
 
     def open(self) -> None:

@@ -76,7 +76,7 @@ class ChangesHandler(Generic[AggregateT, ResultT]):
         return result
 
     def __fold__(self, aggregate: AggregateT, events: Sequence[Recordable], /) -> ResultT:
-        """Fold the events into a copy of the handler; the first call replaces this by the function made for the class."""
+        """Fold the events into a copy of the handler. The first call replaces this by a function made for the class."""
         prepare: Any = ChangesHandler.__dict__["__fold__"]
         setattr(type(self), "__fold__", make_fold(type(self), prepare))  # noqa: B010  # checkers reject the assignment
         return self.__fold__(aggregate, events)
