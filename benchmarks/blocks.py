@@ -125,7 +125,7 @@ def changes_handler(module: Any, added: type, removed: type) -> Any:
 
 
 class _Recorded:
-    """An aggregate as somebody would write it by hand."""
+    """An aggregate written by hand."""
 
     def __init__(self, events: list[Any]) -> None:
         self.events = events
@@ -145,7 +145,7 @@ _EVENTS: Final = [(_Added, _Removed)[index % 2](index) for index in range(EVENTS
 
 
 def _by_dictionary() -> Contender:
-    """What somebody would write: a dictionary from class to method, and a result from what they collect."""
+    """Written by hand: a dictionary from event class to method, and a result of what the methods collect."""
 
     class BasketChanges:
         def __init__(self) -> None:
@@ -200,7 +200,7 @@ def _by_handler() -> Contender:
     events = [(added, removed)[index % 2](item=index) for index in range(EVENTS)]
     names = {"handler": changes_handler(module, added, removed), "basket": basket, "events": events}
     basket.add_event(events[0])
-    # The list itself, so that recording is not measured; what does not keep it in a slot of this name shows it.
+    # The list itself, so that recording is not measured. The predecessor has no such slot, and returns its own list.
     live = getattr(basket, "_pending_events", None)
     pending = live if live is not None else basket.get_events()
     pending.clear()

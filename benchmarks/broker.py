@@ -28,7 +28,7 @@ def _others(number: int) -> list[type]:
 
 
 def _handlers(number: int, *, is_async: bool = False) -> list[Handler]:
-    """As many functions, each with code of its own, as handlers are."""
+    """Return so many functions, each with code of its own, as real handlers have."""
     source = f"{'async ' if is_async else ''}def handle(event): pass"
     made: list[Handler] = []
     for _ in range(number):
@@ -39,7 +39,7 @@ def _handlers(number: int, *, is_async: bool = False) -> list[Handler]:
 
 
 def _dictionary(handlers: int, *, is_async: bool = False) -> Entry:
-    """What somebody would write: a function that publishes, over a dictionary of lists by class."""
+    """Written by hand: a function that publishes, with a dictionary of lists by class."""
 
     def made() -> Contender:
         subscribed: defaultdict[type, list[Handler]] = defaultdict(list)
@@ -89,10 +89,10 @@ def _fan_out(handlers: int) -> Entry:
 
 
 def _predicates(number: int) -> list[Callable[[Any], bool]]:
-    def wanting(index: int) -> Callable[[Any], bool]:
+    def predicate(index: int) -> Callable[[Any], bool]:
         return lambda event: event.number == index
 
-    return [wanting(index) for index in range(number)]
+    return [predicate(index) for index in range(number)]
 
 
 class _Numbered:
@@ -105,8 +105,8 @@ def _bare_predicates(number: int) -> Entry:
         pairs = list(zip(_predicates(number), _handlers(number), strict=True))
 
         def publish(event: object) -> None:
-            for wants, handler in pairs:
-                if wants(event):
+            for matches, handler in pairs:
+                if matches(event):
                     handler(event)
 
         return Contender("publish(event)", {"publish": publish, "event": _Numbered(number - 1)})

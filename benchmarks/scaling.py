@@ -176,7 +176,7 @@ CURVES: Final[list[Curve]] = [
         (1, 10, 100, 1_000, 10_000),
         "subscriptions",
         ("sync, times a dictionary", "async, times a dictionary"),
-        "flat: the plan of an event class is looked up",
+        "flat: the route of an event class is looked up",
         _subscriptions,
     ),
     Curve(
@@ -215,7 +215,7 @@ CURVES: Final[list[Curve]] = [
         (1, 10, 100, 1_000),
         "classes",
         ("a plain slotted dataclass, µs each", "a story, µs each", "first call of a story, µs each"),
-        "flat: each is judged by itself; the first call writes the steps out",
+        "flat: each class is validated by itself; the first call generates its code",
         _classes,
     ),
     Curve(

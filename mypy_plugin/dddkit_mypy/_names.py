@@ -8,8 +8,8 @@ STORY: Final = "dddkit.stories.story.Story"
 STEP_LIST: Final = "dddkit.stories._engine.steps.StepList"  # what `I` is an instance of
 IMPORTED_I: Final = "dddkit.stories._engine.steps.I"
 
-DECLARED: Final = "dddkit.dataclasses.aggregates.Declared"  # what refuses undecorated classes at run time
-FROZEN: Final = "dddkit.dataclasses.aggregates.Frozen"
+DECLARED: Final = "dddkit.dataclasses._declared.Declared"  # what refuses undecorated classes at run time
+FROZEN: Final = "dddkit.dataclasses._declared.Frozen"
 
 AGGREGATE_EVENT: Final = "dddkit.dataclasses.events.AggregateEvent"
 DOMAIN_EVENT: Final = "dddkit.dataclasses.events.DomainEvent"

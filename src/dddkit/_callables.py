@@ -1,4 +1,4 @@
-"""Whether two callables are the same one, and the name to show for one."""
+"""The identity of a callable, with the name to show for it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["are_same", "display_name", "key_of", "without_partials"]
 
 
 def key_of(function: object) -> tuple[int, object]:
-    """Return what two callables have in common exactly if they are the same one.
+    """Return a key that is equal for two references to the same callable, and for no others.
 
-    Python makes a bound method anew each time it is read, so methods count by their object and function. The key holds
-    ids: compare it only while the callable lives.
+    Python creates a new bound method each time one is read, so methods are compared by their object and function. The
+    key contains ids: compare it only while the callable is alive.
     """
     if isinstance(function, MethodType):
         return id(function.__self__), id(function.__func__)
@@ -23,11 +23,12 @@ def key_of(function: object) -> tuple[int, object]:
 
 
 def are_same(one: object, other: object) -> bool:
+    """Return whether both are the same callable; a bound method is the same each time it is read."""
     return key_of(one) == key_of(other)
 
 
 def display_name(function: object) -> str:
-    """Return the name for messages, with its location where the name alone says nothing."""
+    """Return the name for messages; for a lambda, or a function called `_`, with the line where it is defined."""
     function = without_partials(function)
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     code = getattr(function, "__code__", None)
@@ -37,6 +38,7 @@ def display_name(function: object) -> str:
 
 
 def without_partials(function: Any) -> Any:
+    """Return the callable inside any number of `functools.partial`."""
     while isinstance(function, partial):
         function = function.func
     return function

@@ -1,14 +1,14 @@
-"""Every exception dddkit raises on its own account.
+"""The exceptions of dddkit.
 
     DDDKitError
     ├── MissingDependencyError   (also ImportError)          a subpackage whose extra is not installed
-    ├── UnhandledEventError      (also NotImplementedError)  an event that nobody handles
-    ├── ConcurrencyError                                     saving what somebody else has changed
+    ├── UnhandledEventError      (also NotImplementedError)  an event without a handler
+    ├── ConcurrencyError                                     saving an aggregate that was changed meanwhile
     ├── ChangesResultError                                   a field of a result that was never set
-    ├── StoryDefinitionError     (also TypeError)            a story that could never run
+    ├── StoryDefinitionError     (also TypeError)            a story that cannot run
     └── StoryStateError          (also AttributeError)       a state attribute unset or undeclared
 
-Each keeps its subject in attributes, so that a caller need not read prose, and survives pickling.
+Each keeps its subject in attributes, so that callers need not parse the message. Each can be pickled.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ __all__ = [
 
 
 class DDDKitError(Exception):
-    """The base of all of them, for whoever wants to catch the kit's complaints as one."""
+    """The base class of the exceptions of dddkit: catch it to catch them all."""
 
 
 class MissingDependencyError(DDDKitError, ImportError):
-    """A subpackage was imported whose extra is not installed.
+    """A subpackage was imported, and its extra is not installed.
 
     Attributes:
         package: the import that failed, as in `import pydantic`.
-        install_package: what the registry calls it, as in `pip install pydantic`.
-        extra: the extra of dddkit that brings it.
+        install_package: the name of its distribution, as in `pip install pydantic`.
+        extra: the extra of dddkit that installs it.
     """
 
     def __init__(self, package: str, install_package: str, extra: str) -> None:
@@ -57,7 +57,7 @@ class UnhandledEventError(DDDKitError, NotImplementedError):
 
     Attributes:
         event: the event itself.
-        aggregate: the aggregate that recorded it, where a changes handler was folding one; else None.
+        aggregate: the aggregate that recorded it, for a changes handler; None for a broker.
     """
 
     def __init__(self, event: object, aggregate: object | None = None) -> None:
@@ -82,14 +82,14 @@ class UnhandledEventError(DDDKitError, NotImplementedError):
 
 
 class ConcurrencyError(DDDKitError):
-    """An aggregate was saved from a version that is no longer the stored one.
+    """An aggregate was saved that is not the stored version any more.
 
-    Load it again, repeat the change, save.
+    To recover, load it again, repeat the change, save.
 
     Attributes:
-        aggregate: the object whose save was refused.
+        aggregate: the object that was not saved.
         expected: the version it was read at; None for a new object.
-        found: the version that is stored; None when there is none (somebody deleted it).
+        found: the version that is stored; None when there is none, since it was deleted.
     """
 
     def __init__(self, aggregate: object, expected: int | None, found: int | None) -> None:
@@ -131,14 +131,13 @@ class ChangesResultError(DDDKitError):
 
 
 class StoryDefinitionError(DDDKitError, TypeError):
-    """A story is declared in a way that could never run.
+    """A story is declared in a way that cannot run.
 
-    Raised while the class is defined, or, for what only an instance can show, when the story is called and
-    before its first step runs.
+    Raised when the class is defined; for what only an instance shows, when the story is called, before its first step.
 
     Attributes:
-        story: the name of the story's class.
-        step: the name of the step in question; None when no single step is to blame.
+        story: the name of the story class.
+        step: the name of the step concerned; None when it is not about one step.
     """
 
     def __init__(self, message: str, story: str | None = None, step: str | None = None) -> None:
@@ -151,10 +150,10 @@ class StoryDefinitionError(DDDKitError, TypeError):
 
 
 class StoryStateError(DDDKitError, AttributeError):
-    """A step read a state variable that no step has set, or named one that the State does not declare.
+    """A step read a state variable that no step has set, or used one that the State does not declare.
 
     Attributes:
-        story: the name of the story the State belongs to, or of the State itself when it stands alone.
+        story: the name of the story that the State belongs to; of the State itself where it belongs to none.
         attribute: the name of the attribute.
     """
 

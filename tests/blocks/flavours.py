@@ -15,12 +15,12 @@ import pytest
 import dddkit.dataclasses
 import dddkit.pydantic
 
-# The blocks of a flavour are looked up by name, and the tests hand them what a checker would refuse: hence Any.
+# Any: the blocks of a flavour are looked up by name, and tests pass them what a checker rejects.
 Model = Any
 
 
 class Flavour:
-    """One flavour: its blocks, the domain in it, and how a class is declared in it."""
+    """One flavour: its blocks, a domain declared with them, the way to declare a class."""
 
     name: ClassVar[str]
     blocks: ClassVar[ModuleType]
@@ -31,7 +31,7 @@ class Flavour:
 
     @classmethod
     def declare(cls, base: str | type, name: str, /, *mixins: type, **fields: Any) -> Model:
-        """A class as a user of the flavour writes it; a field is given by its type, or by (type, default)."""
+        """Declare a class as a user of the flavour does; a field is a type, or (type, default)."""
         pairs: dict[str, Any] = {field: kind if type(kind) is tuple else (kind,) for field, kind in fields.items()}
         annotations = {field: pair[0] for field, pair in pairs.items()}
         defaults = {field: pair[1] for field, pair in pairs.items() if len(pair) == 2}
@@ -138,7 +138,7 @@ class Pydantic(Flavour):
 FROZEN = ("AggregateEvent", "DomainEvent", "ValueObject")
 FLAVOURS: tuple[type[Flavour], ...] = (Dataclasses, Pydantic)
 
-# Frozen classes refuse in the manner of what they are made with.
+# What frozen classes raise: dataclasses the one, pydantic models the other.
 REFUSALS = (stdlib.FrozenInstanceError, pydantic.ValidationError)
 
 needs_threads = pytest.mark.skipif(sys.platform == "emscripten", reason="WebAssembly has no threads here")
@@ -149,7 +149,7 @@ in_both_flavours: Callable[[Callable[..., None]], Callable[..., None]] = pytest.
 
 
 def run(source: str) -> dict[str, Any]:
-    """Run a module as a user would write it in a file of its own."""
+    """Run the source as a module of a user, and return its names."""
     module = ModuleType("users_module")
     sys.modules[module.__name__] = module
     try:

@@ -1,4 +1,4 @@
-"""The event broker brings each event to whoever asked for it."""
+"""The event broker publishes each event to the handlers subscribed to it."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def is_happened(event: object) -> bool:
     return isinstance(event, Happened)
 
 
-by_class_or_predicate = pytest.mark.parametrize("wanted", [Happened, anything], ids=["class", "predicate"])
+by_class_or_predicate = pytest.mark.parametrize("selector", [Happened, anything], ids=["class", "predicate"])
 
-# How an event can be published; each returns when all that was to run has run.
+# How an event can be published; each returns when all handlers have run.
 Publish = Callable[[EventBroker, object], None]
 SYNC: list[Publish] = [EventBroker.publish, lambda broker, event: end(broker(event))]
 ASYNC: list[Publish] = [
@@ -83,7 +83,7 @@ async def call_and_await(broker: EventBroker, event: object) -> None:
     await broker(event)
 
 
-# Which handlers get an event
+# Which handlers receive an event
 
 
 @with_both
@@ -155,7 +155,7 @@ def test_a_protocol_that_cannot_be_asked_is_refused_when_subscribing() -> None:
 
 
 @with_both
-def test_a_predicate_chooses_events_by_what_they_say(publish: Publish) -> None:
+def test_a_predicate_selects_events_by_their_fields(publish: Publish) -> None:
     broker, seen = EventBroker(unhandled="ignore"), list[object]()
     broker.subscribe(lambda event: event > 2, seen.append)
     for event in (1, 2, 3, 4):
@@ -185,7 +185,7 @@ def test_the_older_decorators_work(publish: Publish) -> None:
     assert seen[3:] == ["classes"]
 
 
-def test_decorating_leaves_the_function_what_it_was() -> None:
+def test_decorating_returns_the_function_unchanged() -> None:
     broker = EventBroker()
 
     def handler(event: object) -> int:
@@ -218,7 +218,7 @@ def test_a_handler_runs_once_per_event(publish: Publish) -> None:
     assert seen == ["function", "method", "method"]
 
 
-# In which order
+# The order of handlers
 
 
 @with_async
@@ -233,8 +233,8 @@ def test_e4_e5_handlers_run_in_registration_order_sync_and_async_alike(publish: 
         seen.append(number)
 
     for number in range(20):
-        wanted: Any = (Happened, HappenedAgain, object, anything)[number % 4]
-        broker.subscribe(wanted, partial((sync, later)[number % 3 == 1], number))
+        selector: Any = (Happened, HappenedAgain, object, anything)[number % 4]
+        broker.subscribe(selector, partial((sync, later)[number % 3 == 1], number))
     publish(broker, HappenedAgain())
     assert seen == list(range(20))
 
@@ -272,20 +272,20 @@ def test_the_order_is_that_of_the_first_matching_registration(
 @by_class_or_predicate
 @pytest.mark.parametrize("options", [{}, {"on_error": "continue"}, in_parallel], ids=str)
 def test_e1_publishing_synchronously_to_an_async_handler_is_refused_before_any_runs(
-    wanted: Any, options: dict[str, Any]
+    selector: Any, options: dict[str, Any]
 ) -> None:
     broker, seen = EventBroker(**options), list[object]()
-    broker.subscribe(wanted, seen.append)
+    broker.subscribe(selector, seen.append)
 
     async def send_receipt(event: object) -> None:
         seen.append(event)
 
-    broker.subscribe(wanted, send_receipt)
+    broker.subscribe(selector, send_receipt)
     name = send_receipt.__qualname__
     with pytest.raises(TypeError) as refusal:
         broker.publish(HAPPENED)
     assert str(refusal.value) == f"{name} is async; use `await broker.apublish(event)` for async handlers."
-    broker.subscribe(wanted, AsyncMock(name="mock"))
+    broker.subscribe(selector, AsyncMock(name="mock"))
     with pytest.raises(TypeError, match="send_receipt, AsyncMock are async"):
         broker.publish(HAPPENED)
     assert seen == []
@@ -415,7 +415,7 @@ def test_e10_unhashable_handlers_work_and_are_told_apart(publish: Publish, paral
     assert [len(handler.seen) for handler in (one, other, third)] == [1, 2, 1]
 
 
-# What only the call can show
+# Awaitables that only the call shows
 
 
 def surprises(seen: list[str]) -> tuple[Callable[[object], object], Callable[[object], None]]:
@@ -430,11 +430,11 @@ def surprises(seen: list[str]) -> tuple[Callable[[object], object], Callable[[ob
 
 
 @by_class_or_predicate
-def test_publish_closes_a_surprising_coroutine_and_refuses_it(wanted: Any) -> None:
+def test_publish_closes_a_surprising_coroutine_and_refuses_it(selector: Any) -> None:
     broker, seen = EventBroker(), list[str]()
     looks_sync, rest = surprises(seen)
-    broker.subscribe(wanted, looks_sync)
-    broker.subscribe(wanted, rest)
+    broker.subscribe(selector, looks_sync)
+    broker.subscribe(selector, rest)
     with pytest.raises(TypeError, match=r"looks_sync is async; use `await broker\.apublish"):
         broker.publish(HAPPENED)
     assert seen == ["called"]
@@ -453,14 +453,14 @@ def test_publish_in_parallel_closes_it_when_all_have_run() -> None:
 
 @by_class_or_predicate
 @pytest.mark.parametrize("options", [{}, {"on_error": "continue"}, in_parallel], ids=str)
-def test_the_called_broker_hands_back_a_coroutine_that_awaits_it_and_runs_the_rest(
-    wanted: Any, options: dict[str, Any]
+def test_the_called_broker_returns_a_coroutine_that_awaits_it_and_runs_the_rest(
+    selector: Any, options: dict[str, Any]
 ) -> None:
     broker, seen = EventBroker(**options), list[str]()
     looks_sync, rest = surprises(seen)
-    broker.subscribe(wanted, looks_sync)
-    broker.subscribe(wanted, rest)
-    broker.subscribe(wanted, partial(looks_sync))
+    broker.subscribe(selector, looks_sync)
+    broker.subscribe(selector, rest)
+    broker.subscribe(selector, partial(looks_sync))
     coroutine = broker(HAPPENED)
     assert asyncio.iscoroutine(coroutine)
     asyncio.run(coroutine)
@@ -472,11 +472,11 @@ def test_the_called_broker_hands_back_a_coroutine_that_awaits_it_and_runs_the_re
 
 @by_class_or_predicate
 @in_both_orders
-def test_apublish_awaits_what_only_the_call_can_show(wanted: Any, parallel: bool) -> None:
+def test_apublish_awaits_what_only_the_call_can_show(selector: Any, parallel: bool) -> None:
     broker, seen = EventBroker(parallel=parallel), list[str]()
     looks_sync, rest = surprises(seen)
-    broker.subscribe(wanted, looks_sync)
-    broker.subscribe(wanted, rest)
+    broker.subscribe(selector, looks_sync)
+    broker.subscribe(selector, rest)
     asyncio.run(broker.apublish(HAPPENED))
     assert sorted(seen) == ["awaited", "called", "rest"]
 
@@ -497,7 +497,7 @@ def test_a_wrapped_coroutine_function_with_an_error_fails_as_itself() -> None:
             asyncio.run(call_and_await(broker, HAPPENED))
 
 
-def test_a_future_that_nobody_will_await_is_cancelled() -> None:
+def test_a_future_that_is_not_going_to_be_awaited_is_cancelled() -> None:
     broker = EventBroker()
     futures: list[asyncio.Future[None]] = []
 
@@ -519,7 +519,7 @@ class OddAwaitable:
         yield
 
 
-def test_an_awaitable_that_cannot_be_ended_is_refused_all_the_same() -> None:
+def test_an_awaitable_that_cannot_be_closed_is_refused_too() -> None:
     broker = EventBroker()
     broker.subscribe(Happened, lambda event: OddAwaitable())
     with pytest.raises(TypeError, match=r"<lambda> \(\S*test_broker, line \d+\) is async"):
@@ -539,18 +539,18 @@ def test_a_handler_that_hands_on_to_another_broker_is_finished(publish: Publish,
 
 @with_both
 @in_both_orders
-def test_what_a_handler_returns_is_its_own_affair(publish: Publish, parallel: bool) -> None:
+def test_what_a_handler_returns_is_ignored(publish: Publish, parallel: bool) -> None:
     broker = EventBroker(parallel=parallel)
     broker.subscribe(Happened, lambda event: "result")
     publish(broker, HAPPENED)
 
 
-# Nobody
+# Events without a handler
 
 
 @with_both
 @in_both_orders
-def test_e3_an_event_nobody_handles_is_a_named_error(publish: Publish, parallel: bool) -> None:
+def test_e3_an_event_without_a_handler_is_a_named_error(publish: Publish, parallel: bool) -> None:
     broker = EventBroker(parallel=parallel)
     broker.subscribe(Other, print)
     with pytest.raises(UnhandledEventError) as refusal:
@@ -655,12 +655,12 @@ def test_an_abstract_class_is_unsubscribed_too() -> None:
     assert seen == []
 
 
-@pytest.mark.parametrize("wanted", [Happened, bool, ABC, anything])
-def test_unsubscribing_what_is_not_subscribed_is_an_error(wanted: Any) -> None:
+@pytest.mark.parametrize("selector", [Happened, bool, ABC, anything])
+def test_unsubscribing_what_is_not_subscribed_is_an_error(selector: Any) -> None:
     broker = EventBroker()
     broker.subscribe(Other, print)
     with pytest.raises(ValueError, match="print is not subscribed to "):
-        broker.unsubscribe(wanted, print)
+        broker.unsubscribe(selector, print)
 
 
 @with_both
@@ -697,7 +697,7 @@ def test_a_coroutine_made_by_the_broker_uses_the_handlers_of_that_moment() -> No
     assert seen == ["handled"]
 
 
-# Refused when written
+# Rejected when subscribing
 
 
 @pytest.mark.parametrize("wrong", ["Happened", 1, Happened(), print], ids=str)
@@ -774,10 +774,10 @@ def failing_later(
 
 @with_both
 @by_class_or_predicate
-def test_the_first_error_stops_the_publish(wanted: Any, publish: Publish) -> None:
+def test_the_first_error_stops_the_publish(selector: Any, publish: Publish) -> None:
     broker, seen, error = EventBroker(), list[str](), LookupError()
     for name, raised in (("a", None), ("b", error), ("c", None)):
-        broker.subscribe(wanted, failing(name, seen, raised))
+        broker.subscribe(selector, failing(name, seen, raised))
     with pytest.raises(LookupError) as raised_error:
         publish(broker, HAPPENED)
     assert raised_error.value is error
@@ -834,7 +834,7 @@ def test_without_an_error_continuing_raises_nothing(publish: Publish) -> None:
 
 
 @with_both
-def test_an_interruption_stops_all_the_same_and_logs_the_errors_so_far(
+def test_an_interruption_stops_the_publish_and_logs_the_errors_so_far(
     publish: Publish, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker, seen, error = EventBroker(on_error="continue"), list[str](), LookupError("a")
@@ -996,7 +996,7 @@ def test_e7_a_handler_that_cancels_itself_is_no_success() -> None:
 
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
-    """Ctrl-C as Python has it from the start, also where the shell that started the tests has it ignored."""
+    """Ctrl-C raises KeyboardInterrupt, also where the shell that started the tests ignores the signal."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -1044,7 +1044,7 @@ def test_e7_ctrl_c_closes_a_surprising_coroutine() -> None:
 
 
 @needs_threads
-def test_e7_what_had_not_begun_when_interrupted_never_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_e7_a_handler_that_has_not_started_when_interrupted_never_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     broker, seen, late = EventBroker(parallel=True), list[str](), list[threading.Thread]()
     start = threading.Thread.start
 
@@ -1062,7 +1062,7 @@ def test_e7_what_had_not_begun_when_interrupted_never_runs(monkeypatch: pytest.M
 
 
 @needs_threads
-def test_e7_where_no_thread_can_be_started_those_that_were_have_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_e7_when_a_thread_cannot_be_started_those_started_before_have_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     broker, seen = EventBroker(parallel=True), list[str]()
     started = 0
     start = threading.Thread.start
@@ -1135,7 +1135,7 @@ def test_e7_cancelling_a_parallel_publish_leaves_nothing_running(times: int, cap
 
 def test_e12_the_cost_of_a_publish_does_not_grow_with_the_number_of_subscriptions() -> None:
     def steps(subscriptions: int) -> int:
-        """How many lines of Python a publish runs: a measure that no busy machine disturbs."""
+        """Return how many lines of Python a publish runs: a busy machine does not change this measure."""
         broker, count = EventBroker(), 0
         for number in range(subscriptions):
             broker.subscribe(type(f"Event{number}", (DomainEvent,), {}), lambda event: None)
@@ -1168,8 +1168,8 @@ def test_subscribing_and_publishing_are_safe_from_several_threads() -> None:
 
     def churn() -> None:
         while not stop.is_set():
-            for wanted in keys:
-                broker.subscribe(wanted, lambda event: None).cancel()
+            for selector in keys:
+                broker.subscribe(selector, lambda event: None).cancel()
 
     def publish() -> None:
         try:

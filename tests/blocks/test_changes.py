@@ -22,7 +22,7 @@ from dddkit.dataclasses import ChangesHandler, EventBroker
 from dddkit.exceptions import ChangesResultError, UnhandledEventError
 from tests.blocks.flavours import FLAVOURS, Dataclasses, Flavour, Pydantic, in_both_flavours, needs_threads
 
-# The aggregates come from either flavour, chosen at run time: hence Any.
+# Any: the aggregates are of a flavour chosen at run time.
 
 
 class Changes(NamedTuple):
@@ -89,14 +89,14 @@ def test_without_events_the_result_is_empty(flavour: type[Flavour]) -> None:
 
 
 @in_both_flavours
-def test_outside_a_block_events_are_given_up_at_once(flavour: type[Flavour]) -> None:
+def test_outside_a_block_events_are_cleared_at_once(flavour: type[Flavour]) -> None:
     basket = basket_with(flavour, "tea")
     BasketChanges()(basket)
     assert pending(basket) == []
 
 
 @in_both_flavours
-def test_a_failed_fold_gives_up_nothing(flavour: type[Flavour]) -> None:
+def test_a_failed_fold_clears_nothing(flavour: type[Flavour]) -> None:
     basket = basket_with(flavour, "tea", "poison")
     with pytest.raises(ValueError, match="poison"):
         BasketChanges()(basket)
@@ -140,7 +140,7 @@ def test_c1_what_a_call_has_set_is_unset_in_the_next(flavour: type[Flavour]) -> 
 
 
 @in_both_flavours
-def test_c2_in_a_block_events_are_given_up_when_it_ends_well(flavour: type[Flavour]) -> None:
+def test_c2_a_block_clears_its_events_when_it_ends_without_an_exception(flavour: type[Flavour]) -> None:
     basket, other = basket_with(flavour, "tea"), basket_with(flavour, "milk")
     with BasketChanges() as changes_of:
         assert changes_of(basket).added == ["tea"]
@@ -150,7 +150,7 @@ def test_c2_in_a_block_events_are_given_up_when_it_ends_well(flavour: type[Flavo
 
 
 @in_both_flavours
-def test_c2_a_block_that_raised_gives_up_nothing_so_a_retry_saves_everything(flavour: type[Flavour]) -> None:
+def test_c2_a_block_that_raised_clears_nothing_so_a_retry_saves_everything(flavour: type[Flavour]) -> None:
     basket, handler = basket_with(flavour, "tea"), BasketChanges()
 
     def fails_to_commit() -> None:
@@ -192,7 +192,7 @@ def test_an_event_recorded_twice_is_folded_twice(flavour: type[Flavour]) -> None
 
 
 @in_both_flavours
-def test_events_that_somebody_else_has_taken_meanwhile_stay_taken(flavour: type[Flavour]) -> None:
+def test_events_pulled_by_other_code_meanwhile_stay_pulled(flavour: type[Flavour]) -> None:
     basket = basket_with(flavour, "tea")
     with BasketChanges() as changes_of:
         changes_of(basket)
@@ -334,7 +334,7 @@ def test_a_block_does_not_belong_to_the_tasks_it_starts(flavour: type[Flavour]) 
 
 
 @in_both_flavours
-def test_the_copy_takes_its_block_along_wherever_it_is_handed(flavour: type[Flavour]) -> None:
+def test_the_copy_belongs_to_its_block_in_other_tasks_too(flavour: type[Flavour]) -> None:
     basket = basket_with(flavour, "tea")
 
     async def child(changes_of: BasketChanges) -> None:
@@ -403,7 +403,7 @@ def test_threads_share_a_handler(flavour: type[Flavour]) -> None:
     assert sorted(results) == sorted([f"{number}.{turn}"] for number in range(4) for turn in range(50))
 
 
-def test_where_nobody_has_imported_asyncio_blocks_belong_to_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_asyncio_imported_blocks_belong_to_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "asyncio")
     basket, handler = basket_with(Dataclasses, "tea"), BasketChanges()
     with handler as changes_of:
@@ -425,7 +425,7 @@ def test_ending_a_block_in_another_task_says_so() -> None:
     st.lists(st.sampled_from(["add", "fold", "fail"]), max_size=10),
     st.booleans(),
 )
-def test_every_event_is_folded_exactly_once_by_blocks_that_end_well(
+def test_every_event_is_folded_exactly_once_by_blocks_without_an_exception(
     flavour: type[Flavour], steps: list[str], ends_well: bool
 ) -> None:
     basket, handler = flavour.Basket(basket_id=1), BasketChanges()
@@ -499,12 +499,12 @@ def test_fields_with_defaults_properties_and_class_attributes_count_as_set(flavo
 
     assert Summarize()(basket_with(flavour, "tea")) == Summary(1, 2, "summary", "none")
 
-    class Noted(Summarize):
+    class Annotated(Summarize):
         def _clear_state(self) -> None:
             super()._clear_state()
-            self.note = "noted"
+            self.note = "annotated"
 
-    assert Noted()(basket_with(flavour, "tea")) == Summary(1, 2, "summary", "noted")
+    assert Annotated()(basket_with(flavour, "tea")) == Summary(1, 2, "summary", "annotated")
 
 
 def test_a_property_that_fails_fails_as_itself() -> None:
@@ -558,7 +558,7 @@ def test_a_handler_without_result_type_or_handle_changes_says_so_when_called() -
 # Events without a handler
 
 
-class PlainMethod(ChangesHandler[Any, Total]):
+class SingleMethod(ChangesHandler[Any, Total]):
     result_type = Total
 
     def _clear_state(self) -> None:
@@ -571,7 +571,7 @@ class PlainMethod(ChangesHandler[Any, Total]):
             raise NotImplementedError
 
 
-@pytest.mark.parametrize("handler", [BasketChanges(), PlainMethod()], ids=["singledispatch", "plain"])
+@pytest.mark.parametrize("handler", [BasketChanges(), SingleMethod()], ids=["singledispatch", "method"])
 @in_both_flavours
 def test_an_event_without_a_handler_is_a_named_error(flavour: type[Flavour], handler: Any) -> None:
     removed = flavour.declare("AggregateEvent", "Removed", item=str)
@@ -680,7 +680,7 @@ def test_a_key_error_of_a_handler_is_its_own() -> None:
     assert seen == ["tea", "milk"] * 2
 
 
-def test_a_subclass_folds_in_its_own_way_after_its_parent_has_folded() -> None:
+def test_a_subclass_folds_with_its_own_handlers_after_its_parent_has_folded() -> None:
     class Parent(BasketChanges): ...
 
     assert Parent()(basket_with(Dataclasses, "tea")) == Changes(False, ["tea"])
@@ -694,7 +694,7 @@ def test_a_subclass_folds_in_its_own_way_after_its_parent_has_folded() -> None:
     assert Parent()(basket_with(Dataclasses, "tea")) == Changes(False, ["tea"])
 
 
-def test_a_result_type_with_a_new_of_its_own_is_made_by_it() -> None:
+def test_a_result_type_with_a_new_of_its_own_is_created_by_it() -> None:
     class Doubled(Total):
         def __new__(cls, total: int) -> Doubled:
             return super().__new__(cls, 2 * total)

@@ -1,4 +1,4 @@
-"""A dataclass-flavour class that nobody decorated is refused."""
+"""A class of the dataclass flavour without its decorator is rejected."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ import pytest
 
 from dddkit.dataclasses import Aggregate, AggregateEvent, DomainEvent, Entity, ValueObject
 
-# The classes below are declared wrongly on purpose, on bases chosen at run time: so the blocks are Any to checkers.
+# Any: the classes below have bases chosen at run time, and are declared wrongly on purpose.
 BLOCKS: tuple[Any, ...] = (Aggregate, AggregateEvent, DomainEvent, Entity, ValueObject)
 each_block = pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.__name__)
 
 
 @each_block
 def test_a1_an_undecorated_class_with_fields_is_refused_when_instantiated(block: Any) -> None:
-    class Forgotten(block):  # type: ignore[misc]  # a base chosen at run time
+    class Undecorated(block):  # type: ignore[misc]  # a base chosen at run time
         item: str
         constant: ClassVar[int] = 1
 
     frozen = "" if block in (Entity, Aggregate) else "frozen=True, "
     with pytest.raises(TypeError) as refusal:
-        Forgotten(item="tea")
+        Undecorated(item="tea")
     assert str(refusal.value) == (
-        f"{Forgotten.__qualname__} declares item, but nothing sets them; "
+        f"{Undecorated.__qualname__} declares item, but nothing sets them; "
         f"decorate the class with @dataclass({frozen}kw_only=True), or write its __init__"
     )
-    with pytest.raises(TypeError, match="declares item"):  # not only the first time
-        Forgotten()
+    with pytest.raises(TypeError, match="declares item"):  # the second time too
+        Undecorated()
 
 
 @each_block
 def test_a1_a_subclass_of_an_undecorated_class_is_refused_when_defined(block: Any) -> None:
-    class Forgotten(block):  # type: ignore[misc]  # a base chosen at run time
+    class Undecorated(block):  # type: ignore[misc]  # a base chosen at run time
         item: str
 
-    with pytest.raises(TypeError, match="Forgotten declares item"):
-        type("Child", (Forgotten,), {})
+    with pytest.raises(TypeError, match="Undecorated declares item"):
+        type("Child", (Undecorated,), {})
 
 
 @each_block
@@ -52,11 +52,11 @@ def test_a1_fields_added_to_a_decorated_class_need_the_decorator_again(block: An
 
     parent: Any = stdlib.dataclass(frozen=frozen, kw_only=True)(Parent)
 
-    class Forgotten(parent):  # type: ignore[misc]  # a base chosen at run time
+    class Undecorated(parent):  # type: ignore[misc]  # a base chosen at run time
         more: int
 
-    with pytest.raises(TypeError, match="Forgotten declares more"):
-        Forgotten(item="tea")
+    with pytest.raises(TypeError, match="Undecorated declares more"):
+        Undecorated(item="tea")
     assert parent(item="tea").item == "tea"
 
 

@@ -43,7 +43,7 @@ def test_aggregate_events_have_a_time(flavour: type[Flavour]) -> None:
 
 
 @in_both_flavours
-def test_what_an_event_makes_of_itself_can_be_given(flavour: type[Flavour]) -> None:
+def test_the_generated_fields_of_an_event_can_be_given(flavour: type[Flavour]) -> None:
     facts: dict[str, Any] = {
         "id": uuid.UUID(int=1),
         "version": 2,
@@ -63,10 +63,10 @@ def test_an_event_may_be_of_both_kinds_and_of_no_class_of_its_own(flavour: type[
     assert (event.version, event.item) == (1, "tea")
     for name in ("AggregateEvent", "DomainEvent"):
         base = getattr(flavour.blocks, name)
-        plain = base()
-        assert isinstance(plain, base)
-        assert plain.occurred_on <= base().occurred_on
-        assert pickle.loads(pickle.dumps(plain)) == plain
+        direct = base()
+        assert isinstance(direct, base)
+        assert direct.occurred_on <= base().occurred_on
+        assert pickle.loads(pickle.dumps(direct)) == direct
 
 
 @in_both_flavours

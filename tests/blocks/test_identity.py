@@ -127,8 +127,8 @@ def test_a_marked_field_comes_before_id_and_id_before_the_class_name(flavour: ty
 
 @in_both_flavours
 def test_the_identity_is_looked_up_along_the_base_classes(flavour: type[Flavour]) -> None:
-    toy = flavour.declare(flavour.Product, "Toy", colour=(str, "red"))
-    assert toy(product_id=1, colour="red") == toy(product_id=1, colour="blue")
+    toy = flavour.declare(flavour.Product, "Toy", label=(str, "red"))
+    assert toy(product_id=1, label="red") == toy(product_id=1, label="blue")
     own = flavour.declare(flavour.Product, "Toy", toy_id=(int, 0))
     assert own(product_id=1, toy_id=1) == own(product_id=2, toy_id=1)
     marked = flavour.declare("Entity", "Item", sku=Identity[str])
@@ -241,7 +241,7 @@ def test_every_way_to_write_the_mark_is_understood(kind: Any) -> None:
     ],
     ids=str,
 )
-def test_what_only_holds_identities_is_none(kind: Any) -> None:
+def test_a_collection_of_identities_is_no_identity(kind: Any) -> None:
     declared = in_this_module("Item", {"sku": kind, "id": int})
     assert declared(sku=1, id=1) == declared(sku=2, id=1)
 
@@ -296,7 +296,7 @@ def test_an_identity_imported_for_checkers_only_is_matched_by_its_text() -> None
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="the `type` statement")
-def test_a_type_alias_is_seen_through() -> None:
+def test_a_type_alias_is_resolved() -> None:
     run("""
         from dataclasses import dataclass
         from dddkit.dataclasses import Entity, Identity
@@ -481,6 +481,6 @@ def test_a_copy_is_the_same_entity(flavour: type[Flavour]) -> None:
 
 
 def in_this_module(name: str, fields: dict[str, Any]) -> Any:
-    """An entity whose annotations, if they are text, are read among the names of this module."""
+    """Declare an entity whose text annotations are resolved in this module."""
     made: Any = type(name, (Entity,), {"__annotations__": fields, "__module__": __name__})
     return stdlib.dataclass(kw_only=True)(made)

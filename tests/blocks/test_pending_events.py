@@ -1,4 +1,4 @@
-"""What an aggregate has recorded, until it is published."""
+"""Pending events: recorded by an aggregate, and not published yet."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a6_replace_and_model_copy_start_without_events() -> None:
 
 @in_both_flavours
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_pickling_moves_the_events_along(flavour: type[Flavour], protocol: int) -> None:
+def test_pickling_keeps_the_events(flavour: type[Flavour], protocol: int) -> None:
     basket = flavour.Basket(basket_id=1)
     assert pickle.loads(pickle.dumps(basket, protocol)).get_events() == []
     basket.add("tea")
@@ -128,10 +128,10 @@ def test_pickling_moves_the_events_along(flavour: type[Flavour], protocol: int) 
 
 
 class Declared:
-    """An aggregate in each way a class can store its fields; not local to a test, so that pickle finds them."""
+    """An aggregate for each way to store fields; defined in a class, not in a test, so that pickle finds them."""
 
     @stdlib.dataclass(kw_only=True)
-    class Plain(dddkit.dataclasses.Aggregate):
+    class Mutable(dddkit.dataclasses.Aggregate):
         id: int
         tags: list[str] = stdlib.field(default_factory=list[str])
 
@@ -206,7 +206,7 @@ def test_every_way_to_store_fields_records_copies_and_pickles(aggregate: Any) ->
 
 
 class Everywhere(dddkit.dataclasses.Aggregate):
-    """There is one, known by its name."""
+    """The only object of its class, pickled by its name."""
 
     def __reduce__(self) -> str:
         return "EVERYWHERE"

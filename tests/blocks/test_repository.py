@@ -1,4 +1,4 @@
-"""Repositories: what they are, and the one that keeps aggregates in memory."""
+"""The repository protocols, with the implementation in memory."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tests.blocks.flavours import FLAVOURS, Dataclasses, Flavour, Pydantic, in_b
 
 T = TypeVar("T")
 
-# The aggregates come from either flavour, chosen at run time, and so does what is read back: hence Any.
+# Any: the aggregates that are stored and read are of a flavour chosen at run time.
 Baskets: Any = InMemoryRepository
 
 
 def method(self: object, _: object) -> None:
-    """Does nothing, as an async method or a sync one."""
+    """A method that does nothing, sync or async."""
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-# What a repository is
+# The protocols
 
 
 def test_there_is_one_of_each_for_both_flavours() -> None:
@@ -92,7 +92,7 @@ def test_what_was_saved_can_be_read(flavour: type[Flavour]) -> None:
 
 
 @in_both_flavours
-def test_what_you_hold_is_not_what_is_stored(flavour: type[Flavour]) -> None:
+def test_changing_an_object_does_not_change_what_is_stored(flavour: type[Flavour]) -> None:
     async def main() -> None:
         baskets, basket = Baskets(), flavour.Basket(basket_id=1, items=["tea"])
         await baskets.save(basket)
@@ -157,7 +157,7 @@ def test_a_new_object_whose_identity_exists_is_refused(flavour: type[Flavour]) -
 
 
 @in_both_flavours
-def test_what_somebody_deleted_cannot_be_saved_back(flavour: type[Flavour]) -> None:
+def test_what_was_deleted_cannot_be_saved_again(flavour: type[Flavour]) -> None:
     async def main() -> None:
         baskets = Baskets()
         await baskets.save(flavour.Basket(basket_id=1))
@@ -169,7 +169,7 @@ def test_what_somebody_deleted_cannot_be_saved_back(flavour: type[Flavour]) -> N
         assert (error.value.expected, error.value.found) == (1, None)
         assert "was read at version 1, but has been deleted since" in str(error.value)
         await baskets.save(flavour.Basket(basket_id=1))
-        with pytest.raises(ConcurrencyError) as error:  # no version comes twice
+        with pytest.raises(ConcurrencyError) as error:  # no version is used twice
             await baskets.save(mine)
         assert (error.value.expected, error.value.found) == (1, 2)
 
@@ -218,7 +218,7 @@ def test_an_aggregate_without_identity_is_refused(flavour: type[Flavour]) -> Non
     st.sampled_from(FLAVOURS),
     st.lists(st.tuples(st.sampled_from(["save", "read", "delete"]), st.integers(0, 2), st.integers(0, 2)), max_size=15),
 )
-def test_a_save_succeeds_exactly_when_nobody_came_between(
+def test_a_save_succeeds_exactly_when_nothing_was_saved_meanwhile(
     flavour: type[Flavour], steps: list[tuple[str, int, int]]
 ) -> None:
     async def main() -> None:
@@ -273,7 +273,7 @@ def test_with_a_broker_a_save_stores_clears_then_publishes(flavour: type[Flavour
         seen.append((event.item, basket.get_events(), (await baskets.get(1)).items))
 
     async def main() -> None:
-        basket.add_event(flavour.Basket.Created())  # without a subscriber: fine
+        basket.add_event(flavour.Basket.Created())  # allowed: it has no handler
         basket.add("tea")
         basket.add("milk")
         await baskets.save(basket)
@@ -303,7 +303,7 @@ def test_a_handlers_error_reaches_the_caller_and_leaves_the_aggregate_saved(flav
             await baskets.save(basket)
         assert (await baskets.get(1)).items == ["tea", "poison", "milk"]
         assert seen == ["tea", "poison"]
-        # What was not published yet is not lost.
+        # The events that were not published are pending again.
         assert [event.item for event in basket.get_events()] == ["milk", "antidote"]
         await baskets.save(basket)
         assert seen == ["tea", "poison", "milk", "antidote"]

@@ -1,4 +1,4 @@
-"""The examples people know run as they are written."""
+"""The examples of the documentation of 0.5.0 run unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pydantic entities validate assignment, and a rejected one leaves no trace."""
+"""Pydantic entities validate assignment; a rejected one changes nothing."""
 
 from __future__ import annotations
 

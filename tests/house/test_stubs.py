@@ -52,4 +52,4 @@ def test_each_stub_says_why_it_is_there(stub: Path) -> None:
 def test_stubs_are_no_part_of_the_package() -> None:
     metadata = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert 'packages = ["src/dddkit", "mypy_plugin/dddkit_mypy"]' in metadata
-    assert 'include = ["/src", "/mypy_plugin", "/CHANGELOG.md", "/README.md", "/LICENSE"]' in metadata
+    assert 'include = ["/src", "/mypy_plugin", "/docs", "/*.md", "/LICENSE"]' in metadata

@@ -1,1 +1,1 @@
-"""What both flavours share: the mechanism of the building blocks, with no opinion on how a class stores its fields."""
+"""The mechanism of the building blocks, the same for both flavours: it does not know how a class stores its fields."""

@@ -1,4 +1,4 @@
-"""What an event is made of: an id that sorts by time, the time itself, the base of what aggregates record."""
+"""The parts of an event: its id, its time, the base class of what aggregates record."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["Recordable", "current_time", "new_event_id"]
 
 
 class Recordable:
-    """What an aggregate may record: the AggregateEvent of either flavour."""
+    """The base of what an aggregate records: the AggregateEvent of both flavours."""
 
     __slots__ = ()
 
 
 current_time: Final[Callable[[], datetime]] = partial(datetime.now, timezone.utc)
-"""Now, aware, in UTC; needs no time-zone database."""
+"""Return the current time, aware, in UTC; needs no time-zone database."""
 
 
 if sys.version_info >= (3, 14):
@@ -32,10 +32,10 @@ else:
     _RANDOM: Final = (1 << 80) - 1 & ~(0xF << 76 | 0b11 << 62)
 
     def new_event_id() -> UUID:
-        """Make a UUIDv7 (RFC 9562, section 5.7): ids of later milliseconds are greater."""
+        """Return a new UUIDv7 (RFC 9562, section 5.7). The id of a later millisecond is greater."""
         milliseconds = time.time_ns() // 1_000_000
         random = int.from_bytes(os.urandom(10), "big") & _RANDOM
-        # As the standard library does it from 3.14 on: calling UUID takes twice as long.
+        # As the standard library does from 3.14 on; UUID(...) takes twice as long.
         made = UUID.__new__(UUID)
         object.__setattr__(made, "int", milliseconds << 80 | _VERSION | _VARIANT | random)
         object.__setattr__(made, "is_safe", SafeUUID.unknown)

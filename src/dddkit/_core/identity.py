@@ -1,16 +1,15 @@
-"""Which field is the identity of an entity, and equality by it."""
+"""The identity of an entity: which field it is, and equality by it."""
 
 from __future__ import annotations
 
 import ast
 import re
-import sys
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Final, ForwardRef, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, TypeVar, Union, get_args, get_origin
 
-from dddkit._annotations import own_annotations
+from dddkit._annotations import UNRESOLVED, is_class_var, own_annotations, resolve_name, text_of
 
-__all__ = ["Identified", "Identity", "declares_field", "identity_of"]
+__all__ = ["Identified", "Identity", "identity_of"]
 
 T = TypeVar("T")
 
@@ -23,34 +22,33 @@ class _IdentityMark:
 
 
 Identity = Annotated[T, _IdentityMark()]
-"""Marks the field that says which one an entity is: `basket_id: Identity[BasketId]`.
+"""Marks the field that identifies an entity: `basket_id: Identity[BasketId]`.
 
-Needed only where the field is called neither `id` nor `<class name>_id`. To checkers, and to pydantic, the field
-has the type in the brackets.
+Needed only where the field is called neither `id` nor `<class name>_id`. For checkers, and for pydantic, the field has
+the type in the brackets.
 """
 
-_UNSET: Final = object()
-_TRANSPARENT: Final = frozenset({"Annotated", "Final", "Optional", "Union"})
+_WRAPPERS: Final = frozenset({"Annotated", "Final", "Optional", "Union"})
 _WORD_BOUNDARY: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class Identified:
-    """Equal, and hashed, by type and identity: never by what may change.
+    """Compares and hashes by type and identity, never by fields that may change.
 
-    The identity is the field marked `Identity[...]`, else the field called `id`, else `<class name>_id` in snake
-    case, looked up along the base classes; a property counts. Without one, or while it is unset or None, an object
+    The identity is the field marked `Identity[...]`, else the field called `id`, else `<class name>_id` in snake case,
+    looked up along the base classes; it may be a property. Without an identity, or while it is unset or None, an object
     equals only itself.
     """
 
     __slots__ = ()
 
     __identity__: ClassVar[tuple[str, ...]] = ()
-    """The name of the field; or, where the class declares none, the names an object may have given it."""
+    """The name of the field; where the class declares none, the names that an object may store its identity under."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.__identity__ = _identity_names(cls)
-        # Where it finds none in the class itself, `@dataclass` writes an `__eq__` by all fields and forgets `__hash__`.
+        # In a class that has none of its own, `@dataclass` generates an `__eq__` by all fields and removes `__hash__`.
         for name in ("__eq__", "__hash__"):
             if name not in cls.__dict__:
                 setattr(cls, name, _inherited(cls, name))
@@ -69,32 +67,20 @@ class Identified:
 
     @classmethod
     def __kind__(cls) -> type:
-        """The type that counts for equality, for flavours where one class has several type objects."""
+        """Return the type that equality compares: in pydantic one class can have several type objects."""
         return cls
 
 
 def identity_of(entity: object) -> Any:
-    """The value of the entity's identity, None while it has none."""
+    """Return the value of the entity's identity; None while it has none."""
     names: tuple[str, ...] = getattr(entity, "__identity__", ())
     if len(names) == 1:
         return getattr(entity, names[0], None)
     for name in names:
-        # Nothing was declared: count what an `__init__` by hand or a mapper has put there, but no method of the name.
+        # The class declares none. Accept what an `__init__` or an ORM has stored, but no method of that name.
         if name in getattr(entity, "__dict__", ()) or _is_stored(getattr(type(entity), name, None)):
             return getattr(entity, name, None)
     return None
-
-
-def declares_field(cls: type, annotation: object) -> bool:
-    """Whether the annotation, read in the class, makes a field: everything does but a ClassVar."""
-    if isinstance(annotation, ForwardRef):
-        annotation = annotation.__forward_arg__
-    if isinstance(annotation, str):
-        head = re.match(r"[\w.\s]*", annotation)
-        name = head.group().strip() if head else ""
-        found = _look_up(name, cls)
-        return found is not ClassVar and not (found is _UNSET and name.rpartition(".")[2] == "ClassVar")
-    return annotation is not ClassVar and getattr(annotation, "__origin__", None) is not ClassVar
 
 
 def _identity_names(cls: type) -> tuple[str, ...]:
@@ -113,7 +99,7 @@ def _identity_names(cls: type) -> tuple[str, ...]:
         )
     if marked:
         return (marked[0],)
-    # `entity_id` and `aggregate_id`, after our own bases, would more likely name somebody else.
+    # Our own bases are left out: `entity_id` or `aggregate_id` more likely refers to another object.
     owners = [base for base in cls.__mro__ if issubclass(base, Identified) and not _is_ours(base)]
     candidates = ("id", *(f"{_snake_case(owner.__name__)}_id" for owner in owners))
     for name in candidates:
@@ -134,42 +120,41 @@ def _is_declared(cls: type, name: str) -> bool:
     for base in cls.__mro__:
         annotations = own_annotations(base)
         if name in annotations:
-            return declares_field(base, annotations[name])
+            return not is_class_var(annotations[name], base)
         if name in base.__dict__:
             return _is_stored(base.__dict__[name])
     return False
 
 
 def _is_stored(attribute: object) -> bool:
-    """Whether the class attribute stands for a value of the object: a property, a slot, a mapped column."""
+    """Return whether the class attribute reads a value of the object: a property, a slot, a mapped column."""
     if hasattr(attribute, "__set__"):
         return True
     return hasattr(attribute, "__get__") and not callable(attribute) and not isinstance(attribute, classmethod)
 
 
 def _is_marked(annotation: object, owner: type) -> bool:
-    if isinstance(annotation, ForwardRef):
-        annotation = annotation.__forward_arg__
-    if isinstance(annotation, str):
-        return _text_is_marked(annotation, owner)
+    text = text_of(annotation)
+    if text is not None:
+        return _text_is_marked(text, owner)
     if any(isinstance(mark, _IdentityMark) for mark in getattr(annotation, "__metadata__", ())):
         return True
     try:
         value: object = getattr(annotation, "__value__", None)  # `type BasketIdentity = Identity[BasketId]`
-    except NameError:  # evaluated when asked for, it names what only checkers import
+    except NameError:  # evaluated only here, it uses a name that only checkers import
         return False
     if value is not None:
         return _is_marked(value, owner)
-    return _is_transparent(annotation) and any(_is_marked(part, owner) for part in get_args(annotation))
+    return _is_wrapper(annotation) and any(_is_marked(part, owner) for part in get_args(annotation))
 
 
-def _is_transparent(annotation: object) -> bool:
+def _is_wrapper(annotation: object) -> bool:
     origin = get_origin(annotation)
     return origin in (Annotated, Final, Union) or isinstance(annotation, UnionType)
 
 
 def _text_is_marked(text: str, owner: type) -> bool:
-    # The names are looked up one by one: those that cannot be, because only checkers import them, go by their text.
+    # The names are resolved one by one. One that cannot be, because only checkers import it, counts by its text.
     try:
         return _expression_is_marked(ast.parse(text.strip(), mode="eval").body, owner)
     except SyntaxError:
@@ -185,24 +170,15 @@ def _expression_is_marked(node: ast.expr, owner: type) -> bool:
         if _expression_is_marked(node.value, owner):
             return True
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        transparent = ast.unparse(node.value).rpartition(".")[2] in _TRANSPARENT
-        return transparent and any(_expression_is_marked(part, owner) for part in parts)
+        is_wrapper = ast.unparse(node.value).rpartition(".")[2] in _WRAPPERS
+        return is_wrapper and any(_expression_is_marked(part, owner) for part in parts)
     name = ast.unparse(node)
-    found = _look_up(name, owner)
-    return name.rpartition(".")[2] == "Identity" if found is _UNSET else _is_marked(found, owner)
-
-
-def _look_up(name: str, owner: type) -> Any:
-    first, *rest = name.split(".")
-    module = sys.modules.get(owner.__module__)
-    found = owner.__dict__.get(first, getattr(module, first, _UNSET))
-    for part in rest:
-        found = getattr(found, part, _UNSET)
-    return found
+    found = resolve_name(name, owner)
+    return name.rpartition(".")[2] == "Identity" if found is UNRESOLVED else _is_marked(found, owner)
 
 
 def _inherited(cls: type, name: str) -> Any:
-    """What the class inherits under the name, passing over what a decorator has generated for a mixin beside ours."""
+    """Return what the class inherits under the name, without what a decorator generated for a mixin beside our base."""
     bases = (base for base in cls.__mro__ if name in base.__dict__ and not _has_generated_equality(base))
     return next(bases).__dict__[name]
 

@@ -1,4 +1,4 @@
-"""The events an aggregate has recorded and nobody has published yet: add, read, pull, clear."""
+"""The pending events of an aggregate: recorded, and not published yet."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ __all__ = [
     "Recording",
     "carry_version",
     "copied",
-    "give_up",
+    "discard",
     "pending_events",
     "remaining",
     "set_version",
     "version_of",
 ]
 
-OURS: Final = ("_pending_events", "_stored_version")
-"""The slots that an aggregate of either flavour has beside its fields."""
+OUR_SLOTS: Final = ("_pending_events", "_stored_version")
+"""The slots of an aggregate, in both flavours, that are none of its fields."""
 
 
 class Recording:
     """Keeps the events of an aggregate until its transaction has committed.
 
-    They are no part of the aggregate's value: equality, `repr`, `asdict` and `model_dump` do not show them, a copy
-    starts with none, so that nothing is published twice. Pickling moves the object, and takes them along.
+    Pending events are no part of the aggregate's value: equality, `repr`, `asdict` and `model_dump` ignore them. A copy
+    starts with none, so that no event is published twice. A pickled aggregate keeps them.
     """
 
     __slots__ = ()
@@ -38,43 +38,47 @@ class Recording:
         _stored_version: int
 
     def add_event(self, event: Recordable) -> None:
-        """Record what has happened to the aggregate; of either flavour, in order."""
-        if not isinstance(event, Recordable):  # pyright: ignore[reportUnnecessaryIsInstance]  # not all use a checker
-            raise TypeError(_refusal(self, event))
+        """Record what has happened to the aggregate; events of both flavours are accepted.
+
+        Raises:
+            TypeError: it is no AggregateEvent.
+        """
+        if not isinstance(event, Recordable):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+            raise TypeError(_rejection_message(self, event))
         pending_events(self).append(event)
 
     def get_events(self) -> list[Recordable]:
-        """Read the pending events, oldest first. The list is yours."""
+        """Return the pending events, oldest first. The list is a copy."""
         return list(pending_events(self))
 
     def clear_events(self) -> None:
-        """Forget the pending events.
+        """Clear the pending events.
 
         Call it once the transaction has committed: until then they are the only record of what changed.
         """
         pending_events(self).clear()
 
     def pull_events(self) -> list[Recordable]:
-        """Take the pending events, oldest first, and leave none: for publishing each exactly once."""
+        """Return the pending events, oldest first, and clear them: to publish each of them once."""
         events = self.get_events()
         self.clear_events()
         return events
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        # Below protocol 2 pickle refuses slots. A frozen class would refuse the slots' state, and a frozen slotted
-        # dataclass pickles its fields only: so the slots travel beside the state of the class, whatever that is.
+        # Below protocol 2 pickle rejects slots. A frozen class rejects a state with slots, and a frozen slotted
+        # dataclass pickles its fields only. So our slots are pickled beside the state of the class.
         reduced = super().__reduce_ex__(max(int(protocol), 2))
         if isinstance(reduced, str):
             return reduced
         make, arguments, state, items, pairs, setter = (*reduced, *[None] * 6)[:6]
-        moved = {name: getattr(self, name) for name in OURS if getattr(self, name, None) is not None}
-        return make, arguments, (_without_ours(state), moved, setter), items, pairs, _set_moved_state
+        ours = {name: getattr(self, name) for name in OUR_SLOTS if getattr(self, name, None) is not None}
+        return make, arguments, (_without_our_slots(state), ours, setter), items, pairs, _set_pickled_state
 
 
 def pending_events(aggregate: Recording) -> list[Recordable]:
-    """The list itself; made on demand, as an ORM makes the object without `__init__`."""
+    """Return the list itself; created here, since an ORM creates objects without calling `__init__`."""
     try:
-        return aggregate._pending_events  # pyright: ignore[reportPrivateUsage]  # the functions of this module own it
+        return aggregate._pending_events  # pyright: ignore[reportPrivateUsage]  # this module owns the slot
     except AttributeError:
         pending: list[Recordable] = []
         object.__setattr__(aggregate, "_pending_events", pending)
@@ -82,7 +86,7 @@ def pending_events(aggregate: Recording) -> list[Recordable]:
 
 
 def copied(aggregate: Recording, memo: dict[int, Any] | None = None) -> Any:
-    """A copy of the aggregate without its pending events; a deep one when there is a memo."""
+    """Return a copy of the aggregate without its pending events; with a memo, a deep copy."""
     reduced = Recording.__reduce_ex__(aggregate, 4)
     if isinstance(reduced, str):
         return aggregate
@@ -99,7 +103,7 @@ def copied(aggregate: Recording, memo: dict[int, Any] | None = None) -> Any:
 
 
 def remaining(events: Sequence[Recordable], folded: Sequence[Recordable]) -> list[Recordable]:
-    """Those of the events that have not been folded yet, each folded one counting once."""
+    """Return the events that are not folded yet. An event that was recorded twice has to be folded twice."""
     counts = Counter(map(id, folded))
     left: list[Recordable] = []
     for event in events:
@@ -110,13 +114,13 @@ def remaining(events: Sequence[Recordable], folded: Sequence[Recordable]) -> lis
     return left
 
 
-def give_up(pending: list[Recordable], events: list[Recordable]) -> None:
-    """Remove these from the pending events, and keep what was recorded since."""
+def discard(pending: list[Recordable], events: list[Recordable]) -> None:
+    """Remove these from the pending events, and keep what was recorded since they were read."""
     pending[:] = remaining(pending, events)
 
 
 def version_of(aggregate: Recording) -> int | None:
-    """The version a repository has handed the aggregate out at, or stored it as; None for a new object."""
+    """Return the version that a repository read or stored the aggregate as; None for a new object."""
     return getattr(aggregate, "_stored_version", None)
 
 
@@ -125,35 +129,35 @@ def set_version(aggregate: Recording, version: int) -> None:
 
 
 def carry_version(source: Recording, target: Recording) -> None:
-    """Let a copy stand for the version its original was read at."""
+    """Give a copy the version of its original."""
     version = version_of(source)
     if version is not None:
         set_version(target, version)
 
 
-def _refusal(aggregate: object, event: object) -> str:
+def _rejection_message(aggregate: object, event: object) -> str:
     owner = type(aggregate).__qualname__
     if isinstance(event, type) and issubclass(event, Recordable):
         return f"{owner}.add_event takes an event, not its class; write {event.__qualname__}(...)"
     return f"{owner}.add_event takes an AggregateEvent, and got {event!r}"
 
 
-def _without_ours(state: Any) -> Any:
+def _without_our_slots(state: Any) -> Any:
     if not _has_slots(state):
         return state
     attributes, slots = state
-    return attributes, {name: value for name, value in slots.items() if name not in OURS}
+    return attributes, {name: value for name, value in slots.items() if name not in OUR_SLOTS}
 
 
 def _has_slots(state: Any) -> bool:
-    """Whether it is the state Python itself takes of an object with slots: its `__dict__`, and what the slots hold."""
+    """Return whether this is the state that Python itself makes for an object with slots: (`__dict__`, slots)."""
     return state.__class__ is tuple and len(state) == 2 and isinstance(state[1], dict)
 
 
-def _set_moved_state(
-    aggregate: Recording, moved: tuple[Any, dict[str, Any], Callable[[Any, Any], None] | None]
+def _set_pickled_state(
+    aggregate: Recording, pickled: tuple[Any, dict[str, Any], Callable[[Any, Any], None] | None]
 ) -> None:
-    state, ours, setter = moved
+    state, ours, setter = pickled
     _set_state(aggregate, state, setter)
     for name, value in ours.items():
         object.__setattr__(aggregate, name, value)

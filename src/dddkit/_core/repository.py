@@ -1,4 +1,4 @@
-"""What a repository is, and one that keeps its aggregates in memory."""
+"""The repository protocols, with an implementation in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Id_contra = TypeVar("Id_contra", contravariant=True)
 
 
 class Repository(Protocol[AggregateT, Id_contra]):
-    """Where the aggregates of one kind are kept, seen from the domain: like a collection that happens to be async.
+    """Stores the aggregates of one class. For the domain it looks like a collection, with async methods.
 
     class BasketRepository(Repository[Basket, BasketId]): ...
     """
@@ -28,11 +28,11 @@ class Repository(Protocol[AggregateT, Id_contra]):
 
     @abstractmethod
     async def save(self, aggregate: AggregateT, /) -> None:
-        """Store the aggregate as it is now, whether or not it was stored before."""
+        """Store the aggregate as it is now, new or stored before."""
 
     @abstractmethod
     async def get(self, aggregate_id: Id_contra, /) -> AggregateT | None:
-        """Read the aggregate with this identity; None when there is none."""
+        """Return the aggregate with this identity; None when there is none."""
 
     @abstractmethod
     async def delete(self, aggregate: AggregateT, /) -> None:
@@ -40,17 +40,17 @@ class Repository(Protocol[AggregateT, Id_contra]):
 
 
 class SyncRepository(Protocol[AggregateT, Id_contra]):
-    """Where the aggregates of one kind are kept, seen from a domain that does not wait."""
+    """Stores the aggregates of one class. For the domain it looks like a collection, with sync methods."""
 
     __slots__ = ()
 
     @abstractmethod
     def save(self, aggregate: AggregateT, /) -> None:
-        """Store the aggregate as it is now, whether or not it was stored before."""
+        """Store the aggregate as it is now, new or stored before."""
 
     @abstractmethod
     def get(self, aggregate_id: Id_contra, /) -> AggregateT | None:
-        """Read the aggregate with this identity; None when there is none."""
+        """Return the aggregate with this identity; None when there is none."""
 
     @abstractmethod
     def delete(self, aggregate: AggregateT, /) -> None:
@@ -58,14 +58,14 @@ class SyncRepository(Protocol[AggregateT, Id_contra]):
 
 
 class InMemoryRepository(Repository[AggregateT, Id_contra]):
-    """Keeps copies of aggregates in memory, for tests and demos: what you hold is not what is stored.
+    """Stores copies of aggregates in memory, for tests and demos: a change is not stored before you save it.
 
-    Each object it hands out remembers the version it was read at, and so does one that was saved. Saving it is
-    refused when another version is stored by then, so that no change is overwritten unseen.
+    An object that was read or saved keeps the version that was stored then. When another version is stored by the time
+    you save it, `save` raises ConcurrencyError, so no change of another object is overwritten.
 
-    With a broker, a save publishes the aggregate's pending events once it is stored; an event without a subscriber
-    is fine. An error of a handler reaches the caller: the aggregate is saved, and the events that were not published
-    yet are pending again. Without a broker the events stay pending.
+    With a broker, `save` stores the aggregate, then publishes its pending events; an event may have no handler. The
+    error of a handler reaches the caller: then the aggregate is stored, and the events that were not published are
+    pending again. Without a broker the events stay pending.
 
     Safe from several threads.
     """
@@ -74,13 +74,13 @@ class InMemoryRepository(Repository[AggregateT, Id_contra]):
         self._broker: Final = broker
         self._lock: Final = Lock()
         self._stored: Final[dict[Any, AggregateT]] = {}
-        self._versions: Final[dict[Any, int]] = {}  # also of deleted ones, so that no version comes twice
+        self._versions: Final[dict[Any, int]] = {}  # also of deleted ones, so that no version is used twice
 
     async def save(self, aggregate: AggregateT) -> None:
         """Store the aggregate, then publish its pending events.
 
         Raises:
-            ConcurrencyError: another version is stored than the one this object was read at.
+            ConcurrencyError: the stored version is not the one that this object was read at.
             TypeError: the aggregate has no identity.
         """
         identity = identity_of(aggregate)
@@ -106,7 +106,7 @@ class InMemoryRepository(Repository[AggregateT, Id_contra]):
         return deepcopy(stored)
 
     async def delete(self, aggregate: AggregateT) -> None:
-        """Remove the aggregate; that it is not there is no error."""
+        """Remove the aggregate; do nothing when it is not stored."""
         with self._lock:
             self._stored.pop(identity_of(aggregate), None)
 
@@ -116,7 +116,7 @@ async def _publish(broker: EventBroker, aggregate: Recording) -> None:
     while events:
         event = events.pop(0)
         try:
-            await broker._offer(event)  # pyright: ignore[reportPrivateUsage]  # the core's own door
+            await broker._apublish_optional(event)  # pyright: ignore[reportPrivateUsage]  # for the core
         except BaseException:
             for unpublished in (*events, *aggregate.pull_events()):
                 aggregate.add_event(unpublished)

@@ -1,4 +1,4 @@
-"""Events as frozen dataclasses, and the broker that brings them to their handlers."""
+"""Events as frozen dataclasses; the broker that publishes them is the same in both flavours."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from uuid import UUID
 
 from dddkit._core.broker import EventBroker
 from dddkit._core.events import Recordable, current_time, new_event_id
-from dddkit.dataclasses.aggregates import Frozen, stand_in
+from dddkit.dataclasses._declared import Frozen, instance_class_of
 
 __all__ = ["AggregateEvent", "DomainEvent", "EventBroker"]
 
 
 @dataclass(frozen=True)
 class AggregateEvent(Recordable, Frozen):
-    """What has happened to one aggregate: recorded with `add_event`, named in the past tense.
+    """What has happened to one aggregate. Record it with `add_event`; name it in the past tense.
 
-    Declare yours, best inside its aggregate, with `@dataclass(frozen=True, kw_only=True)`.
+    Declare yours with `@dataclass(frozen=True, kw_only=True)`, best inside its aggregate.
 
     Attributes:
-        occurred_on: when; aware, in UTC.
+        occurred_on: the time it happened; aware, in UTC.
     """
 
     __slots__ = ()
@@ -30,14 +30,14 @@ class AggregateEvent(Recordable, Frozen):
 
 @dataclass(frozen=True)
 class DomainEvent(Frozen):
-    """What has happened in the domain, for whoever is interested: published by an EventBroker.
+    """What has happened in the domain. Publish it with an EventBroker; name it in the past tense.
 
     Declare yours with `@dataclass(frozen=True, kw_only=True)`.
 
     Attributes:
-        id: which one; a UUIDv7, so ids sort by the millisecond they were made in.
-        version: of the event's shape; raise the default when a field changes its meaning.
-        occurred_on: when; aware, in UTC.
+        id: identifies the event; a UUIDv7, so that ids sort by the millisecond of their creation.
+        version: the version of the event class; raise the default when a field changes its meaning.
+        occurred_on: the time it happened; aware, in UTC.
     """
 
     __slots__ = ()
@@ -47,13 +47,11 @@ class DomainEvent(Frozen):
     occurred_on: datetime = field(default_factory=current_time, kw_only=True)
 
 
-class PlainAggregateEvent(AggregateEvent):
-    """An AggregateEvent of no class of its own, as `AggregateEvent()` makes it."""
+@instance_class_of(AggregateEvent)
+class BareAggregateEvent(AggregateEvent):
+    """The class of `AggregateEvent()`."""
 
 
-class PlainDomainEvent(DomainEvent):
-    """A DomainEvent of no class of its own, as `DomainEvent()` makes it."""
-
-
-stand_in(AggregateEvent, PlainAggregateEvent)
-stand_in(DomainEvent, PlainDomainEvent)
+@instance_class_of(DomainEvent)
+class BareDomainEvent(DomainEvent):
+    """The class of `DomainEvent()`."""

@@ -1,4 +1,4 @@
-"""The repositories, the same in both flavours."""
+"""The repositories: the same in both flavours."""
 
 from dddkit._core.repository import InMemoryRepository, Repository, SyncRepository
 

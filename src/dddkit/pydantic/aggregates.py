@@ -13,7 +13,7 @@ from dddkit.exceptions import MissingDependencyError
 try:
     from pydantic import BaseModel, ConfigDict
 except ModuleNotFoundError as error:
-    if error.name != "pydantic":  # it is there, but cannot be imported
+    if error.name != "pydantic":  # it is installed, but its import failed
         raise
     raise MissingDependencyError("pydantic", "pydantic", "pydantic") from error
 
@@ -26,31 +26,31 @@ _STATE: Final = (
     "__pydantic_private__",
     "_pending_events",
 )
-"""What a validator may change in an object: a failed assignment leaves no event behind either."""
+"""What a validator can change in an object; with the pending events, so that a rejected assignment records none."""
 
 
 class Entity(Identified, BaseModel):
-    """Somebody or something that stays the same while its attributes change.
+    """Has an identity: it stays the same while its attributes change.
 
-    Assignment is validated, and a rejected one leaves the object as it was. Two of them are equal when type and
-    identity are: the field marked `Identity[...]`, else `id`, else `<class name>_id`.
+    Assignment is validated; a rejected one leaves the object unchanged. Two entities are equal when their type and
+    identity are equal. The identity is the field marked `Identity[...]`, else `id`, else `<class name>_id`.
     """
 
     model_config = ConfigDict(validate_assignment=True)
 
     @classmethod
     def __kind__(cls) -> type:
-        # A parametrised model is a subclass of its origin, made anew with the parameters.
+        # For its parameters a generic model gets a subclass: `Basket[int]` counts as `Basket`.
         return cls.__pydantic_generic_metadata__["origin"] or cls
 
-    if not TYPE_CHECKING:  # checkers would take any attribute to be assignable
+    if not TYPE_CHECKING:  # with this `__setattr__`, checkers would allow any attribute to be assigned
 
         def __setattr__(self, name: str, value: object) -> None:
             before = {part: copy(getattr(self, part)) for part in _STATE if hasattr(self, part)}
             try:
                 super().__setattr__(name, value)
             except BaseException:
-                # A model validator judges the object when pydantic has changed it already.
+                # pydantic has changed the object before a model validator rejects it.
                 for part in _STATE:
                     if part in before:
                         object.__setattr__(self, part, before[part])
@@ -60,22 +60,22 @@ class Entity(Identified, BaseModel):
 
 
 class Aggregate(Recording, Entity):
-    """The entity that guards the consistency of what belongs to it, and records what happens as events."""
+    """The entity that keeps its parts consistent, and records what happens to them as events."""
 
     __slots__ = ("_pending_events", "_stored_version")
 
     def __copy__(self) -> Self:
-        twin = super().__copy__()
-        carry_version(self, twin)
-        return twin
+        duplicate = super().__copy__()
+        carry_version(self, duplicate)
+        return duplicate
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        twin = super().__deepcopy__(memo)
-        carry_version(self, twin)
-        return twin
+        duplicate = super().__deepcopy__(memo)
+        carry_version(self, duplicate)
+        return duplicate
 
 
 class ValueObject(BaseModel):
-    """A value without an identity: equal when its fields are, and never changed, only replaced."""
+    """A value without an identity: equal when its fields are equal; replaced, never changed."""
 
     model_config = ConfigDict(frozen=True)

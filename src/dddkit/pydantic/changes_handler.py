@@ -1,4 +1,4 @@
-"""The changes handler, the same in both flavours."""
+"""The changes handler: the same in both flavours."""
 
 from dddkit._core.changes import ChangesHandler
 

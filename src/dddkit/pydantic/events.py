@@ -1,4 +1,4 @@
-"""Events as frozen pydantic models, and the broker that brings them to their handlers."""
+"""Events as frozen pydantic models; the broker that publishes them is the same in both flavours."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["AggregateEvent", "DomainEvent", "EventBroker"]
 
 
 class AggregateEvent(Recordable, BaseModel):
-    """What has happened to one aggregate: recorded with `add_event`, named in the past tense.
+    """What has happened to one aggregate. Record it with `add_event`; name it in the past tense.
 
     Declare yours best inside its aggregate.
 
     Attributes:
-        occurred_on: when; aware, in UTC.
+        occurred_on: the time it happened; aware, in UTC.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,12 +28,12 @@ class AggregateEvent(Recordable, BaseModel):
 
 
 class DomainEvent(BaseModel):
-    """What has happened in the domain, for whoever is interested: published by an EventBroker.
+    """What has happened in the domain. Publish it with an EventBroker; name it in the past tense.
 
     Attributes:
-        id: which one; a UUIDv7, so ids sort by the millisecond they were made in.
-        version: of the event's shape; raise the default when a field changes its meaning.
-        occurred_on: when; aware, in UTC.
+        id: identifies the event; a UUIDv7, so that ids sort by the millisecond of their creation.
+        version: the version of the event class; raise the default when a field changes its meaning.
+        occurred_on: the time it happened; aware, in UTC.
     """
 
     model_config = ConfigDict(frozen=True)
