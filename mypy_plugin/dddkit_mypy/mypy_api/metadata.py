@@ -46,7 +46,7 @@ def private_text_of(info: TypeInfo, name: str) -> str:
     return type_.value if isinstance(type_, LiteralType) and isinstance(type_.value, str) else ""
 
 
-METADATA: Final = "notes"
+METADATA: Final = "metadata"
 """The private text that changes whenever the metadata of a class changes."""
 
 

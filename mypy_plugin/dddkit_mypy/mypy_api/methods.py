@@ -102,7 +102,7 @@ def set_call_result(call: FuncDef, result: Type) -> None:
 
 
 def generated_call_result(info: TypeInfo) -> Type | None:
-    """Return the result of the generated `__call__` of a class; None where the method is written by hand."""
+    """Return the result of the generated `__call__` of a class; None where the user defines the method."""
     symbol = info.get("__call__")
     if symbol is None or not symbol.plugin_generated:
         return None

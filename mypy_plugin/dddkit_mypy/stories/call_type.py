@@ -56,7 +56,7 @@ class Result(Enum):
 
 
 def result_of_calling(info: TypeInfo) -> Result:
-    """Return the result of calling a story, by its generated `__call__`; UNKNOWN where it is written by hand."""
+    """Return the result of calling a story, by its generated `__call__`; UNKNOWN where the user defines the method."""
     result = mypy_api.generated_call_result(info)
     return Result.UNKNOWN if result is None else result_of_returning(result)
 

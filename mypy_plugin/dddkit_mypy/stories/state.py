@@ -110,7 +110,7 @@ def declares_variable(statement: Node) -> bool:
 
 
 def has_own_access(info: TypeInfo) -> bool:
-    """Whether methods written by hand construct the objects of a State, or find their attributes."""
+    """Whether methods of the user construct the objects of a State, or find their attributes."""
     for base in info.mro:
         if base.fullname in (names.STORY_STATE, names.SIMPLE_NAMESPACE, "builtins.object"):
             continue
