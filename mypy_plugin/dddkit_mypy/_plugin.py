@@ -14,11 +14,11 @@ from mypy.plugin import (
     Plugin,
     ReportConfigContext,
 )
-from mypy.types import FunctionLike, Instance, NoneType, Type
+from mypy.types import FunctionLike, Instance, Type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._guard import Guard, is_reported
+from dddkit_mypy._guard import Guard
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnSignature, Rule
 from dddkit_mypy.rules import RULES
 from dddkit_mypy.stories.call_type import CallTypes, Result
@@ -34,30 +34,6 @@ class _Checks(NamedTuple):
 
     analysed: list[OnAnalysed]
     checked: list[OnClass]
-
-
-class _Hooks(dict[str, Any]):
-    """MEASURE"""
-
-    def __init__(self, may_be_ours: Callable[[str], bool], find: Callable[[str], Callable[[Any], Any] | None]) -> None:
-        super().__init__()
-        self._may_be_ours = may_be_ours
-        self._find = find
-
-    def __missing__(self, fullname: str) -> Callable[[Any], Any] | None:
-        if self._may_be_ours(fullname):
-            return self._find(fullname)  # each time, since classes may change
-        self.remember(fullname, None)
-        return None
-
-    def remember(self, fullname: str, hook: Callable[[Any], Any] | None) -> None:
-        """Return this hook from now on."""
-        if len(self) == _MOST_NAMES:
-            self.clear()
-        self[fullname] = hook
-
-
-_MOST_NAMES: Final = 20_000
 
 
 class DDDKitPlugin(Plugin):
@@ -80,26 +56,14 @@ class DDDKitPlugin(Plugin):
                 self._calls.setdefault(check.name, []).append(check)
             elif isinstance(check, OnSignature):
                 self._signatures.setdefault(check.name, []).append(check)
-        self._attribute_hooks: Final[dict[str, Callable[[AttributeContext], Type]]] = {}
-        owners = tuple([f"{owner}." for owner in self._attributes])
-        methods = (".__init_subclass__", *[f".{name}" for name in self._calls])
-        signatures = tuple([f".{name}" for name in self._signatures])
-        self._method_hooks: Final = _Hooks(lambda name: name.endswith(methods), self._method_hook)
-        self._signature_hooks: Final = _Hooks(lambda name: name.endswith(signatures), self._signature_hook)
-        attribute_hooks = _Hooks(lambda name: name.startswith(owners), self._attribute_hook)
-        for method, hooks in (
-            ("get_method_hook", self._method_hooks),
-            ("get_method_signature_hook", self._signature_hooks),
-            ("get_attribute_hook", attribute_hooks),
-        ):
-            setattr(self, method, hooks.__getitem__)
+        # mypy calls the hooks below for every method call and attribute of a program; one comparison rejects most.
+        self._attribute_prefixes: Final = tuple(f"{owner}." for owner in self._attributes)
+        self._method_suffixes: Final = (".__init_subclass__", *(f".{name}" for name in self._calls))
+        self._signature_suffixes: Final = tuple(f".{name}" for name in self._signatures)
         bases_of_checks = [check.bases for check in self._classes] + [check.bases for check in self._analysed]
         self._bases: Final = frozenset({names.STORY, *(base for bases in bases_of_checks for base in bases)})
         self._checks_by_bases: Final[dict[tuple[str, ...], _Checks]] = {}
         self._call_types: Final = CallTypes()
-        self._story_signatures: Final = [
-            check for check in self._signatures.get("__call__", ()) if names.STORY in check.bases
-        ]
 
     def report_config_data(self, ctx: ReportConfigContext) -> dict[str, Any]:
         """Return what makes mypy's cache invalid when it changes: mypy itself checks our entry module only."""
@@ -114,7 +78,7 @@ class DDDKitPlugin(Plugin):
         if fullname.startswith(_NEVER_OURS):
             return None
         info = self._class(fullname)
-        if info is None or self._bases.isdisjoint([base.fullname for base in info.mro[1:]]):
+        if info is None or self._bases.isdisjoint(base.fullname for base in info.mro[1:]):
             return None
         return self._prepare
 
@@ -130,13 +94,6 @@ class DDDKitPlugin(Plugin):
         else:
             mypy_api.run_when_analysed(scope, 2, self._check_without_hook)
 
-    def _remember_hooks(self, info: TypeInfo, result: Result) -> None:
-        """Remember the hooks that mypy needs at each call of a simple story."""
-        fullname = f"{info.fullname}.__call__"
-        if not self._calls["__call__"]:
-            self._method_hooks.remember(fullname, _return_none if result is Result.NONE else _return_coroutine)
-        self._signature_hooks.remember(fullname, _signature_hook(self._story_signatures, fullname))
-
     def _store(self, scope: mypy_api.AnalysisScope) -> None:
         info = scope.info
         for check in self._checks_for(info).analysed:
@@ -147,9 +104,7 @@ class DDDKitPlugin(Plugin):
         info = scope.info
         with Guard(scope, info.defn, info.name):
             self._call_types.generate(info)
-            result = self._call_types.result_of_correct(info)
-            if result is not None:
-                self._remember_hooks(info, result)
+            if self._call_types.is_correct(info):
                 return
             mypy_api.dependencies_of(scope).add_declarations(info.mro)
         if mypy_api.has_own_metaclass(info):
@@ -163,7 +118,7 @@ class DDDKitPlugin(Plugin):
         if mypy_api.has_own_metaclass(info):
             self._check_class(ClassContext(info, scope, None, scope.tree, {}))
 
-    def _class_checked(self, ctx: MethodContext) -> Type:
+    def _check_after_body(self, ctx: MethodContext) -> Type:
         checker = mypy_api.checker_of(ctx.api)
         classes = checker.tscope.classes
         if classes and self._call_types.is_correct(classes[-1]):
@@ -181,15 +136,12 @@ class DDDKitPlugin(Plugin):
 
     def _check_class(self, ctx: ClassContext) -> None:
         for check in self._checks_for(ctx.info).checked:
-            try:
+            with Guard(ctx.api, ctx.info.defn, ctx.info.name):
                 check.check(ctx)
-            except Exception as error:
-                if not is_reported(error, ctx.api, ctx.info.defn, ctx.info.name):
-                    raise
 
     def _checks_for(self, info: TypeInfo) -> _Checks:
         """Return the checks for classes that derive from the bases of a class; a base itself has none."""
-        bases = tuple([base.fullname for base in info.mro[1:] if base.fullname in self._bases])
+        bases = tuple(base.fullname for base in info.mro[1:] if base.fullname in self._bases)
         checks = self._checks_by_bases.get(bases)
         if checks is None:
             checks = self._checks_by_bases[bases] = _Checks(
@@ -200,23 +152,23 @@ class DDDKitPlugin(Plugin):
 
     # --- calls --------------------------------------------------------------------------------------------------
 
-    def _method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
-        """Return the hook on a class, which mypy calls as `__init_subclass__` after its body, or the hook on a call."""
+    def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
+        """Return the hook on a call; the one on `__init_subclass__` checks a class, as mypy calls it after the body."""
+        if not fullname.endswith(self._method_suffixes):
+            return None
         owner, _, name = fullname.rpartition(".")
         if name == "__init_subclass__":
-            self._method_hooks.remember(fullname, self._class_checked)
-            return self._class_checked
-        checks = self._calls.get(name)
-        info = None if checks is None else self._class(owner)
-        if checks is None or info is None:
+            return self._check_after_body
+        info = self._class(owner)
+        if info is None:
             return None
-        of_class = [check for check in checks if any(info.has_base(base) for base in check.bases)]
+        checks = [check for check in self._calls[name] if any(info.has_base(base) for base in check.bases)]
         is_call = name == "__call__" and info.has_base(names.STORY)
-        if not of_class and not is_call:
+        if not checks and not is_call:
             return None
 
         def hook(ctx: MethodContext) -> Type:
-            for check in of_class:
+            for check in checks:
                 with Guard(ctx.api, ctx.context, fullname):
                     check.check(ctx)
             if is_call:
@@ -236,66 +188,48 @@ class DDDKitPlugin(Plugin):
             mypy_api.check_again_later(checker, "__call__", ctx.context)
         return result.type(checker.named_generic_type)
 
-    def _signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
+    def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
         """Return the hook by which rules change the signature of a method."""
-        owner, _, name = fullname.rpartition(".")
-        checks = self._signatures.get(name)
-        info = None if checks is None else self._class(owner)
-        if checks is None or info is None:
+        if not fullname.endswith(self._signature_suffixes):
             return None
-        of_class = [check for check in checks if any(info.has_base(base) for base in check.bases)]
-        return _signature_hook(of_class, fullname) if of_class else None
+        owner, _, name = fullname.rpartition(".")
+        info = self._class(owner)
+        if info is None:
+            return None
+        checks = [check for check in self._signatures[name] if any(info.has_base(base) for base in check.bases)]
+        if not checks:
+            return None
+
+        def hook(ctx: MethodSigContext) -> FunctionLike:
+            signature: FunctionLike = ctx.default_signature
+            for check in checks:
+                with Guard(ctx.api, ctx.context, fullname):
+                    signature = check.check(ctx)
+            return signature
+
+        return hook
 
     # --- attributes ---------------------------------------------------------------------------------------------
 
-    def _attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
+    def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
         """Return the hook on an attribute that no class declares."""
+        if not fullname.startswith(self._attribute_prefixes):
+            return None
         owner, _, name = fullname.rpartition(".")
         checks = self._attributes.get(owner)
         if checks is None:
             return None
-        hook = self._attribute_hooks.get(fullname)
-        if hook is None:
-            hook = self._attribute_hooks[fullname] = _attribute_hook(name, checks)
+
+        def hook(ctx: AttributeContext) -> Type:
+            if isinstance(ctx.type, Instance) and ctx.type.type.get(name) is not None:
+                return ctx.default_attr_type  # a class declares it
+            for check in checks:
+                with Guard(ctx.api, ctx.context, name):
+                    check.check(ctx, name)
+            return ctx.default_attr_type
+
         return hook
 
     def _class(self, fullname: str) -> TypeInfo | None:
         symbol = self.lookup_fully_qualified(fullname)
         return symbol.node if symbol is not None and isinstance(symbol.node, TypeInfo) else None
-
-
-def _signature_hook(checks: list[OnSignature], fullname: str) -> Callable[[MethodSigContext], FunctionLike]:
-    def hook(ctx: MethodSigContext) -> FunctionLike:
-        signature: FunctionLike = ctx.default_signature
-        for check in checks:
-            try:
-                signature = check.check(ctx)
-            except Exception as error:
-                if not is_reported(error, ctx.api, ctx.context, fullname):
-                    raise
-        return signature
-
-    return hook
-
-
-def _return_none(_: MethodContext) -> Type:
-    return NoneType()
-
-
-def _return_coroutine(ctx: MethodContext) -> Type:
-    return Result.COROUTINE.type(mypy_api.checker_of(ctx.api).named_generic_type)
-
-
-def _attribute_hook(name: str, checks: list[OnAttribute]) -> Callable[[AttributeContext], Type]:
-    def hook(ctx: AttributeContext) -> Type:
-        if isinstance(ctx.type, Instance) and ctx.type.type.get(name) is not None:
-            return ctx.default_attr_type  # a class declares it
-        for check in checks:
-            try:
-                check.check(ctx, name)
-            except Exception as error:
-                if not is_reported(error, ctx.api, ctx.context, name):
-                    raise
-        return ctx.default_attr_type
-
-    return hook

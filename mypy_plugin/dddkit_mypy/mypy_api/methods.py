@@ -70,7 +70,7 @@ def replace_call(analyzer: SemanticAnalyzer, info: TypeInfo, result: Type) -> No
 def add_call(info: TypeInfo, result: Type, function: Instance) -> None:
     """Generate `__call__` like `replace_call`, for a class that has none; `function` is the type of functions.
 
-    The method is the same as `add_method_to_class` of mypy generates, at a third of the cost.
+    The method is the same as `add_method_to_class` of mypy generates, which would also add it to the body.
     """
     own = fill_typevars(info)
     any_type = AnyType(TypeOfAny.explicit)

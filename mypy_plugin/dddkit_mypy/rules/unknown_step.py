@@ -29,7 +29,7 @@ def check_listing(ctx: AttributeContext, name: str) -> None:
         return
     if story is not None and story.fallback_to_any and not is_story(story):
         return  # it may be a story
-    message = _misplaced(node, story) or (None if story is None else _unknown(story, name))
+    message = _wrong_location(node, story) or (None if story is None else _unknown(story, name))
     if message is not None:
         checker.fail(message, node, code=CODE)
 
@@ -49,7 +49,7 @@ def check_own_list(ctx: ClassContext) -> None:
                 ctx.report(message, node, CODE)
 
 
-def _misplaced(node: MemberExpr, story: TypeInfo | None) -> str | None:
+def _wrong_location(node: MemberExpr, story: TypeInfo | None) -> str | None:
     """Return the message about an `I.name` that the list of a story does not see."""
     dotted = _dotted(node.expr)
     source = f"{dotted}.{node.name}"

@@ -72,7 +72,6 @@ class CallTypes:
         self._under_analysis: dict[str, mypy_api.AnalysisScope] = {}
         self._with_simple_steps: set[TypeInfo] = set()
         self._correct: set[TypeInfo] = set()
-        self._results: dict[TypeInfo, Result] = {}
 
     def expect(self, scope: mypy_api.AnalysisScope) -> None:
         """Remember a story under analysis."""
@@ -116,7 +115,6 @@ class CallTypes:
         resolve(story.listed)
         if story.has_simple_state:
             self._correct.update((info, story.state))
-            self._results[info] = result
         else:
             metadata["flows"] = flows_of_methods(info)
             metadata["namespace"] = store_namespace(info, scope)
@@ -126,10 +124,6 @@ class CallTypes:
     def is_correct(self, info: TypeInfo) -> bool:
         """Whether a class is a simple story or its State, which no rule needs to check. False in the daemon."""
         return info in self._correct
-
-    def result_of_correct(self, info: TypeInfo) -> Result | None:
-        """Return the result of calling a story that no rule needs to check; None for any other class."""
-        return self._results.get(info)
 
     def has_simple_steps(self, info: TypeInfo) -> bool:
         """Whether every step of a story is simple; called once, when mypy checks the story.
@@ -193,7 +187,7 @@ class _Decision:
         """None when the story has no steps."""
 
     def _of_steps(self, steps: Steps) -> Result:
-        if any([step.is_coroutine for step in self._simple.values()]):  # noqa: C419  # MEASURE
+        if any(step.is_coroutine for step in self._simple.values()):
             return Result.COROUTINE
         results = [self._of_step(name) for name in steps.names if name not in self._simple]
         if Result.COROUTINE in results:
