@@ -23,10 +23,6 @@ from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnC
 from dddkit_mypy.rules import RULES
 from dddkit_mypy.stories.call_type import CallTypes, Result
 from dddkit_mypy.stories.declaration import is_story
-from dddkit_mypy.stories.steps import CHECKED_STEPS
-
-# No class in these modules derives from ours; mypy analyses some of them a dozen times.
-_NEVER_OURS: Final = ("builtins.", "typing.", "typing_extensions.", "_typeshed.", "types.", "collections.", "abc.")
 
 
 class _Checks(NamedTuple):
@@ -62,7 +58,6 @@ class DDDKitPlugin(Plugin):
         self._signature_suffixes: Final = tuple(f".{name}" for name in self._signatures)
         bases_of_checks = [check.bases for check in self._classes] + [check.bases for check in self._analysed]
         self._bases: Final = frozenset({names.STORY, *(base for bases in bases_of_checks for base in bases)})
-        self._checks_by_bases: Final[dict[tuple[str, ...], _Checks]] = {}
         self._call_types: Final = CallTypes()
 
     def report_config_data(self, ctx: ReportConfigContext) -> dict[str, Any]:
@@ -75,8 +70,6 @@ class DDDKitPlugin(Plugin):
 
     def get_customize_class_mro_hook(self, fullname: str) -> Callable[[ClassDefContext], None] | None:
         """Prepare work on each class that derives from ours; only this hook works together with pydantic's plugin."""
-        if fullname.startswith(_NEVER_OURS):
-            return None
         info = self._class(fullname)
         if info is None or self._bases.isdisjoint(base.fullname for base in info.mro[1:]):
             return None
@@ -125,13 +118,10 @@ class DDDKitPlugin(Plugin):
             return ctx.default_return_type
         info = mypy_api.class_just_checked(ctx)
         if info is not None:
-            shared: dict[str, Any] = {}
             if is_story(info):
                 with Guard(checker, ctx.context, info.name):
                     self._call_types.complete(info, checker.named_generic_type)
-                if self._call_types.has_simple_steps(info):
-                    shared[CHECKED_STEPS] = []
-            self._check_class(ClassContext(info, checker, checker, checker.tree, shared))
+            self._check_class(ClassContext(info, checker, checker, checker.tree, {}))
         return ctx.default_return_type
 
     def _check_class(self, ctx: ClassContext) -> None:
@@ -141,14 +131,11 @@ class DDDKitPlugin(Plugin):
 
     def _checks_for(self, info: TypeInfo) -> _Checks:
         """Return the checks for classes that derive from the bases of a class; a base itself has none."""
-        bases = tuple(base.fullname for base in info.mro[1:] if base.fullname in self._bases)
-        checks = self._checks_by_bases.get(bases)
-        if checks is None:
-            checks = self._checks_by_bases[bases] = _Checks(
-                [check for check in self._analysed if not set(bases).isdisjoint(check.bases)],
-                [check for check in self._classes if not set(bases).isdisjoint(check.bases)],
-            )
-        return checks
+        bases = {base.fullname for base in info.mro[1:]}.intersection(self._bases)
+        return _Checks(
+            [check for check in self._analysed if not bases.isdisjoint(check.bases)],
+            [check for check in self._classes if not bases.isdisjoint(check.bases)],
+        )
 
     # --- calls --------------------------------------------------------------------------------------------------
 

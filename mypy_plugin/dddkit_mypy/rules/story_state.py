@@ -44,7 +44,7 @@ def check(ctx: MethodSigContext) -> FunctionLike:
 
 
 def _constructs(argument: Expression, state: Type) -> bool:
-    """Whether an argument is a call of the State's class, which needs no check."""
+    """Whether an argument is a call of the State's class: mypy need not check the arguments of that call twice."""
     class_ = get_proper_type(state)
     return (
         isinstance(argument, CallExpr)

@@ -12,7 +12,7 @@ from mypy.types import AnyType, get_proper_type
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAttribute, OnClass, Rule, new_code
-from dddkit_mypy.stories.declaration import is_in_comprehension, is_story, may_have, read_body, surely_lists
+from dddkit_mypy.stories.declaration import is_in_comprehension, is_story, may_have, read_body
 
 _TITLE: Final = "Every `I.name` lists a step of its story"
 CODE: Final = new_code("dddkit-unknown-step", _TITLE)
@@ -25,8 +25,6 @@ def check_listing(ctx: AttributeContext, name: str) -> None:
         return  # a step list in a variable of the user
     checker = mypy_api.checker_of(ctx.api)
     story = checker.scope.active_class()
-    if story is not None and surely_lists(story, node):
-        return
     if story is not None and story.fallback_to_any and not is_story(story):
         return  # it may be a story
     message = _wrong_location(node, story) or (None if story is None else _unknown(story, name))

@@ -70,7 +70,6 @@ class CallTypes:
 
     def __init__(self) -> None:
         self._under_analysis: dict[str, mypy_api.AnalysisScope] = {}
-        self._with_simple_steps: set[TypeInfo] = set()
         self._correct: set[TypeInfo] = set()
 
     def expect(self, scope: mypy_api.AnalysisScope) -> None:
@@ -103,8 +102,6 @@ class CallTypes:
         if scope.is_for_daemon:
             text = f"{listed} {metadata['namespace']} {without_locations(flows)}"
             mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, text)
-        elif simple_ones and len(simple_ones) == len(listed):
-            self._with_simple_steps.add(info)
         mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, simple_ones))
 
     def _generate_for_simple(self, story: SimpleStory, scope: mypy_api.AnalysisScope) -> None:
@@ -118,21 +115,11 @@ class CallTypes:
         else:
             metadata["flows"] = flows_of_methods(info)
             metadata["namespace"] = store_namespace(info, scope)
-            self._with_simple_steps.add(info)
             mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, story.steps))
 
     def is_correct(self, info: TypeInfo) -> bool:
         """Whether a class is a simple story or its State, which no rule needs to check. False in the daemon."""
         return info in self._correct
-
-    def has_simple_steps(self, info: TypeInfo) -> bool:
-        """Whether every step of a story is simple; called once, when mypy checks the story.
-
-        False in the daemon, which analyses the steps of a story again without the story.
-        """
-        is_simple = info in self._with_simple_steps
-        self._with_simple_steps.discard(info)
-        return is_simple
 
     def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
         """Decide the result of calling a story again, when mypy may have inferred the types of its steps.

@@ -62,17 +62,6 @@ def read_body(defn: ClassDef) -> Body:
     return body._replace(dynamic=dynamic)
 
 
-def surely_lists(story: TypeInfo, node: MemberExpr) -> bool:
-    """Whether a class is a story, and an `I.name` in its body certainly lists a step: this is the common case."""
-    return (
-        mypy_api.metadata_of(story).get("comprehended") is False
-        and story.get(node.name) is not None
-        and isinstance(node.expr, NameExpr)
-        and node.expr.name == "I"
-        and not node.name.startswith("_")
-    )
-
-
 def is_in_comprehension(node: MemberExpr, story: TypeInfo) -> bool:
     """Whether an `I.name` in the body of a story is inside a comprehension there."""
     return mypy_api.metadata_of(story).get("comprehended", True) and any(

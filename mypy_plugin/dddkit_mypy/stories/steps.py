@@ -41,13 +41,13 @@ def checked_steps(ctx: ClassContext) -> list[CheckedStep]:
 
     Without the simple ones, which are correct for every rule that calls this.
     """
-    if CHECKED_STEPS not in ctx.shared:
-        ctx.shared[CHECKED_STEPS] = list(_check(ctx))
-    steps: list[CheckedStep] = ctx.shared[CHECKED_STEPS]
+    if _CHECKED_STEPS not in ctx.shared:
+        ctx.shared[_CHECKED_STEPS] = list(_check(ctx))
+    steps: list[CheckedStep] = ctx.shared[_CHECKED_STEPS]
     return steps
 
 
-CHECKED_STEPS: Final = "steps"
+_CHECKED_STEPS: Final = "steps"
 """The key of the result of `checked_steps` in `ClassContext.shared`."""
 
 
