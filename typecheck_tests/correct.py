@@ -1,4 +1,4 @@
-"""Correct modules, made at random: what a project of ours looks like, in many variations."""
+"""Correct modules, generated at random: the code of a project that uses dddkit, in many variations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Foreign:
 
 
 def correct_blocks(random: Random) -> str:
-    """A module with value objects, events, aggregates, a repository and a handler of changes."""
+    """Return a module with value objects, events, aggregates, a repository and a changes handler."""
     flavour = random.choice(("dataclasses", "pydantic"))
     decorate = "" if flavour == "pydantic" else "@dataclass(kw_only=True)\n"
     frozen = "" if flavour == "pydantic" else "@dataclass(frozen=True, kw_only=True)\n"
@@ -51,7 +51,7 @@ def correct_blocks(random: Random) -> str:
 
 
 def correct_stories(random: Random) -> str:
-    """A module with stories: one that hands values on, one with a namespace, one made of others."""
+    """Return a module with stories: one whose steps pass values on, one with a namespace, one that nests another."""
     return "\n\n".join([_STORIES_HEAD, _ordered_story(random), _namespace_story(random), _outer_story(random)])
 
 
@@ -171,7 +171,7 @@ def _signature(random: Random, name: str, state: str, body: str, indent: str = "
 
 
 def _ordered_story(random: Random) -> str:
-    """A story whose steps hand values on: each reads what an earlier one has set."""
+    """Return a story whose steps pass values on: each reads what an earlier one has set."""
     steps = random.sample(_WORDS, random.randint(3, 6))
     listed = "".join(f"    I.{name}\n" for name in steps)
     variables = "".join(f"        made_by_{name}: int = variable()\n" for name in steps)
@@ -212,7 +212,7 @@ class Loose(Story):
 
 
 def _outer_story(random: Random) -> str:
-    """A story with a base, an injected callable and a nested story."""
+    """Return a story with a base, an injected callable and a nested story."""
     first, second, third, fourth = random.sample(_WORDS, 4)
     inner = _signature(random, second, "State", "print(state.number)")
     return f"""\
@@ -250,7 +250,7 @@ class Outer(HouseStory):
 
 
 def _call(story: str, state: str, steps: str) -> str:
-    """A function that runs a story, and awaits it when one of its steps is async."""
+    """Return a function that runs a story, and awaits it when one of its steps is async."""
     words = ("async ", "await ") if "async def" in steps else ("", "")
     return f"""\
 {words[0]}def run_{story}({story}: {story.title()}) -> None:

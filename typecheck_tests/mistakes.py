@@ -1,4 +1,4 @@
-"""Mistakes people make in correct modules, and the code that each of them must draw."""
+"""Mistakes in correct modules, and the code that the plugin must report for each."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 Edit: TypeAlias = Callable[[], object]
-"""Makes one mistake, in place."""
+"""Changes the module so that it contains one mistake."""
 Sites: TypeAlias = Callable[[ast.Module], Iterator[Edit]]
-"""Every place of a module where a mistake can be made."""
+"""Yields an edit for every node of a module where a mistake is possible."""
 
 
 class Mistake(NamedTuple):
@@ -33,7 +33,7 @@ def _mistake(code: str) -> Callable[[Sites], Sites]:
 
 
 def mutants(source: str, mistake: Mistake) -> Iterator[str]:
-    """The module with one mistake of a kind, once for each place where it can be made."""
+    """Yield the module with one mistake of a kind, once for each node where it is possible."""
     for number in range(len(list(mistake.sites(ast.parse(source))))):
         tree = ast.parse(source)
         list(mistake.sites(tree))[number]()
@@ -44,7 +44,7 @@ def mutants(source: str, mistake: Mistake) -> Iterator[str]:
 
 
 def _classes(tree: ast.Module, *bases: str) -> Iterator[ast.ClassDef]:
-    """The classes right under one of the bases; all without any."""
+    """Yield the classes directly under one of the bases; all classes where no base is given."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef) and (not bases or {_name(base) for base in node.bases} & set(bases)):
             yield node
@@ -55,7 +55,7 @@ def _name(expr: ast.expr) -> str:
 
 
 def _stories(tree: ast.Module) -> Iterator[ast.ClassDef]:
-    """The stories whose steps are all methods of their own."""
+    """Yield the stories whose steps are all methods of their own."""
     return _classes(tree, "Story")
 
 
@@ -220,7 +220,7 @@ def _a_step_takes_a_foreign_class(tree: ast.Module) -> Iterator[Edit]:
 
 
 def _names_in(tree: ast.Module, name: str) -> set[str]:
-    """The methods of one class."""
+    """Return the methods of one class."""
     return {
         node.name
         for story in _classes(tree)

@@ -1,4 +1,4 @@
-"""Running mypy as users do, as a program, and reading what it says."""
+"""Runs of mypy as a program, as users run it, and their diagnostics."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _DIAGNOSTIC = re.compile(r"^(?P<path>[^:]+\.py):\d+:.* (?:error|note): ")
 
 
 def run_mypy(directory: Path, *arguments: str, program: str = "mypy", syntax_errors: bool = False) -> str:
-    """Run mypy in a directory; what it has to say, without the summary, sorted by place.
+    """Run mypy in a directory; return its diagnostics, without the summary, sorted by location.
 
-    mypy itself sorts by place, but the daemon by module. At syntax errors, mypy's status is 2.
+    mypy itself sorts by location, but the daemon by module. At syntax errors, the status of mypy is 2.
     """
     run = _run(directory, program, arguments)
     for _ in range(2):
-        if "Failed to establish connection with worker" in run.stderr:  # on a busy machine, they are too slow for mypy
+        if "Failed to establish connection with worker" in run.stderr:  # mypy gives up on them on a busy machine
             run = _run(directory, program, arguments)
     said = run.stdout + run.stderr
     assert run.returncode in ((0, 1, 2) if syntax_errors else (0, 1)), said
@@ -38,5 +38,5 @@ def _run(directory: Path, program: str, arguments: Sequence[str]) -> subprocess.
 
 
 def codes_in(said: str) -> list[str]:
-    """The codes of the errors, in order of place."""
+    """Return the codes of the errors, sorted by location."""
     return re.findall(r"error: .*\[([\w-]+)\]$", said, re.MULTILINE)

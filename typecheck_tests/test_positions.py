@@ -1,4 +1,4 @@
-"""A diagnostic stands where a person would put the cursor, from its first column to its last."""
+"""A diagnostic underlines exactly what is wrong, from its first column to its last."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dddkit_mypy._rule import Rule
 from dddkit_mypy.rules import RULES
 from typecheck_tests.running import CONFIG
 
-# In the bad example of each rule: the line, and what of it is underlined.
+# In the bad example of each rule: the line, and the part of it that is underlined.
 EXPECTED: Final = {
     "dddkit-unknown-step": ("    I.shpi", "I.shpi"),
     "dddkit-step-signature": ("    I.charge", "I.charge"),
@@ -40,8 +40,8 @@ EXPECTED: Final = {
 }
 
 
-class Place(NamedTuple):
-    """Where mypy says that a diagnostic is: lines from 1, columns from 0, the last one excluded."""
+class Location(NamedTuple):
+    """The location of a diagnostic: lines from 1, columns from 0, the last one excluded."""
 
     line: int
     column: int
@@ -50,8 +50,8 @@ class Place(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Place]]:
-    """Where the diagnostics of each bad example are, by code."""
+def locations(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Location]]:
+    """Return the locations of the diagnostics of each bad example, by code."""
     directory = tmp_path_factory.mktemp("positions")
     opt_in = ", ".join(rule.code.code for rule in RULES if not rule.code.default_enabled)
     (directory / "mypy.ini").write_text(f"{CONFIG}enable_error_code = {opt_in}\n")
@@ -60,13 +60,13 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Place]]:
     command = [sys.executable, "-m", "mypy", "--output=json", "."]
     run = subprocess.run(command, cwd=directory, capture_output=True, encoding="utf-8", check=False)
     assert run.returncode == 1, run.stdout + run.stderr
-    found: dict[str, list[Place]] = {}
+    found: dict[str, list[Location]] = {}
     for line in run.stdout.splitlines():
         said = json.loads(line)
         if "end_line" not in said:
             pytest.skip("the JSON of this mypy does not say where diagnostics end")
-        place = Place(*(said[part] for part in Place._fields))
-        found.setdefault(said["code"], []).append(place)
+        location = Location(*(said[part] for part in Location._fields))
+        found.setdefault(said["code"], []).append(location)
     return found
 
 
@@ -75,18 +75,18 @@ def _stem(rule: Rule) -> str:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.code.code for rule in RULES])
-def test_a_diagnostic_underlines_what_is_wrong(rule: Rule, places: dict[str, list[Place]]) -> None:
+def test_a_diagnostic_underlines_what_is_wrong(rule: Rule, locations: dict[str, list[Location]]) -> None:
     source = rule.bad.splitlines()
     underlined = [
-        (source[place.line - 1], source[place.line - 1][place.column : place.end_column])
-        for place in places[rule.code.code]
-        if place.end_line == place.line
+        (source[location.line - 1], source[location.line - 1][location.column : location.end_column])
+        for location in locations[rule.code.code]
+        if location.end_line == location.line
     ]
     assert underlined == [EXPECTED[rule.code.code]]
 
 
-def test_of_a_step_listed_twice_the_second_is_underlined(places: dict[str, list[Place]]) -> None:
+def test_of_a_step_listed_twice_the_second_is_underlined(locations: dict[str, list[Location]]) -> None:
     [rule] = [rule for rule in RULES if rule.code.code == "dddkit-repeated-step"]
-    [place] = places[rule.code.code]
+    [location] = locations[rule.code.code]
     lines = [number for number, line in enumerate(rule.bad.splitlines(), 1) if line == "    I.charge"]
-    assert place.line == max(lines)
+    assert location.line == max(lines)

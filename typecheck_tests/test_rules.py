@@ -1,4 +1,4 @@
-"""What is promised for every rule."""
+"""The promises that every rule keeps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What mypy says about each example, by file name; every one is checked in one run."""
+    """Return the diagnostics of each example by file name, all from one run."""
     directory = tmp_path_factory.mktemp("examples")
     opt_in = ", ".join(rule.code.code for rule in RULES if not rule.code.default_enabled)
     (directory / "mypy.ini").write_text(CONFIG + (f"enable_error_code = {opt_in}\n" if opt_in else ""))
@@ -45,7 +45,7 @@ _every_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.code.code for rul
 
 
 @_every_rule
-def test_the_bad_example_draws_its_own_diagnostic_and_no_other(rule: Rule, examples: dict[str, str]) -> None:
+def test_the_bad_example_gets_its_own_diagnostic_and_no_other(rule: Rule, examples: dict[str, str]) -> None:
     assert set(codes_in(examples[f"{_stem(rule)}_bad.py"])) == {rule.code.code}
 
 
@@ -92,7 +92,7 @@ def test_every_name_the_plugin_knows_can_be_imported(dotted: str) -> None:
 
 
 def test_the_reference_page_is_current() -> None:
-    """Mend it with `python -m dddkit_mypy > docs/rules.md`."""
+    """Update it with `python -m dddkit_mypy > docs/rules.md`."""
     printed = subprocess.run([sys.executable, "-m", "dddkit_mypy"], capture_output=True, encoding="utf-8", check=True)
     assert (ROOT / "docs" / "rules.md").read_text(encoding="utf-8") == printed.stdout
 
@@ -103,7 +103,7 @@ def test_the_reference_page_has_an_anchor_for_each_code() -> None:
 
 
 def test_the_plugin_type_checks_under_mypys_own_plugin_for_plugins(tmp_path: Path) -> None:
-    """A type is never looked at before aliases have been seen through."""
+    """The plugin resolves aliases before it tests what a type is."""
     config = tmp_path / "mypy.ini"
     config.write_text("[mypy]\nstrict = True\nplugins = mypy.plugins.proper_plugin\n")
     assert run_mypy(ROOT, f"--config-file={config}", f"--cache-dir={tmp_path}", "mypy_plugin") == ""

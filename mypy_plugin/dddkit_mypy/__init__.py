@@ -1,6 +1,6 @@
-"""The mypy plugin of dddkit: mis-declared stories, events and repositories, found while they are typed.
+"""The mypy plugin of dddkit: it reports mis-declared stories, events and repositories while they are typed.
 
-Switch it on with one line of mypy's configuration:
+Enable it with one line of mypy's configuration:
 
     plugins = ["dddkit_mypy"]
 
@@ -19,5 +19,5 @@ __all__ = ["__version__", "plugin"]
 
 
 def plugin(version: str) -> type[Plugin]:
-    """Tell mypy which plugin this is; mypy calls it with its own version."""
+    """Return the class of the plugin; mypy calls this with its own version."""
     return DDDKitPlugin

@@ -1,4 +1,4 @@
-"""Prints the reference page: `python -m dddkit_mypy > docs/rules.md`."""
+"""The reference page of the rules: `python -m dddkit_mypy > docs/rules.md` prints it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ the plugin itself is reported as `dddkit-internal`, with the place to report it.
 
 
 def page() -> str:
-    """The page, in Markdown."""
+    """Return the page, in Markdown."""
     contents = [f"- [`{rule.code.code}`](#{rule.code.code}): {_title(rule)}" for rule in RULES]
     return "\n".join([_HEAD, *contents, "", *(_section(rule) for rule in RULES)])
 

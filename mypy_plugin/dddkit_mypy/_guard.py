@@ -1,21 +1,24 @@
-"""An error of ours becomes a diagnostic that says where to report it, never mypy's INTERNAL ERROR."""
+"""Errors of the plugin itself become a diagnostic that says where to report them, never mypy's INTERNAL ERROR."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import Final
 
-from mypy.errors import CompileError
 from mypy.nodes import Context
 
 from dddkit_mypy._rule import Reporter, new_code
+from dddkit_mypy.mypy_api import CompileError
 
 INTERNAL: Final = new_code("dddkit-internal", "Report errors of the dddkit plugin itself")
 WHERE: Final = "https://github.com/mom1/dddkit/issues"
 
 
 def is_reported(error: Exception, api: Reporter, context: Context, what: str) -> bool:
-    """Report an error of ours; False for those that are to go on to mypy, as all do under `--show-traceback`."""
+    """Report an error of the plugin; return False for an error that the caller must raise again.
+
+    Those are mypy's own, and all under `--show-traceback`.
+    """
     if isinstance(error, CompileError) or api.options.show_traceback:
         return False
     api.fail(
@@ -28,7 +31,7 @@ def is_reported(error: Exception, api: Reporter, context: Context, what: str) ->
 
 
 class Guard:
-    """Run a check of ours, and report its errors; where it runs for every line, call `is_reported` instead."""
+    """Report the errors of a block; code that runs for every line calls `is_reported` in an `except` instead."""
 
     __slots__ = ("_api", "_context", "_what")
 

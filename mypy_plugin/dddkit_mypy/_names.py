@@ -1,4 +1,4 @@
-"""Every dotted name of the library that the plugin knows; a test imports each of them."""
+"""The names of the library, and of what it builds on, that the plugin knows; a test imports each dotted name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AGGREGATE_EVENT_MODEL: Final = "dddkit.pydantic.events.AggregateEvent"
 DOMAIN_EVENT_MODEL: Final = "dddkit.pydantic.events.DomainEvent"
 VALUE_OBJECT_MODEL: Final = "dddkit.pydantic.aggregates.ValueObject"
 
-# In both flavours; one of the one flavour is none of the other.
+# In both flavours; an event of one flavour does not derive from an event of the other.
 EVENTS: Final = (AGGREGATE_EVENT, DOMAIN_EVENT, AGGREGATE_EVENT_MODEL, DOMAIN_EVENT_MODEL)
 VALUE_OBJECTS: Final = (VALUE_OBJECT, VALUE_OBJECT_MODEL)
 
@@ -37,3 +37,6 @@ MODEL: Final = "pydantic.main.BaseModel"
 STORY_STATE_ERROR: Final = "dddkit.exceptions.StoryStateError"
 DDDKIT_ERROR: Final = "dddkit.exceptions.DDDKitError"
 VARIABLE: Final = "dddkit.stories.state.variable"
+
+GETATTR_METHODS: Final = ("__getattr__", "__getattribute__")  # they supply attributes that no class declares
+ATTRIBUTE_FUNCTIONS: Final = ("builtins.hasattr", "builtins.getattr", "builtins.setattr", "builtins.delattr")

@@ -1,4 +1,4 @@
-"""A plugin whose rules note that they were asked, or fail: what the dispatch promises them, seen from outside."""
+"""Two plugins that show the dispatch from outside: the rules of one report each call, the rules of the other fail."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from dddkit_mypy._rule import (
     new_code,
 )
 
-ASKED: Final = new_code("dddkit-asked", "Report each time a rule is asked")
-OPT_IN: Final = new_code("dddkit-asked-opt-in", "Report it when it has been switched on", opt_in=True)
+CALLED: Final = new_code("dddkit-called", "Report each call of a rule")
+OPT_IN: Final = new_code("dddkit-called-opt-in", "Report it when it is enabled", opt_in=True)
 
 
 def _class(ctx: ClassContext) -> None:
     when = "after analysis" if ctx.checker is None else "after its body"
-    ctx.report(f"class {ctx.info.name}, {when}", ctx.info.defn, ASKED)
+    ctx.report(f"class {ctx.info.name}, {when}", ctx.info.defn, CALLED)
     ctx.report("opt-in", ctx.info.defn, OPT_IN)
 
 
 def _attribute(ctx: AttributeContext, name: str) -> None:
-    ctx.api.fail(f"attribute {name}", ctx.context, code=ASKED)
+    ctx.api.fail(f"attribute {name}", ctx.context, code=CALLED)
 
 
 def _call(ctx: MethodContext) -> None:
-    ctx.api.fail(f"call with {len(ctx.args)} parameters", ctx.context, code=ASKED)
+    ctx.api.fail(f"call with {len(ctx.args)} parameters", ctx.context, code=CALLED)
 
 
 def _signature(ctx: MethodSigContext) -> FunctionLike:
@@ -47,10 +47,10 @@ def _fail(_: object, *__: object) -> NoReturn:
 
 
 def _rule(*checks: Check) -> Rule:
-    return Rule(ASKED, "", "", "", "", checks)
+    return Rule(CALLED, "", "", "", "", checks)
 
 
-class AskedPlugin(DDDKitPlugin):
+class CalledPlugin(DDDKitPlugin):
     rules = (
         _rule(
             OnClass(("building.Block", "building.Model"), _class),
@@ -72,8 +72,8 @@ class FaultyPlugin(DDDKitPlugin):
     )
 
 
-def asked(version: str) -> type[Plugin]:
-    return AskedPlugin
+def called(version: str) -> type[Plugin]:
+    return CalledPlugin
 
 
 def faulty(version: str) -> type[Plugin]:

@@ -1,4 +1,4 @@
-"""When rules are asked, whatever else is switched on, and what becomes of their own errors."""
+"""When the plugin calls rules, beside other plugins and options, and what happens to their own errors."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ def use(basket: Basket, open: Open) -> None:
     print(open.known, open.unknown)
 """
 
-ASKED = """\
-uses.py:5: error: class Basket, after its body  [dddkit-asked]
-uses.py:11: error: class Mixed, after its body  [dddkit-asked]
-uses.py:13: error: class Product, after analysis  [dddkit-asked]
-uses.py:17: error: class Local, after its body  [dddkit-asked]
-uses.py:18: error: class LocalModel, after analysis  [dddkit-asked]
-uses.py:23: error: call with 1 parameters  [dddkit-asked]
+CALLED = """\
+uses.py:5: error: class Basket, after its body  [dddkit-called]
+uses.py:11: error: class Mixed, after its body  [dddkit-called]
+uses.py:13: error: class Product, after analysis  [dddkit-called]
+uses.py:17: error: class Local, after its body  [dddkit-called]
+uses.py:18: error: class LocalModel, after analysis  [dddkit-called]
+uses.py:23: error: call with 1 parameters  [dddkit-called]
 uses.py:24: error: Argument 1 to "expect" of "Block" has incompatible type "str"; expected "int"  [arg-type]
-uses.py:25: error: attribute unknown  [dddkit-asked]
+uses.py:25: error: attribute unknown  [dddkit-called]
 """
 
 
@@ -81,17 +81,17 @@ def _check(directory: Path, entry: str, *flags: str, others: tuple[str, str] = (
 
 
 @pytest.mark.parametrize("others", [("", ""), ("pydantic.mypy, ", ""), ("", ", pydantic.mypy")])
-def test_rules_are_asked_once_for_what_they_named(tmp_path: Path, others: tuple[str, str]) -> None:
-    assert _check(tmp_path, "asked", others=others) == (ASKED, 1)
+def test_rules_are_called_once_for_what_they_name(tmp_path: Path, others: tuple[str, str]) -> None:
+    assert _check(tmp_path, "called", others=others) == (CALLED, 1)
 
 
 def test_opt_in_codes_are_switched_on_by_name(tmp_path: Path) -> None:
-    said, _ = _check(tmp_path, "asked", "--enable-error-code=dddkit-asked-opt-in")
-    assert said.count("[dddkit-asked-opt-in]") == 5
+    said, _ = _check(tmp_path, "called", "--enable-error-code=dddkit-called-opt-in")
+    assert said.count("[dddkit-called-opt-in]") == 5
 
 
 def test_the_parent_code_switches_every_rule_off(tmp_path: Path) -> None:
-    said, _ = _check(tmp_path, "asked", "--disable-error-code=dddkit")
+    said, _ = _check(tmp_path, "called", "--disable-error-code=dddkit")
     assert "dddkit" not in said
 
 

@@ -1,4 +1,4 @@
-"""An aggregate is loaded and saved as a whole: one inside another has two repositories, and no owner."""
+"""An aggregate is loaded and saved as a whole: one inside another is saved by two repositories."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Final
 
 from mypy.nodes import TypeInfo
 
-from dddkit_mypy import _holding as holding
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.blocks.contents import Field, FieldReader, report_fields
 
 _TITLE: Final = "Aggregates refer to each other by id"
 CODE: Final = new_code("dddkit-aggregate-reference", _TITLE, opt_in=True)
@@ -18,38 +18,38 @@ _ENTITIES: Final = (names.IDENTIFIED,)
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the fields that hold an aggregate which is neither the class itself nor the root it belongs to."""
-    holding.report_fields(ctx, _ENTITIES, CODE, _what)
+    """Report the fields that contain an aggregate which is neither the class itself nor its own root."""
+    report_fields(ctx, _ENTITIES, CODE, _message)
 
 
-def _what(reader: holding.Reader, info: TypeInfo, field: holding.Field) -> str | None:
-    for held in reader.held(field.type):
-        if held.info.has_base(names.RECORDING) and not _is_own(reader, info, held.info):
+def _message(reader: FieldReader, info: TypeInfo, field: Field) -> str | None:
+    for found in reader.contents(field.type):
+        if found.info.has_base(names.RECORDING) and not _is_own(reader, info, found.info):
             return (
-                f"{info.name}.{field.name} holds the aggregate {held.info.name}; hold its id instead, and load it from "
-                f"its own repository"
+                f"{info.name}.{field.name} holds the aggregate {found.info.name}; hold its id instead, and load it "
+                f"from its own repository"
             )
     return None
 
 
-def _is_own(reader: holding.Reader, info: TypeInfo, aggregate: TypeInfo) -> bool:
-    """Whether an aggregate is the same one, of the same family, or the root of the entity."""
+def _is_own(reader: FieldReader, info: TypeInfo, aggregate: TypeInfo) -> bool:
+    """Whether an aggregate is the class itself, a parent or child of it, or the root of the entity."""
     if info.has_base(aggregate.fullname) or aggregate.has_base(info.fullname):
         return True
     if info.has_base(names.RECORDING):
         return False  # a root itself
     if info.fullname.startswith(f"{aggregate.fullname}."):
-        return True  # declared inside
+        return True  # the class is declared inside the aggregate
     return any(
-        info.has_base(held.info.fullname) or held.info.has_base(info.fullname)
+        info.has_base(found.info.fullname) or found.info.has_base(info.fullname)
         for field in reader.fields(mypy_api.self_type(aggregate))
-        for held in reader.held(field.type, _belongs_to_its_holder)
-        if held.info.has_base(names.IDENTIFIED)
+        for found in reader.contents(field.type, _belongs_to_its_owner)
+        if found.info.has_base(names.IDENTIFIED)
     )
 
 
-def _belongs_to_its_holder(info: TypeInfo) -> bool:
-    """Whether what a class holds is part of what holds it: of entities and value objects, not of other aggregates."""
+def _belongs_to_its_owner(info: TypeInfo) -> bool:
+    """Whether objects of a class belong to the object that contains them: entities and value objects do."""
     return (info.has_base(names.IDENTIFIED) and not info.has_base(names.RECORDING)) or any(
         info.has_base(base) for base in names.VALUE_OBJECTS
     )

@@ -4,53 +4,53 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy.messages import format_type
 from mypy.nodes import TypeInfo
-from mypy.options import Options
 from mypy.types import Instance, TupleType, get_proper_type
 
-from dddkit_mypy import _changes as changes
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.blocks.changes_handlers import own_classes, parameters_of, unset_names
+from dddkit_mypy.blocks.changes_results import class_of, named_tuple_of, required_fields
+from dddkit_mypy.mypy_api import Options, format_type
 
 _TITLE: Final = "A changes handler sets every field of the NamedTuple it folds into"
 CODE: Final = new_code("dddkit-changes-result", _TITLE)
 
 
 def check(ctx: ClassContext) -> None:
-    """Report what is wrong with the result of a handler; once, not at the children again that inherit it."""
-    own, *inherited = changes.own_classes(ctx.info)
+    """Report a wrong result of a handler; once, and not at the children that inherit it."""
+    own, *inherited = own_classes(ctx.info)
     message = _mistake(own, ctx.api.options)
     if message is not None and not any(_mistake(base, ctx.api.options) for base in inherited):
         ctx.report(message, own.defn, CODE)
 
 
 def _mistake(info: TypeInfo, options: Options) -> str | None:
-    """A result that is no NamedTuple, one that the handler does not name, or fields that nothing sets."""
-    parameters = None if changes.is_for_others(info) else changes.parameters_of(info)
+    """Return the message about a result that is no NamedTuple, that the handler does not name, or does not fill."""
+    parameters = None if mypy_api.is_abstract(info) else parameters_of(info)
     result = get_proper_type(parameters[1]) if parameters is not None else None
     if not isinstance(result, (Instance, TupleType)):
         return None
-    found = changes.class_of(result)
+    found = class_of(result)
     if found.fallback_to_any:
         return None
-    named_tuple = changes.named_tuple_of(found)
+    named_tuple = named_tuple_of(found)
     if named_tuple is None:
         return (
             f"{info.name}: the result, {format_type(result, options)}, is no NamedTuple; declare one, with a field "
             f"for each thing that the handler collects"
         )
-    if changes.unset_names(info, ["result_type"]):
+    if unset_names(info, ["result_type"]):
         return (
             f"{info.name} does not say what it folds into; write result_type = {found.name} in its body, or derive "
             f"it from ABC if it is a base for other handlers"
         )
-    unset = changes.unset_names(info, changes.required_fields(named_tuple))
+    unset = unset_names(info, required_fields(named_tuple))
     if not unset:
         return None
     advice = (
-        f"give it its empty value in _clear_state(self), or a default in {mypy_api.written_name(named_tuple)}"
+        f"give it its empty value in _clear_state(self), or a default in {mypy_api.source_name(named_tuple)}"
         if len(unset) == 1
         else f"give them their empty values in _clear_state(self), or defaults in {named_tuple.name}"
     )

@@ -1,4 +1,4 @@
-"""A story that lists no steps does nothing, and calling it looks like success."""
+"""A story without steps does nothing, and a call of it looks like success."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Final
 from mypy.nodes import FuncDef, TypeInfo
 from mypy.types import CallableType, Instance, TypeVarType, get_proper_type
 
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
-from dddkit_mypy import _stories as stories
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.stories.declaration import read_body, steps_of
+from dddkit_mypy.stories.state import state_of
 
 _TITLE: Final = "Every story lists its steps"
 CODE: Final = new_code("dddkit-empty-story", _TITLE)
@@ -19,37 +20,34 @@ CODE: Final = new_code("dddkit-empty-story", _TITLE)
 def check(ctx: ClassContext) -> None:
     """Report a story without steps that has a State, or methods that look like steps."""
     info = ctx.info
-    if ctx.checker is None or stories.steps_of(info) is not None or _is_for_others(info):
+    if ctx.checker is None or steps_of(info) is not None or mypy_api.is_abstract(info):
         return
-    body = stories.read_body(info.defn)
+    body = read_body(info.defn)
     if body.listed or body.comprehended:
-        return  # meant to list something, which another rule says
-    found = _what_makes_it_a_story(info)
-    if found is not None:
+        return  # it tries to list steps, which another rule reports
+    evidence = _evidence(info)
+    if evidence is not None:
         ctx.report(
-            f"{info.name} has {found}, but lists no steps, so calling it does nothing; list them as I.name in its "
+            f"{info.name} has {evidence}, but lists no steps, so calling it does nothing; list them as I.name in its "
             f"body, or derive it from ABC if it is a base for other stories",
             info.defn,
             CODE,
         )
 
 
-def _is_for_others(info: TypeInfo) -> bool:
-    return bool(info.abstract_attributes) or any(base.type.fullname == "abc.ABC" for base in info.bases)
-
-
-def _what_makes_it_a_story(info: TypeInfo) -> str | None:
+def _evidence(info: TypeInfo) -> str | None:
+    """Return what shows that a class is meant to run."""
     for base in info.mro:
         if base.fullname == names.STORY:
             break
         for name, symbol in base.names.items():
             if not name.startswith("_") and isinstance(symbol.node, FuncDef) and _takes_a_state(symbol.node):
                 return f'the method "{name}", which takes a state'
-    return "a State" if stories.state_of(mypy_api.self_type(info)) is not None else None
+    return "a State" if state_of(mypy_api.self_type(info)) is not None else None
 
 
 def _takes_a_state(method: FuncDef) -> bool:
-    """Whether the one parameter is annotated with a class of states, and no mere base of them."""
+    """Whether the annotation of the one parameter is a subclass of StoryState or SimpleNamespace."""
     type_ = method.type
     if method.is_static or method.is_class or method.is_property:
         return False

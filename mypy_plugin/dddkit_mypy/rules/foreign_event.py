@@ -1,4 +1,4 @@
-"""`add_event` takes any event; whose it is, only the place says where it was declared."""
+"""`add_event` takes any event; only where an event is declared says which aggregate it belongs to."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from mypy.nodes import TypeInfo
 from mypy.plugin import MethodContext
 from mypy.types import Instance, Type, TypeVarType, UnionType, get_proper_type
 
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import OnCall, Rule, new_code
 
 _TITLE: Final = "An aggregate records its own events"
@@ -18,14 +18,14 @@ CODE: Final = new_code("dddkit-foreign-event", _TITLE)
 
 
 def check(ctx: MethodContext) -> None:
-    """Report an event that is declared inside an aggregate of another family than the one that records it."""
+    """Report an event that is declared inside an aggregate unrelated to the one that records it."""
     aggregate = _class_of(ctx.type)
     if aggregate is None or not ctx.args or len(ctx.args[0]) != 1:
         return
     checker = mypy_api.checker_of(ctx.api)
     for event in _classes_of(ctx.arg_types[0][0]):
-        around = list(mypy_api.enclosing(checker, event))
-        mypy_api.depend_on(checker, [event, *around], [])
+        around = list(mypy_api.enclosing_classes(checker, event))
+        mypy_api.dependencies_of(checker).add_types([event, *around], [])
         owners = [info for info in around if info.has_base(names.RECORDING)]
         if owners and not any(_are_related(aggregate, owner) for owner in owners):
             owner = owners[0].name
@@ -50,7 +50,7 @@ def _class_of(type_: Type) -> TypeInfo | None:
 
 
 def _classes_of(type_: Type) -> Iterator[TypeInfo]:
-    """The classes an event may be of."""
+    """Yield the classes that an event may have."""
     found = get_proper_type(type_)
     if isinstance(found, UnionType):
         for item in found.items:

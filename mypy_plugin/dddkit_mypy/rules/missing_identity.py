@@ -7,10 +7,12 @@ from typing import Final
 from mypy.nodes import NOT_ABSTRACT, Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo, Var
 from mypy.types import AnyType, Type, TypeAliasType, TypeOfAny, UnionType, get_proper_type
 
-from dddkit_mypy import _identity as identity
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
+from dddkit_mypy.blocks.aliases import aliased_fields
+from dddkit_mypy.blocks.fields import fields_of
+from dddkit_mypy.blocks.identity import candidates
 
 _TITLE: Final = "Every entity and every aggregate has an identity"
 CODE: Final = new_code("dddkit-missing-identity", _TITLE)
@@ -19,25 +21,26 @@ CODE: Final = new_code("dddkit-missing-identity", _TITLE)
 _ALIASED: Final = "aliased"
 
 
-def note_aliases(info: TypeInfo, place: mypy_api.Place) -> tuple[()]:
-    """Note the fields that may be the identity for all we know, the class's own and those of mixins beside it."""
+def store_aliases(scope: mypy_api.AnalysisScope) -> tuple[()]:
+    """Store the fields that may be the identity through an alias, of the class and of mixins in its module."""
+    info = scope.info
     aliased = [
         name
         for base in info.mro
         if base.module_name == info.module_name and (base is info or not base.has_base(names.IDENTIFIED))
-        for name in mypy_api.written_aliases(base, place.tree)
+        for name in aliased_fields(base, scope.tree)
     ]
-    if aliased or _ALIASED in mypy_api.notes_of(info):
-        mypy_api.note(info, {_ALIASED: aliased})
+    if aliased or _ALIASED in mypy_api.metadata_of(info):
+        mypy_api.update_metadata(info, {_ALIASED: aliased})
     return ()
 
 
 def check(ctx: ClassContext) -> None:
-    """Report a class that has fields, none of which can be the identity; once, not at its children again."""
+    """Report a class that has fields, none of which can be the identity; once, and not at its children."""
     info = ctx.info
     if not _lacks_identity(info) or any(_lacks_identity(base) for base in info.mro[1:]):
         return
-    named = identity.candidates(info)[1]
+    named = candidates(info)[1]
     ctx.report(
         f'{info.name} has no identity, so each object equals only itself; name a field "id" or "{named}", or '
         f"annotate it as Identity[...]; a base for others derives from ABC",
@@ -47,15 +50,15 @@ def check(ctx: ClassContext) -> None:
 
 
 def _lacks_identity(info: TypeInfo) -> bool:
-    """Whether a class, as far as it can be followed, is meant to have an identity and has none."""
-    if identity.is_ours(info) or not info.has_base(names.IDENTIFIED) or info.fallback_to_any:
+    """Whether a class needs an identity and has none, as far as the plugin can see."""
+    if mypy_api.is_ours(info) or not info.has_base(names.IDENTIFIED) or info.fallback_to_any:
         return False
-    fields = list(identity.fields_of(info))
-    aliased = {name for base in info.mro for name in mypy_api.notes_of(base).get(_ALIASED, ())}
+    fields = list(fields_of(info))
+    aliased = {name for base in info.mro for name in mypy_api.metadata_of(base).get(_ALIASED, ())}
     return (
         bool(fields)
-        and not any(name in aliased or _may_be_marked(var.type) for _, name, var in fields)
-        and not any(_may_hold(info, name) for name in identity.candidates(info))
+        and not any(name in aliased or _may_be_identity(var.type) for _, name, var in fields)
+        and not any(_may_have_value(info, name) for name in candidates(info))
         and not any("__getattr__" in base.names for base in info.mro if base.fullname not in _WITH_GETATTR)
         and not _is_abstract(info)
     )
@@ -64,21 +67,21 @@ def _lacks_identity(info: TypeInfo) -> bool:
 _WITH_GETATTR: Final = ("pydantic.main.BaseModel",)
 
 
-def _may_be_marked(type_: Type | None) -> bool:
-    """Whether an annotation is an alias, which may stand for `Identity[...]`, or was never found."""
+def _may_be_identity(type_: Type | None) -> bool:
+    """Whether an annotation is an alias, which may stand for `Identity[...]`, or is unknown."""
     if isinstance(type_, TypeAliasType):
         return True
     found = get_proper_type(type_)
     if isinstance(found, UnionType):
-        return any(_may_be_marked(item) for item in found.items)
-    return isinstance(found, AnyType) and found.type_of_any in _NEVER_FOUND
+        return any(_may_be_identity(item) for item in found.items)
+    return isinstance(found, AnyType) and found.type_of_any in _UNKNOWN
 
 
-_NEVER_FOUND: Final = (TypeOfAny.from_unimported_type, TypeOfAny.from_error)
+_UNKNOWN: Final = (TypeOfAny.from_unimported_type, TypeOfAny.from_error)
 
 
-def _may_hold(info: TypeInfo, name: str) -> bool:
-    """Whether an object may have a value under this name: everything may but a method and a ClassVar."""
+def _may_have_value(info: TypeInfo, name: str) -> bool:
+    """Whether an object may have a value of this name: anything but a method and a ClassVar."""
     for base in info.mro:
         if base.slots is not None and name in base.slots:
             return True
@@ -90,7 +93,7 @@ def _may_hold(info: TypeInfo, name: str) -> bool:
 
 
 def _is_abstract(info: TypeInfo) -> bool:
-    """Whether the class is a base for others: it says so itself, or leaves a method to them."""
+    """Whether the class is a base for others, as the runtime sees it: it derives from ABC, or a method is abstract."""
     if info.is_protocol or any(base.type.fullname == "abc.ABC" for base in info.bases):
         return True
     meta = info.declared_metaclass
@@ -143,5 +146,5 @@ class Item(Entity):
     sku: Identity[str]
     quantity: int
 """,
-    checks=(OnAnalysed((names.IDENTIFIED,), note_aliases), OnClass((names.IDENTIFIED,), check)),
+    checks=(OnAnalysed((names.IDENTIFIED,), store_aliases), OnClass((names.IDENTIFIED,), check)),
 )

@@ -1,4 +1,4 @@
-"""A default in the body of a SimpleNamespace is one object, whoever changes it; mypy has nothing against that."""
+"""A default in the body of a SimpleNamespace is one object for all runs; mypy does not report that."""
 
 from __future__ import annotations
 
@@ -34,24 +34,25 @@ from mypy.nodes import (
 )
 from mypy.types import Instance, get_proper_type
 
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
-from dddkit_mypy import _stories as stories
-from dddkit_mypy import _trees as trees
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
+from dddkit_mypy.stories.declaration import is_story
+from dddkit_mypy.stories.state import state_of
 
 _TITLE: Final = "No default of a State is shared by all runs"
 CODE: Final = new_code("dddkit-mutable-default", _TITLE)
 
-_MARK: Final = "defaults"
+_TEXT: Final = "defaults"
 
-# --- what a namespace declares, noted while its source is there ----------------------------------------------------
+# --- what a namespace declares, stored while its source is there ---------------------------------------------------
 
 
-def note(info: TypeInfo, place: mypy_api.Place) -> tuple[()]:
-    """Note which defaults of a namespace can change, and which ones of its bases its `__init__` replaces."""
+def store_defaults(scope: mypy_api.AnalysisScope) -> tuple[()]:
+    """Store which defaults of a namespace can change, and which ones of its bases its `__init__` replaces."""
+    info = scope.info
     if "dataclass_tag" in info.metadata:
-        return ()  # dataclasses refuses them; mypy has not worked out more of it yet
+        return ()  # dataclasses rejects such defaults; mypy knows only this of it yet
     replaced = _named_in_init(info)
     kinds: dict[str, str] = {}
     for name, value in _assigned(info.defn.defs):
@@ -61,23 +62,24 @@ def note(info: TypeInfo, place: mypy_api.Place) -> tuple[()]:
     for base in info.mro[1:]:
         kinds.update((name, "") for name in _defaults(base) if name in replaced)
     if kinds:
-        mypy_api.mark(place.analyzer, info, _MARK, ",".join(f"{name} {kind}" for name, kind in kinds.items()))
+        text = ",".join(f"{name} {kind}" for name, kind in kinds.items())
+        mypy_api.set_private_text(scope.analyzer, info, _TEXT, text)
     return ()
 
 
 def _defaults(info: TypeInfo) -> dict[str, str]:
-    """What has been noted, by name: the kind of the default, empty where an `__init__` replaces it."""
-    parts = (part.partition(" ") for part in mypy_api.marked(info, _MARK).split(",") if part)
+    """Return the stored defaults by name: the kind of each, empty where an `__init__` replaces it."""
+    parts = (part.partition(" ") for part in mypy_api.private_text_of(info, _TEXT).split(",") if part)
     return {name: kind for name, _, kind in parts}
 
 
 def _named_in_init(info: TypeInfo) -> set[str]:
-    """The names that an `__init__` written by hand mentions: it may well give each object its own."""
+    """Return the names in an `__init__` written by hand, which may give each object its own value."""
     symbol = info.names.get("__init__")
     if symbol is None or symbol.plugin_generated or not isinstance(symbol.node, FuncDef):
         return set()
     found: set[str] = set()
-    for node in trees.walk(symbol.node.body):
+    for node in mypy_api.walk(symbol.node.body):
         if isinstance(node, MemberExpr):
             found.add(node.name)
         elif isinstance(node, StrExpr):
@@ -88,18 +90,18 @@ def _named_in_init(info: TypeInfo) -> set[str]:
 
 
 def _assigned(node: Node) -> Iterator[tuple[str, Expression]]:
-    """What the statements of a class body assign, those under an `if` too."""
+    """Yield what the statements of a class body assign, those under an `if` too."""
     if isinstance(node, AssignmentStmt):
         for target in node.lvalues:
             if isinstance(target, NameExpr):
                 yield target.name, node.rvalue
     elif not isinstance(node, (FuncDef, OverloadedFuncDef, Decorator, ClassDef)):
-        for part in trees.children(node):
+        for part in mypy_api.children(node):
             yield from _assigned(part)
 
 
 def _is_of_instances(info: TypeInfo, name: str) -> bool:
-    """Whether a name is meant as an attribute of the objects, and no constant of the class."""
+    """Whether a name is an attribute of the objects, and no constant of the class."""
     symbol = info.names.get(name)
     if symbol is None or not isinstance(symbol.node, Var) or (name.startswith("__") and name.endswith("__")):
         return False
@@ -107,7 +109,7 @@ def _is_of_instances(info: TypeInfo, name: str) -> bool:
 
 
 def _kind(value: Expression) -> str | None:
-    """What a default is, if it can change; None for all else, and where it cannot be told."""
+    """Return the kind of a default that can change; None for any other, and where it is unknown."""
     if isinstance(value, (ListExpr, ListComprehension)):
         return "list"
     if isinstance(value, (DictExpr, DictionaryComprehension)):
@@ -120,15 +122,15 @@ def _kind(value: Expression) -> str | None:
         return _kind(value.left) or _kind(value.right)
     if isinstance(value, ConditionalExpr):
         return _kind(value.if_expr) or _kind(value.else_expr)
-    made = _class_of(value)
-    return made.name if made is not None and any(made.has_base(base) for base in _MUTABLE) else None
+    found = _class_of(value)
+    return found.name if found is not None and any(found.has_base(base) for base in _MUTABLE) else None
 
 
 _MUTABLE: Final = ("typing.MutableSequence", "typing.MutableMapping", "typing.MutableSet")
 
 
 def _class_of(value: Expression) -> TypeInfo | None:
-    """The class of what an expression refers to, or calls, as far as that is declared."""
+    """Return the class of what an expression refers to, or of what it calls, as far as the source declares it."""
     declared = None
     if isinstance(value, RefExpr) and isinstance(value.node, Var) and not value.node.is_inferred:
         declared = value.node.type
@@ -138,7 +140,7 @@ def _class_of(value: Expression) -> TypeInfo | None:
             if isinstance(callee.node, TypeInfo):
                 return callee.node
             if isinstance(callee.node, FuncDef) and not callee.node.is_coroutine:
-                declared = mypy_api.result_of(callee.node.type)
+                declared = mypy_api.return_type_of(callee.node.type)
     found = get_proper_type(declared)
     return found.type if isinstance(found, Instance) else None
 
@@ -147,27 +149,27 @@ def _class_of(value: Expression) -> TypeInfo | None:
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the defaults of a State, once: at the story that declares it first."""
+    """Report the defaults of a State once, at the first story that declares it."""
     owner = next((base for base in ctx.info.mro if "State" in base.names), None)
-    if owner is None or (owner is not ctx.info and stories.is_story(owner)):
+    if owner is None or (owner is not ctx.info and is_story(owner)):
         return
     state = _state(ctx.info)
     if state is None:
         return
-    told = {info for base in ctx.info.mro[1:] if stories.is_story(base) for info in _mro(_state(base))}
+    known = {info for base in ctx.info.mro[1:] if is_story(base) for info in _mro(_state(base))}
     for info, name, kind in _shared(state):
-        if info not in told:
+        if info not in known:
             ctx.report(
                 f"{mypy_api.qualified_name(info)}: the default of {name} is one {kind} that all runs share; "
                 f"derive the State from StoryState, which copies it for every run, or annotate it as ClassVar "
                 f"if that is meant",
-                _place(ctx.info, info, name),
+                _location(ctx.info, info, name),
                 CODE,
             )
 
 
 def _state(story: TypeInfo) -> TypeInfo | None:
-    state = get_proper_type(stories.state_of(mypy_api.self_type(story)))
+    state = get_proper_type(state_of(mypy_api.self_type(story)))
     is_namespace = isinstance(state, Instance) and state.type.has_base(names.SIMPLE_NAMESPACE)
     return state.type if isinstance(state, Instance) and is_namespace else None
 
@@ -177,25 +179,25 @@ def _mro(info: TypeInfo | None) -> list[TypeInfo]:
 
 
 def _shared(state: TypeInfo) -> Iterator[tuple[TypeInfo, str, str]]:
-    """The defaults that objects of a State share: the class that declares each, its name, and what it is."""
-    settled: set[str] = set()
+    """Yield the defaults that objects of a State share: the class that declares each, its name and its kind."""
+    decided: set[str] = set()
     for info in state.mro:
         defaults = _defaults(info)
         for name, kind in defaults.items():
-            if kind and name not in settled:
+            if kind and name not in decided:
                 yield info, name, kind
-        settled.update(defaults)
+        decided.update(defaults)
         for name, symbol in info.names.items():
             if not isinstance(symbol.node, Var) or symbol.node.has_explicit_value:
-                settled.add(name)
+                decided.add(name)
 
 
-def _place(story: TypeInfo, declares: TypeInfo, name: str) -> Context:
-    """The default itself; in another module, what makes it a State of this story."""
+def _location(story: TypeInfo, declares: TypeInfo, name: str) -> Context:
+    """Return the default itself, or where it is in another module, what makes it a State of this story."""
     if declares.module_name == story.module_name:
         found: Context | None = declares.names[name].node
     else:
-        for node in trees.children(story.defn.defs):
+        for node in mypy_api.children(story.defn.defs):
             if isinstance(node, AssignmentStmt):
                 for target in node.lvalues:
                     if isinstance(target, NameExpr) and target.name == "State":
@@ -248,7 +250,7 @@ class Checkout(Story):
     def charge(self, state: State) -> None: ...
 """,
     checks=(
-        OnAnalysed((names.SIMPLE_NAMESPACE,), note),
+        OnAnalysed((names.SIMPLE_NAMESPACE,), store_defaults),
         OnClass((names.STORY,), check),
     ),
 )

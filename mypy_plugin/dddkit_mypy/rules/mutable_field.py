@@ -1,4 +1,4 @@
-"""`frozen=True` keeps a field from being assigned, not what it holds from being changed."""
+"""`frozen=True` prevents assignment to a field, but not changes of its value."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Final
 
 from mypy.nodes import TypeInfo
 
-from dddkit_mypy import _holding as holding
 from dddkit_mypy import _names as names
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.blocks.contents import Field, FieldReader, report_fields
 
 _TITLE: Final = "No event or value object holds what can be changed"
 CODE: Final = new_code("dddkit-mutable-field", _TITLE, opt_in=True)
@@ -25,19 +25,19 @@ _ADVICE: Final = {
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the fields that hold a list, a dict, a set or an entity, or a container of these."""
-    holding.report_fields(ctx, _FROZEN, CODE, _what)
+    """Report the fields that contain a list, a dict, a set or an entity, directly or in a container."""
+    report_fields(ctx, _FROZEN, CODE, _message)
 
 
-def _what(reader: holding.Reader, info: TypeInfo, field: holding.Field) -> str | None:
+def _message(reader: FieldReader, info: TypeInfo, field: Field) -> str | None:
     is_event = any(info.has_base(base) for base in names.EVENTS)
     kind = "an event" if is_event else "a value object"
-    for held in reader.held(field.type):
+    for found in reader.contents(field.type):
         for base, advice in _ADVICE.items():
             if base == names.IDENTIFIED and not is_event:
-                continue  # said by default already: dddkit-value-object-entity
-            if held.info.has_base(base):
-                name = held.info.name
+                continue  # dddkit-value-object-entity reports it
+            if found.info.has_base(base):
+                name = found.info.name
                 article = "an" if name[0] in "AEIOU" else "a"
                 return f"{info.name} is {kind}, but {field.name} holds {article} {name}, which can change; {advice}"
     return None

@@ -7,8 +7,8 @@ from typing import Final
 from mypy.nodes import ExpressionStmt, MemberExpr
 
 from dddkit_mypy import _names as names
-from dddkit_mypy import _stories as stories
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.stories.declaration import is_step_list, listed_by, may_have
 
 _TITLE: Final = "No story lists a step twice"
 CODE: Final = new_code("dddkit-repeated-step", _TITLE, opt_in=True)
@@ -17,9 +17,9 @@ CODE: Final = new_code("dddkit-repeated-step", _TITLE, opt_in=True)
 def check(ctx: ClassContext) -> None:
     """Report each listing of a step after its first.
 
-    Only plain `I.name` statements count: of those under an `if`, perhaps only one runs.
+    Only `I.name` statements directly in the body count: of those under an `if`, perhaps only one runs.
     """
-    listed = stories.listed_by(ctx.info)
+    listed = listed_by(ctx.info)
     if len(set(listed)) == len(listed):
         return
     first: dict[str, int] = {}
@@ -27,11 +27,11 @@ def check(ctx: ClassContext) -> None:
         if not isinstance(statement, ExpressionStmt):
             continue
         node = statement.expr
-        if not (isinstance(node, MemberExpr) and stories.is_the_list(node.expr)) or node.name.startswith("_"):
+        if not (isinstance(node, MemberExpr) and is_step_list(node.expr)) or node.name.startswith("_"):
             continue
         if node.name not in first:
             first[node.name] = node.line
-        elif stories.may_have(ctx.info, node.name):
+        elif may_have(ctx.info, node.name):
             ctx.report(
                 f"{ctx.info.name}: I.{node.name} is listed on line {first[node.name]} already, so the step runs again; "
                 f"remove one of the two, or ignore this line if that is meant",

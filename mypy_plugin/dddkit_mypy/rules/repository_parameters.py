@@ -1,19 +1,18 @@
-"""That the second parameter of a repository is the identity type of the first, no bound can say."""
+"""No bound can say that the second parameter of a repository is the identity type of the first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from mypy.messages import format_type, format_type_distinctly
 from mypy.nodes import Context, Expression, IndexExpr, RefExpr, TupleExpr, TypeInfo
-from mypy.subtypes import is_same_type
 from mypy.types import AnyType, Instance, NoneType, Type, TypeVarType, UnionType, get_proper_type
 
-from dddkit_mypy import _identity as identity
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
+from dddkit_mypy.blocks.identity import type_of_identity
+from dddkit_mypy.mypy_api import format_type, format_type_distinctly, is_same_type
 
 _TITLE: Final = "A repository names its aggregate and the type of the aggregate's identity"
 CODE: Final = new_code("dddkit-repository-parameters", _TITLE)
@@ -23,11 +22,11 @@ _REPOSITORIES: Final = (*_ROOTS, names.IN_MEMORY_REPOSITORY)
 
 
 def check(ctx: ClassContext) -> None:
-    """Report each base that is a bare repository, or one of the wrong parameters."""
+    """Report each base that is a bare repository, or a repository with wrong parameters."""
     info = ctx.info
-    if identity.is_ours(info):
+    if mypy_api.is_ours(info):
         return
-    for base, expression in _written_bases(info):
+    for base, expression in _bases_in_source(info):
         if isinstance(expression, RefExpr) and isinstance(expression.node, TypeInfo):
             if expression.node.fullname in _REPOSITORIES:
                 name = expression.node.name
@@ -43,19 +42,19 @@ def check(ctx: ClassContext) -> None:
                 break
 
 
-def _aggregates(info: TypeInfo, _: mypy_api.Place) -> Iterator[TypeInfo]:
-    """The classes that decide what the identity is."""
-    for base in info.bases:
+def _classes_of_parameters(scope: mypy_api.AnalysisScope) -> Iterator[TypeInfo]:
+    """Yield the classes that decide which field is the identity."""
+    for base in scope.info.bases:
         for argument in base.args:
             for used in mypy_api.classes_in(argument):
                 yield from used.mro
 
 
-def _written_bases(info: TypeInfo) -> Iterator[tuple[Instance, Expression | None]]:
-    """The bases with the expressions they are written as, where these can be told apart."""
-    written = info.defn.base_type_exprs
-    if len(written) == len(info.bases):
-        yield from zip(info.bases, written, strict=True)
+def _bases_in_source(info: TypeInfo) -> Iterator[tuple[Instance, Expression | None]]:
+    """Yield the bases with their expressions in the source; None where it is unknown which belongs to which."""
+    expressions = info.defn.base_type_exprs
+    if len(expressions) == len(info.bases):
+        yield from zip(info.bases, expressions, strict=True)
     else:
         yield from ((base, None) for base in info.bases)
 
@@ -65,31 +64,31 @@ def _check_parameters(ctx: ClassContext, base: Instance, root: str, expression: 
     parameters = get_proper_type(mypy_api.seen_from(mypy_api.self_type(own), own, base))
     if not isinstance(parameters, Instance) or len(parameters.args) != 2:
         return
-    aggregate, given = parameters.args
-    places = _places(ctx, expression)
-    held = get_proper_type(aggregate)
-    if not isinstance(held, Instance) or held.type.fallback_to_any:
+    first, given = parameters.args
+    locations = _locations(ctx, expression)
+    aggregate = get_proper_type(first)
+    if not isinstance(aggregate, Instance) or aggregate.type.fallback_to_any:
         return
     options = ctx.api.options
-    if not held.type.has_base(names.RECORDING):
+    if not aggregate.type.has_base(names.RECORDING):
         message = (
-            f"{ctx.info.name}: {format_type(held, options)} is no aggregate; a repository keeps aggregates whole, with "
-            f"the entities that belong to them: name a class that derives from Aggregate"
+            f"{ctx.info.name}: {format_type(aggregate, options)} is no aggregate; a repository keeps aggregates whole, "
+            f"with the entities that belong to them: name a class that derives from Aggregate"
         )
-        ctx.report(message, places[0], CODE)
+        ctx.report(message, locations[0], CODE)
         return
-    expected = identity.type_of_identity(held.type)
+    expected = type_of_identity(aggregate.type)
     if expected is None:
         return
-    expected = mypy_api.seen_from(expected, held.type, held)
+    expected = mypy_api.seen_from(expected, aggregate.type, aggregate)
     if not _fits(given, expected):
         wanted, found = format_type_distinctly(_without_none(expected), given, options=options)
-        message = f"{ctx.info.name}: the identity of {held.type.name} is {wanted}, not {found}"
-        ctx.report(message, places[1], CODE)
+        message = f"{ctx.info.name}: the identity of {aggregate.type.name} is {wanted}, not {found}"
+        ctx.report(message, locations[1], CODE)
 
 
-def _places(ctx: ClassContext, expression: Expression | None) -> tuple[Context, Context]:
-    """Where the two parameters stand."""
+def _locations(ctx: ClassContext, expression: Expression | None) -> tuple[Context, Context]:
+    """Return the locations of the two parameters."""
     if isinstance(expression, IndexExpr):
         index = expression.index
         if isinstance(index, TupleExpr) and len(index.items) == 2:
@@ -147,5 +146,5 @@ class Basket(Aggregate):
 
 class BasketRepository(Repository[Basket, UUID]): ...
 """,
-    checks=(OnAnalysed(_ROOTS, _aggregates), OnClass(_ROOTS, check)),
+    checks=(OnAnalysed(_ROOTS, _classes_of_parameters), OnClass(_ROOTS, check)),
 )

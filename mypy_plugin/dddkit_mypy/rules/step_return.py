@@ -1,38 +1,36 @@
-"""A story calls its steps and drops what they return; mypy, which sees no call, says nothing about a lost result."""
+"""A story ignores the results of its steps; mypy, which sees no call, reports no lost result."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from mypy.messages import format_type
 from mypy.nodes import NOT_ABSTRACT, Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo
-from mypy.options import Options
 from mypy.types import Instance, NoneType, Type, UninhabitedType, get_proper_type
 
-from dddkit_mypy import _calls as calls
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
-from dddkit_mypy import _steps as steps
-from dddkit_mypy._calls import Result
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.mypy_api import Options, format_type
+from dddkit_mypy.stories.call_type import Result, result_of_calling, result_of_returning
+from dddkit_mypy.stories.steps import CheckedStep, checked_steps
 
 _TITLE: Final = "No step returns what nobody receives"
 CODE: Final = new_code("dddkit-step-return", _TITLE)
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the methods listed as steps that return a value, an awaitable nobody awaits, or a generator."""
-    for step in steps.steps_of(ctx):
+    """Report the steps that are methods and return a value, an awaitable that nothing awaits, or a generator."""
+    for step in checked_steps(ctx):
         function = _method(step.node)
         if function is None or function.abstract_status != NOT_ABSTRACT:
             continue
-        what = _what(step, function, ctx.info, ctx.api.options)
-        if what is not None:
-            ctx.report(f"{ctx.info.name}: I.{step.name} {what}", step.context, CODE)
+        problem = _problem(step, function, ctx.info, ctx.api.options)
+        if problem is not None:
+            ctx.report(f"{ctx.info.name}: I.{step.name} {problem}", step.context, CODE)
 
 
 def _method(node: SymbolNode | None) -> FuncDef | None:
-    """The function of a method; None for a field, a property, and an alias."""
+    """Return the function of a method; None for a field, a property, and an alias."""
     if isinstance(node, OverloadedFuncDef):
         node = node.impl or node.items[0]
     if isinstance(node, Decorator):
@@ -40,21 +38,21 @@ def _method(node: SymbolNode | None) -> FuncDef | None:
     return node if isinstance(node, FuncDef) and not node.is_property else None
 
 
-def _what(step: steps.Step, function: FuncDef, story: TypeInfo, options: Options) -> str | None:
-    is_plain = step.node is function
+def _problem(step: CheckedStep, function: FuncDef, story: TypeInfo, options: Options) -> str | None:
+    is_undecorated = step.node is function
     returned = get_proper_type(step.result)
-    if function.is_generator and (is_plain or _is_iterable(returned)):
+    if function.is_generator and (is_undecorated or _is_iterable(returned)):
         return "is a generator, so calling it runs nothing of its body; take the yield out"
     if returned is None:
-        return None  # it cannot be called, which other rules say
-    kind = calls.result_of_returning(returned)
+        return None  # it cannot be called, which other rules report
+    kind = result_of_returning(returned)
     if kind is Result.COROUTINE:
-        if is_plain and not function.is_coroutine and calls.result_of_calling(story) is Result.NONE:
+        if is_undecorated and not function.is_coroutine and result_of_calling(story) is Result.NONE:
             return (
                 f"returns {format_type(returned, options)}, but no step makes the story async, so nothing awaits it; "
                 f"write async def {step.name}"
             )
-        value = mypy_api.awaited(returned) if isinstance(returned, Instance) else None
+        value = mypy_api.awaited_type(returned) if isinstance(returned, Instance) else None
     else:
         value = returned
     if value is None or not _is_value(value):
@@ -73,11 +71,11 @@ def _is_iterable(type_: Type | None) -> bool:
 
 
 def _is_value(type_: Type) -> bool:
-    """Whether a type is surely one of results: `object`, `Any` and type variables may stand for no result at all."""
+    """Whether a type is certainly a result: `object`, `Any` and type variables may stand for None."""
     found = get_proper_type(type_)
     if isinstance(found, (NoneType, UninhabitedType)):
         return False
-    return calls.result_of_returning(found) is Result.NONE
+    return result_of_returning(found) is Result.NONE
 
 
 RULE: Final = Rule(

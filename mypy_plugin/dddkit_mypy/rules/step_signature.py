@@ -1,4 +1,4 @@
-"""A step is called as `step(state)`; whether it can be, mypy knows, but nothing in the source calls it."""
+"""A story calls each step as `step(state)`, but no call in the source lets mypy check that."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from typing import Final
 from mypy.nodes import Decorator, FuncDef
 
 from dddkit_mypy import _names as names
-from dddkit_mypy import _steps as steps
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.stories.steps import CheckedStep, checked_steps
 
 _TITLE: Final = "Every step can be called with the state alone"
 CODE: Final = new_code("dddkit-step-signature", _TITLE)
 
-# What mypy says about a call that is not in the source; our own message has named class and step by then.
+# mypy names a call that is not in the source; our own message already names class and step.
 _OF_THE_CALL: Final = re.compile(r' (?:in call to|for) "[^"]*"(?: of "[^"]*")?')
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the steps that take another number or kind of arguments than one, by position."""
-    for step in steps.steps_of(ctx):
-        if step.misfit is not None:
-            ctx.report(f"{ctx.info.name}: I.{step.name} {_what(step)}", step.context, CODE)
+    """Report the steps that a call with one positional argument does not fit."""
+    for step in checked_steps(ctx):
+        if step.signature_error is not None:
+            ctx.report(f"{ctx.info.name}: I.{step.name} {_problem(step)}", step.context, CODE)
 
 
-def _what(step: steps.Step) -> str:
+def _problem(step: CheckedStep) -> str:
     name = step.name
-    assert step.misfit is not None
-    if step.misfit.message.endswith("not callable"):
-        return f"cannot be called: {step.misfit.message}; a step is a method, or a field that holds a callable"
-    if _forgets_self(step):
+    assert step.signature_error is not None
+    if step.signature_error.message.endswith("not callable"):
+        return f"cannot be called: {step.signature_error.message}; a step is a method, or a field that holds a callable"
+    if _lacks_self(step):
         return f"takes no self; write def {name}(self, state), or make it a @staticmethod"
     said = "no overload of it takes one argument"
-    if step.misfit.code != "call-overload":
-        said = _OF_THE_CALL.sub("", step.misfit.message)
+    if step.signature_error.code != "call-overload":
+        said = _OF_THE_CALL.sub("", step.signature_error.message)
     return f"cannot be called as {name}(state): {said[:1].lower()}{said[1:]}; a step takes the state and nothing else"
 
 
-def _forgets_self(step: steps.Step) -> bool:
-    """Whether the one parameter of a method is meant to be the state."""
-    assert step.misfit is not None
-    if step.misfit.code == "self":
+def _lacks_self(step: CheckedStep) -> bool:
+    """Whether the one parameter of a method is meant to be the state, so that `self` is missing."""
+    assert step.signature_error is not None
+    if step.signature_error.code == "self":
         return True
     function = step.node.func if isinstance(step.node, Decorator) else step.node
     return (

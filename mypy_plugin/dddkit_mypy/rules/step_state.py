@@ -1,17 +1,18 @@
-"""A step's parameter and the story's State are written in two places; nothing but a call would compare them."""
+"""A step's parameter and the story's State are declared apart; only a call would compare them."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from mypy.messages import format_type, format_type_distinctly
-from mypy.subtypes import is_subtype
 from mypy.types import CallableType, Instance, Type, get_proper_type
 
 from dddkit_mypy import _names as names
-from dddkit_mypy import _steps as steps
-from dddkit_mypy import _stories as stories
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.mypy_api import format_type, format_type_distinctly
+from dddkit_mypy.stories.declaration import is_story
+from dddkit_mypy.stories.state import state_of
+from dddkit_mypy.stories.steps import checked_steps
 
 _TITLE: Final = "Every step accepts the State of its story"
 CODE: Final = new_code("dddkit-step-state", _TITLE)
@@ -22,18 +23,18 @@ def check(ctx: ClassContext) -> None:
     if ctx.checker is None:
         return
     options = ctx.checker.options
-    for step in steps.steps_of(ctx):
-        if step.state is None or step.misfit is not None:
+    for step in checked_steps(ctx):
+        if step.state is None or step.signature_error is not None:
             continue
         prefix = f"{ctx.info.name}: I.{step.name}"
         inner = _state_of_nested(step.type)
-        if inner is not None and not is_subtype(step.state, inner):
+        if inner is not None and not mypy_api.is_subtype(step.state, inner):
             expected, given = format_type_distinctly(inner, step.state, options=options)
             message = (
                 f"{prefix} is a story whose State is {expected}, which the State of {ctx.info.name}, {given}, is not; "
                 f"derive the one from the other, or give the inner story a Protocol for its State"
             )
-        elif step.refused is not None:
+        elif step.state_error is not None:
             wanted = _parameter(step.type)
             if wanted is not None:
                 expected, given = format_type_distinctly(wanted, step.state, options=options)
@@ -41,22 +42,23 @@ def check(ctx: ClassContext) -> None:
                 message = f"{message}; let it take the State, or a supertype of it"
             else:
                 given = format_type(step.state, options)
-                said = step.refused.message.splitlines()[0]
-                message = f"{prefix} does not accept the State of {ctx.info.name}, {given}: {said}"
+                reported = step.state_error.message.splitlines()[0]
+                message = f"{prefix} does not accept the State of {ctx.info.name}, {given}: {reported}"
         else:
             continue
         ctx.report(message, step.context, CODE)
 
 
 def _state_of_nested(step: Type | None) -> Type | None:
-    held = get_proper_type(step)
-    if isinstance(held, Instance) and stories.is_story(held.type):
-        return stories.state_of(held)
+    """Return the State of a step that is a story itself."""
+    nested = get_proper_type(step)
+    if isinstance(nested, Instance) and is_story(nested.type):
+        return state_of(nested)
     return None
 
 
 def _parameter(step: Type | None) -> Type | None:
-    """The type of the one parameter, where there are no variants to choose from."""
+    """Return the type of the one parameter, where there are no overloads and no type variables."""
     called = get_proper_type(step)
     if isinstance(called, CallableType) and called.arg_types and not called.variables:
         return called.arg_types[0]

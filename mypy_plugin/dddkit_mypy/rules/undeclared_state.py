@@ -1,4 +1,4 @@
-"""mypy takes any name on a SimpleNamespace, so a misspelt attribute of such a State is no error to it."""
+"""mypy accepts any name on a SimpleNamespace, so it reports no misspelt attribute of such a State."""
 
 from __future__ import annotations
 
@@ -11,57 +11,54 @@ from mypy.nodes import (
     CallExpr,
     Expression,
     ForStmt,
-    ListExpr,
     MemberExpr,
     Node,
     RefExpr,
-    StarExpr,
     StrExpr,
-    TupleExpr,
     TypeInfo,
     WithStmt,
 )
 from mypy.plugin import AttributeContext
 from mypy.types import Instance, Type, TypeVarType, UnionType, get_proper_type
 
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
-from dddkit_mypy import _noted as noted
-from dddkit_mypy import _stories as stories
-from dddkit_mypy import _trees as trees
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import OnAttribute, Rule, new_code
+from dddkit_mypy.stories.namespaces import story_of_namespace
+from dddkit_mypy.stories.state import has_own_access
 
 _TITLE: Final = "Every attribute of a SimpleNamespace State is declared"
 CODE: Final = new_code("dddkit-undeclared-state", _TITLE)
 
 
 def check(ctx: AttributeContext, name: str) -> None:
-    """Report a name that the State of a story does not declare, wherever it is read or assigned."""
+    """Report a name that the State of a story does not declare, where it is read or assigned."""
     node = ctx.context
     if not isinstance(node, MemberExpr) or node.name != name or (name.startswith("__") and name.endswith("__")):
-        return  # mypy compares the class with a protocol
+        return  # mypy is comparing the class with a protocol
     checker = mypy_api.checker_of(ctx.api)
-    lacking = [info for info in _namespaces(ctx.type) if info.get(name) is None]
-    if not lacking or not any(info in lacking for info in _namespaces(checker.lookup_type_or_none(node.expr))):
+    undeclaring = [info for info in _namespaces(ctx.type) if info.get(name) is None]
+    if not undeclaring or not any(info in undeclaring for info in _namespaces(checker.lookup_type_or_none(node.expr))):
         return
-    visible = mypy_api.modules_seen_by(checker)
-    for info in lacking:
-        story = noted.story_of_namespace(checker, info, visible)
-        if story is None or info.fallback_to_any or stories.has_own_access(info):
+    visible = mypy_api.visible_modules(checker)
+    dependencies = mypy_api.dependencies_of(checker)
+    for info in undeclaring:
+        story = story_of_namespace(info, visible, dependencies)
+        if story is None or info.fallback_to_any or has_own_access(info):
             continue
-        written = list[Expression]()
-        if _asks(name, trees.walk(mypy_api.outermost_function(checker)), written):
+        assigned = list[Expression]()
+        if _checks_for(name, mypy_api.walk(mypy_api.outermost_function(checker)), assigned):
             return
         near = get_close_matches(name, _names_of(info), n=1)
         advice = f'did you mean "{near[0]}"?' if near else f'add "{name}: <its type>" to its body'
-        # mypy holds back what it finds while it looks up the old type of what is written.
-        held_back = any(node is target for target in written)
-        mypy_api.fail_at(checker, f'{_called(info, story)} declares no "{name}"; {advice}', node, CODE, held_back)
+        # mypy filters errors while it looks up the old type of what is assigned.
+        is_filtered = any(node is target for target in assigned)
+        mypy_api.fail_at(checker, f'{_state_name(info, story)} declares no "{name}"; {advice}', node, CODE, is_filtered)
         return
 
 
 def _namespaces(type_: Type | None) -> Iterator[TypeInfo]:
-    """The classes of namespaces that a type is made of."""
+    """Yield the classes of namespaces that a type is made of."""
     found = get_proper_type(type_)
     if isinstance(found, TypeVarType):
         found = get_proper_type(found.upper_bound)
@@ -72,37 +69,28 @@ def _namespaces(type_: Type | None) -> Iterator[TypeInfo]:
         yield found.type
 
 
-def _asks(name: str, nodes: Iterator[Node], written: list[Expression]) -> bool:
-    """Whether `hasattr` and its like are asked for the name somewhere; and what is written on the way."""
+def _checks_for(name: str, nodes: Iterator[Node], assigned: list[Expression]) -> bool:
+    """Whether some node calls `hasattr`, `getattr` or the like with the name; add what the nodes before it assign."""
     for node in nodes:
         if isinstance(node, CallExpr):
-            if isinstance(node.callee, RefExpr) and node.callee.fullname in _ASKING and len(node.args) > 1:
-                asked = node.args[1]
-                if not isinstance(asked, StrExpr) or asked.value == name:
+            if (
+                isinstance(node.callee, RefExpr)
+                and node.callee.fullname in names.ATTRIBUTE_FUNCTIONS
+                and len(node.args) > 1
+            ):
+                attribute = node.args[1]
+                if not isinstance(attribute, StrExpr) or attribute.value == name:
                     return True
         elif isinstance(node, AssignmentStmt):
             for target in node.lvalues:
-                written += _targets(target)
+                assigned += mypy_api.assigned_parts(target)
         elif isinstance(node, ForStmt):
-            written += _targets(node.index)
+            assigned += mypy_api.assigned_parts(node.index)
         elif isinstance(node, WithStmt):
-            for held in node.target:
-                if held is not None:
-                    written += _targets(held)
+            for variable in node.target:
+                if variable is not None:
+                    assigned += mypy_api.assigned_parts(variable)
     return False
-
-
-_ASKING: Final = ("builtins.hasattr", "builtins.getattr", "builtins.setattr", "builtins.delattr")
-
-
-def _targets(target: Expression) -> Iterator[Expression]:
-    if isinstance(target, (TupleExpr, ListExpr)):
-        for item in target.items:
-            yield from _targets(item)
-    elif isinstance(target, StarExpr):
-        yield from _targets(target.expr)
-    else:
-        yield target
 
 
 def _names_of(info: TypeInfo) -> list[str]:
@@ -115,8 +103,8 @@ def _names_of(info: TypeInfo) -> list[str]:
     ]
 
 
-def _called(info: TypeInfo, story: str) -> str:
-    """What its reader calls a State: Checkout.State, or the name of the class."""
+def _state_name(info: TypeInfo, story: str) -> str:
+    """Return the name of a State in a message: Checkout.State, or the name of the class."""
     return f"{story}.State" if info.name == "State" else f"{info.name}, the State of {story},"
 
 

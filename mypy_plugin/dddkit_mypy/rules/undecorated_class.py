@@ -1,4 +1,4 @@
-"""Fields that no constructor sets; to mypy they are attributes like any other."""
+"""No constructor sets the fields of an undecorated class; mypy treats them as usual attributes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final
 from mypy.nodes import AssignmentStmt, ClassDef, NameExpr, TypeInfo, Var
 
 from dddkit_mypy import _names as names
-from dddkit_mypy._decorators import making_dataclasses
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.blocks.decorators import making_dataclasses
 
 _TITLE: Final = "A building block that declares fields is a dataclass"
 CODE: Final = new_code("dddkit-undecorated-class", _TITLE)
 
 
 def check(ctx: ClassContext) -> None:
-    """Report a class whose own fields neither a decorator nor an `__init__` of its own sets."""
+    """Report a class whose own fields no decorator and no `__init__` of its own sets."""
     info = ctx.info
     fields = _fields(info.defn)
     if not fields or _has_constructor(info):
@@ -30,7 +30,7 @@ def check(ctx: ClassContext) -> None:
 
 
 def _fields(defn: ClassDef) -> list[str]:
-    """The names annotated in the body, in order. What stands under an `if` may not be there at run time."""
+    """Return the names annotated in the body, in order; those under an `if` may not exist at run time."""
     return [
         name.name
         for statement in defn.defs.body
@@ -41,7 +41,7 @@ def _fields(defn: ClassDef) -> list[str]:
 
 
 def _has_constructor(info: TypeInfo) -> bool:
-    """Whether somebody sets the fields, or may do so for all we know."""
+    """Whether code sets the fields, or may set them."""
     if not {"dataclass_tag", "attrs_tag"}.isdisjoint(info.metadata):
         return True
     if "__init__" in info.names or "__new__" in info.names or info.fallback_to_any:

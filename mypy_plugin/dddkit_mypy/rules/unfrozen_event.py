@@ -1,22 +1,20 @@
-"""An event is frozen by its base; its own decorator or configuration may undo that."""
+"""The base of an event is frozen; its own decorator or configuration may make it not frozen."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from dddkit_mypy import _names as names
-from dddkit_mypy._frozen import thaw_of
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.blocks.freezing import report_thaw
 
 _TITLE: Final = "Every event is frozen"
 CODE: Final = new_code("dddkit-unfrozen-event", _TITLE)
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the class that thaws what it inherits frozen."""
-    thaw = thaw_of(ctx.info)
-    if thaw is not None:
-        ctx.report(f"{ctx.info.name} is an event, but not frozen; {thaw.advice}", thaw.node, CODE)
+    """Report an event that is not frozen, at the class that makes it so."""
+    report_thaw(ctx, "an event", CODE)
 
 
 RULE: Final = Rule(

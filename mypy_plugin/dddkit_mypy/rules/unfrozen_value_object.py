@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from dddkit_mypy import _names as names
-from dddkit_mypy._frozen import thaw_of
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.blocks.freezing import report_thaw
 
 _TITLE: Final = "Every value object is frozen"
 CODE: Final = new_code("dddkit-unfrozen-value-object", _TITLE)
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the class that thaws what it inherits frozen."""
-    thaw = thaw_of(ctx.info)
-    if thaw is not None:
-        ctx.report(f"{ctx.info.name} is a value object, but not frozen; {thaw.advice}", thaw.node, CODE)
+    """Report a value object that is not frozen, at the class that makes it so."""
+    report_thaw(ctx, "a value object", CODE)
 
 
 RULE: Final = Rule(

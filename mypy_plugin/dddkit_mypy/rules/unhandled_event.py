@@ -1,4 +1,4 @@
-"""`singledispatchmethod` takes any event; that each one an aggregate declares is handled, no type says."""
+"""`singledispatchmethod` takes any event; no type says that each event of an aggregate has a handler."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Final
 
 from mypy.nodes import ClassDef, MemberExpr, Node, RefExpr, TypeInfo
 
-from dddkit_mypy import _changes as changes
 from dddkit_mypy import _names as names
-from dddkit_mypy import _trees as trees
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
+from dddkit_mypy.blocks.changes_handlers import default_of, missing_events, own_classes, store_body
 
 _TITLE: Final = "A changes handler handles every event that its aggregate declares"
 CODE: Final = new_code("dddkit-unhandled-event", _TITLE)
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the events that nothing is registered for; once, not at the children again that inherit them."""
+    """Report the events without a handler; once, and not at the children that inherit it."""
     info = ctx.info
-    missing = None if changes.is_for_others(info) else changes.missing_events(info)
+    missing = None if mypy_api.is_abstract(info) else missing_events(info)
     if not missing:
         return
-    default = changes.default_of(info)
-    for base in changes.own_classes(info):
-        if base is not info and changes.default_of(base) is default and not changes.is_for_others(base):
-            known = changes.missing_events(base) or ()
+    default = default_of(info)
+    for base in own_classes(info):
+        if base is not info and default_of(base) is default and not mypy_api.is_abstract(base):
+            known = missing_events(base) or ()
             missing = [event for event in missing if event not in known]
     if not missing or _registers_elsewhere(ctx):
         return
@@ -38,7 +38,7 @@ def check(ctx: ClassContext) -> None:
 
 
 def _registers_elsewhere(ctx: ClassContext) -> bool:
-    """Whether the module registers handlers with the class, or with what may be the class, outside of its body."""
+    """Whether code outside the body of the class registers handlers with it, or with what may be the class."""
     for node in _outside(ctx.info.defn, ctx.tree):
         if isinstance(node, MemberExpr) and node.name == "register":
             handle = node.expr
@@ -52,7 +52,7 @@ def _registers_elsewhere(ctx: ClassContext) -> bool:
 def _outside(defn: ClassDef, node: Node) -> Iterator[Node]:
     if node is not defn:
         yield node
-        for child in trees.children(node):
+        for child in mypy_api.children(node):
             yield from _outside(defn, child)
 
 
@@ -146,7 +146,7 @@ class BasketRows(ChangesHandler[Basket, Rows]):
         self.added.clear()
 """,
     checks=(
-        OnAnalysed((names.CHANGES_HANDLER,), changes.note),
+        OnAnalysed((names.CHANGES_HANDLER,), store_body),
         OnClass((names.CHANGES_HANDLER,), check),
     ),
 )

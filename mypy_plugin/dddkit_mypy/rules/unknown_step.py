@@ -1,4 +1,4 @@
-"""`I.name` is an attribute of a list that takes any name; only the story knows which names are its own."""
+"""To mypy, `I` has any attribute; only the story decides which names are steps."""
 
 from __future__ import annotations
 
@@ -9,68 +9,67 @@ from mypy.nodes import MemberExpr, NameExpr, RefExpr, TypeInfo, Var
 from mypy.plugin import AttributeContext
 from mypy.types import AnyType, get_proper_type
 
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
-from dddkit_mypy import _stories as stories
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAttribute, OnClass, Rule, new_code
+from dddkit_mypy.stories.declaration import is_in_comprehension, is_story, may_have, read_body
 
 _TITLE: Final = "Every `I.name` lists a step of its story"
 CODE: Final = new_code("dddkit-unknown-step", _TITLE)
 
 
 def check_listing(ctx: AttributeContext, name: str) -> None:
-    """Judge an `I.name` by where it stands, and by the names its story has."""
+    """Report an `I.name` that is not in the body of a story, and one that names no attribute of its story."""
     node = ctx.context
     if not isinstance(node, MemberExpr) or not isinstance(node.expr, RefExpr) or node.expr.fullname != names.IMPORTED_I:
-        return  # a list that somebody has been handed
+        return  # a step list in a variable of the user
     checker = mypy_api.checker_of(ctx.api)
     story = checker.scope.active_class()
-    if story is not None and stories.is_surely_listed(node, story):
-        return
-    if story is not None and story.fallback_to_any and not stories.is_story(story):
-        return  # it may be one
-    message = _misplaced(node, story) or (None if story is None else _unknown(story, name))
+    if story is not None and story.fallback_to_any and not is_story(story):
+        return  # it may be a story
+    message = _wrong_location(node, story) or (None if story is None else _unknown(story, name))
     if message is not None:
         checker.fail(message, node, code=CODE)
 
 
 def check_own_list(ctx: ClassContext) -> None:
-    """Judge what the form `I: ClassVar[Checkout] = steps()` hides: names that mypy finds, but that list nothing."""
+    """Report what the form `I: ClassVar[Checkout] = steps()` hides: names that mypy resolves, but that list nothing."""
     if "I" not in ctx.info.names:
         return
-    for node in stories.read_body(ctx.info.defn).listed:
+    for node in read_body(ctx.info.defn).listed:
         if not isinstance(node.expr, NameExpr) or node.expr.fullname == names.IMPORTED_I:
             continue
         own = node.expr.node
         untyped = isinstance(own, Var) and isinstance(get_proper_type(own.type), AnyType)
-        if untyped or node.name.startswith("_"):  # other names, mypy looks up by itself
+        if untyped or node.name.startswith("_"):  # mypy itself resolves other names
             message = _unknown(ctx.info, node.name)
             if message is not None:
                 ctx.report(message, node, CODE)
 
 
-def _misplaced(node: MemberExpr, story: TypeInfo | None) -> str | None:
-    """What is wrong with an `I.name` that the list of the story never sees."""
+def _wrong_location(node: MemberExpr, story: TypeInfo | None) -> str | None:
+    """Return the message about an `I.name` that the list of a story does not see."""
     dotted = _dotted(node.expr)
-    written = f"{dotted}.{node.name}"
+    source = f"{dotted}.{node.name}"
     if story is None:
-        return f"{written} lists nothing here; steps are listed in the body of a class that derives from Story"
-    if not stories.is_story(story):
-        return f"{story.name}: {written} lists nothing, as {story.name} does not derive from Story"
+        return f"{source} lists nothing here; steps are listed in the body of a class that derives from Story"
+    if not is_story(story):
+        return f"{story.name}: {source} lists nothing, as {story.name} does not derive from Story"
     if dotted != "I":
-        return f'{story.name}: {written} lists nothing; in a story the list is called "I": write I.{node.name}'
-    if stories.is_comprehended(node, story):
+        return f'{story.name}: {source} lists nothing; in a story the list is called "I": write I.{node.name}'
+    if is_in_comprehension(node, story):
         return (
-            f"{story.name}: {written} lists nothing in a comprehension; "
+            f"{story.name}: {source} lists nothing in a comprehension; "
             f"write a for statement, with getattr(I, name) where names are computed"
         )
     return None
 
 
 def _unknown(story: TypeInfo, name: str) -> str | None:
+    """Return the message about a name that its story does not have."""
     if name.startswith("_"):
         return f"{story.name}: I.{name} lists nothing; names of steps do not begin with an underscore"
-    if stories.may_have(story, name):
+    if may_have(story, name):
         return None
     near = get_close_matches(name, _names_of(story), n=1)
     advice = f'did you mean "{near[0]}"?' if near else f'define a method "{name}" or a field that holds a callable'
@@ -78,7 +77,7 @@ def _unknown(story: TypeInfo, name: str) -> str | None:
 
 
 def _names_of(story: TypeInfo) -> list[str]:
-    """What somebody who misspelt a step may have meant."""
+    """Return the names that a misspelt step may mean."""
     return [
         name
         for base in story.mro

@@ -1,4 +1,4 @@
-"""A method that takes the State was meant as a step; without its `I.name` it never runs."""
+"""A method that takes the State is meant as a step; without its `I.name` it never runs."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ from typing import Final
 
 from mypy.nodes import SymbolNode
 
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
-from dddkit_mypy import _stories as stories
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.stories.declaration import may_have, steps_of
+from dddkit_mypy.stories.state import state_of
 
 _TITLE: Final = "Every public method that takes the State is listed"
 CODE: Final = new_code("dddkit-unlisted-step", _TITLE, opt_in=True)
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the public methods of a story's own body that take exactly its State, and that no `I.name` lists."""
-    listed = stories.steps_of(ctx.info)
+    """Report the public methods of a story's own body that take exactly its State and that no `I.name` lists."""
+    listed = steps_of(ctx.info)
     if ctx.checker is None or listed is None or listed.dynamic:
         return
     names_listed = set(listed.names)
-    state = stories.state_of(mypy_api.self_type(ctx.info))
+    state = state_of(mypy_api.self_type(ctx.info))
     found: dict[str, SymbolNode] = {}
     for name, symbol in ctx.info.names.items():
         method = symbol.node
         if name in names_listed or name.startswith("_") or method is None:
             continue
-        if mypy_api.takes_exactly(method, state) or mypy_api.is_static_taking(method, state):
+        if mypy_api.takes_exactly(method, state) or mypy_api.static_takes_exactly(method, state):
             found[name] = method
-    if not found or not all(stories.may_have(ctx.info, name) for name in names_listed):
-        return  # a misspelled name may mean the very method
+    if not found or not all(may_have(ctx.info, name) for name in names_listed):
+        return  # a misspelt `I.name` may mean this method
     for name, method in found.items():
         ctx.report(
             f'{ctx.info.name}: the method "{name}" takes the State, but no I.{name} lists it, so it never runs as '

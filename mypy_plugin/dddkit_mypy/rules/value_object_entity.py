@@ -1,4 +1,4 @@
-"""A value is compared by its fields and shared; an entity among them makes it change under everybody's hands."""
+"""A value object is shared and compared by its fields; an entity in it can change it at any time."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import Final
 
 from mypy.nodes import TypeInfo
 
-from dddkit_mypy import _holding as holding
 from dddkit_mypy import _names as names
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.blocks.contents import Field, FieldReader, report_fields
 
 _TITLE: Final = "No value object holds an entity"
 CODE: Final = new_code("dddkit-value-object-entity", _TITLE)
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the fields that hold an entity or an aggregate, also by way of other value objects."""
-    holding.report_fields(ctx, names.VALUE_OBJECTS, CODE, _what)
+    """Report the fields that contain an entity or an aggregate, also through other value objects."""
+    report_fields(ctx, names.VALUE_OBJECTS, CODE, _message)
 
 
-def _what(reader: holding.Reader, info: TypeInfo, field: holding.Field) -> str | None:
-    for held in reader.held(field.type, _is_value_object):
-        if held.info.has_base(names.IDENTIFIED):
-            kind = "aggregate" if held.info.has_base(names.RECORDING) else "entity"
-            way = "".join(f", by way of {step.name}" for step in held.through)
+def _message(reader: FieldReader, info: TypeInfo, field: Field) -> str | None:
+    for found in reader.contents(field.type, _is_value_object):
+        if found.info.has_base(names.IDENTIFIED):
+            kind = "aggregate" if found.info.has_base(names.RECORDING) else "entity"
+            way = "".join(f", by way of {step.name}" for step in found.through)
             return (
-                f"{info.name}.{field.name} holds the {kind} {held.info.name}{way}, but {info.name} is a value object; "
+                f"{info.name}.{field.name} holds the {kind} {found.info.name}{way}, but {info.name} is a value object; "
                 f"hold the id of the {kind} instead, or make {info.name} an entity"
             )
     return None

@@ -1,9 +1,10 @@
-"""Whether a class that should be frozen says otherwise."""
+"""Classes that are not frozen, although their base is."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from mypy.errorcodes import ErrorCode
 from mypy.nodes import (
     ARG_STAR2,
     AssignmentStmt,
@@ -18,18 +19,26 @@ from mypy.nodes import (
 )
 
 from dddkit_mypy import _names as names
-from dddkit_mypy._decorators import making_dataclasses, name_of
+from dddkit_mypy._rule import ClassContext
+from dddkit_mypy.blocks.decorators import making_dataclasses, name_of
 
 
 class Thaw(NamedTuple):
-    """What undoes the frozenness that a class has inherited."""
+    """The decorator or configuration that makes a class not frozen, although its base is."""
 
     node: Expression
     advice: str
 
 
-def thaw_of(info: TypeInfo) -> Thaw | None:
-    """What the class itself does to be not frozen; None where it is, and where its parent was not either."""
+def report_thaw(ctx: ClassContext, kind: str, code: ErrorCode) -> None:
+    """Report a class that is not frozen, although its base is; `kind` says in the message what the class is."""
+    thaw = _thaw_of(ctx.info)
+    if thaw is not None:
+        ctx.report(f"{ctx.info.name} is {kind}, but not frozen; {thaw.advice}", thaw.node, code)
+
+
+def _thaw_of(info: TypeInfo) -> Thaw | None:
+    """Return what makes the class itself not frozen; None where it is frozen, and where a base is not frozen either."""
     return _thaw_of_dataclass(info) if info.has_base(names.FROZEN) else _thaw_of_model(info.defn)
 
 
@@ -49,7 +58,7 @@ def _thaw_of_dataclass(info: TypeInfo) -> Thaw | None:
 
 
 def _is_frozen(info: TypeInfo) -> bool | None:
-    """What mypy has found out about a dataclass, or a class of attrs; None for any other class."""
+    """Whether a dataclass, or a class of attrs, is frozen for mypy; None for any other class."""
     for maker in ("dataclass", "attrs"):
         if maker in info.metadata:
             return bool(info.metadata[maker]["frozen"])
@@ -57,7 +66,7 @@ def _is_frozen(info: TypeInfo) -> bool | None:
 
 
 def _thaw_of_model(defn: ClassDef) -> Thaw | None:
-    node = defn.keywords.get("frozen")  # wins over the rest
+    node = defn.keywords.get("frozen")  # it has precedence
     if node is None:
         for statement in defn.defs.body:
             if isinstance(statement, AssignmentStmt) and _assigns(statement, "model_config"):
@@ -79,7 +88,7 @@ def _frozen_in_class(config: ClassDef) -> Expression | None:
 
 
 def _frozen_in(config: Expression) -> Expression | None:
-    """Where a configuration says `frozen`; None where it does not, and the whole of what cannot be followed."""
+    """Return the value of `frozen` in a configuration, None where it has none; where unknown, the configuration."""
     if isinstance(config, CallExpr) and name_of(config).rpartition(".")[2] in (
         "ConfigDict",
         "SettingsConfigDict",
@@ -88,7 +97,7 @@ def _frozen_in(config: Expression) -> Expression | None:
         given = dict(zip(config.arg_names, config.args, strict=True))
         parts = [value for name, value in zip(config.arg_names, config.args, strict=True) if name is None]
         if "frozen" in given:
-            return given["frozen"]  # keywords win
+            return given["frozen"]  # keywords have precedence
     elif isinstance(config, DictExpr):
         parts = list[Expression]()
         for key, value in config.items:
@@ -110,7 +119,7 @@ def _assigns(statement: AssignmentStmt, name: str) -> bool:
 
 
 def _truth(node: Expression) -> bool | None:
-    """What a literal says."""
+    """Return the value of a literal True or False; None for any other expression."""
     if isinstance(node, NameExpr) and node.fullname in ("builtins.True", "builtins.False"):
         return node.fullname == "builtins.True"
     return None

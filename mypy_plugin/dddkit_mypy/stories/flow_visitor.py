@@ -1,9 +1,9 @@
-"""What a step does with the attributes of its state, in the order in which it runs."""
+"""The walk through the body of a step that finds out how it uses its state."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 from mypy.nodes import (
     ARG_OPT,
@@ -18,7 +18,6 @@ from mypy.nodes import (
     CallExpr,
     ComparisonExpr,
     ConditionalExpr,
-    Context,
     ContinueStmt,
     Decorator,
     DelStmt,
@@ -59,24 +58,12 @@ from mypy.nodes import (
 )
 
 from dddkit_mypy import _names as names
-from dddkit_mypy import _trees as trees
+from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.flow import Flow, Loop, Point, join
 
 
-class Flow(NamedTuple):
-    """A step, as far as its state goes. Made of what mypy's cache can hold."""
-
-    opaque: bool
-    """Whether more may happen to the state than can be seen."""
-    reads: dict[str, list[int]]
-    """The attributes read before the step can have set them, and where each is read first."""
-    sets: list[str]
-    """The attributes set, if only in some branch."""
-    used: list[str]
-    """All attributes that are read or set; one that is a property of the State runs code of its own."""
-
-
-def flow_of(method: SymbolNode | None) -> Flow | None:
-    """Follow the state through a method that this run has analysed; None where it is no plain step."""
+def flow_of_method(method: SymbolNode | None) -> Flow | None:
+    """Return the flow of a method that mypy has analysed in this run; None where it is decorated or no usual method."""
     decorated = isinstance(method, Decorator)
     if isinstance(method, Decorator):
         if method.decorators or method.func.is_property:
@@ -87,48 +74,14 @@ def flow_of(method: SymbolNode | None) -> Flow | None:
     position = 0 if decorated and method.is_static else 1
     if len(method.arguments) <= position or method.arg_kinds[position] not in (ARG_POS, ARG_OPT):
         return None
-    follower = _Follower(method.arguments[position].variable)
-    follower.run(method.body)
-    return follower.flow()
+    visitor = FlowVisitor(method.arguments[position].variable)
+    visitor.run(method.body)
+    return visitor.flow()
 
 
-class _Point(NamedTuple):
-    """What may have happened before a point of the step.
+_MAX_NESTED_LOOPS: Final = 5
+"""The walk repeats the body of each loop until nothing changes, so deeper ones would take too long."""
 
-    A read of what is not set ends the run. So the paths on which a name is not set end at its first read, and what
-    follows can be reached only by those on which it is.
-    """
-
-    set: frozenset[str]
-    """The names that some path to here has set."""
-    passed: frozenset[str]
-    """The names that no path to here has left unset."""
-
-    def joined(self, other: _Point | None) -> _Point:
-        return self if other is None else _Point(self.set | other.set, self.passed & other.passed)
-
-
-def _join(*points: _Point | None) -> _Point | None:
-    """Where several paths meet; None is a path that never gets there."""
-    found: _Point | None = None
-    for point in points:
-        if point is not None:
-            found = point.joined(found)
-    return found
-
-
-class _Loop:
-    """The ends of the rounds of a loop, and the ways out of it."""
-
-    def __init__(self) -> None:
-        self.continued: _Point | None = None
-        self.broken: _Point | None = None
-
-
-_DEEPEST: Final = 5
-"""Loops in loops are followed to here: each is run through until nothing changes."""
-
-_ASKING: Final = ("builtins.hasattr", "builtins.getattr", "builtins.setattr", "builtins.delattr")
 _HARMLESS: Final = ("builtins.isinstance", "builtins.type", "builtins.id")
 _CATCHING: Final = frozenset(
     {
@@ -141,22 +94,29 @@ _CATCHING: Final = frozenset(
 )
 
 
-class _Follower:
-    """Follows one parameter through the body of a function."""
+class FlowVisitor:
+    """Follow one parameter, the state, through the body of a function."""
 
     def __init__(self, state: Var) -> None:
         self._state: Final = state
         self._opaque = False
-        self._asked: Final[set[str]] = set()
+        self._checked_names: Final[set[str]] = set()
+        """The attributes that the body checks with `hasattr` and the like, or deletes: they are not reported."""
         self._sets: Final[dict[str, None]] = {}
         self._used: Final[dict[str, None]] = {}
         self._reads: Final[dict[int, tuple[MemberExpr, bool]]] = {}
-        self._loops: Final[list[_Loop]] = []
-        self._gained: set[str] = set()
+        """Each read that may be early, by the id of its node, and whether it still is."""
+        self._loops: Final[list[Loop]] = []
+        self._newly_set: set[str] = set()
+        """The attributes set since the current `try` statement began."""
         self._early = 0
-        self._caught = 0
+        """How many early reads there have been."""
+        self._catching = 0
+        """How many `try` statements around this point catch the exception that an early read raises."""
         self._deferred = 0
-        self._at: _Point | None = _Point(frozenset(), frozenset())
+        """How many functions and generators around this point run at another time."""
+        self._at: Point | None = Point(frozenset(), frozenset())
+        """The current point; None in code that no path reaches."""
 
     def run(self, body: Block) -> None:
         self._block(body)
@@ -164,7 +124,7 @@ class _Follower:
     def flow(self) -> Flow:
         reads: dict[str, list[int]] = {}
         for node, is_early in self._reads.values():
-            if is_early and node.name not in self._asked and node.name not in reads:
+            if is_early and node.name not in self._checked_names and node.name not in reads:
                 reads[node.name] = [node.line, node.column, node.end_line or node.line, node.end_column or node.column]
         return Flow(self._opaque, reads, list(self._sets), list(self._used))
 
@@ -191,11 +151,11 @@ class _Follower:
         self._assign(node.lvalue)
 
     def _with(self, node: WithStmt) -> None:
-        for manager, held in zip(node.expr, node.target, strict=True):
+        for manager, target in zip(node.expr, node.target, strict=True):
             self._visit(manager)
             self._opaque |= _suppresses(manager)
-            if held is not None:
-                self._assign(held)
+            if target is not None:
+                self._assign(target)
         self._block(node.body)
 
     def _end(self, node: ReturnStmt | RaiseStmt) -> None:
@@ -204,16 +164,16 @@ class _Follower:
 
     def _break(self, _: BreakStmt) -> None:
         if self._loops:
-            self._loops[-1].broken = _join(self._loops[-1].broken, self._at)
+            self._loops[-1].broken = join(self._loops[-1].broken, self._at)
         self._at = None
 
     def _continue(self, _: ContinueStmt) -> None:
         if self._loops:
-            self._loops[-1].continued = _join(self._loops[-1].continued, self._at)
+            self._loops[-1].continued = join(self._loops[-1].continued, self._at)
         self._at = None
 
     def _if(self, node: IfStmt) -> None:
-        ends: list[_Point | None] = []
+        ends: list[Point | None] = []
         for condition, body in zip(node.expr, node.body, strict=True):
             self._visit(condition)
             otherwise = self._at
@@ -221,16 +181,16 @@ class _Follower:
             ends.append(self._at)
             self._at = otherwise
         self._block(node.else_body)
-        self._at = _join(self._at, *ends)
+        self._at = join(self._at, *ends)
 
     def _loop(self, node: WhileStmt | ForStmt) -> None:
         if isinstance(node, ForStmt):
             self._visit(node.expr)
-        if len(self._loops) == _DEEPEST:
+        if len(self._loops) == _MAX_NESTED_LOOPS:
             self._opaque = True
         start = self._at
         while True:
-            loop, early = _Loop(), self._early
+            loop, early = Loop(), self._early
             self._at = start
             if isinstance(node, WhileStmt):
                 self._visit(node.expr)
@@ -240,26 +200,26 @@ class _Follower:
             self._loops.append(loop)
             self._block(node.body)
             self._loops.pop()
-            again = _join(start, self._at, loop.continued)
+            again = join(start, self._at, loop.continued)
             if again == start or self._opaque:
                 break
-            if early == self._early:  # another round could only take back what this one has found
-                over = _join(over, again)
-                loop.broken = loop.broken and _join(loop.broken, again)
+            if early == self._early:  # another round could only remove early reads that this one has found
+                over = join(over, again)
+                loop.broken = loop.broken and join(loop.broken, again)
                 break
             start = again
         self._at = over
         self._block(node.else_body)
-        self._at = _join(self._at, loop.broken)
+        self._at = join(self._at, loop.broken)
 
     def _try(self, node: TryStmt) -> None:
-        before, outer = self._at, self._gained
-        self._gained = set()
+        before, outer = self._at, self._newly_set
+        self._newly_set = set()
         catches = any(type_ is None or _catches(type_) for type_ in node.types)
-        self._caught += catches
+        self._catching += catches
         self._block(node.body)
-        self._caught -= catches
-        raised = before and before._replace(set=before.set | self._gained)
+        self._catching -= catches
+        raised = before and before._replace(maybe=before.maybe | self._newly_set)
         self._block(node.else_body)
         ends = [self._at]
         for type_, var, handler in zip(node.types, node.vars, node.handlers, strict=True):
@@ -269,32 +229,32 @@ class _Follower:
                     self._visit(part)
             self._block(handler)
             ends.append(self._at)
-        end = _join(*ends)
+        end = join(*ends)
         if node.finally_body is not None:
-            # It runs on every way out, and what it does then is done on the ordinary one too.
-            self._at = before and before._replace(set=before.set | self._gained)
+            # It runs on every path out of the statement, the ordinary one included.
+            self._at = before and before._replace(maybe=before.maybe | self._newly_set)
             self._block(node.finally_body)
             done = self._at
             if done is None or end is None:
                 end = None
             else:
-                end = _Point(end.set | done.set, end.passed | (done.passed - (before.passed if before else set())))
-        self._gained |= outer
+                end = Point(end.maybe | done.maybe, end.surely | (done.surely - (before.surely if before else set())))
+        self._newly_set |= outer
         self._at = end
 
     def _match(self, node: MatchStmt) -> None:
         self._visit(node.subject)
-        ends: list[_Point | None] = []
+        ends: list[Point | None] = []
         for pattern, guard, body in zip(node.patterns, node.guards, node.bodies, strict=True):
-            self._maybe(pattern)
+            self._visit_conditional(pattern)
             otherwise = self._at
             if guard is not None:
                 self._visit(guard)
-                otherwise = _join(otherwise, self._at)
+                otherwise = join(otherwise, self._at)
             self._block(body)
             ends.append(self._at)
             self._at = otherwise
-        self._at = _join(self._at, *ends)
+        self._at = join(self._at, *ends)
 
     # --- targets ----------------------------------------------------------------------------------------------------
 
@@ -317,7 +277,7 @@ class _Follower:
             for item in target.items:
                 self._delete(item)
         elif isinstance(target, MemberExpr) and self._is_state(target.expr):
-            self._asked.add(target.name)
+            self._checked_names.add(target.name)
         else:
             self._visit(target)
 
@@ -326,16 +286,16 @@ class _Follower:
         self._sets[name] = None
         if self._at is None:
             return
-        found, passed = self._at
-        if self._deferred:  # when it runs, if it ever does, cannot be told
-            found |= {name}
-        elif name in passed:
-            if name not in found:
+        maybe, surely = self._at
+        if self._deferred:  # it may run at any time, or never
+            maybe |= {name}
+        elif name in surely:
+            if name not in maybe:
                 return  # no path leads here
         else:
-            found, passed = found | {name}, passed | {name}
-        self._at = _Point(found, passed)
-        self._gained.add(name)
+            maybe, surely = maybe | {name}, surely | {name}
+        self._at = Point(maybe, surely)
+        self._newly_set.add(name)
 
     def _use(self, name: str) -> None:
         self._used[name] = None
@@ -359,7 +319,7 @@ class _Follower:
 
     def _name(self, node: NameExpr) -> None:
         if node.node is self._state:
-            self._opaque = True  # passed on, given another name, compared: out of sight
+            self._opaque = True  # an argument, an alias, an operand: the plugin cannot follow it
 
     def _expression(self, node: ExpressionStmt | AwaitExpr) -> None:
         self._visit(node.expr)
@@ -367,7 +327,7 @@ class _Follower:
     def _operation(self, node: OpExpr) -> None:
         self._visit(node.left)
         if node.op in ("and", "or"):
-            self._maybe(node.right)
+            self._visit_conditional(node.right)
         else:
             self._visit(node.right)
 
@@ -375,7 +335,7 @@ class _Follower:
         self._visit(node.operands[0])
         self._visit(node.operands[1])
         if len(node.operands) > 2:
-            self._maybe(*node.operands[2:])
+            self._visit_conditional(*node.operands[2:])
 
     def _conditional(self, node: ConditionalExpr) -> None:
         self._visit(node.cond)
@@ -383,12 +343,12 @@ class _Follower:
         self._visit(node.if_expr)
         end, self._at = self._at, otherwise
         self._visit(node.else_expr)
-        self._at = _join(end, self._at)
+        self._at = join(end, self._at)
 
     def _assert(self, node: AssertStmt) -> None:
         self._visit(node.expr)
         if node.msg is not None:
-            self._maybe(node.msg)
+            self._visit_conditional(node.msg)
 
     def _list(self, node: ListComprehension | SetComprehension) -> None:
         self._comprehension(node.generator, [node.generator.left_expr])
@@ -398,57 +358,61 @@ class _Follower:
 
     def _generator(self, node: GeneratorExpr) -> None:
         self._visit(node.sequences[0])
-        self._later([*node.sequences[1:], *(part for parts in node.condlists for part in parts), node.left_expr])
+        self._visit_deferred(
+            [*node.sequences[1:], *(part for parts in node.condlists for part in parts), node.left_expr]
+        )
 
     def _function(self, node: FuncDef | Decorator | OverloadedFuncDef | LambdaExpr) -> None:
-        self._later(trees.children(node))
+        self._visit_deferred(mypy_api.children(node))
 
     def _nothing(self, node: Node) -> None:
         pass
 
     def _children(self, node: Node) -> None:
-        for child in trees.children(node):
+        for child in mypy_api.children(node):
             self._visit(child)
 
     def _comprehension(self, node: GeneratorExpr | DictionaryComprehension, made: list[Expression]) -> None:
         self._visit(node.sequences[0])
-        self._maybe(*node.sequences[1:], *(part for parts in node.condlists for part in parts), *made)
+        self._visit_conditional(*node.sequences[1:], *(part for parts in node.condlists for part in parts), *made)
 
-    def _maybe(self, *nodes: Node) -> None:
-        """What runs under a condition."""
+    def _visit_conditional(self, *nodes: Node) -> None:
+        """Visit what runs under a condition."""
         before = self._at
         for node in nodes:
             self._visit(node)
-        self._at = _join(before, self._at)
+        self._at = join(before, self._at)
 
-    def _later(self, nodes: Iterable[Node]) -> None:
-        """What runs at another time: it may set names, and what it reads is nothing to go by."""
+    def _visit_deferred(self, nodes: Iterable[Node]) -> None:
+        """Visit what runs at another time: it may set attributes, and its reads count for nothing."""
         before = self._at
         self._deferred += 1
         for node in nodes:
             self._visit(node)
         self._deferred -= 1
-        self._at = before and before._replace(set=before.set | {name for name in self._sets if name in self._gained})
+        self._at = before and before._replace(
+            maybe=before.maybe | {name for name in self._sets if name in self._newly_set}
+        )
 
     def _read(self, node: MemberExpr) -> None:
         self._use(node.name)
-        if self._at is None or self._caught or self._deferred:
+        if self._at is None or self._catching or self._deferred:
             return
-        found, passed = self._at
-        if node.name in found:
-            if id(node) in self._reads:  # in the first round of a loop, it was not
+        maybe, surely = self._at
+        if node.name in maybe:
+            if id(node) in self._reads:  # it was early in the first round of a loop
                 self._reads[id(node)] = (node, False)
-        elif node.name not in passed:
+        elif node.name not in surely:
             self._reads.setdefault(id(node), (node, True))
             self._early += 1
-            self._at = _Point(found, passed | {node.name})
+            self._at = Point(maybe, surely | {node.name})
 
     def _call(self, node: CallExpr) -> None:
         called = node.callee.fullname if isinstance(node.callee, NameExpr) else ""
-        if called in _ASKING and len(node.args) > 1 and self._is_state(node.args[0]):
+        if called in names.ATTRIBUTE_FUNCTIONS and len(node.args) > 1 and self._is_state(node.args[0]):
             name = node.args[1]
             if isinstance(name, StrExpr):
-                self._asked.add(name.value)
+                self._checked_names.add(name.value)
                 for argument in node.args[2:]:
                     self._visit(argument)
                 if called == "builtins.setattr":
@@ -467,8 +431,8 @@ class _Follower:
     def _is_state(self, node: Expression) -> bool:
         return isinstance(node, NameExpr) and node.node is self._state
 
-    # A step is followed at every run of mypy, thousands of them in a big project: one look-up a node, no more.
-    visits: ClassVar[dict[type[Node], Callable[[_Follower, Any], None]]] = {
+    # mypy's visitors cannot be subclassed from interpreted code.
+    visits: ClassVar[dict[type[Node], Callable[[FlowVisitor, Any], None]]] = {
         AssertStmt: _assert,
         AssignmentStmt: _assignment,
         AwaitExpr: _expression,
@@ -508,11 +472,11 @@ class _Follower:
     }
 
 
-_VISITS: Final = _Follower.visits
+_VISITS: Final = FlowVisitor.visits
 
 
 def _catches(type_: Expression) -> bool:
-    """Whether a handler may catch what reading an unset variable raises."""
+    """Whether a handler may catch the exception that a read of an unset variable raises."""
     if isinstance(type_, TupleExpr):
         return any(map(_catches, type_.items))
     return not (isinstance(type_, RefExpr) and isinstance(type_.node, TypeInfo)) or type_.fullname in _CATCHING
@@ -525,34 +489,3 @@ def _suppresses(manager: Expression) -> bool:
         and manager.callee.fullname == "contextlib.suppress"
         and any(map(_catches, manager.args))
     )
-
-
-# --- noted for whoever derives from a class -----------------------------------------------------------------------
-
-
-def flows_of(methods: Iterable[tuple[str, SymbolNode | None]]) -> dict[str, Any]:
-    """Follow the state through those of some methods that may be steps; a note about them."""
-    flows: dict[str, Any] = {}
-    for name, method in methods:
-        if not name.startswith("_"):
-            flow = flow_of(method)
-            if flow is not None:
-                flows[name] = list(flow)
-    return flows
-
-
-def noted_flow(note: Any) -> Flow:
-    """The flow of one method, out of a note made in this run or the one that has filled the cache."""
-    return Flow(*note)
-
-
-def without_places(flows: dict[str, Any]) -> str:
-    """A note as a text, which changes when the note means something else to those who derive."""
-    return repr([(name, opaque, sorted(reads), sets, used) for name, (opaque, reads, sets, used) in flows.items()])
-
-
-def place_of(read: list[int]) -> Context:
-    """Where a noted read stands."""
-    place = Context()
-    place.set_line(read[0], read[1], read[2], read[3])
-    return place

@@ -1,63 +1,35 @@
-"""Which field is the identity of an entity, as the runtime sees it."""
+"""The field that is the identity of an entity, by the rules of the runtime."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo, Var
 from mypy.types import CallableType, Type, TypeAliasType, UnionType, get_proper_type
 
-from dddkit_mypy import _mypy_api as mypy_api
 from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
+from dddkit_mypy.blocks.fields import fields_of
 
 _WORD_BOUNDARY: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def candidates(info: TypeInfo) -> list[str]:
-    """The names an identity may have without being marked, in the order in which the runtime asks for them."""
-    owners = [base for base in info.mro if base.has_base(names.IDENTIFIED) and not is_ours(base)]
+    """Return the names of an identity that has no `Identity[...]`, in the order in which the runtime tries them."""
+    owners = [base for base in info.mro if base.has_base(names.IDENTIFIED) and not mypy_api.is_ours(base)]
     return ["id", *(f"{_snake_case(owner.name)}_id" for owner in owners)]
-
-
-def is_ours(info: TypeInfo) -> bool:
-    """Whether the class comes with the library; its names are nobody's identity."""
-    return info.module_name.partition(".")[0] == "dddkit"
 
 
 def _snake_case(name: str) -> str:
     return _WORD_BOUNDARY.sub("_", name).lower().strip("_")
 
 
-def fields_of(info: TypeInfo) -> Iterator[tuple[TypeInfo, str, Var]]:
-    """The variables that the bodies of the user's own classes in the MRO declare, with the class that declares each.
-
-    What only a method assigns is none: the runtime sees no annotation of it, and a mapper may add more to such a class.
-    """
-    seen: set[str] = set()
-    for base in info.mro:
-        if is_ours(base) or base.fullname in _NO_FIELDS:
-            continue
-        by_attrs = "attrs" in base.metadata  # mypy takes what attrs initializes for a variable of its `__init__`
-        for name, symbol in base.names.items():
-            node = symbol.node
-            if isinstance(node, Var) and not (node.is_initialized_in_class or by_attrs):
-                continue  # also what pydantic's plugin makes of an inherited field
-            if name not in seen:
-                seen.add(name)
-                if isinstance(node, Var) and not node.is_classvar:
-                    yield base, name, node
-
-
-_NO_FIELDS: Final = ("builtins.object", "pydantic.main.BaseModel", "abc.ABC", "typing.Generic", "typing.Protocol")
-
-
 def type_of_identity(info: TypeInfo) -> Type | None:
-    """The type of the identity, seen from the class itself; None where there is none, or it cannot be told."""
+    """Return the type of the identity, seen from the class itself; None where there is none, or it is unknown."""
     marked = [(base, var) for base, _, var in fields_of(info) if is_marked(var.type)]
     if len(marked) > 1:
-        return None  # refused by the runtime
+        return None  # the runtime rejects it
     if marked:
         return _seen(marked[0][1].type, marked[0][0], info)
     for name in candidates(info):
@@ -66,15 +38,15 @@ def type_of_identity(info: TypeInfo) -> Type | None:
             if symbol is None:
                 continue
             if isinstance(symbol.node, Var) and _may_not_count(symbol.node):
-                return None  # whether it counts depends on what the class attribute is
+                return None  # whether it counts depends on the value of the class attribute
             if isinstance(symbol.node, FuncDef):
                 break  # a method
-            return _seen(_held(symbol.node), base, info)
+            return _seen(_value_type(symbol.node), base, info)
     return None
 
 
 def _may_not_count(var: Var) -> bool:
-    """Whether a variable is none of the instance, or is not annotated: then it depends on what a class holds there."""
+    """Whether a variable belongs to the class, or is not annotated: then its value on the class decides."""
     return var.is_classvar or (var.is_inferred and not var.explicit_self_type)
 
 
@@ -88,8 +60,8 @@ def is_marked(type_: Type | None) -> bool:
     return isinstance(found, UnionType) and any(is_marked(item) for item in found.items)
 
 
-def _held(node: SymbolNode | None) -> Type | None:
-    """What a field, or a property, holds."""
+def _value_type(node: SymbolNode | None) -> Type | None:
+    """Return the type of the value of a field or a property."""
     if isinstance(node, OverloadedFuncDef) and node.items:
         node = node.items[0]
     if isinstance(node, Decorator):

@@ -1,4 +1,4 @@
-"""Which decorators of a class may make a dataclass of it."""
+"""The decorators of a class that may make it a dataclass."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Final
 
 from mypy.nodes import CallExpr, ClassDef, Expression, RefExpr
 
-# Any other one may, for all we know.
-_MAKE_NONE: Final = frozenset(
+# Any other decorator may make a dataclass.
+_MAKE_NO_DATACLASS: Final = frozenset(
     {
         "typing.final",
         "typing_extensions.final",
@@ -19,11 +19,11 @@ _MAKE_NONE: Final = frozenset(
 
 
 def making_dataclasses(defn: ClassDef) -> list[Expression]:
-    """The decorators that may write the constructor of the class."""
-    return [decorator for decorator in defn.decorators if name_of(decorator) not in _MAKE_NONE]
+    """Return the decorators that may generate the constructor of the class."""
+    return [decorator for decorator in defn.decorators if name_of(decorator) not in _MAKE_NO_DATACLASS]
 
 
 def name_of(decorator: Expression) -> str:
-    """The full name of what decorates, called or not; empty where it has none."""
+    """Return the full name of a decorator, called or not; empty where it has none."""
     called = decorator.callee if isinstance(decorator, CallExpr) else decorator
     return called.fullname if isinstance(called, RefExpr) else ""

@@ -1,4 +1,4 @@
-"""Walking mypy's syntax trees."""
+"""Walks through mypy's syntax trees."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Any, Final, cast
 from mypy import nodes, patterns
 from mypy.nodes import Node
 
-__all__ = ["CHILDREN", "children", "walk"]
-
-# mypy's TraverserVisitor cannot be subclassed from interpreted code. Attributes stand in the order in which they run.
-CHILDREN: Final[dict[type[Node], tuple[str, ...]]] = {
+# mypy's TraverserVisitor cannot be subclassed from interpreted code. Attributes are in the order in which they run.
+_CHILDREN: Final[dict[type[Node], tuple[str, ...]]] = {
     nodes.MypyFile: ("defs",),
     nodes.Block: ("body",),
     nodes.ExpressionStmt: ("expr",),
@@ -70,16 +68,27 @@ CHILDREN: Final[dict[type[Node], tuple[str, ...]]] = {
 
 
 def children(node: Node) -> Iterator[Node]:
-    """The statements and expressions right under a node, leaving out what never runs."""
-    for name in CHILDREN.get(type(node), ()):
-        yield from _flat(getattr(node, name, None))  # a function out of the cache has lost its arguments
+    """Yield the statements and expressions directly under a node, without unreachable code."""
+    for name in _CHILDREN.get(type(node), ()):
+        yield from _flat(getattr(node, name, None))  # a function from the cache has no arguments
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """A node and all that stands under it, in the order in which it runs."""
+    """Yield a node and everything under it, in the order in which it runs."""
     yield node
     for child in children(node):
         yield from walk(child)
+
+
+def assigned_parts(target: nodes.Expression) -> Iterator[nodes.Expression]:
+    """Yield the single targets in the target of an assignment: `a` and `self.b` of `(a, *self.b) = ...`."""
+    if isinstance(target, (nodes.TupleExpr, nodes.ListExpr)):
+        for item in target.items:
+            yield from assigned_parts(item)
+    elif isinstance(target, nodes.StarExpr):
+        yield from assigned_parts(target.expr)
+    else:
+        yield target
 
 
 def _flat(found: Any) -> Iterator[Node]:

@@ -1,4 +1,4 @@
-"""What calling a story gives: every story is given a `__call__` that says it."""
+"""The result of calling a story: the plugin generates a `__call__` for every story that declares it."""
 
 from __future__ import annotations
 
@@ -29,23 +29,25 @@ from mypy.types import (
     get_proper_type,
 )
 
-from dddkit_mypy import _flow as flow
-from dddkit_mypy import _mypy_api as mypy_api
-from dddkit_mypy import _noted as noted
-from dddkit_mypy import _stories as stories
-from dddkit_mypy._plain import PlainStory, read_plain, resolve
+from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.declaration import Steps, has_our_call, read_body, steps_of
+from dddkit_mypy.stories.dependencies import classes_used_by
+from dddkit_mypy.stories.flow import without_locations
+from dddkit_mypy.stories.flow_metadata import flows_of_methods
+from dddkit_mypy.stories.namespaces import store_namespace
+from dddkit_mypy.stories.simple import SimpleStory, read_simple_story, resolve, simple_steps
 
 
 class Result(Enum):
-    """What calling a step or a story gives, as far as it matters to who calls it."""
+    """The kind of result of a step or a story, as far as its caller needs to know."""
 
     NONE = "none"
     COROUTINE = "coroutine"
     UNKNOWN = "unknown"
-    PENDING = "pending"  # nobody has inferred the type of the step yet
+    PENDING = "pending"  # mypy has not inferred the type of the step yet
 
     def type(self, named_type: mypy_api.NamedType) -> Type:
-        """The type of `story(state)`."""
+        """Return the type of `story(state)`."""
         if self is Result.NONE:
             return NoneType()
         if self is Result.COROUTINE:
@@ -54,94 +56,75 @@ class Result(Enum):
 
 
 def result_of_calling(info: TypeInfo) -> Result:
-    """What calling a story gives, by the `__call__` it has been given; one written by hand is its author's business."""
-    result = mypy_api.generated_result(info)
+    """Return the result of calling a story, by its generated `__call__`; UNKNOWN where the user defines the method."""
+    result = mypy_api.generated_call_result(info)
     return Result.UNKNOWN if result is None else result_of_returning(result)
 
 
-class Calls:
-    """Gives every story its `__call__`.
+class CallTypes:
+    """Generates the `__call__` of every story.
 
-    A story may hold another one, whose own `__call__` is made later in the same round of analysis: those that wait
-    are known here, and made when they are needed.
+    A step may be another story, whose own `__call__` is generated later in the same round of analysis. So this class
+    knows the stories under analysis, and generates the method as soon as another story needs it.
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[str, tuple[TypeInfo, mypy_api.Place]] = {}
-        self._plain: set[TypeInfo] = set()
-        self._settled: set[TypeInfo] = set()
-        self._results: dict[TypeInfo, Result] = {}
+        self._under_analysis: dict[str, mypy_api.AnalysisScope] = {}
+        self._correct: set[TypeInfo] = set()
 
-    def expect(self, info: TypeInfo, place: mypy_api.Place) -> None:
-        """Note a story that is being analysed."""
-        self._waiting[info.fullname] = (info, place)
+    def expect(self, scope: mypy_api.AnalysisScope) -> None:
+        """Remember a story under analysis."""
+        self._under_analysis[scope.info.fullname] = scope
 
-    def make(self, info: TypeInfo) -> None:
-        """Read the steps of a story that has been analysed, and give it its `__call__`."""
-        waiting = self._waiting.pop(info.fullname, None)
-        if waiting is None:
+    def generate(self, info: TypeInfo) -> None:
+        """Read the steps of a story that mypy has analysed, and generate its `__call__`."""
+        scope = self._under_analysis.pop(info.fullname, None)
+        if scope is None:
             return
-        place = waiting[1]
-        simple = read_plain(info) if place.is_for_diagnostics else None
+        simple = read_simple_story(info) if scope.is_for_diagnostics else None
         if simple is not None:
-            self._make_plain(info, simple, place)
+            self._generate_for_simple(simple, scope)
             return
         for base in info.mro[1:]:
-            self.make(base)
-        body = stories.read_body(info.defn)
+            self.generate(base)
+        body = read_body(info.defn)
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
-        notes = _note(info, listed, dynamic=body.dynamic, comprehended=bool(body.comprehended))
-        notes["flows"] = flows = noted.flows_of(info)
-        notes["namespace"] = noted.note_namespace(info, place)
-        plain = stories.plain_steps(info)
-        if stories.has_our_call(info):
-            named_type = place.analyzer.named_type
-            result = _Decision(self, info, plain, named_type).result
+        metadata = _store_steps(info, listed, dynamic=body.dynamic, comprehended=bool(body.comprehended))
+        metadata["flows"] = flows = flows_of_methods(info)
+        metadata["namespace"] = store_namespace(info, scope)
+        simple_ones = simple_steps(info)
+        if has_our_call(info):
+            named_type = scope.analyzer.named_type
+            result = _Decision(self, info, simple_ones, named_type).result
             if result is not None:
-                notes["pending"] = result is Result.PENDING
-                mypy_api.generate_call(place.analyzer, info, result.type(named_type))
-        if place.is_for_daemon:
-            notes_seen = f"{listed} {notes['namespace']} {flow.without_places(flows)}"
-            mypy_api.mark(place.analyzer, info, mypy_api.NOTES, notes_seen)
-        elif plain and len(plain) == len(listed):
-            self._plain.add(info)
-        place.depend_on(info, noted.used_by(info, plain))
+                metadata["pending"] = result is Result.PENDING
+                mypy_api.replace_call(scope.analyzer, info, result.type(named_type))
+        if scope.is_for_daemon:
+            text = f"{listed} {metadata['namespace']} {without_locations(flows)}"
+            mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, text)
+        mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, simple_ones))
 
-    def _make_plain(self, info: TypeInfo, story: PlainStory, place: mypy_api.Place) -> None:
-        notes = _note(info, story.steps)
+    def _generate_for_simple(self, story: SimpleStory, scope: mypy_api.AnalysisScope) -> None:
+        info = scope.info
+        metadata = _store_steps(info, story.steps)
         result = Result.COROUTINE if story.is_async else Result.NONE
-        mypy_api.give_call(info, result.type(place.analyzer.named_type), story.function)
+        mypy_api.add_call(info, result.type(scope.analyzer.named_type), story.function)
         resolve(story.listed)
-        if story.has_plain_state:
-            self._settled.update((info, story.state))
-            self._results[info] = result
+        if story.has_simple_state:
+            self._correct.update((info, story.state))
         else:
-            notes["flows"] = noted.flows_of(info)
-            notes["namespace"] = noted.note_namespace(info, place)
-            self._plain.add(info)
-            place.depend_on(info, noted.used_by(info, story.steps))
+            metadata["flows"] = flows_of_methods(info)
+            metadata["namespace"] = store_namespace(info, scope)
+            mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, story.steps))
 
-    def is_settled(self, info: TypeInfo) -> bool:
-        """Whether a class is a plain story or its State: nothing can be wrong with it. Never in the daemon."""
-        return info in self._settled
-
-    def settled_result(self, info: TypeInfo) -> Result | None:
-        """What calling a story gives that has been settled."""
-        return self._results.get(info)
-
-    def are_plain(self, info: TypeInfo) -> bool:
-        """Whether each step of a story has been found to be a plain one; asked once, when the story is checked.
-
-        Never in the daemon, which analyses the steps of a story again without the story.
-        """
-        is_plain = info in self._plain
-        self._plain.discard(info)
-        return is_plain
+    def is_correct(self, info: TypeInfo) -> bool:
+        """Whether a class is a simple story or its State, which no rule needs to check. False in the daemon."""
+        return info in self._correct
 
     def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
-        """Decide again what calling a story gives, once the types of its steps may have been inferred.
+        """Decide the result of calling a story again, when mypy may have inferred the types of its steps.
 
-        None when it has been decided before.
+        None when there is nothing left to decide.
         """
         for base in info.mro:
             symbol = base.names.get("__call__")
@@ -149,19 +132,21 @@ class Calls:
                 break
         else:
             return None
-        notes = mypy_api.notes_of(base)
-        if not notes.get("pending") or not isinstance(symbol.node, FuncDef):
+        metadata = mypy_api.metadata_of(base)
+        if not metadata.get("pending") or not isinstance(symbol.node, FuncDef):
             return None
-        result = _Decision(self, base, stories.plain_steps(base), named_type).result
+        result = _Decision(self, base, simple_steps(base), named_type).result
         if result is not None and result is not Result.PENDING:
-            notes["pending"] = False
-            mypy_api.set_result(symbol.node, result.type(named_type))
+            metadata["pending"] = False
+            mypy_api.set_call_result(symbol.node, result.type(named_type))
         return result
 
 
-def _note(info: TypeInfo, steps: list[str], *, dynamic: bool = False, comprehended: bool = False) -> dict[str, Any]:
-    """Begin the notes that the cache keeps of a story."""
-    return mypy_api.note(
+def _store_steps(
+    info: TypeInfo, steps: list[str], *, dynamic: bool = False, comprehended: bool = False
+) -> dict[str, Any]:
+    """Store the steps of a story in its metadata, which the cache keeps; return the metadata, to be completed."""
+    return mypy_api.update_metadata(
         info,
         {
             "steps": steps,
@@ -175,21 +160,23 @@ def _note(info: TypeInfo, steps: list[str], *, dynamic: bool = False, comprehend
 
 
 class _Decision:
-    """What calling one story gives."""
+    """The result of calling one story."""
 
-    def __init__(self, calls: Calls, info: TypeInfo, plain: dict[str, FuncDef], named_type: mypy_api.NamedType) -> None:
+    def __init__(
+        self, calls: CallTypes, info: TypeInfo, simple: dict[str, FuncDef], named_type: mypy_api.NamedType
+    ) -> None:
         self._calls = calls
         self._story = mypy_api.self_type(info)
-        self._plain = plain
+        self._simple = simple
         self._named_type = named_type
-        steps = stories.steps_of(info)
+        steps = steps_of(info)
         self.result = None if steps is None else self._of_steps(steps)
         """None when the story has no steps."""
 
-    def _of_steps(self, steps: stories.Steps) -> Result:
-        if any([step.is_coroutine for step in self._plain.values()]):  # noqa: C419  # faster than a generator
+    def _of_steps(self, steps: Steps) -> Result:
+        if any(step.is_coroutine for step in self._simple.values()):
             return Result.COROUTINE
-        results = [self._of_step(name) for name in steps.names if name not in self._plain]
+        results = [self._of_step(name) for name in steps.names if name not in self._simple]
         if Result.COROUTINE in results:
             return Result.COROUTINE
         if Result.PENDING in results:
@@ -210,7 +197,7 @@ class _Decision:
         return result
 
     def _of_member(self, owner: Instance, name: str) -> Result:
-        """What calling a method gives, or what a field holds."""
+        """Return the result of calling a method, or the value of a field."""
         for base in owner.type.mro:
             symbol = base.names.get(name)
             if symbol is not None:
@@ -235,7 +222,7 @@ class _Decision:
         return Result.NONE if isinstance(node, TypeInfo) else Result.UNKNOWN
 
     def _of_type(self, type_: Type | None, base: TypeInfo, owner: Instance) -> Result:
-        """What calling an object gives whose type is written in the class `base`, and seen from `owner`."""
+        """Return the result of calling an object whose type the class `base` declares, seen from `owner`."""
         if type_ is None:
             return Result.UNKNOWN
         return self._of_object(mypy_api.seen_from(type_, base, owner))
@@ -255,18 +242,18 @@ class _Decision:
             return Result.NONE
         if isinstance(called, Instance):
             if called.type is self._story.type:
-                return Result.UNKNOWN  # it runs itself
-            self._calls.make(called.type)
+                return Result.UNKNOWN  # the story is its own step
+            self._calls.generate(called.type)
             if self._calls.complete(called.type, self._named_type) is Result.PENDING:
                 return Result.PENDING
-            if mypy_api.generated_result(called.type) is not None:
+            if mypy_api.generated_call_result(called.type) is not None:
                 return result_of_calling(called.type)
             return self._of_member(called, "__call__")
         return Result.UNKNOWN
 
 
 def _value(getter: Var) -> Type | None:
-    """The type of a property."""
+    """Return the type of a property."""
     type_ = get_proper_type(getter.type)
     return type_.ret_type if isinstance(type_, CallableType) else None
 
@@ -277,7 +264,7 @@ def _agreed(results: Iterable[Result]) -> Result:
 
 
 def result_of_returning(type_: Type) -> Result:
-    """What calling a step gives whose return type this is."""
+    """Return the result of calling a step with this return type."""
     returned = get_proper_type(type_)
     if isinstance(returned, TypeVarType):
         returned = get_proper_type(returned.upper_bound)

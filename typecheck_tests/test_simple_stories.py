@@ -1,4 +1,4 @@
-"""Plain stories are settled in one pass: with the same result as on the general way, which all others go."""
+"""Simple stories are read in one pass, with the same result as on the general way, which all other stories go."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Shared(StoryState):
     late: int = variable()
 """
 
-PLAIN_STEPS: Final = (
+SIMPLE_STEPS: Final = (
     "def {0}(self, state: State) -> None: {1}",
     "async def {0}(self, state: State) -> None: {1}",
 )
@@ -119,7 +119,7 @@ EXTRAS: Final = (
     "class Nested(Story):\n        I.a",
     "class Other(State): ...",
 )
-PLAIN_STATE: Final = "class State(StoryState):\n        order: int"
+SIMPLE_STATE: Final = "class State(StoryState):\n        order: int"
 OTHER_STATES: Final = (
     "class State(StoryState):\n        order: int\n        late: int = variable()",
     "class State(StoryState):\n        order: int\n        def __init__(self, x: int) -> None: ...",
@@ -176,7 +176,7 @@ STORIES: Final = 12
 """In a module."""
 
 Oddities = tuple[str | None, str | None, str | None, str | None]
-"""A step, something else in the body, the State, the bases: where None, the story is plain."""
+"""A step, something else in the body, the State, the bases: where None, the story is simple."""
 
 
 def _single_oddities() -> list[Oddities]:
@@ -200,11 +200,11 @@ def _story(name: str, oddities: Oddities, random: Random) -> str:
     step, extra, state, base = oddities
     names = list("abc")
     odd = random.choice(names) if step is not None else None
-    state = state or PLAIN_STATE
+    state = state or SIMPLE_STATE
     # Of a variable, one step may read what only a later one sets.
     does = ("print(state.late)", "state.late = 1") if "late" in state or "Shared" in state else ("print(state.order)",)
     methods = [
-        (step if step and own == odd else random.choice(PLAIN_STEPS)).format(own, random.choice(does)) for own in names
+        (step if step and own == odd else random.choice(SIMPLE_STEPS)).format(own, random.choice(does)) for own in names
     ]
     listed = random.choice([*3 * [names], names[::-1], names[1:], [*names[1:], names[1]]])
     body = [*[f"I.{own}" for own in listed], state, *methods]
@@ -216,8 +216,8 @@ def _story(name: str, oddities: Oddities, random: Random) -> str:
 
 def _module(oddities: list[Oddities], random: Random) -> str:
     text = (random.choice(["", "from __future__ import annotations\n"])) + HEAD
-    plain = (None, None, None, None)
-    for number, odd in enumerate([plain, *oddities]):
+    simple = (None, None, None, None)
+    for number, odd in enumerate([simple, *oddities]):
         text += _story(f"Story{number}", odd, random) + USES.format(f"Story{number}")
         local = _story("Local", odd, random).replace("\n", "\n    ")
         text += f"\ndef local_{number}() -> None:\n    {local}\n    reveal_type(Local()(1))\n\n"
@@ -225,7 +225,7 @@ def _module(oddities: list[Oddities], random: Random) -> str:
 
 
 def _importing(module: str, stories: int) -> str:
-    """What is made of the stories where there is nothing but their cached form."""
+    """Return a module that uses the stories of another one, which mypy may know only from its cache."""
     text = f"import {module}\nfrom dddkit.stories import I\n"
     for number in range(stories):
         story = f"{module}.Story{number}"
@@ -238,9 +238,10 @@ def _importing(module: str, stories: int) -> str:
 
 COUNTING: Final = """
 from pathlib import Path
-from dddkit_mypy import _calls, plugin
+from dddkit_mypy import plugin
+from dddkit_mypy.stories import call_type
 
-_read = _calls.read_plain
+_read = call_type.read_simple_story
 
 def read(info):
     found = _read(info)
@@ -249,12 +250,13 @@ def read(info):
             file.write("x")
     return found
 
-_calls.read_plain = read
+call_type.read_simple_story = read
 """
 GENERAL: Final = """
-from dddkit_mypy import _calls, plugin
+from dddkit_mypy import plugin
+from dddkit_mypy.stories import call_type
 
-_calls.read_plain = lambda info: None
+call_type.read_simple_story = lambda info: None
 """
 
 
@@ -268,7 +270,7 @@ def _say(directory: Path, plugin: str, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("seed", [None, 1, 2])
-def test_plain_stories_give_what_the_general_way_gives(tmp_path: Path, seed: int | None) -> None:
+def test_simple_stories_give_what_the_general_way_gives(tmp_path: Path, seed: int | None) -> None:
     (tmp_path / "counting.py").write_text(COUNTING)
     (tmp_path / "general.py").write_text(GENERAL)
     random = Random(seed or 0)
@@ -280,9 +282,9 @@ def test_plain_stories_give_what_the_general_way_gives(tmp_path: Path, seed: int
         (tmp_path / f"importing{number}.py").write_text(_importing(f"stories{number}", len(part) + 1))
         modules += [f"stories{number}.py", f"importing{number}.py"]
     general = _say(tmp_path, "general", "--cache-dir=general", *modules)
-    assert _say(tmp_path, "counting", "--cache-dir=plain", *modules) == general
+    assert _say(tmp_path, "counting", "--cache-dir=simple", *modules) == general
     assert len((tmp_path / "counting.txt").read_text()) > 10
     importing = tmp_path / modules[1]
-    importing.write_text(importing.read_text() + "\n")  # now the stories come out of the cache
+    importing.write_text(importing.read_text() + "\n")  # now mypy reads the stories from the cache
     general = _say(tmp_path, "general", "--cache-dir=general", *modules)
-    assert _say(tmp_path, "counting", "--cache-dir=plain", *modules) == general
+    assert _say(tmp_path, "counting", "--cache-dir=simple", *modules) == general

@@ -1,0 +1,1 @@
+"""What the plugin knows about aggregates, events, value objects and changes handlers."""

@@ -1,0 +1,47 @@
+"""The events that an aggregate declares."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from mypy.nodes import TypeInfo
+
+from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
+
+
+class Nested(NamedTuple):
+    """A class declared in the body of another class."""
+
+    name: str
+    """Its name where the other class is declared, as in `Basket.ItemAdded`."""
+    info: TypeInfo
+
+
+def nested_classes(owner: TypeInfo) -> Iterator[Nested]:
+    """Yield the classes in the bodies of a class and its bases, at any depth, without shadowed ones."""
+    seen: set[str] = set()
+    for base in owner.mro:
+        if not mypy_api.is_never_edited(base):
+            yield from _nested_in_body(base, base.name, seen)
+            seen.update(base.names)
+
+
+def _nested_in_body(owner: TypeInfo, qualified: str, seen: Collection[str] = ()) -> Iterator[Nested]:
+    for name, symbol in owner.names.items():
+        node = symbol.node
+        if isinstance(node, TypeInfo) and node.name == name and name not in seen:
+            found = Nested(f"{qualified}.{name}", node)
+            yield found
+            if not node.has_base(names.RECORDING):  # another aggregate
+                yield from _nested_in_body(node, found.name)
+
+
+def recorded_events(aggregate: TypeInfo) -> Iterator[Nested]:
+    """Yield the events that an aggregate declares and records: those that are not bases of others."""
+    events = [nested for nested in nested_classes(aggregate) if nested.info.has_base(names.RECORDABLE)]
+    for event in events:
+        is_base = any(other is not event and other.info.has_base(event.info.fullname) for other in events)
+        if not is_base and not mypy_api.is_abstract(event.info):
+            yield event

@@ -1,0 +1,118 @@
+"""What the plugin uses of mypy beyond nodes, types, error codes and the plugin interface."""
+
+from mypy.checker import TypeChecker
+from mypy.errors import CompileError
+from mypy.messages import format_type, format_type_distinctly
+from mypy.options import Options
+from mypy.subtypes import is_same_type, is_subtype
+
+from dddkit_mypy.mypy_api.analysis import AnalysisScope, analysis_scope_of, run_when_analysed
+from dddkit_mypy.mypy_api.calls import CallError, check_call, type_in_context, type_of_attribute
+from dddkit_mypy.mypy_api.checking import (
+    check_again_later,
+    checker_of,
+    class_just_checked,
+    enclosing_classes,
+    outermost_function,
+    visible_modules,
+)
+from dddkit_mypy.mypy_api.classes import (
+    has_own_metaclass,
+    is_abstract,
+    is_never_edited,
+    is_ours,
+    qualified_name,
+    source_name,
+)
+from dddkit_mypy.mypy_api.dependencies import Dependencies, dependencies_of
+from dddkit_mypy.mypy_api.diagnostics import fail_at, head_of
+from dddkit_mypy.mypy_api.metadata import (
+    METADATA,
+    metadata_of,
+    private_text_of,
+    set_private_text,
+    update_metadata,
+)
+from dddkit_mypy.mypy_api.methods import (
+    NamedType,
+    add_call,
+    add_init_subclass_call,
+    coroutine_of_none,
+    generated_call_result,
+    remove_added_statements,
+    replace_call,
+    set_call_result,
+)
+from dddkit_mypy.mypy_api.signatures import (
+    SELF_AND_ONE,
+    awaited_type,
+    return_type_of,
+    returns_nothing,
+    static_takes_exactly,
+    takes_exactly,
+    takes_instance,
+    with_argument_type,
+)
+from dddkit_mypy.mypy_api.trees import assigned_parts, children, walk
+from dddkit_mypy.mypy_api.types import any_instance_of, classes_in, seen_from, self_type
+
+__all__ = [
+    "METADATA",
+    "SELF_AND_ONE",
+    "AnalysisScope",
+    "CallError",
+    "CompileError",
+    "Dependencies",
+    "NamedType",
+    "Options",
+    "TypeChecker",
+    "add_call",
+    "add_init_subclass_call",
+    "analysis_scope_of",
+    "any_instance_of",
+    "assigned_parts",
+    "awaited_type",
+    "check_again_later",
+    "check_call",
+    "checker_of",
+    "children",
+    "class_just_checked",
+    "classes_in",
+    "coroutine_of_none",
+    "dependencies_of",
+    "enclosing_classes",
+    "fail_at",
+    "format_type",
+    "format_type_distinctly",
+    "generated_call_result",
+    "has_own_metaclass",
+    "head_of",
+    "is_abstract",
+    "is_never_edited",
+    "is_ours",
+    "is_same_type",
+    "is_subtype",
+    "metadata_of",
+    "outermost_function",
+    "private_text_of",
+    "qualified_name",
+    "remove_added_statements",
+    "replace_call",
+    "return_type_of",
+    "returns_nothing",
+    "run_when_analysed",
+    "seen_from",
+    "self_type",
+    "set_call_result",
+    "set_private_text",
+    "source_name",
+    "static_takes_exactly",
+    "takes_exactly",
+    "takes_instance",
+    "type_in_context",
+    "type_of_attribute",
+    "update_metadata",
+    "visible_modules",
+    "walk",
+    "with_argument_type",
+]

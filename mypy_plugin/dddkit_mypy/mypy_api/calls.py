@@ -1,0 +1,64 @@
+"""Simulated calls: mypy checks an expression that is not in the source."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mypy.checker import TypeChecker
+from mypy.nodes import ARG_POS, CallExpr, Context, Expression, MemberExpr, TempNode
+from mypy.types import Type
+
+
+class CallError(NamedTuple):
+    """An error that mypy would report if the expression were in the source."""
+
+    message: str
+    code: str
+
+
+def check_call(
+    checker: TypeChecker, receiver: Type, name: str, argument: Type, context: Context
+) -> tuple[Type, list[CallError]]:
+    """Check `receiver.name(argument)` as if it were at `context`; return its type, and the errors of mypy."""
+    callee = MemberExpr(_node_of(receiver, context), name)
+    call = CallExpr(callee, [_node_of(argument, context)], [ARG_POS], [None])
+    for node in (callee, call):
+        node.set_line(context)
+    return _check(checker, call)
+
+
+def type_of_attribute(checker: TypeChecker, receiver: Type, name: str, context: Context) -> Type | None:
+    """Return the type of `receiver.name` as mypy sees it at `context`; None where mypy reports an error."""
+    member = MemberExpr(_node_of(receiver, context), name)
+    member.set_line(context)
+    found, errors = _check(checker, member)
+    return None if errors else found
+
+
+def type_in_context(checker: TypeChecker, expression: Expression, expected: Type) -> Type:
+    """Return the type of an expression where `expected` is the type context: `{}` may be a TypedDict there."""
+    return _check(checker, expression, expected)[0]
+
+
+def _node_of(type_: Type, context: Context) -> TempNode:
+    return TempNode(type_, context=context)
+
+
+def _check(checker: TypeChecker, expression: Expression, expected: Type | None = None) -> tuple[Type, list[CallError]]:
+    options = checker.options
+    before = options.raise_exceptions
+    options.raise_exceptions = True  # the guard catches an internal error here
+    try:
+        # The frame keeps a call that never returns from making the rest of the module unreachable.
+        with (
+            checker.binder.frame_context(can_skip=True, fall_through=0),
+            checker.msg.filter_errors(save_filtered_errors=True, filter_deprecated=True) as errors,
+        ):
+            found = checker.expr_checker.accept(expression, expected, allow_none_return=True)
+    finally:
+        options.raise_exceptions = before
+    return found, [
+        CallError(error.message, error.code.code if error.code is not None else "")
+        for error in errors.filtered_errors()
+        if error.severity == "error"
+    ]

@@ -1,0 +1,42 @@
+"""Facts about one class, as mypy represents it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from mypy.nodes import TypeInfo
+
+
+def has_own_metaclass(info: TypeInfo) -> bool:
+    """Whether mypy skips `__init_subclass__` of the class, and with it the hook that checks classes."""
+    meta = info.metaclass_type
+    return meta is not None and meta.type.fullname not in ("builtins.type", "abc.ABCMeta")
+
+
+def is_abstract(info: TypeInfo) -> bool:
+    """Whether a class is a base for other classes: it derives from ABC itself, or has abstract methods."""
+    return bool(info.abstract_attributes) or any(base.type.fullname == "abc.ABC" for base in info.bases)
+
+
+def is_ours(info: TypeInfo) -> bool:
+    """Whether the class comes with the library."""
+    return info.module_name.partition(".")[0] == "dddkit"
+
+
+def is_never_edited(info: TypeInfo) -> bool:
+    """Whether the module of a class stays the same while the user works, so that nothing needs to depend on it."""
+    return info.module_name.partition(".")[0] in _NEVER_EDITED
+
+
+_NEVER_EDITED: Final = frozenset({"builtins", "typing", "typing_extensions", "abc", "types", "dddkit", "pydantic"})
+
+
+def qualified_name(info: TypeInfo) -> str:
+    """Return the name of a class in its module, as in `Checkout.State`; of a local class, mypy keeps only `State`."""
+    return re.sub(r"@\d+", "", info.fullname.removeprefix(f"{info.module_name}."))
+
+
+def source_name(info: TypeInfo) -> str:
+    """Return the name of a class in its source: before mypy 2, the name of a NamedTuple in a function has the line."""
+    return info.name.partition("@")[0]

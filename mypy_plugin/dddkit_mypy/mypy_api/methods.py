@@ -1,0 +1,116 @@
+"""Generated code: the `__call__` of a story, and the call that brings mypy to the hook on a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from mypy.nodes import (
+    ARG_POS,
+    MDEF,
+    Argument,
+    Block,
+    CallExpr,
+    ClassDef,
+    ExpressionStmt,
+    FuncDef,
+    MemberExpr,
+    NameExpr,
+    PassStmt,
+    SymbolTableNode,
+    TypeInfo,
+    Var,
+)
+from mypy.semanal import SemanticAnalyzer
+from mypy.types import AnyType, CallableType, Instance, NoneType, Type, TypeOfAny, UnionType, get_proper_type
+from mypy.typevars import fill_typevars
+
+from dddkit_mypy.mypy_api.signatures import SELF_AND_ONE, return_type_of
+
+NamedType: TypeAlias = Callable[[str, list[Type]], Instance]
+
+
+def add_init_subclass_call(info: TypeInfo) -> None:
+    """Make the checker call the hook on `__init_subclass__` after the body of a class with a metaclass of its own.
+
+    mypy simulates such a call for all other classes. This one has no effect but the hook.
+    """
+    name = NameExpr(info.name)
+    name.node, name.kind = info.mro[-1], MDEF
+    callee = MemberExpr(name, "__init_subclass__")
+    call = CallExpr(callee, [], [], [])
+    statement = ExpressionStmt(call)
+    for node in (name, callee, call, statement):
+        node.set_line(info.defn)
+    info.defn.defs.body.append(statement)
+
+
+def remove_added_statements(defn: ClassDef) -> None:
+    """Remove what the plugin has added to the body, before the daemon analyses it again."""
+    here = (defn.line, defn.column)  # no statement of the source starts there
+    defn.defs.body[:] = [
+        statement
+        for statement in defn.defs.body
+        if not (isinstance(statement, ExpressionStmt) and (statement.line, statement.column) == here)
+    ]
+
+
+def replace_call(analyzer: SemanticAnalyzer, info: TypeInfo, result: Type) -> None:
+    """Generate the method `__call__(self, state: Any, /)` of a class with this result, in its symbol table only.
+
+    In the body of the class, mypy would compare it with the one that it overrides.
+    """
+    known = info.names.get("__call__")
+    if known is not None:
+        assert known.plugin_generated
+        del info.names["__call__"]
+    add_call(info, result, analyzer.named_type("builtins.function"))
+
+
+def add_call(info: TypeInfo, result: Type, function: Instance) -> None:
+    """Generate `__call__` like `replace_call`, for a class that has none; `function` is the type of functions.
+
+    The method is the same as `add_method_to_class` of mypy generates, which would also add it to the body.
+    """
+    own = fill_typevars(info)
+    any_type = AnyType(TypeOfAny.explicit)
+    state = Argument(Var("state", any_type), any_type, None, ARG_POS, pos_only=True)
+    method = FuncDef("__call__", [Argument(Var("self"), own, None, ARG_POS), state], Block([PassStmt()]))
+    method.info = info
+    method.line = info.line
+    method._fullname = f"{info.fullname}.__call__"  # pyright: ignore[reportPrivateUsage]  # as mypy's own plugins do
+    name = f"__call__ of {info.name}"
+    method.type = CallableType([own, any_type], [*SELF_AND_ONE], ["self", "state"], any_type, function, name)
+    set_call_result(method, result)
+    symbol = SymbolTableNode(MDEF, method)
+    symbol.plugin_generated = True
+    info.names["__call__"] = symbol
+
+
+def set_call_result(call: FuncDef, result: Type) -> None:
+    """Set the result of a generated `__call__`.
+
+    Where the story is used as a callback, mypy sees `result | Any`: that fits wherever `result` fits, and no method
+    that a subclass writes by hand can be an incompatible override of it.
+    """
+    old = call.type
+    assert isinstance(old, CallableType)
+    if not isinstance(get_proper_type(result), AnyType):
+        result = UnionType([result, AnyType(TypeOfAny.explicit)])
+    names = ["self", None]  # one cannot write story(state=state)
+    call.type = CallableType(old.arg_types, old.arg_kinds, names, result, old.fallback, old.name, old.definition)
+
+
+def generated_call_result(info: TypeInfo) -> Type | None:
+    """Return the result of the generated `__call__` of a class; None where the user defines the method."""
+    symbol = info.get("__call__")
+    if symbol is None or not symbol.plugin_generated:
+        return None
+    result = get_proper_type(return_type_of(symbol.type))
+    return result.items[0] if isinstance(result, UnionType) else result
+
+
+def coroutine_of_none(named_type: NamedType) -> Instance:
+    """Return the type Coroutine[Any, Any, None]."""
+    any_type = AnyType(TypeOfAny.explicit)
+    return named_type("typing.Coroutine", [any_type, any_type, NoneType()])

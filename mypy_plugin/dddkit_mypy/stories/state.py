@@ -1,0 +1,124 @@
+"""The State of a story."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy.nodes import (
+    AssignmentStmt,
+    CallExpr,
+    NameExpr,
+    Node,
+    RefExpr,
+    SymbolNode,
+    TypeAlias,
+    TypeInfo,
+    Var,
+)
+from mypy.types import AnyType, CallableType, Instance, Overloaded, Type, TypeType, get_proper_type
+
+from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
+
+
+def state_of(story: Instance) -> Type | None:
+    """Return the State of a story, as the type of its objects; None when there is none, or it is unknown."""
+    for base in story.type.mro:
+        symbol = base.names.get("State")
+        if symbol is not None:
+            return _objects_of(symbol.node, base, story)
+    return None
+
+
+def _objects_of(node: SymbolNode | None, owner: TypeInfo, story: Instance) -> Type | None:
+    if isinstance(node, TypeInfo):
+        return mypy_api.any_instance_of(node)
+    if isinstance(node, TypeAlias):
+        return _unless_any(node.target)
+    if isinstance(node, Var) and node.type is not None:
+        value = get_proper_type(mypy_api.seen_from(node.type, owner, story))
+        if isinstance(value, TypeType):
+            return _unless_any(value.item)
+        if isinstance(value, CallableType) and value.is_type_obj():
+            return _unless_any(value.ret_type)
+        if isinstance(value, Overloaded) and value.is_type_obj():
+            return mypy_api.any_instance_of(value.type_object())
+    return None
+
+
+def _unless_any(type_: Type) -> Type | None:
+    return None if isinstance(get_proper_type(type_), AnyType) else type_
+
+
+def class_of_state(info: TypeInfo) -> TypeInfo | None:
+    """Return the class of the State of a story, also before mypy has inferred the type of `State = X`."""
+    state = get_proper_type(state_of(mypy_api.self_type(info)))
+    if isinstance(state, Instance):
+        return state.type
+    symbol = info.get("State")
+    if state is None and symbol is not None and isinstance(symbol.node, Var) and symbol.node.type is None:
+        for statement in symbol.node.info.defn.defs.body:
+            if isinstance(statement, AssignmentStmt) and isinstance(statement.rvalue, RefExpr):
+                assigned = statement.rvalue.node
+                if isinstance(assigned, TypeInfo) and any(
+                    isinstance(target, NameExpr) and target.name == "State" for target in statement.lvalues
+                ):
+                    return assigned
+    return None
+
+
+def variables_of(state: Type | None) -> frozenset[str]:
+    """Return the variables of a StoryState, which only steps set; none where methods of the State may set them."""
+    found = get_proper_type(state)
+    if not isinstance(found, Instance) or not found.type.has_base(names.STORY_STATE) or found.type.fallback_to_any:
+        return frozenset()
+    info = found.type
+    variables: set[str] = set()
+    for attribute in info.metadata.get("dataclass", {}).get("attributes", ()):
+        if not attribute["is_in_init"]:
+            symbol = info.get(attribute["name"])
+            node = None if symbol is None else symbol.node
+            if isinstance(node, Var) and not node.is_inferred and not node.is_property:
+                variables.add(attribute["name"])
+    if not variables or has_own_access(info):
+        return frozenset()
+    return frozenset(variables)
+
+
+def may_have_variables(state: TypeInfo, story: TypeInfo) -> bool:
+    """Whether a State may have variables, while mypy has not yet made the constructors of the module's own classes."""
+    for base in state.mro:
+        if not base.has_base(names.STORY_STATE) or base.fullname == names.STORY_STATE:
+            continue
+        dataclass = base.metadata.get("dataclass")
+        if dataclass is not None and base.module_name != story.module_name:
+            if not all(attribute["is_in_init"] for attribute in dataclass["attributes"]):
+                return True
+        elif any(map(declares_variable, base.defn.defs.body)):
+            return True
+    return False
+
+
+def declares_variable(statement: Node) -> bool:
+    """Whether a statement of a State is `name: X = variable()`."""
+    return (
+        isinstance(statement, AssignmentStmt)
+        and isinstance(statement.rvalue, CallExpr)
+        and isinstance(statement.rvalue.callee, RefExpr)
+        and statement.rvalue.callee.fullname == names.VARIABLE
+    )
+
+
+def has_own_access(info: TypeInfo) -> bool:
+    """Whether methods of the user construct the objects of a State, or find their attributes."""
+    for base in info.mro:
+        if base.fullname in (names.STORY_STATE, names.SIMPLE_NAMESPACE, "builtins.object"):
+            continue
+        for name in _OWN_ACCESS:
+            symbol = base.names.get(name)
+            if symbol is not None and not symbol.plugin_generated:
+                return True
+    return False
+
+
+_OWN_ACCESS: Final = ("__init__", "__new__", *names.GETATTR_METHODS, "__setattr__", "__delattr__")

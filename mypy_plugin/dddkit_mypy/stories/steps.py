@@ -1,0 +1,129 @@
+"""The steps of a story, checked by mypy as calls with its state, once a class for all rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from mypy.nodes import Context, SymbolNode, TypeInfo
+from mypy.types import AnyType, Type, TypeOfAny
+
+from dddkit_mypy import mypy_api
+from dddkit_mypy._rule import ClassContext
+from dddkit_mypy.mypy_api import CallError
+from dddkit_mypy.stories.declaration import Steps, read_body, steps_of
+from dddkit_mypy.stories.simple import simple_steps
+from dddkit_mypy.stories.state import state_of
+
+
+class CheckedStep(NamedTuple):
+    """A step, and the result of checking the call `story.name(state)`."""
+
+    name: str
+    context: Context
+    """Where to report: the `I.name`, or the definition by which the class changes an inherited step."""
+    node: SymbolNode | None
+    type: Type | None
+    """The type of what is called; None where it is unknown."""
+    state: Type | None
+    """The State of the story; None where there is none, or it is unknown."""
+    signature_error: CallError | None
+    """Why it cannot be called with one argument of any type."""
+    state_error: CallError | None
+    """Why it cannot be called with the state, although with one argument of another type."""
+    result: Type | None
+    """The type of the call; None where mypy reports an error."""
+
+
+def checked_steps(ctx: ClassContext) -> list[CheckedStep]:
+    """Return the steps of a story that resolve: its own, and inherited ones that it changes.
+
+    Without the simple ones, which are correct for every rule that calls this.
+    """
+    if _CHECKED_STEPS not in ctx.shared:
+        ctx.shared[_CHECKED_STEPS] = list(_check(ctx))
+    steps: list[CheckedStep] = ctx.shared[_CHECKED_STEPS]
+    return steps
+
+
+_CHECKED_STEPS: Final = "steps"
+"""The key of the result of `checked_steps` in `ClassContext.shared`."""
+
+
+def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
+    if ctx.checker is None:
+        return
+    listed = steps_of(ctx.info)
+    if listed is None:
+        return
+    story = mypy_api.self_type(ctx.info)
+    state = state_of(story)
+    simple = simple_steps(ctx.info)
+    if len(simple) == len(listed.names):
+        return
+    anything = AnyType(TypeOfAny.special_form)
+    for name, context in _to_check(ctx.info, listed):
+        symbol = ctx.info.get(name)
+        if symbol is None or name in simple:
+            continue  # an unknown name, or one that code of the user supplies
+        if mypy_api.takes_exactly(symbol.node, state):  # the common case, which mypy need not check
+            result = mypy_api.return_type_of(symbol.type)
+            yield CheckedStep(name, context, symbol.node, symbol.type, state, None, None, result)
+            continue
+        signature_error = state_error = None
+        result, reported = mypy_api.check_call(ctx.checker, story, name, state or anything, context)
+        errors = _relevant(reported)
+        if errors and state is not None:
+            of_any = _relevant(mypy_api.check_call(ctx.checker, story, name, anything, context)[1])
+            signature_error, state_error = _first(of_any), None if of_any else errors[0]
+        else:
+            signature_error = _first(errors)
+        called = mypy_api.type_of_attribute(ctx.checker, story, name, context)
+        yield CheckedStep(
+            name, context, symbol.node, called, state, signature_error, state_error, None if errors else result
+        )
+
+
+def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
+    if steps.owner is info:
+        seen: set[str] = set()
+        for node in read_body(info.defn).listed:
+            if node.name not in seen and not node.name.startswith("_"):
+                seen.add(node.name)
+                yield node.name, node
+        return
+    new_state = _changed(info, steps.owner, "State")
+    for name in dict.fromkeys(steps.names):
+        if new_state or _changed(info, steps.owner, name):
+            own = info.names.get(name) or info.names.get("State")
+            yield name, info.defn if own is None or own.node is None else own.node
+
+
+def _changed(info: TypeInfo, owner: TypeInfo, name: str) -> bool:
+    mine, theirs = info.get(name), owner.get(name)
+    return (mine and mine.node) is not (theirs and theirs.node)
+
+
+_CODES: Final = frozenset({"call-arg", "operator", "arg-type", "call-overload", "type-var"})
+_WITHOUT_CODE: Final = re.compile(r".* not callable$|Too many positional arguments")  # [misc], the second before mypy 2
+_WITHOUT_SELF: Final = "does not accept self argument"
+_UNTYPED: Final = "Cannot call function of unknown type"
+
+
+def _relevant(errors: list[CallError]) -> list[CallError]:
+    """Return the errors about the call itself, without those that mypy reports for the source anyway.
+
+    A function borrowed from another class may not accept this class as its `self`; alone, that is no error of the step.
+    """
+    found: list[CallError] = []
+    for error in errors:
+        if _WITHOUT_SELF in error.message:
+            found.append(CallError(error.message, "self"))
+        elif error.code in _CODES or _WITHOUT_CODE.match(error.message):
+            found.append(error)
+    return [error for error in found if not error.message.startswith(_UNTYPED)]
+
+
+def _first(errors: list[CallError]) -> CallError | None:
+    return errors[0] if errors else None
