@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-mypy dashboards screenshots bench bench-check bench-install coverage lint format build clean
+.PHONY: help install demo test test-slow test-all test-mypy dashboards screenshots bench bench-check bench-install coverage lint format build clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(READY)  ## make the environment with dddkit, its extras and the development tools
 
@@ -24,10 +24,16 @@ $(READY): pyproject.toml constraints.txt src/dddkit/__init__.py
 demo: $(READY)  ## run the shop, then let mypy look at it and at a broken copy
 	@$(BIN)/python -m examples.demo
 
-test: $(READY)  ## run all tests
-	@$(BIN)/python -m pytest -q
+# To debug a test, run pytest itself: without options it runs all tests, slow ones included, one after the other.
+PARALLEL := -n logical --dist worksteal
 
-test-all:  ## run all tests on every supported Python found on this machine
+test: $(READY)  ## run the tests, but for the slow ones (minutes)
+	@$(BIN)/python -m pytest -q $(PARALLEL) -m "not slow"
+
+test-slow: $(READY)  ## run the slow tests: every edit and mistake in every mode of mypy, more random input
+	@$(BIN)/python -m pytest -q $(PARALLEL) -m slow
+
+test-all:  ## run `make test` on every supported Python found on this machine
 	@.ci/test-all
 
 test-mypy:  ## run the tests of the plugin on the oldest supported mypy and on the newest (MYPY="1.20.2 2.0.0": on these)
