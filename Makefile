@@ -5,29 +5,37 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEMO := .venv-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-mypy dashboards screenshots bench bench-check bench-install coverage lint format build clean
+.PHONY: help install demo test test-slow test-all test-mypy dashboards screenshots bench bench-check bench-install coverage lint format build clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(READY)  ## make the environment with dddkit, its extras and the development tools
 
 $(READY): pyproject.toml constraints.txt src/dddkit/__init__.py
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -c 'import sys; sys.exit("dddkit needs Python 3.10 or newer; choose one with PYTHON=...") if sys.version_info < (3, 10) else None'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep '^pip==' constraints.txt)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --group dev -e .
+	@PYTHON="$(PYTHON)" .ci/install $(VENV) dev
 	@touch $@
 
-demo: $(READY)  ## run the shop, then let mypy look at it and at a broken copy
-	@$(BIN)/python -m examples.demo
+demo: $(DEMO)/.ready  ## show a story, a sale, a failure, and what mypy catches
+	@$(DEMO)/bin/python -m examples.demo
 
-test: $(READY)  ## run all tests
-	@$(BIN)/python -m pytest -q
+$(DEMO)/.ready: pyproject.toml constraints.txt src/dddkit/__init__.py
+	@PYTHON="$(PYTHON)" .ci/install $(DEMO) demo
+	@touch $@
 
-test-all:  ## run all tests on every supported Python found on this machine
+# To debug a test, run pytest itself: without options it runs all tests, slow ones included, one after the other.
+PARALLEL := -n logical --dist worksteal
+
+test: $(READY)  ## run the tests, but for the slow ones: minutes
+	@$(BIN)/python -m pytest -q $(PARALLEL) -m "not slow"
+
+test-slow: $(READY)  ## run the slow tests: every edit and mistake in every mode of mypy, more random input
+	@$(BIN)/python -m pytest -q $(PARALLEL) -m slow
+
+test-all:  ## run `make test` on every supported Python found on this machine
 	@.ci/test-all
 
 test-mypy:  ## run the tests of the plugin on the oldest supported mypy and on the newest (MYPY="1.20.2 2.0.0": on these)

@@ -1,21 +1,42 @@
-"""What `make demo` shows: the shop at work, then what mypy says about it, and about a careless copy of it.
+"""What `make demo` shows: a story, a sale, a declined card, and what mypy finds in a careless copy of the shop.
 
 Run it with `python -m examples.demo`. It ends with an error where it does not see what it promises to show.
 """
 
 from __future__ import annotations
 
+import ast
+import os
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
-ROOT = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).parent.parent
+SHOP: Final = ROOT / "examples" / "shop"
+CACHE: Final = Path(os.environ.get("MYPY_CACHE_DIR", ROOT / ".mypy_cache"), "demo")
+"""What mypy keeps for the next time; the copy has a cache of its own, since it sees dddkit under another path."""
+WIDTH: Final = 118
 
-# What the program has to print, apart from how long things took.
-DECLINED = """\
+# What the shop has to print, apart from how long things took.
+SOLD: Final = """\
+Checkout:
+    ✓I.load_basket
+    ✓I.take_from_shelf
+    ✓I.authorize
+        Authorize:
+            ✓I.check_number
+            ✓I.hold_amount
+    ✓I.place_order
+    ✓I.save
+    ✓I.capture_payment
+    ✓I.announce
+"""
+DECLINED: Final = """\
 Checkout:
     ✓I.load_basket
     ✓I.take_from_shelf
@@ -28,8 +49,8 @@ Checkout:
     I.capture_payment
     I.announce
 """
-PROMISED = (
-    "    ✓I.announce\nstored:  Order(order_id=1, total=Money(cents=9600), hold_id='hold-1', cancelled=False)\n",
+PROMISED: Final = (
+    f"{SOLD}stored:  Order(order_id=1, total=Money(cents=9600), hold_id='hold-1', cancelled=False)\n",
     "letters=['order 1: thank you, that was 96.00']",
     DECLINED,
     "CardDeclinedError: card ending in 0010 does not cover 48.00\n",
@@ -40,8 +61,8 @@ PROMISED = (
     'executions_latency_ms_count{service="shop",status="failed",step_name="authorize",story_name="Checkout"} 1.0\n',
 )
 
-# file, what stands there, what a careless hand makes of it, what mypy has to say
-MISTAKES = (
+# A file, what it says, what it says in the careless copy, and the code of what mypy reports there.
+MISTAKES: Final = (
     ("checkout.py", "I.take_from_shelf", "I.take_from_shlef", "dddkit-unknown-step"),
     (
         "checkout.py",
@@ -52,56 +73,118 @@ MISTAKES = (
     ("checkout.py", "capture_payment(self, state: State)", "capture_payment(self, state: Order)", "dddkit-step-state"),
     ("__main__.py", "await shop.checkout(state)", "shop.checkout(state)", "unused-coroutine"),
 )
+REFUSED: Final = 'I.take_from_shlef names no step; did you mean "take_from_shelf"?'
 
 
 def main() -> None:
-    print("$ python -m examples.shop", flush=True)
-    shown = python("-m", "examples.shop", cwd=ROOT)
-    told = re.sub(r" \[\d+\.\d{3}s\]", "", shown)
+    title("1. A story", "One business operation: the class lists its steps, and its State is what they share.")
+    show(source_of_the_story())
+
+    title("2. A sale", "The log at DEBUG: each step that has run, how long it took, and a story inside the story.")
+    told = python("-m", "examples.shop", cwd=ROOT)
     for promise in PROMISED:
-        if promise not in told:
-            sys.exit(f"the shop did not print:\n{promise}")
+        if promise not in without_durations(told):
+            sys.exit(f"{told}\nthe shop did not print:\n{promise}")
+    show(tree(told, SOLD))
+    show(*lines_of(told, "stored:  Order(order_id=1,", "office:  "))
 
-    print("\n$ mypy examples/shop", flush=True)
-    python("-m", "mypy", "examples/shop", cwd=ROOT)
+    title("3. A failure", "A card is declined: the log shows how far the story came. The shelf is as it was.")
+    show(tree(told, DECLINED), "Traceback (most recent call last):", "  ...")
+    show(*lines_of(told, "examples.shop.payment.CardDeclinedError")[-1:])
+    show(*lines_of(told, "shelf:   "))
 
+    title("4. What mypy catches", "Mistakes in a copy of the shop, each with what mypy and the plugin report.")
+    show_mistakes()
+    show("", "The demo showed what it promised. The shop is in examples/shop; README.md explains the rest.")
+
+
+def title(name: str, sentence: str) -> None:
+    print(f"\n== {name} ==\n{sentence}\n", flush=True)
+
+
+def show(*texts: str) -> None:
+    """Print texts; wrap the lines that are too long."""
+    wrapper = textwrap.TextWrapper(WIDTH, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+    for text in texts:
+        for line in text.splitlines() or [""]:
+            print("\n".join(wrapper.wrap(line)) if len(line) > WIDTH else line, flush=True)
+
+
+def source_of_the_story() -> str:
+    """Return what matters of the Checkout: its steps, its State, the story that is a step, and one of the methods."""
+    source = (SHOP / "checkout.py").read_text(encoding="utf-8")
+    lines = source.splitlines()
+    (story,) = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == "Checkout")
+
+    def text(node: ast.stmt) -> str:
+        return "\n".join(lines[node.lineno - 1 : node.end_lineno])
+
+    steps = [text(node) for node in story.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Attribute)]
+    (state,) = (text(node) for node in story.body if isinstance(node, ast.ClassDef))
+    (nested,) = (text(node) for node in story.body if isinstance(node, ast.AnnAssign) and "Authorize" in text(node))
+    (method,) = (text(node) for node in story.body if isinstance(node, ast.FunctionDef) and node.name == "place_order")
+    head = lines[story.decorator_list[0].lineno - 1 : story.lineno]
+    return "\n".join([*head, *steps, "", state, "", nested, "    ...", method])
+
+
+def tree(told: str, promised: str) -> str:
+    """Return the last tree in the log that is as promised, with its durations."""
+    lines, wanted = told.splitlines(), promised.splitlines()
+    shortened = without_durations(told).splitlines()
+    last = max(number for number in range(len(shortened)) if shortened[number : number + len(wanted)] == wanted)
+    return "\n".join(lines[last : last + len(wanted)])
+
+
+def without_durations(told: str) -> str:
+    return re.sub(r" \[\d+\.\d{3}s\]", "", told)
+
+
+def lines_of(told: str, *beginnings: str) -> list[str]:
+    return [line for line in told.splitlines() if line.startswith(beginnings)]
+
+
+def show_mistakes() -> None:
+    clean = python("-m", "mypy", f"--cache-dir={CACHE / 'shop'}", "examples/shop", cwd=ROOT)
+    show(f"The shop itself: {clean.rstrip()}")
     with TemporaryDirectory() as folder:
-        careless = Path(folder, "careless")
-        shutil.copytree(ROOT / "examples" / "shop", careless, ignore=shutil.ignore_patterns("__pycache__"))
-        for file, right, wrong, _ in MISTAKES:
-            path = careless / file
-            text = path.read_text(encoding="utf-8")
-            if right not in text:
-                sys.exit(f"the shop has changed: {file} has no {right!r} any more")
-            path.write_text(text.replace(right, wrong, 1), encoding="utf-8")
-            print(f"\n# careless/{file}: {wrong}", end="")
-        print("\n\n$ mypy careless", flush=True)
-        config = str(ROOT / "pyproject.toml")
-        said = python("-m", "mypy", "--config-file", config, "careless", cwd=Path(folder), status=1)
-        for *_, code in MISTAKES:
-            if said.count(f"[{code}]") != 1:
-                sys.exit(f"mypy should have said {code} once")
+        make_careless_copy(Path(folder, "careless"))
+        options = (f"--config-file={ROOT / 'pyproject.toml'}", f"--cache-dir={CACHE / 'careless'}")
+        said = python("-m", "mypy", *options, "careless", cwd=Path(folder), status=1)
+        for _, right, wrong, code in MISTAKES:
+            reported = [line for line in said.splitlines() if line.endswith(f"[{code}]")]
+            if len(reported) != 1:
+                sys.exit(f"{said}\nmypy should have reported {code} once")
+            show("", f"{right}  ->  {wrong}", f"  {reported[0]}")
 
-        print("\n$ python -m careless", flush=True)
-        said = python("-m", "careless", cwd=Path(folder), status=1)
-        if 'I.take_from_shlef names no step; did you mean "take_from_shelf"?' not in said:
-            sys.exit("the class with the misspelt step should have been refused")
-    print("\nThe demo showed what it promised.")
+        refused = python("-m", "careless", cwd=Path(folder), status=1)
+        if REFUSED not in refused:
+            sys.exit(f"{refused}\nthe class with the misspelt step should have been refused")
+        show("", "Without mypy, Python finds the first one when it imports the module:")
+        show(f"  {refused.splitlines()[-1]}")
+
+
+def make_careless_copy(folder: Path) -> None:
+    shutil.copytree(SHOP, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file, right, wrong, _ in MISTAKES:
+        path = folder / file
+        text = path.read_text(encoding="utf-8")
+        if right not in text:
+            sys.exit(f"the shop has changed: {file} has no {right!r} any more")
+        path.write_text(text.replace(right, wrong, 1), encoding="utf-8")
 
 
 def python(*arguments: str, cwd: Path, status: int = 0) -> str:
-    """Run Python, show what it prints, and insist on how it ends."""
+    """Run Python and return what it prints; end the demo with an error where its exit status is another one."""
     run = subprocess.run(
-        [sys.executable, *arguments],
+        [sys.executable, "-X", "utf8", *arguments],
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         check=False,
     )
-    print(run.stdout, end="", flush=True)
     if run.returncode != status:
-        sys.exit(f"it ended with {run.returncode} instead of {status}")
+        sys.exit(f"{run.stdout}\npython {' '.join(arguments)} ended with {run.returncode} instead of {status}")
     return run.stdout
 
 

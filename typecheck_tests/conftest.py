@@ -6,11 +6,13 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from pytest_mypy_plugins.collect import YamlTestFile
 
+from typecheck_tests.modes import Files, Histories, History, SeededCaches, seeded_cache
 from typecheck_tests.running import CONFIG, run_mypy
 
 RULES = Path(__file__).parent / "rules"
@@ -44,3 +46,38 @@ def known_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "seed.py").write_text(f"import dddkit.dataclasses, dddkit.pydantic, dddkit.stories, {imported}\n")
     run_mypy(directory, "--cache-dir=cache", "seed.py")
     return directory / "cache"
+
+
+@pytest.fixture(scope="session")
+def seeded_caches(tmp_path_factory: pytest.TempPathFactory) -> SeededCaches:
+    """Give the cache that a project with a configuration starts from."""
+    made: dict[str, Path] = {}
+
+    def give(config: str) -> Path:
+        if config not in made:
+            made[config] = seeded_cache(tmp_path_factory.mktemp("seed"), config)
+        return made[config]
+
+    return give
+
+
+@pytest.fixture(scope="module")
+def histories(tmp_path_factory: pytest.TempPathFactory, seeded_caches: SeededCaches) -> Iterator[Histories]:
+    """Give the history of a project; tests that ask for the same one after the other share it."""
+    current: list[tuple[object, History]] = []
+
+    def close() -> None:
+        while current:
+            current.pop()[1].project.close()
+
+    def history(config: str, files: Mapping[str, str], edits: Mapping[str, Files]) -> History:
+        wanted = (config, files, list(edits))
+        if not current or current[0][0] != wanted:
+            close()
+            current.append(
+                (wanted, History(tmp_path_factory.mktemp("project"), config, files, edits, seeded_caches(config)))
+            )
+        return current[0][1]
+
+    yield history
+    close()

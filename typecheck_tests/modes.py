@@ -1,4 +1,4 @@
-"""A project under edit, checked in every mode mypy has; each must say what a cold run says."""
+"""A project that is edited, checked in every mode of mypy: each mode must print what a cold run prints."""
 
 from __future__ import annotations
 
@@ -6,49 +6,63 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from difflib import ndiff
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
+import pytest
 from mypy.version import __version__ as mypy_version
 
-from typecheck_tests.running import CONFIG, codes_in, run_mypy
+from typecheck_tests.running import codes_in, run_mypy
 
 _MYPY_2: Final = int(mypy_version.partition(".")[0]) >= 2
 _FINE_GRAINED: Final = ("--cache-fine-grained", "--no-sqlite-cache")
 
 
+Files: TypeAlias = Mapping[str, str | None]
+"""The contents of files by name; None removes one."""
+
+SeededCaches: TypeAlias = Callable[[str], Path]
+"""Give the cache that a project with a configuration starts from."""
+
+
+def seeded_cache(directory: Path, config: str) -> Path:
+    """Make a cache of the standard library and dddkit, for `Project` to copy: it saves most of each run."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "mypy.ini").write_text(config)
+    (directory / "seed.py").write_text("import dddkit.dataclasses, dddkit.pydantic, dddkit.stories\n")
+    run_mypy(directory, "--cache-dir=cache", "seed.py")
+    return directory / "cache"
+
+
 class Project:
     """Files in a directory, and a cache for each mode that keeps one."""
 
-    def __init__(self, root: Path, files: Mapping[str, str], config: str = CONFIG) -> None:
+    def __init__(self, root: Path, files: Files, config: str, seed: Path) -> None:
         self.root = root
         self.source = root / "source"
         self.source.mkdir(parents=True)
         (self.source / "mypy.ini").write_text(config)
-        self._seed = root / "seed"
+        self._seed = seed
         self._clock = 1_000_000_000
-        self.edit({"seed.py": "import dddkit.dataclasses, dddkit.pydantic, dddkit.stories\n"})
-        run_mypy(self.source, "--cache-dir", str(self._seed), "seed.py")
-        self.edit({"seed.py": None, **files})
         self._daemons: list[Path] = []
+        self.edit(files)
 
-    def edit(self, files: Mapping[str, str | None]) -> None:
-        """Write files, or remove them. mypy reads times in whole seconds, so every edit gets one of its own."""
+    def edit(self, files: Files) -> None:
+        """Write files, or remove them. mypy reads times in whole seconds, so each edit has a time of its own."""
         self._clock += 10
         for name, content in files.items():
             path = self.source / name
             if content is None:
-                path.unlink()
+                path.unlink(missing_ok=True)
             else:
                 path.write_text(content)
                 os.utime(path, (self._clock, self._clock))
 
     def said(self) -> dict[str, str]:
-        """What each mode says."""
+        """Return what each mode prints."""
         modes: dict[str, Callable[[], str]] = {
             "cold": self.cold,
             "warm": lambda: self._run(self._cache("warm")),
@@ -66,11 +80,11 @@ class Project:
         return {mode: run.result() for mode, run in running.items()}
 
     def cold(self) -> str:
-        """What a run says that knows the standard library and dddkit from a cache, and no module of the project."""
+        """Return what a run prints whose cache has the standard library and dddkit, and no module of the project."""
         return self._run(self._cache("cold", fresh=True))
 
     def daemon(self, *, syntax_errors: bool = False) -> str:
-        """What a daemon says that has seen every state of the project it was asked about."""
+        """Return what a daemon prints that has seen every state of the project so far."""
         return self._ask("daemon", self._cache("daemon"), syntax_errors=syntax_errors)
 
     def _cache(self, mode: str, *, fresh: bool = False) -> Path:
@@ -92,13 +106,13 @@ class Project:
         return run_mypy(self.source, *options, program="mypy.dmypy", syntax_errors=syntax_errors)
 
     def _from_cache(self) -> str:
-        """A daemon that starts now, from what a plain run has cached of the state before the edit."""
+        """Start a daemon from what a run has cached of the state before the edit; return what it prints."""
         cache = self.root / "fine-grained"
         known = cache.exists()
         said = self._ask("from-cache", cache, *_FINE_GRAINED, "--use-fine-grained-cache") if known else None
         self._stop(self.root / "from-cache.json")
-        plain = run_mypy(self.source, "--cache-dir", str(cache), *_FINE_GRAINED, ".")
-        return plain if said is None else said
+        without_daemon = run_mypy(self.source, "--cache-dir", str(cache), *_FINE_GRAINED, ".")
+        return without_daemon if said is None else said
 
     def _stop(self, status: Path) -> None:
         command = [sys.executable, "-m", "mypy.dmypy", "--status-file", str(status), "stop"]
@@ -111,33 +125,66 @@ class Project:
                 self._stop(status)
 
 
-@contextmanager
-def project(root: Path, files: Mapping[str, str], config: str = CONFIG) -> Generator[Project]:
-    """A project, whose daemons are stopped in the end."""
-    made = Project(root, files, config)
-    try:
-        yield made
-    finally:
-        made.close()
+class History:
+    """A project that is edited again and again: a daemon and the caches know the states it has been in."""
+
+    def __init__(self, directory: Path, config: str, files: Mapping[str, str], edits: Mapping[str, Files], seed: Path):
+        self._files = files
+        self.edits = edits
+        self._names = list(edits)
+        self._next: int | None = None
+        self.project = Project(directory, {}, config, seed)
+
+    def after(self, name: str) -> dict[str, str]:
+        """Make an edit; return what each mode prints.
+
+        Tests run in the order of the edits, as a rule. Where one does not follow on the test before it (it was chosen
+        by hand, or another worker had that one), every mode first sees the state before the edit.
+        """
+        index = self._names.index(name)
+        if index != self._next:
+            self.project.edit(self._before(index))
+            before = self.project.said()
+            if not index:
+                assert set(before.values()) == {""}, before
+        self._next = index + 1
+        self.project.edit(self.edits[name])
+        return self.project.said()
+
+    def _before(self, index: int) -> Files:
+        every: list[Files] = [self._files, *self.edits.values()]
+        state: dict[str, str | None] = dict.fromkeys(name for files in every for name in files)
+        for files in every[: index + 1]:
+            state.update(files)
+        return state
 
 
-def disagreements(
-    directory: Path, config: str, files: Mapping[str, str], edits: Mapping[str, Mapping[str, str | None]]
-) -> tuple[str, set[str]]:
-    """What some mode says and a cold run does not, after some edit; and the codes that cold runs have shown."""
-    seen: set[str] = set()
-    different: list[str] = []
-    with project(directory, files, config) as under_edit:
-        assert set(under_edit.said().values()) == {""}
-        for name, edit in edits.items():
-            under_edit.edit(edit)
-            said = under_edit.said()
-            expected = said.pop("cold")
-            seen.update(codes_in(expected))
-            different += [
-                f"{name}, {mode}:\n{_compared(found, expected)}\n" for mode, found in said.items() if found != expected
-            ]
-    return "\n".join(different), seen
+Histories: TypeAlias = Callable[[str, Mapping[str, str], Mapping[str, Files]], History]
+"""Give the history of a project with a configuration, its files and its edits."""
+
+
+def every(edits: Collection[str], quick: str = "") -> list[object]:
+    """The names of edits as parameters of a test; all are slow but one, the sample that quick runs make do with."""
+    assert not quick or quick in edits
+    return [pytest.param(name, marks=() if name == quick else pytest.mark.slow) for name in edits]
+
+
+def check(history: History, edit: str, shows: Mapping[str, str]) -> set[str]:
+    """Make an edit, and compare what the modes print with what a cold run prints.
+
+    `shows` has the codes that the project must show at least, each with an edit that shows it.
+
+    Returns:
+        The codes that a cold run shows.
+    """
+    assert {*shows.values()} <= {*history.edits}
+    said = history.after(edit)
+    expected = said.pop("cold")
+    different = [f"{mode}:\n{_compared(found, expected)}\n" for mode, found in said.items() if found != expected]
+    assert not different, "\n".join(different)
+    seen = set(codes_in(expected))
+    assert seen >= {code for code, name in shows.items() if name == edit}, expected
+    return seen
 
 
 def _compared(found: str, expected: str) -> str:

@@ -1,4 +1,4 @@
-"""Thousands of mistakes, made at random places of correct modules: each is reported, by the rule it belongs to."""
+"""Thousands of mistakes, made at random positions of correct modules: each is reported by its own rule."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
@@ -20,7 +21,9 @@ from typecheck_tests.running import CONFIG, codes_in, run_mypy
 OPT_IN: Final = {rule.code.code for rule in RULES if not rule.code.default_enabled}
 CONFIG_WITH_ALL: Final = CONFIG + f"enable_error_code = {', '.join(sorted(OPT_IN))}\n"
 SEEDS: Final = range(int(os.environ.get("DDDKIT_MISTAKES", "10")))
-"""How many modules of each kind the mistakes are made in; a hundred give tens of thousands."""
+"""One module of each kind for each seed, and every mistake in it; a hundred give tens of thousands of mistakes."""
+QUICK: Final = 1
+"""The seed of quick runs: every mistake can be made in its modules."""
 
 
 class Mutant(NamedTuple):
@@ -30,12 +33,19 @@ class Mutant(NamedTuple):
     source: str
 
 
-def _originals() -> list[str]:
-    return [make(Random(seed)) for seed in SEEDS for make in (correct_blocks, correct_stories)]
+class Checked(NamedTuple):
+    """What mypy prints about the modules of one seed, and about each mutant of them."""
+
+    originals: list[str]
+    mutants: list[tuple[Mutant, str]]
+
+
+def _originals(seed: int) -> list[str]:
+    return [make(Random(seed)) for make in (correct_blocks, correct_stories)]
 
 
 def _check(directory: Path, known: Path, sources: Mapping[str, str]) -> dict[str, str]:
-    """What mypy says about each module, checked in one run."""
+    """Return what mypy prints about each module, checked in one run."""
     (directory / "mypy.ini").write_text(CONFIG_WITH_ALL)
     for name, source in sources.items():
         (directory / f"{name}.py").write_text(source)
@@ -45,35 +55,44 @@ def _check(directory: Path, known: Path, sources: Mapping[str, str]) -> dict[str
     return {name: "\n".join(lines) for name, lines in said.items()}
 
 
-def test_correct_modules_draw_no_diagnostic(tmp_path: Path, known_packages: Path) -> None:
-    said = _check(tmp_path, known_packages, {f"original{number}": source for number, source in enumerate(_originals())})
-    assert not any(said.values()), "\n".join(filter(None, said.values()))
-
-
-@pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory, known_packages: Path) -> list[tuple[Mutant, str]]:
-    """Every mutant, and what mypy says about it."""
+@pytest.fixture(
+    scope="module", params=[pytest.param(seed, marks=() if seed == QUICK else pytest.mark.slow) for seed in SEEDS]
+)
+def checked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, known_packages: Path) -> Checked:
+    originals = _originals(request.param)
     found = [
-        Mutant(mistake, mutant)
-        for source in _originals()
-        for mistake in MISTAKES
-        for mutant in mutants(source, mistake)
+        Mutant(mistake, mutant) for source in originals for mistake in MISTAKES for mutant in mutants(source, mistake)
     ]
-    said = _check(
-        tmp_path_factory.mktemp("mutants"),
-        known_packages,
-        {f"mutant{number}": mutant.source for number, mutant in enumerate(found)},
+    sources = {f"original{number}": source for number, source in enumerate(originals)}
+    sources |= {f"mutant{number}": mutant.source for number, mutant in enumerate(found)}
+    said = _check(tmp_path_factory.mktemp("mutants"), known_packages, sources)
+    return Checked(
+        [said[f"original{number}"] for number in range(len(originals))],
+        [(mutant, said[f"mutant{number}"]) for number, mutant in enumerate(found)],
     )
-    return [(mutant, said[f"mutant{number}"]) for number, mutant in enumerate(found)]
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=[f"{mistake.code}-{mistake.name}" for mistake in MISTAKES])
-def test_a_mistake_is_reported_by_its_rule_and_by_no_other(mistake: Mistake, judged: list[tuple[Mutant, str]]) -> None:
-    of_this_kind = [(mutant, said) for mutant, said in judged if mutant.mistake is mistake]
-    assert of_this_kind
-    for mutant, said in of_this_kind:
-        ours = {code for code in codes_in(said) if code.startswith("dddkit") or code == mistake.code}
-        assert ours - (OPT_IN - {mistake.code}) == {mistake.code}, f"{said}\n\n{mutant.source}"
+def test_correct_modules_draw_no_diagnostic(checked: Checked) -> None:
+    assert not any(checked.originals), "\n".join(filter(None, checked.originals))
+
+
+_every_mistake = pytest.mark.parametrize(
+    "mistake", MISTAKES, ids=[f"{mistake.code}-{mistake.name}" for mistake in MISTAKES]
+)
+
+
+@_every_mistake
+def test_a_mistake_is_reported_by_its_rule_and_by_no_other(mistake: Mistake, checked: Checked) -> None:
+    for mutant, said in checked.mutants:
+        if mutant.mistake is mistake:
+            ours = {code for code in codes_in(said) if code.startswith("dddkit") or code == mistake.code}
+            assert ours - (OPT_IN - {mistake.code}) == {mistake.code}, f"{said}\n\n{mutant.source}"
+
+
+@_every_mistake
+def test_a_mistake_can_be_made_in_some_module(mistake: Mistake) -> None:
+    originals = chain.from_iterable(_originals(seed) for seed in SEEDS)
+    assert any(mutant for source in originals for mutant in mutants(source, mistake))
 
 
 def test_every_rule_has_a_mistake_of_its_own() -> None:

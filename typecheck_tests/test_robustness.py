@@ -1,4 +1,4 @@
-"""Whatever somebody types, mypy with the plugin answers with diagnostics or silence, and the same in every mode."""
+"""At any input, mypy with the plugin reports diagnostics or nothing, and the same in every mode."""
 
 from __future__ import annotations
 
@@ -7,30 +7,38 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Final, TypeAlias
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from dddkit_mypy.rules import RULES
 from typecheck_tests.correct import correct_blocks, correct_stories
 from typecheck_tests.mistakes import MISTAKES, mutants
-from typecheck_tests.modes import Project
+from typecheck_tests.modes import Files, Histories, Project, SeededCaches
 from typecheck_tests.running import CONFIG, run_mypy
 
 _OPT_IN: Final = ", ".join(rule.code.code for rule in RULES if not rule.code.default_enabled)
 _CONFIG: Final = CONFIG + f"[mypy-*]\nenable_error_code = {_OPT_IN}\n"
 _ROUNDS: Final = int(os.environ.get("DDDKIT_ROUNDS", "1"))
-"""How often everything is repeated with other random numbers; dozens find what a single round does not."""
+"""How many seeds each test runs with; dozens find what a single one does not."""
+
+pytestmark = pytest.mark.slow
+
+
+def _seeds(first: int, each: int = 1) -> pytest.MarkDecorator:
+    """Run a test once for each seed; `each` is how many a round has."""
+    return pytest.mark.parametrize("number", range(first, first + each * _ROUNDS))
 
 
 def _examples() -> list[str]:
-    written = [source for rule in RULES for source in (rule.bad, rule.good)]
-    return written + [make(Random(seed)) for seed in range(3) for make in (correct_blocks, correct_stories)]
+    of_rules = [source for rule in RULES for source in (rule.bad, rule.good)]
+    return of_rules + [make(Random(seed)) for seed in range(3) for make in (correct_blocks, correct_stories)]
 
 
 def _check(directory: Path, known_packages: Path, programs: list[str]) -> None:
@@ -120,9 +128,10 @@ def _drop_part(holder: _Holder, random: Random) -> None:
         return
 
 
-def test_half_typed_modules_are_survived(tmp_path: Path, known_packages: Path) -> None:
-    random = Random(_ROUNDS)
-    programs = [_incomplete(source, random) for source in _examples() for _ in range(6 * _ROUNDS)]
+@_seeds(1)
+def test_half_typed_modules_are_survived(number: int, tmp_path: Path, known_packages: Path) -> None:
+    random = Random(number)
+    programs = [_incomplete(source, random) for source in _examples() for _ in range(6)]
     _check(tmp_path, known_packages, programs)
 
 
@@ -291,11 +300,12 @@ def _program(draw: st.DrawFn) -> str:
     return "\n".join([_HEAD, *classes, *uses, ""])
 
 
-def _programs(count: int) -> list[str]:
-    """As many programs as asked for, or fewer, made by hypothesis; mypy checks them in one go, which is much faster."""
+def _programs(number: int) -> list[str]:
+    """Fifty programs or fewer, made by hypothesis; mypy checks them in one run, which is much faster."""
     found: list[str] = []
 
-    @settings(max_examples=count, deadline=None, database=None, phases=[Phase.generate], derandomize=_ROUNDS == 1)
+    @seed(number)
+    @settings(max_examples=50, deadline=None, database=None, phases=[Phase.generate])
     @given(program=_program())
     def collect(program: str) -> None:
         found.append(program)
@@ -304,25 +314,29 @@ def _programs(count: int) -> list[str]:
     return found
 
 
-def test_programs_nobody_would_write_are_survived(tmp_path: Path, known_packages: Path) -> None:
-    _check(tmp_path, known_packages, _programs(200 * _ROUNDS))
+@_seeds(1, each=4)
+def test_programs_nobody_would_write_are_survived(number: int, tmp_path: Path, known_packages: Path) -> None:
+    _check(tmp_path, known_packages, _programs(number))
 
 
 # --- edits in the daemon ----------------------------------------------------------------------------------------
 
 
-def _prefixes(source: str) -> Iterator[str]:
+def _prefixes(source: str, number: int) -> Iterator[str]:
     """A module while it is being typed, below its imports: mypy's daemon itself fails where these come and go."""
     begin = source.index("class ")
-    for end in sorted(Random(7).sample(range(begin, len(source)), 15 * _ROUNDS)):
+    for end in sorted(Random(number).sample(range(begin, len(source)), 15)):
         yield source[:end]
 
 
-def test_a_file_that_is_being_typed_never_upsets_the_daemon(tmp_path: Path) -> None:
-    project = Project(tmp_path, {"typed.py": ""}, _CONFIG)
+@_seeds(7)
+def test_a_file_that_is_being_typed_never_upsets_the_daemon(
+    number: int, tmp_path: Path, seeded_caches: SeededCaches
+) -> None:
+    project = Project(tmp_path, {"typed.py": ""}, _CONFIG, seeded_caches(_CONFIG))
     source = correct_stories(Random(1))
     try:
-        for prefix in _prefixes(source):
+        for prefix in _prefixes(source, number):
             project.edit({"typed.py": prefix})
             assert "dddkit-internal" not in project.daemon(syntax_errors=True)
         project.edit({"typed.py": source})
@@ -387,20 +401,25 @@ def reopen(order: origin.Order, basket: origin.Basket) -> None:
 }
 
 
-@pytest.mark.parametrize("kind", _USER)
-def test_a_random_mistake_in_another_module_gives_the_same_in_every_mode(kind: str, tmp_path: Path) -> None:
-    random = Random(_ROUNDS)
+@cache
+def _mistakes(kind: str) -> tuple[Mapping[str, str], Mapping[str, Files]]:
+    """The files of a project, and mistakes at random as edits: the other module is never edited."""
+    random = Random(1)
     source = (correct_stories if kind == "stories" else correct_blocks)(random)
-    every = [mutant for mistake in MISTAKES for mutant in mutants(source, mistake)]
-    project = Project(tmp_path, {"origin.py": source, "user.py": _USER[kind]}, _CONFIG)
-    try:
-        for mutant in random.sample(every, 5 * _ROUNDS):
-            project.edit({"origin.py": mutant})
-            said = project.said()
-            for mode, found in said.items():
-                assert _errors(found) == _errors(said["cold"]), f"{mode}\n\n{mutant}"
-    finally:
-        project.close()
+    mutations = [mutant for mistake in MISTAKES for mutant in mutants(source, mistake)]
+    chosen = random.sample(mutations, 5 * _ROUNDS)
+    files = {"origin.py": source, "user.py": _USER[kind]}
+    return files, {str(number): {"origin.py": mutant} for number, mutant in enumerate(chosen)}
+
+
+@_seeds(0, each=5)
+@pytest.mark.parametrize("kind", _USER)
+def test_a_random_mistake_in_another_module_gives_the_same_in_every_mode(
+    number: int, kind: str, histories: Histories
+) -> None:
+    files, edits = _mistakes(kind)
+    for mode, found in (said := histories(_CONFIG, files, edits).after(str(number))).items():
+        assert _errors(found) == _errors(said["cold"]), f"{mode}\n\n{edits[str(number)]['origin.py']}"
 
 
 def _errors(said: str) -> list[str]:

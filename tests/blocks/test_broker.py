@@ -700,7 +700,7 @@ def test_a_coroutine_made_by_the_broker_uses_the_handlers_of_that_moment() -> No
 # Rejected when subscribing
 
 
-@pytest.mark.parametrize("wrong", ["Happened", 1, Happened(), print], ids=str)
+@pytest.mark.parametrize("wrong", ["Happened", 1, Happened(), print], ids=["name", "number", "event", "function"])
 def test_handle_and_instance_take_classes(wrong: Any) -> None:
     broker: Any = EventBroker()
     for method in (broker.handle, broker.instance):

@@ -62,7 +62,7 @@ def test_every_command_of_the_readme_exists() -> None:
     for block in BLOCKS:
         for entered, _ in block.commands if block.language == "console" else ():
             command = re.sub(r" +#.*", "", entered)
-            if target := re.fullmatch(r"make (\w+)", command):
+            if target := re.fullmatch(r"make ([\w-]+)", command):
                 assert re.search(rf"^{target[1]}:", makefile, re.MULTILINE), command
             elif extra := re.fullmatch(r"pip install (?:dddkit|'dddkit\[(\w+)\]')", command):
                 assert extra[1] is None or re.search(rf"^{extra[1]} = \[", metadata, re.MULTILINE), command
