@@ -34,13 +34,13 @@ def is_async(call: object) -> bool:
     own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
     if type(own) in (FunctionType, partial) and is_async(own):
         return True
-    from inspect import iscoroutinefunction  # mocks and marks, of which only it knows all
+    from inspect import iscoroutinefunction  # it knows all mocks and marks
 
     return iscoroutinefunction(call)
 
 
 def is_coroutine_function(value: object) -> bool:
-    """Whether it is an `async def` itself, so that calling it gives a coroutine whatever happens."""
+    """Whether it is an `async def` itself, so that calling it returns a coroutine in every case."""
     return isinstance(value, FunctionType) and bool(value.__code__.co_flags & _COROUTINE)
 
 
@@ -54,7 +54,7 @@ def is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
 
 
 def dispose(awaitable: Any) -> None:
-    """Close a coroutine, cancel a future: nobody is going to await it."""
+    """Close a coroutine, or cancel a future, that nobody is going to await."""
     for way in ("close", "cancel"):
         end = getattr(awaitable, way, None)
         if callable(end):
@@ -62,7 +62,7 @@ def dispose(awaitable: Any) -> None:
             return
 
 
-# A generator that has come to its end: awaiting it gives None at once, as often as one likes.
+# A generator that has ended: awaiting it gives None at once, any number of times.
 _ENDED: Final = (None for _ in "")
 next(_ENDED, None)
 
@@ -71,8 +71,8 @@ next(_ENDED, None)
 class Finished:
     """The work was sync and is done; awaiting it gives None at once.
 
-    It lets one call serve both colours: `story(state)` has run when every step is sync, and
-    `await story(state)` is right all the same. There is one object, FINISHED; it holds nothing.
+    So `story(state)` has run when it returns if every step is sync, and `await story(state)` works as well. There is
+    one object, FINISHED; it holds nothing.
     """
 
     __slots__ = ()
@@ -82,8 +82,8 @@ class Finished:
         def __await__(self) -> Generator[Any, Any, None]: ...
 
     else:
-        # `await` calls this and waits for the iterator it gives. A function of Python's would take longer than three
-        # steps of a story, and making an iterator as long as two; a weak reference gives the same one each time.
+        # `await` calls this and awaits the iterator that it returns. A Python function would take longer than three
+        # steps of a story, and making an iterator as long as two; a weak reference returns the same one each time.
         __await__ = ref(_ENDED)
 
     def __repr__(self) -> str:

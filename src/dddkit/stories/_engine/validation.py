@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from types import FunctionType, MemberDescriptorType, MethodType, SimpleNamespace
 from typing import Any, Final, NamedTuple
 from warnings import warn
@@ -11,7 +10,7 @@ from weakref import WeakSet
 
 from dddkit._annotations import is_class_level, own_annotations
 from dddkit._awaitables import FINISHED, dispose, is_awaitable
-from dddkit._callables import display_name
+from dddkit._callables import display_name, without_partials
 from dddkit.exceptions import StoryDefinitionError
 
 __all__ = [
@@ -179,8 +178,7 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
         raise _error(
             cls, name, f"is {_described(name, call)}, which cannot be called with the state alone; a step takes {shape}"
         )
-    while isinstance(call, partial):
-        call = call.func
+    call = without_partials(call)
     flags = call.__code__.co_flags if isinstance(call, FunctionType) else 0
     if flags & _GENERATORS and not flags & _ITERABLE_COROUTINE:
         raise _error(cls, name, "is a generator function: calling it runs nothing of its body; take the yield out")
