@@ -34,7 +34,7 @@ SLICE: Final = 0.004
 
 _REPEATED: Final = 10
 _TEMPLATE: Final = """\
-{colour}def timed(times):
+{prefix}def timed(times):
     begun = clock()
     for _ in repeat(None, times):
 {body}
@@ -57,7 +57,7 @@ class Contender:
         """A function that runs the statement so many times (rounded up to tens), and gives the seconds it took."""
         body = "\n".join([f"        {self.statement}"] * _REPEATED)
         names: dict[str, Any] = {**self.names, "clock": process_time, "repeat": repeat}
-        exec(_TEMPLATE.format(colour="async " if self.is_async else "", body=body), names)
+        exec(_TEMPLATE.format(prefix="async " if self.is_async else "", body=body), names)
         timed: Any = names["timed"]
         return lambda times: _driven(timed(-(-times // _REPEATED)))
 
