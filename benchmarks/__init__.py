@@ -1,1 +1,1 @@
-"""How fast dddkit is: ratios to what a person would write by hand, measured side by side."""
+"""How fast dddkit is, as ratios to the same work written by hand, measured side by side."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the tables, and RESULTS.md; with --check, whether every "must" is met; or rows by key."""
+"""`python -m benchmarks` measures all rows and writes RESULTS.md; with --check, it fails where a "must" is missed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from benchmarks.processes import IMPORTS, PLUGIN_MUST, PLUGIN_STRETCH
 ROOT: Final = Path(__file__).parent.parent
 RESULTS: Final = Path(__file__).parent / "RESULTS.md"
 SLACK: Final = 1.15
-"""How much more than the "must" passes: machines differ, and are shared."""
+"""A ratio of up to "must" times this passes: machines differ, and other programs use them too."""
 
 Found = dict[str, dict[str, Ratio]]
 
 
 def _python_of(peer: str) -> Path:
-    """The interpreter of a peer's own environment, which is made if need be: it may share our import name."""
+    """Return the Python of a peer's environment; create the environment first if it is missing or outdated.
+
+    Each peer has its own, because a peer may have the same import name as this package.
+    """
     folder = ROOT / f".venv-bench-{peer.replace(' ', '-')}"
     python = folder / "bin" / "python"
     ready = folder / ".ready"
@@ -60,7 +63,7 @@ def _measure(who: str, only: list[str], found: Found, versions: dict[str, str]) 
 
 
 def _rows() -> list[tuple[str, list[tuple[str, str, float | None, float | None, str]]]]:
-    """Every line of the tables: key, title, must, stretch, unit."""
+    """Return the lines of each table: key, title, must, stretch, unit."""
     groups = [(title, [(c.key, c.what, c.must, c.stretch, "") for c in rows]) for title, rows in contests()]
     others = [(row.key, row.what, row.must, row.stretch, " ms") for row in IMPORTS]
     plugin = "mypy with the plugin, over mypy without: 1,000 stories of 10 steps, no cache, CPU time"
@@ -90,7 +93,7 @@ def _table(title: str, rows: list[tuple[str, str, float | None, float | None, st
             for name, ratio in sorted(measured.items(), key=lambda item: item[1].median)
             if name not in (OURS, PREDECESSOR)
         )
-        verdict = "" if ours is None or must is None else _verdict(ours.median, must, stretch)
+        rating = "" if ours is None or must is None else _rating(ours.median, must, stretch)
         cells = (
             what,
             "" if ours is None else f"**{readable(ours.median)}{unit}**",
@@ -99,13 +102,13 @@ def _table(title: str, rows: list[tuple[str, str, float | None, float | None, st
             "" if stretch is None else f"{stretch:g}{unit}",
             "" if before is None else f"{readable(before.median)}{unit}",
             peers,
-            verdict,
+            rating,
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _verdict(ours: float, must: float, stretch: float | None) -> str:
+def _rating(ours: float, must: float, stretch: float | None) -> str:
     if stretch is not None and ours <= stretch:
         return "stretch"
     if ours <= must:
@@ -150,7 +153,7 @@ of their own, against the same limit.
 
 
 def main() -> None:
-    """Measure, print, write; or check."""
+    """Measure, then print the tables; write RESULTS.md, or check the targets."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("keys", nargs="*", help="only the rows whose key begins so")
     parser.add_argument("--check", action="store_true", help="only dddkit, and fail where a must is missed")

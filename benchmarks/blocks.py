@@ -1,4 +1,4 @@
-"""Events and the changes handler, against the standard library's calls alone."""
+"""Events and the changes handler, compared with the same work written by hand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _domain_event() -> Contender:
     base: Any = import_module("dddkit.dataclasses").DomainEvent
 
     @dataclass(frozen=True, kw_only=True)
-    class Shipped(base):  # type: ignore[misc]  # ours or the predecessor's
+    class Shipped(base):  # type: ignore[misc]  # from dddkit or its predecessor
         order_id: int
 
     return Contender("Shipped(order_id=7)", {"Shipped": Shipped})
@@ -41,7 +41,7 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def _plain_dataclass() -> Contender:
+def _bare_dataclass() -> Contender:
     @dataclass(frozen=True, kw_only=True)
     class Shipped:
         order_id: int
@@ -65,11 +65,11 @@ def _attrs() -> Contender:
     return Contender("Shipped(order_id=7)", {"Shipped": Shipped})
 
 
-# Folding what an aggregate has recorded
+# Folding the events of an aggregate
 
 
 class Changes(NamedTuple):
-    """What a repository has to write."""
+    """The changes that a repository stores."""
 
     added: list[int]
     removed: list[int]
@@ -79,7 +79,7 @@ def _classes() -> Any:
     module: Any = import_module("dddkit.dataclasses")
 
     @dataclass(frozen=True, kw_only=True)
-    class Added(module.AggregateEvent):  # type: ignore[misc]  # ours or the predecessor's
+    class Added(module.AggregateEvent):  # type: ignore[misc]  # from dddkit or its predecessor
         item: int
 
     @dataclass(frozen=True, kw_only=True)
@@ -94,15 +94,15 @@ def _classes() -> Any:
 
 
 def empty_basket() -> tuple[Any, Any, Any]:
-    """An aggregate, and the classes of its two events."""
+    """Return an aggregate and the classes of its two events."""
     _, added, removed, basket_class = _classes()
     return basket_class(basket_id=1), added, removed
 
 
 def changes_handler(module: Any, added: type, removed: type) -> Any:
-    """A handler of these events, as DDDKit's documentation writes it."""
+    """Return a handler of these events, declared as in the documentation of dddkit 0.5.0."""
 
-    class BasketChanges(module.ChangesHandler):  # type: ignore[misc]  # ours or the predecessor's
+    class BasketChanges(module.ChangesHandler):  # type: ignore[misc]  # from dddkit or its predecessor
         result_type = Changes
 
         def _clear_state(self) -> None:
@@ -145,7 +145,7 @@ _EVENTS: Final = [(_Added, _Removed)[index % 2](index) for index in range(EVENTS
 
 
 def _by_dictionary() -> Contender:
-    """Written by hand: a dictionary from event class to method, and a result of what the methods collect."""
+    """Fold by hand: look up the method by event class; return what the methods collect."""
 
     class BasketChanges:
         def __init__(self) -> None:
@@ -200,7 +200,8 @@ def _by_handler() -> Contender:
     events = [(added, removed)[index % 2](item=index) for index in range(EVENTS)]
     names = {"handler": changes_handler(module, added, removed), "basket": basket, "events": events}
     basket.add_event(events[0])
-    # The list itself, so that recording is not measured. The predecessor has no such slot, and returns its own list.
+    # Extend the list itself, so that recording is not measured. The predecessor has no such slot; its `get_events`
+    # returns the list.
     live = getattr(basket, "_pending_events", None)
     pending = live if live is not None else basket.get_events()
     pending.clear()
@@ -222,7 +223,7 @@ CONTESTS: Final[list[Contest]] = [
         must=1.45,
         stretch=1.1,
         limit=_calls_alone,
-        entries={**_both(_domain_event), "attrs": _attrs, "a plain dataclass": _plain_dataclass},
+        entries={**_both(_domain_event), "attrs": _attrs, "a plain dataclass": _bare_dataclass},
     ),
     Contest(
         key="changes-10",

@@ -1,4 +1,4 @@
-"""The event broker, against a dictionary of lists and the loop over it."""
+"""The event broker, compared with a loop over a dictionary of lists."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _others(number: int) -> list[type]:
 
 
 def _handlers(number: int, *, is_async: bool = False) -> list[Handler]:
-    """Return so many functions, each with code of its own, as real handlers have."""
+    """Return this number of functions, each with its own code object, as real handlers have."""
     source = f"{'async ' if is_async else ''}def handle(event): pass"
     made: list[Handler] = []
     for _ in range(number):
@@ -39,7 +39,7 @@ def _handlers(number: int, *, is_async: bool = False) -> list[Handler]:
 
 
 def _dictionary(handlers: int, *, is_async: bool = False) -> Entry:
-    """Written by hand: a function that publishes, with a dictionary of lists by class."""
+    """Publish by hand: look up the list of handlers by class."""
 
     def made() -> Contender:
         subscribed: defaultdict[type, list[Handler]] = defaultdict(list)
@@ -62,12 +62,15 @@ def _dictionary(handlers: int, *, is_async: bool = False) -> Entry:
 
 
 def by_hand(*, is_async: bool = False) -> Contender:
-    """The dictionary, with one handler."""
+    """Return the dictionary with one handler."""
     return _dictionary(1, is_async=is_async)()
 
 
 def by_class(subscriptions: int, *, is_async: bool = False) -> Entry:
-    """Our broker, or the predecessor's, with so many subscriptions to as many classes, one of which is published."""
+    """Subscribe to this number of classes, one handler each, and publish an event of one class.
+
+    The broker is that of dddkit or of its predecessor, whichever is installed.
+    """
 
     def made() -> Contender:
         broker = import_module("dddkit.dataclasses").EventBroker()
@@ -125,7 +128,7 @@ def _by_predicate(number: int) -> Entry:
 
 
 def _registered_predicate(number: int) -> Entry:
-    """The predecessor subscribes by decorator."""
+    """Subscribe by decorator: the predecessor has no `subscribe`."""
 
     def made() -> Contender:
         broker = import_module("dddkit.dataclasses").EventBroker()

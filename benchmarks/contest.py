@@ -1,4 +1,4 @@
-"""A row of PERFORMANCE: the limit, who competes, and the number that must be reached."""
+"""A row of the tables: the limit, the contenders, and the target."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ PEERS: Final[Mapping[str, tuple[str, ...]]] = {
     "pyee": ("pyee==16.0.1",),
     "blinker": ("blinker==1.9.0",),
 }
-"""What is installed, each in an environment of its own; contenders of other names need nothing but Python."""
+"""The requirements of each peer, installed in an environment of its own; other contenders use our environment."""
 
 Entry = Callable[[], Contender]
-"""Makes a contender; called only where what it imports is installed."""
+"""Makes a contender. It is called only in an environment that has what it imports."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +31,13 @@ class Contest:
     """One line of the table.
 
     Attributes:
-        key: short and lasting, to run it alone.
-        what: the line's title.
-        must: the ratio that must be reached; None where the line only shows something.
-        stretch: the ratio to hope for.
-        limit: what somebody would write without any library.
-        entries: who competes, by name.
-        slow: fewer rounds, as one call takes long.
+        key: a short, stable name to select the row.
+        what: the title of the row.
+        must: the highest ratio that is accepted; None for a row without a target.
+        stretch: the ratio to aim for.
+        limit: the same work written without any library.
+        entries: the contenders by name.
+        slow: measure fewer rounds, because one call takes long.
     """
 
     key: str
@@ -50,7 +50,7 @@ class Contest:
 
 
 def measured(contest: Contest, who: str) -> dict[str, Ratio]:
-    """Measure what can be measured in this environment: a peer alone in its own, all the others in ours."""
+    """Measure the contenders that this environment has: one peer in its own, all others in ours."""
     names = [name for name in contest.entries if name == who or (who == OURS and name not in PEERS)]
     if not names:
         return {}

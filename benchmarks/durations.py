@@ -1,4 +1,4 @@
-"""How many of the durations that hooks see are wrong, when a thousand runs are under way at once."""
+"""How many recorded durations are wrong when a thousand runs are active at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Waiting(Story):
 
 
 class _State(SimpleNamespace):
-    """A run's own stop-watch: what each step has really taken."""
+    """The state of a run; it measures how long each step really takes."""
 
     def __init__(self, random: Random) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class _State(SimpleNamespace):
 
 
 class _Last:
-    """A hook after the default ones: keeps what the execution tree shows at the end, the state being asked for it."""
+    """Store the execution tree of the finished run in its state; runs after the default hooks."""
 
     def __init__(self, state_of: Callable[[Any], _State]) -> None:
         self.state_of = state_of
@@ -54,9 +54,9 @@ class _Last:
 
 
 def share_of_wrong_durations(runs: int = 1000) -> float:
-    """The share of steps, in percent, whose duration in the execution tree is off by more than a tenth.
+    """Return the percentage of steps whose duration in the execution tree is wrong by more than 10 %.
 
-    The tree is what the predecessor and we both show; each step has its own stop-watch beside it.
+    The tree is read because dddkit and its predecessor both render it. Each step also measures its own duration.
     """
     stories: Any = import_module("dddkit.stories")
     namespace: dict[str, Any] = {"I": stories.I, "Story": stories.Story, "__name__": "shop"}
@@ -86,5 +86,5 @@ def share_of_wrong_durations(runs: int = 1000) -> float:
 
 
 def _default_hooks(stories: Any) -> list[Any]:
-    """The predecessor has one dictionary of hooks, which a second injection may replace: then they are given again."""
+    """Return the default hooks for the predecessor, which replaces them at a second injection; else none."""
     return [stories.StatusTracker(), stories.ExecutionTimeTracker()] if not hasattr(stories, "StoryHook") else []

@@ -1,15 +1,15 @@
-"""Interleaved measuring: in every round each contender takes its turn beside the limit, and only their ratio counts.
+"""Interleaved measurement: every round measures each contender next to the limit, and only the ratio is used.
 
-On a shared machine absolute times mean nothing, and neither does the ratio of two times that were taken minutes apart:
-the clock rate, the neighbours and the caches have changed meanwhile. So a round runs a short slice of the limit and of
-each contender, in shuffled order, and gives one ratio for each; the median of the rounds stands, and the quartiles say
-how far to trust it. The time is the CPU time of this process: what neighbours take away is not counted.
+On a shared machine absolute times mean nothing. The ratio of two times measured minutes apart means nothing either:
+the clock rate, the load and the caches change in between. So a round runs a short slice of the limit and of each
+contender, in shuffled order, and computes one ratio for each. The result is the median of the rounds; the quartiles
+show how reliable it is. The time is the CPU time of this process, so the load of other processes is not counted.
 
-Why no harness from the registry: pyperf runs each benchmark to its end in worker processes of its own, one benchmark
-after the other, and compares the means afterwards; pytest-benchmark does the same inside one process. Neither can
-interleave two benchmarks, nor take a ratio per round. timeit runs one statement, and cannot await. What is theirs is
-kept: the statement is compiled into a loop of its own (so that contenders do not share the interpreter's inline
-caches), ten times per turn of the loop (so that the loop itself hardly counts), and slices are calibrated.
+Why not an existing harness: pyperf runs each benchmark to its end in its own worker processes, one benchmark after the
+other, and compares the means afterwards; pytest-benchmark does the same inside one process. Neither can interleave two
+benchmarks or compute a ratio per round. timeit runs one statement and cannot await. Three of their ideas are used
+here: the statement is compiled into its own loop (so that contenders do not share the interpreter's inline caches),
+the loop repeats it ten times per iteration (so that the loop itself costs little), and slices are calibrated.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ __all__ = ["Contender", "Ratio", "compare", "ratio_of", "seconds_per_call"]
 
 ROUNDS: Final = 61
 SLICE: Final = 0.004
-"""Seconds of one slice: long beside the clock's step and short beside what neighbours do."""
+"""Seconds of one slice: long compared with the clock's resolution, short compared with changes of load."""
 
 _REPEATED: Final = 10
 _TEMPLATE: Final = """\
-{colour}def timed(times):
+{prefix}def timed(times):
     begun = clock()
     for _ in repeat(None, times):
 {body}
@@ -44,27 +44,27 @@ _TEMPLATE: Final = """\
 
 @dataclass(frozen=True)
 class Contender:
-    """A statement, as somebody would write it, and the names it uses."""
+    """A statement as a user would write it, with the names it uses."""
 
     statement: str
-    names: Mapping[str, Any] = field(default_factory=dict[str, Any])  # any objects: the statement knows them
+    names: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: only the statement knows their types
 
     @property
     def is_async(self) -> bool:
         return "await " in self.statement
 
     def compiled(self) -> Callable[[int], float]:
-        """A function that runs the statement so many times (rounded up to tens), and gives the seconds it took."""
+        """Return a function that runs the statement n times (n is rounded up to tens) and returns the seconds."""
         body = "\n".join([f"        {self.statement}"] * _REPEATED)
         names: dict[str, Any] = {**self.names, "clock": process_time, "repeat": repeat}
-        exec(_TEMPLATE.format(colour="async " if self.is_async else "", body=body), names)
+        exec(_TEMPLATE.format(prefix="async " if self.is_async else "", body=body), names)
         timed: Any = names["timed"]
         return lambda times: _driven(timed(-(-times // _REPEATED)))
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """What a contender costs, the limit being 1: the median of the rounds and the quartiles around it."""
+    """The cost of a contender, where the limit costs 1: median and quartiles of the rounds."""
 
     median: float
     low: float
@@ -101,7 +101,7 @@ def ratio_of(values: list[float]) -> Ratio:
 
 
 def seconds_per_call(contender: Contender, *, rounds: int = 15, seconds: float = SLICE) -> float:
-    """What one call takes here and now: for curves, whose points are measured one after the other."""
+    """Return the CPU seconds of one call, not compared with anything: for the points of a curve."""
     timed = contender.compiled()
     times = _calibrated(timed, seconds)
     _tidy()
@@ -109,7 +109,7 @@ def seconds_per_call(contender: Contender, *, rounds: int = 15, seconds: float =
 
 
 def _calibrated(timed: Callable[[int], float], seconds: float) -> int:
-    """How many runs fill a slice; running them warms up caches and adaptive bytecode as well."""
+    """Return how many runs fill a slice; this also warms up the caches and the adaptive bytecode."""
     times = _REPEATED
     while (taken := timed(times)) < seconds / 2:
         times = max(2 * times, int(times * seconds / max(taken, 1e-9)) // _REPEATED * _REPEATED) if taken else 2 * times
@@ -117,7 +117,7 @@ def _calibrated(timed: Callable[[int], float], seconds: float) -> int:
 
 
 def _tidy() -> None:
-    """Let the collector have no old garbage to look at; it stays on, as it is for users."""
+    """Take existing objects away from the garbage collector; it stays enabled, as it is for users."""
     gc.collect()
     gc.freeze()
 

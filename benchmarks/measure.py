@@ -1,4 +1,4 @@
-"""Measures one party in its own environment, and prints JSON: `python -m benchmarks.measure stories`."""
+"""Measures one library in its own environment and prints JSON: `python -m benchmarks.measure stories`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GROUPS: Final = ("stories", "broker", "blocks")
 
 
 def contests() -> list[tuple[str, list[Contest]]]:
-    """The groups of rows, each with its title."""
+    """Return the groups of rows, each with its title."""
     found: list[tuple[str, list[Contest]]] = []
     for group in GROUPS:
         module = import_module(f"benchmarks.{group}")

@@ -1,4 +1,4 @@
-"""What only other processes can show: how long imports take, how long mypy takes with the plugin and without."""
+"""Measurements in new processes: the time of imports, and of mypy with the plugin and without."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ __all__ = [
 
 PLUGIN_MUST: Final = 2
 PLUGIN_STRETCH: Final = 0.2
-"""Per cent of a run of mypy without a cache."""
+"""Both in per cent of the time of a mypy run without a cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """What an import costs over another one, in milliseconds of CPU time."""
+    """How much more CPU time one import takes than another, in milliseconds."""
 
     key: str
     what: str
@@ -83,15 +83,15 @@ IMPORTS: Final[list[Import]] = [
         key="import-pydantic",
         what="import dddkit.pydantic, over pydantic itself",
         must=25,
-        over="import pydantic\nclass Model(pydantic.BaseModel):\n    field: int",  # it loads much of itself late
+        over="import pydantic\nclass Model(pydantic.BaseModel):\n    field: int",  # loads more of pydantic
         statements={OURS: "import dddkit.pydantic", PREDECESSOR: "import dddkit.pydantic"},
     ),
 ]
 
 
 def cpu_seconds(command: Sequence[str], **environment: str) -> float:
-    """The CPU time, of user and system, that a process takes."""
-    # Users have compiled files, whatever this machine says about writing them.
+    """Run a command; return its CPU seconds, user and system together."""
+    # Users have compiled files, so this machine's setting must not turn them off.
     known = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
@@ -115,10 +115,10 @@ def _compiled_files() -> str:
 
 
 def measured_import(contest: Import, name: str, *, rounds: int = 31) -> Ratio:
-    """Milliseconds over the other import, interleaved."""
+    """Return how many milliseconds more this import takes than the other one, measured interleaved."""
     commands = [[sys.executable, "-c", text] for text in (contest.over, contest.statements[name])]
     for command in commands:
-        cpu_seconds(command)  # now the compiled files are there
+        cpu_seconds(command)  # writes the compiled files
     random, net = Random(5), list[float]()
     for _ in range(rounds):
         order = [0, 1]
@@ -129,7 +129,7 @@ def measured_import(contest: Import, name: str, *, rounds: int = 31) -> Ratio:
 
 
 def stories_for_mypy(number: int, steps: int = 10) -> str:
-    """A module of so many stories."""
+    """Return the source of a module with this number of stories."""
     listed = "\n".join(f"    I.step_{step}" for step in range(steps))
     methods = "\n".join(f"    def step_{step}(self, state: State) -> None: ..." for step in range(steps))
     story = f"""
@@ -147,12 +147,12 @@ class Story{{}}(Story):
 
 
 def measured_plugin(number: int = 1000, *, rounds: int = 41) -> Ratio:
-    """How many per cent more CPU time mypy takes with the plugin, over so many stories, without a cache."""
+    """Return the extra CPU time of mypy with the plugin and without a cache, in per cent, for this number of stories."""
     more: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         commands = _mypy_commands(Path(folder), number)
         command = {how: [*line, f"--cache-dir={os.devnull}"] for how, line in commands.items()}
-        cpu_seconds(command["with"])  # now the compiled files are there
+        cpu_seconds(command["with"])  # writes the compiled files
         for number_of_round in range(rounds):
             order = ("with", "without") if number_of_round % 2 else ("without", "with")
             taken = {how: cpu_seconds(command[how]) for how in order}
@@ -160,28 +160,27 @@ def measured_plugin(number: int = 1000, *, rounds: int = 41) -> Ratio:
     return ratio_of(more)
 
 
-def _mypy_commands(place: Path, number: int) -> dict[str, list[str]]:
-    """How to check so many stories, written to a folder, with the plugin and without."""
-    for index in range(max(1, number // 100)):  # as modules are: not all in one
-        (place / f"stories_{index}.py").write_text(stories_for_mypy(min(number, 100)))
-    files = sorted(str(file) for file in place.glob("stories_*.py"))
+def _mypy_commands(folder: Path, number: int) -> dict[str, list[str]]:
+    """Write this number of stories to the folder; return the commands that check them with the plugin and without."""
+    for index in range(max(1, number // 100)):  # real projects have several modules
+        (folder / f"stories_{index}.py").write_text(stories_for_mypy(min(number, 100)))
+    files = sorted(str(file) for file in folder.glob("stories_*.py"))
     commands: dict[str, list[str]] = {}
     for how, plugins in (("with", "plugins = dddkit_mypy\n"), ("without", "")):
-        config = place / f"{how}.ini"
+        config = folder / f"{how}.ini"
         config.write_text(f"[mypy]\nstrict = true\n{plugins}")
         commands[how] = [sys.executable, "-m", "mypy", "--config-file", str(config), *files]
     return commands
 
 
 def mypy_seconds(number: int, *, rounds: int, report: Callable[[str], object]) -> dict[str, list[float]]:
-    """CPU seconds of mypy over so many stories: cold and warm, with the plugin and without, interleaved."""
+    """Return the CPU seconds of mypy for this number of stories: cold and warm, with the plugin and without."""
     taken: dict[str, list[float]] = {f"{heat}, {how}": [] for heat in ("cold", "warm") for how in ("with", "without")}
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        commands = _mypy_commands(place, number)
+        commands = _mypy_commands(Path(folder), number)
         for number_of_round in range(rounds):
             for how in ("with", "without") if number_of_round % 2 else ("without", "with"):
-                cache = place / f"cache-{how}-{number_of_round}"
+                cache = Path(folder) / f"cache-{how}-{number_of_round}"
                 for heat in ("cold", "warm"):
                     taken[f"{heat}, {how}"].append(cpu_seconds([*commands[how], "--cache-dir", str(cache)]))
             report(f"mypy over {number:,} stories, round {number_of_round + 1} of {rounds}")

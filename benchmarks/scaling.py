@@ -1,4 +1,4 @@
-"""How costs grow: curves, as tables in RESULTS.md and as pictures beside it. `python -m benchmarks.scaling`."""
+"""How costs grow with size, as tables in RESULTS.md and as pictures: `python -m benchmarks.scaling`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MICRO: Final = 1e6
 
 @dataclass(frozen=True)
 class Curve:
-    """One picture: what is measured, for growing sizes, and how it should look."""
+    """One picture: what is measured, at which sizes, and the expected shape."""
 
     key: str
     title: str
@@ -53,14 +53,14 @@ def _subscriptions(number: int) -> Sequence[float]:
 def _steps(number: int) -> Sequence[float]:
     hooked = story_class(number)
     import_module("dddkit.stories").inject_hooks(hooked)
-    contenders = {"plain": story_class(number)(), "hooked": hooked()}
+    contenders = {"no hooks": story_class(number)(), "hooked": hooked()}
     state = SimpleNamespace()
     found = compare(
         Contender("story(state)", {"story": by_hand(number)(), "state": state}),
         {name: Contender("story(state)", {"story": story, "state": state}) for name, story in contenders.items()},
         rounds=31,
     )
-    return [found["plain"].median, found["hooked"].median]
+    return [found["no hooks"].median, found["hooked"].median]
 
 
 class _Waiting(SimpleNamespace):
@@ -68,7 +68,7 @@ class _Waiting(SimpleNamespace):
 
 
 def _concurrent(number: int) -> Sequence[float]:
-    """Microseconds and KiB per run, so many of them being under way at once, all waiting in the middle."""
+    """Return microseconds and KiB per run, for this number of concurrent runs that all wait in their third step."""
     cls = story_class(5, lambda step: step == 2)
 
     async def wait(self: object, state: _Waiting) -> None:
@@ -100,7 +100,7 @@ def _concurrent(number: int) -> Sequence[float]:
 
 
 def _pending(number: int) -> Sequence[float]:
-    """Nanoseconds per event: recording and pulling them, and folding them."""
+    """Return nanoseconds per event, for recording and pulling events and for folding them."""
     basket, added, removed = blocks.empty_basket()
     event = added(item=1)
     events = [event] * number
@@ -117,13 +117,13 @@ def _pending(number: int) -> Sequence[float]:
 
 
 def _classes(number: int) -> Sequence[float]:
-    """Microseconds per class: defining it, and calling it for the first time; plain dataclasses beside them."""
-    source, plain = _module(number, story=True), _module(number, story=False)
+    """Return microseconds per class: defining a dataclass, defining a story, and the first call of the story."""
+    source, without_stories = _module(number, story=True), _module(number, story=False)
     defining: list[float] = []
     calling: list[float] = []
     others: list[float] = []
     for _ in range(3):
-        for text, taken in ((source, defining), (plain, others)):
+        for text, taken in ((source, defining), (without_stories, others)):
             code, namespace = compile(text, "shop.py", "exec"), {"__name__": "shop"}
             begun = process_time()
             exec(code, namespace)
@@ -149,7 +149,7 @@ def _module(number: int, *, story: bool) -> str:
 
 
 def _imported(number: int) -> Sequence[float]:
-    """Milliseconds of importing a module of so many stories, compiled before, in a process of its own."""
+    """Return the milliseconds that a compiled module of this number of stories takes to import in a new process."""
     import tempfile
 
     taken: list[float] = []
@@ -278,7 +278,7 @@ def _draw(curve: Curve, points: dict[int, Sequence[float]]) -> None:
 
 
 def million(times: int = 1_000_000) -> str:
-    """Run, publish and inject so often, and say how much memory is held after each tenth."""
+    """Run, publish and inject this number of times; report the memory in use after each tenth."""
     stories: Any = import_module("dddkit.stories")
     story = story_class(5)
     state = SimpleNamespace()
@@ -293,7 +293,7 @@ def million(times: int = 1_000_000) -> str:
             publish(event)
 
     work(1_000)
-    held = array("q", [0] * 10)  # keeps numbers without an object for each
+    held = array("q", [0] * 10)  # stores the numbers without allocating objects
     for tenth in range(10):
         work(times // 10)
         gc.collect()
@@ -306,7 +306,7 @@ def million(times: int = 1_000_000) -> str:
 
 
 def main(only: Sequence[str]) -> None:
-    """Measure the curves, draw them, and put them into RESULTS.md."""
+    """Measure the curves, draw them, and write them to RESULTS.md."""
     parts: list[str] = []
     for curve in CURVES:
         if only and curve.key not in only:

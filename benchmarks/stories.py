@@ -1,4 +1,4 @@
-"""Stories without and with hooks, against the calls written out by hand."""
+"""Stories without and with hooks, compared with the same calls written by hand."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def _every_other(number: int) -> bool:
 
 
 def _defined(source: str, **names: Any) -> Any:
-    """The class that the text defines, as it would stand in a module; the number of its steps is a parameter."""
+    """Execute the source as a module and return its class."""
     namespace: dict[str, Any] = {**names, "__name__": "shop"}
     exec(source, namespace)
     return namespace["Checkout"]
 
 
 def by_hand(steps: int, is_async: Callable[[int], bool] = _never) -> Any:
-    """What somebody would write without a library: the calls, one after the other."""
+    """Return a class without any library that calls its methods one after the other."""
     any_async = any(map(is_async, range(steps)))
     calls = "\n".join(
         f"        {'await ' if is_async(number) else ''}self.step_{number}(state)" for number in range(steps)
@@ -58,7 +58,7 @@ class Checkout:
 
 
 def story_class(steps: int, is_async: Callable[[int], bool] = _never, library: str = "dddkit.stories") -> Any:
-    """A story of so many steps; predecessor and ours share names, so that one text serves both."""
+    """Return a story with this number of steps; one source works for dddkit and its predecessor."""
     stories = import_module(library)
     listed = "\n".join(f"    I.step_{number}" for number in range(steps))
     decorated = "@dataclass(frozen=True, slots=True)\n" if library == "dddkit.stories" else "@dataclass\n"
@@ -92,7 +92,7 @@ def _story(
 
 
 def _pipe(steps: int) -> Entry:
-    """`toolz.pipe` hands on what a function returns: the steps give the state back."""
+    """Run the steps with `toolz.pipe`, which passes on what a function returns: each step returns the state."""
 
     def step(state: Any) -> Any:
         return state
@@ -107,7 +107,7 @@ def _pipe(steps: int) -> Entry:
 
 
 def _both(entry: Callable[..., Entry], *arguments: Any, **options: Any) -> dict[str, Entry]:
-    """Ours and the predecessor, which take the same text."""
+    """Return the entry for dddkit and for its predecessor, which take the same source."""
     return {OURS: entry(*arguments, **options), PREDECESSOR: entry(*arguments, **options)}
 
 
@@ -122,14 +122,14 @@ def _noop() -> list[Any]:
 
 
 class _Formatted(logging.Handler):
-    """Formats the record, as a handler that writes it does, and drops it."""
+    """Formats the record, as a handler that writes it does, and discards the result."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.format(record)
 
 
 def _at_debug(entry: Entry) -> Entry:
-    """Everything at DEBUG, with a handler that formats."""
+    """Log everything at DEBUG to a handler that formats."""
 
     def made() -> Contender:
         contender = entry()

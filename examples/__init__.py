@@ -1,1 +1,1 @@
-"""Programs that show dddkit at work; the tests import them, the README quotes them."""
+"""Programs that show how to use dddkit; the tests import them, and the README links to them."""

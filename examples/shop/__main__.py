@@ -1,4 +1,4 @@
-"""Three customers: one who pays, one whose card is declined, one who wants more than there is."""
+"""Three customers: one who pays, one whose card is declined, one who wants more than the stock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The basket a customer fills."""
+"""The basket that a customer fills."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BasketId = NewType("BasketId", int)
 
 @dataclass(frozen=True, kw_only=True)
 class Line(ValueObject):
-    """So many of one product, at the price it had when it was added."""
+    """A quantity of one product, at its price when it was added."""
 
     product_id: ProductId
     price: Money
@@ -27,7 +27,7 @@ class Line(ValueObject):
 
 
 class EmptyBasketError(Exception):
-    """There is nothing in the basket to check out."""
+    """The basket is empty and cannot be checked out."""
 
 
 @dataclass(kw_only=True)
@@ -39,13 +39,13 @@ class Basket(Aggregate):
 
     @dataclass(frozen=True, kw_only=True)
     class ItemAdded(AggregateEvent):
-        """A line was put into the basket."""
+        """A line was added to the basket."""
 
         line: Line
 
     @dataclass(frozen=True, kw_only=True)
     class CheckedOut(AggregateEvent):
-        """The basket became an order, and is empty again."""
+        """The lines moved to an order, and the basket is empty."""
 
         basket_id: BasketId
         lines: tuple[Line, ...]
@@ -59,10 +59,10 @@ class Basket(Aggregate):
         self.add_event(self.ItemAdded(line=line))
 
     def check_out(self) -> tuple[Line, ...]:
-        """Take everything out of the basket.
+        """Empty the basket and return its lines.
 
         Raises:
-            EmptyBasketError: there was nothing in it.
+            EmptyBasketError: the basket is empty.
         """
         if not self.lines:
             raise EmptyBasketError(f"basket {self.basket_id} is empty")

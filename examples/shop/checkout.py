@@ -1,4 +1,4 @@
-"""The checkout: from a basket to a paid order, or nothing at all."""
+"""The checkout: it turns a basket into a paid order, or changes nothing."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .stock import Product, ProductId
 
 
 class UnknownBasketError(Exception):
-    """There is no such basket."""
+    """No basket has this id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout(Story):
     """Turn a basket into a paid order.
 
-    Nothing is stored before the card is known to pay, and no money moves before everything is stored.
+    The amount is held on the card before anything is stored, and captured after everything is stored.
     """
 
     I.load_basket

@@ -1,4 +1,4 @@
-"""What happens when something has happened: one broker, and who listens to it."""
+"""The broker of the shop and the handlers subscribed to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .stock import Product, ProductId
 
 @dataclass
 class Office:
-    """The people behind the shop, and what they have been told."""
+    """The back office: a read model that the handlers update."""
 
     turnover: Money = field(default=Money(0))
     sold: dict[ProductId, int] = field(default_factory=dict[ProductId, int])
@@ -24,7 +24,7 @@ class Office:
 
 
 def open_office(office: Office) -> EventBroker:
-    """Give a broker whose handlers keep the office informed, some at once and some when the post has gone."""
+    """Return a broker whose handlers update the office; one handler is async."""
     broker = EventBroker()
 
     @broker.handle(Basket.CheckedOut)
@@ -42,7 +42,7 @@ def open_office(office: Office) -> EventBroker:
 
     @broker.handle(Order.Placed)
     async def send_letter(event: Order.Placed) -> None:
-        await asyncio.sleep(0)  # the post takes its time
+        await asyncio.sleep(0)  # stands for sending an e-mail
         office.letters.append(f"order {event.order_id}: thank you, that was {event.total}")
 
     return broker

@@ -1,4 +1,4 @@
-"""What things cost."""
+"""Money: an amount in cents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order a checkout ends in, and the table it is stored in."""
+"""The order that a checkout creates, and the repository that stores it in SQLite."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OrderId = NewType("OrderId", int)
 
 @dataclass(kw_only=True)
 class Order(Aggregate):
-    """What was bought, and how it will be paid."""
+    """A purchase and its payment."""
 
     order_id: OrderId
     total: Money
@@ -26,14 +26,14 @@ class Order(Aggregate):
 
     @dataclass(frozen=True, kw_only=True)
     class Placed(AggregateEvent):
-        """The shop owes the customer these goods."""
+        """The customer placed the order."""
 
         order_id: OrderId
         total: Money
 
     @dataclass(frozen=True, kw_only=True)
     class Cancelled(AggregateEvent):
-        """The customer has changed their mind."""
+        """The customer cancelled the order."""
 
         order_id: OrderId
 
@@ -49,7 +49,7 @@ class Order(Aggregate):
 
 
 class Rows(NamedTuple):
-    """What has to be written so that the table shows what has happened."""
+    """The rows to insert and to update for the events of an order."""
 
     new: list[tuple[int, int, str]]
     cancelled: list[tuple[int]]
@@ -80,7 +80,7 @@ class OrderRows(ChangesHandler[Order, Rows]):
 
 
 class SqliteOrders(SyncRepository[Order, OrderId]):
-    """Orders in a table of SQLite."""
+    """Stores orders in a SQLite table."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -90,7 +90,7 @@ class SqliteOrders(SyncRepository[Order, OrderId]):
         )
 
     def save(self, aggregate: Order) -> None:
-        # The rows' block ends after the transaction's: a failed commit leaves the events where they were.
+        # The block of `rows` ends after the transaction: if the commit fails, the events stay pending.
         with self._rows as rows, self._connection:
             changes = rows(aggregate)
             self._connection.executemany("insert into orders values (?, ?, ?, 0)", changes.new)

@@ -1,4 +1,4 @@
-"""Paying by card: the gateway, and the story of getting its consent."""
+"""Payment by card: the gateway, and the story that authorizes a payment."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ HoldId = NewType("HoldId", str)
 
 @dataclass(frozen=True)
 class Card(ValueObject):
-    """A card, as the customer types it in."""
+    """A card number, as the customer enters it."""
 
     number: str
 
 
 class CardDeclinedError(Exception):
-    """The bank does not want to pay this."""
+    """The bank declined the payment."""
 
 
 class InvalidCardError(Exception):
-    """Nobody can have such a card."""
+    """The card number is not valid."""
 
 
 class Gateway(Protocol):
-    """Whoever talks to the bank."""
+    """The connection to the bank."""
 
     async def hold(self, card: Card, amount: Money) -> HoldId:
-        """Set an amount aside, until it is captured."""
+        """Reserve an amount on the card until it is captured."""
         ...
 
     async def capture(self, hold_id: HoldId) -> None:
-        """Have the amount paid out."""
+        """Collect a reserved amount."""
         ...
 
 
@@ -49,7 +49,7 @@ class DemoBank:
     held: dict[HoldId, tuple[Card, Money]] = field(default_factory=dict[HoldId, tuple[Card, Money]])
 
     async def hold(self, card: Card, amount: Money) -> HoldId:
-        await asyncio.sleep(0.01)  # banks take their time
+        await asyncio.sleep(0.01)  # stands for a network call
         balance = self.balances.get(card, Money(0))
         if amount.cents > balance.cents:
             raise CardDeclinedError(f"card ending in {card.number[-4:]} does not cover {amount}")
@@ -65,7 +65,7 @@ class DemoBank:
 
 @dataclass(frozen=True, slots=True)
 class Authorize(Story):
-    """Make sure the card can pay, without taking any money yet."""
+    """Check that the card can pay, and reserve the amount."""
 
     I.check_number
     I.hold_amount
@@ -78,7 +78,7 @@ class Authorize(Story):
     gateway: Gateway
 
     def check_number(self, state: State) -> None:
-        """Check it by Luhn's formula (ISO/IEC 7812-1)."""
+        """Validate the number with the Luhn algorithm (ISO/IEC 7812-1)."""
         digits = [int(digit) for digit in reversed(state.card.number) if digit.isdigit()]
         doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
         if not digits or (sum(digits[::2]) + sum(doubled)) % 10:

@@ -1,4 +1,4 @@
-"""Everything wired together, with something on the shelves."""
+"""The shop with all its parts connected and some stock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POOR = Card("4000 0000 0000 0010")
 
 @dataclass(frozen=True)
 class Shop:
-    """A shop ready for customers, and what the examples look at afterwards."""
+    """An open shop, with the parts that the examples read afterwards."""
 
     baskets: InMemoryRepository[Basket, BasketId]
     products: InMemoryRepository[Product, ProductId]
@@ -35,7 +35,7 @@ class Shop:
 
 @asynccontextmanager
 async def open_shop() -> AsyncGenerator[Shop]:
-    """Open a shop that sells three teapots and a hundred cups to two customers; close it at the end."""
+    """Open a shop with 3 teapots, 100 cups and two customers; close it when the block ends."""
     office = Office()
     broker = open_office(office)
     baskets = InMemoryRepository[Basket, BasketId](broker)

@@ -1,4 +1,4 @@
-"""What is on the shelves."""
+"""The products in stock."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ ProductId = NewType("ProductId", str)
 
 
 class SoldOutError(Exception):
-    """There are fewer on the shelf than somebody wants to buy."""
+    """The stock is smaller than the quantity wanted."""
 
 
 @dataclass(kw_only=True)
 class Product(Aggregate):
-    """One kind of thing the shop sells."""
+    """A product and its quantity on the shelf."""
 
     product_id: ProductId
     on_shelf: int
 
     @dataclass(frozen=True, kw_only=True)
     class SoldOut(AggregateEvent):
-        """The last one has been taken."""
+        """The last item was taken."""
 
         product_id: ProductId
 
     def take(self, quantity: int) -> None:
-        """Take some from the shelf.
+        """Take this quantity from the shelf.
 
         Raises:
-            SoldOutError: there are not so many; none has been taken.
+            SoldOutError: the shelf holds fewer; nothing is taken.
         """
         if quantity > self.on_shelf:
             raise SoldOutError(f"{quantity} x {self.product_id} wanted, {self.on_shelf} on the shelf")

@@ -19,7 +19,7 @@ from dddkit.stories import I, LoggingHook, StatusTracker, Story, StoryExecutionC
 from dddkit.stories.metrics import MetricsHook, Settings
 from tests.observing.backends import STEP, STORY, AioPrometheus, Backend, PrometheusClient, backend
 from tests.stories.recording import Recorder
-from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, needs_threads, perform, run_alone
+from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, needs_threads, perform, run_alone
 
 __all__ = ["backend"]
 
@@ -105,8 +105,8 @@ def test_label_values_may_hold_any_character(backend: Backend) -> None:
 # One observation per run and per started step
 
 
-@both_colours
-def test_p1_p2_the_hook_works_alone_and_beside_others_in_any_order(backend: Backend, colour: Colour) -> None:
+@both_modes
+def test_p1_p2_the_hook_works_alone_and_beside_others_in_any_order(backend: Backend, mode: Mode) -> None:
     hook = backend.new_hook()
     orders: list[list[StoryHook]] = [
         [hook],
@@ -114,7 +114,7 @@ def test_p1_p2_the_hook_works_alone_and_beside_others_in_any_order(backend: Back
         [StatusTracker(), LoggingHook(), hook],
     ]
     for hooks in orders:
-        story = checkout(colour)
+        story = checkout(mode)
         inject_hooks(story, hooks)
         perform(story, Notes())
     assert backend.stories() == {("Checkout", "completed"): 3}
@@ -122,13 +122,13 @@ def test_p1_p2_the_hook_works_alone_and_beside_others_in_any_order(backend: Back
     assert backend.value(f"{STORY}_sum") > backend.value(f"{STEP}_sum") > 0
 
 
-@both_colours
+@both_modes
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_p4_p6_a_run_that_fails_at_any_step_counts_once_with_every_step_it_started(
-    backend: Backend, colour: Colour, at: int
+    backend: Backend, mode: Mode, at: int
 ) -> None:
     names = ["reserve", "charge", "ship"]
-    story = checkout(colour)
+    story = checkout(mode)
     inject_hooks(story, [backend.new_hook()])
     with pytest.raises(Declined):
         perform(story, Notes(**{names[at]: Declined()}))
@@ -175,21 +175,21 @@ def test_a_closed_coroutine_counts_as_cancelled(backend: Backend) -> None:
     assert backend.steps() == {("prepare", "completed"): 1, ("pause", "cancelled"): 1}
 
 
-@both_colours
-def test_ctrl_c_counts_as_cancelled(backend: Backend, colour: Colour) -> None:
-    story = checkout(colour)
+@both_modes
+def test_ctrl_c_counts_as_cancelled(backend: Backend, mode: Mode) -> None:
+    story = checkout(mode)
     inject_hooks(story, [backend.new_hook()])
     with pytest.raises(KeyboardInterrupt):
-        run_alone(story, Notes(reserve=KeyboardInterrupt())) if colour == "sync" else perform(
+        run_alone(story, Notes(reserve=KeyboardInterrupt())) if mode == "sync" else perform(
             story, Notes(reserve=KeyboardInterrupt())
         )
     assert backend.stories() == {("Checkout", "cancelled"): 1}
     assert backend.steps() == {("reserve", "cancelled"): 1}
 
 
-@both_colours
-def test_a_step_that_a_guard_stops_counts_as_failed(backend: Backend, colour: Colour) -> None:
-    story = checkout(colour)
+@both_modes
+def test_a_step_that_a_guard_stops_counts_as_failed(backend: Backend, mode: Mode) -> None:
+    story = checkout(mode)
     inject_hooks(story, [backend.new_hook(), Recorder("guard", [], before=Declined())])
     with pytest.raises(Declined):
         perform(story, Notes())
@@ -198,12 +198,12 @@ def test_a_step_that_a_guard_stops_counts_as_failed(backend: Backend, colour: Co
     assert backend.value(f"{STEP}_sum") == 0
 
 
-@both_colours
+@both_modes
 @pytest.mark.parametrize("kind", ["after", "leave", "leave_story"])
 def test_a_run_that_another_hook_lets_fail_after_a_step_counts_as_failed(
-    backend: Backend, colour: Colour, kind: str
+    backend: Backend, mode: Mode, kind: str
 ) -> None:
-    story = checkout(colour)
+    story = checkout(mode)
     inject_hooks(story, [backend.new_hook(), Recorder("other", [], **{kind: Declined()})])
     with pytest.raises(Declined):
         perform(story, Notes())
@@ -211,10 +211,10 @@ def test_a_run_that_another_hook_lets_fail_after_a_step_counts_as_failed(
     assert backend.steps()["reserve", "completed"] == 1
 
 
-@both_colours
+@both_modes
 @pytest.mark.parametrize("kind", ["before", "after", "enter", "leave", "error"])
-def test_each_started_step_counts_once_wherever_the_hook_stands(backend: Backend, colour: Colour, kind: str) -> None:
-    story = checkout(colour)
+def test_each_started_step_counts_once_wherever_the_hook_stands(backend: Backend, mode: Mode, kind: str) -> None:
+    story = checkout(mode)
     inject_hooks(story, [Recorder("other", [], **{kind: Declined("by the hook")}), backend.new_hook()])
     with suppress(Declined):
         perform(story, Notes(charge=Declined()))
@@ -234,9 +234,9 @@ def test_a_step_that_is_listed_twice_counts_twice(backend: Backend) -> None:
     assert backend.steps() == {("ring", "completed"): 2}
 
 
-@both_colours
-def test_nested_stories_count_each_on_its_own(backend: Backend, colour: Colour) -> None:
-    inner = checkout(colour)
+@both_modes
+def test_nested_stories_count_each_on_its_own(backend: Backend, mode: Mode) -> None:
+    inner = checkout(mode)
 
     class Outer(Story):
         I.pay
@@ -268,8 +268,8 @@ def test_both_libraries_say_the_same_about_the_same_runs() -> None:
     pytest.importorskip("aioprometheus", reason="needs both libraries")
 
     def counted(backend: Backend) -> dict[Any, float]:
-        for colour in ("sync", "async"):
-            story = checkout(colour)
+        for mode in ("sync", "async"):
+            story = checkout(mode)
             inject_hooks(story, [backend.new_hook(app_name="shop", labels={"env": "test"}, buckets=[5000, "10000"])])
             for errors in ({}, {"reserve": Declined()}, {"charge": Declined()}, {"ship": Declined()}):
                 with suppress(Declined):
@@ -454,11 +454,11 @@ def test_no_thread_adds_a_series_while_another_reads_them(monkeypatch: pytest.Mo
 # A library that fails
 
 
-@both_colours
+@both_modes
 def test_a_library_that_fails_never_fails_the_story_and_is_logged_once(
-    backend: Backend, colour: Colour, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    backend: Backend, mode: Mode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    story, state = checkout(colour), Notes()
+    story, state = checkout(mode), Notes()
     inject_hooks(story, [backend.new_hook()])
     backend.fail(monkeypatch, OSError("no space left"))
     perform(story, state)
@@ -470,11 +470,11 @@ def test_a_library_that_fails_never_fails_the_story_and_is_logged_once(
     assert str(record.exc_info[1]) == "no space left"
 
 
-@both_colours
+@both_modes
 def test_a_library_that_fails_leaves_the_error_of_the_story_alone(
-    backend: Backend, colour: Colour, monkeypatch: pytest.MonkeyPatch
+    backend: Backend, mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    story, own = checkout(colour), Declined("own")
+    story, own = checkout(mode), Declined("own")
     inject_hooks(story, [backend.new_hook()])
     backend.fail(monkeypatch, OSError("no space left"))
     with pytest.raises(Declined) as caught:

@@ -13,7 +13,7 @@ import pytest
 
 from dddkit.stories import I, Story, inject_hooks
 from tests.stories.recording import Recorder
-from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, perform, run_alone
+from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, perform, run_alone
 
 pytest.importorskip("opentelemetry.sdk", reason="needs the SDK")
 
@@ -69,9 +69,9 @@ def tracing() -> Tracing:
     return Tracing()
 
 
-@both_colours
-def test_a_run_is_a_span_and_each_step_a_span_inside_it(tracing: Tracing, colour: Colour) -> None:
-    story = checkout(colour)
+@both_modes
+def test_a_run_is_a_span_and_each_step_a_span_inside_it(tracing: Tracing, mode: Mode) -> None:
+    story = checkout(mode)
     inject_hooks(story, [tracing.hook])
     perform(story, Notes())
     assert [span.name for span in tracing.spans()] == [
@@ -109,9 +109,9 @@ def test_the_spans_name_the_kit_and_its_version_as_their_origin(tracing: Tracing
         assert (span.instrumentation_scope.name, span.instrumentation_scope.version) == ("dddkit", dddkit.__version__)
 
 
-@both_colours
-def test_a_failure_sets_the_status_and_records_the_exception(tracing: Tracing, colour: Colour) -> None:
-    story = checkout(colour)
+@both_modes
+def test_a_failure_sets_the_status_and_records_the_exception(tracing: Tracing, mode: Mode) -> None:
+    story = checkout(mode)
     inject_hooks(story, [tracing.hook])
     with pytest.raises(Declined):
         perform(story, Notes(charge=Declined("no cover")))
@@ -138,18 +138,18 @@ def test_an_error_of_python_itself_is_named_without_its_module(tracing: Tracing)
     assert attributes(tracing.span("Checkout"))["error.type"] == "ValueError"
 
 
-@both_colours
-def test_a_step_that_a_guard_stops_has_failed(tracing: Tracing, colour: Colour) -> None:
-    story = checkout(colour)
+@both_modes
+def test_a_step_that_a_guard_stops_has_failed(tracing: Tracing, mode: Mode) -> None:
+    story = checkout(mode)
     inject_hooks(story, [tracing.hook, Recorder("guard", [], before=Declined())])
     with pytest.raises(Declined):
         perform(story, Notes())
     assert tracing.statuses() == {"Checkout.reserve": "failed", "Checkout": "failed"}
 
 
-@both_colours
-def test_a_hook_that_fails_after_a_step_fails_the_run_and_not_the_step(tracing: Tracing, colour: Colour) -> None:
-    story = checkout(colour)
+@both_modes
+def test_a_hook_that_fails_after_a_step_fails_the_run_and_not_the_step(tracing: Tracing, mode: Mode) -> None:
+    story = checkout(mode)
     inject_hooks(story, [tracing.hook, Recorder("other", [], after=Declined())])
     with pytest.raises(Declined):
         perform(story, Notes())
@@ -182,12 +182,12 @@ def test_a_cancelled_run_ends_its_spans_without_an_error(tracing: Tracing) -> No
     assert not [event for span in tracing.spans() for event in span.events]
 
 
-@both_colours
-def test_ctrl_c_is_a_cancellation(tracing: Tracing, colour: Colour) -> None:
-    story = checkout(colour)
+@both_modes
+def test_ctrl_c_is_a_cancellation(tracing: Tracing, mode: Mode) -> None:
+    story = checkout(mode)
     inject_hooks(story, [tracing.hook])
     with pytest.raises(KeyboardInterrupt):
-        (run_alone if colour == "sync" else perform)(story, Notes(reserve=KeyboardInterrupt()))
+        (run_alone if mode == "sync" else perform)(story, Notes(reserve=KeyboardInterrupt()))
     assert tracing.statuses() == {"Checkout.reserve": "cancelled", "Checkout": "cancelled"}
 
 
@@ -210,9 +210,9 @@ def test_a_coroutine_closed_from_another_context_ends_its_spans_and_leaves_that_
     assert caplog.records == []
 
 
-@both_colours
-def test_a_nested_story_stands_inside_the_step_that_runs_it(tracing: Tracing, colour: Colour) -> None:
-    inner = checkout(colour)
+@both_modes
+def test_a_nested_story_stands_inside_the_step_that_runs_it(tracing: Tracing, mode: Mode) -> None:
+    inner = checkout(mode)
 
     class Outer(Story):
         I.pay
@@ -318,13 +318,13 @@ class Broken(SpanProcessor):
             raise OSError("collector gone")
 
 
-@both_colours
+@both_modes
 @pytest.mark.parametrize("at", ["start", "end"])
 def test_tracing_that_fails_never_fails_the_story(
-    tracing: Tracing, colour: Colour, at: str, caplog: pytest.LogCaptureFixture
+    tracing: Tracing, mode: Mode, at: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     tracing.provider.add_span_processor(Broken(at))
-    story, state = checkout(colour), Notes()
+    story, state = checkout(mode), Notes()
     inject_hooks(story, [tracing.hook])
     perform(story, state)
     assert state.log == ["reserve", "charge", "ship"]
@@ -336,13 +336,13 @@ def test_tracing_that_fails_never_fails_the_story(
     assert not trace.get_current_span().is_recording()
 
 
-@both_colours
-def test_an_error_that_cannot_be_described_is_still_the_one_that_comes_out(tracing: Tracing, colour: Colour) -> None:
+@both_modes
+def test_an_error_that_cannot_be_described_is_still_the_one_that_comes_out(tracing: Tracing, mode: Mode) -> None:
     class Mute(Declined):
         def __str__(self) -> str:
             raise ValueError("no words")
 
-    story, own = checkout(colour), Mute()
+    story, own = checkout(mode), Mute()
     inject_hooks(story, [tracing.hook])
     with pytest.raises(Mute) as caught:
         perform(story, Notes(charge=own))

@@ -13,9 +13,9 @@ import pytest
 from dddkit._awaitables import FINISHED
 from dddkit.stories import I, Story
 
-Colour: TypeAlias = Literal["sync", "async"]
+Mode: TypeAlias = Literal["sync", "async"]
 
-both_colours = pytest.mark.parametrize("colour", ["sync", "async"])
+both_modes = pytest.mark.parametrize("mode", ["sync", "async"])
 
 
 class Declined(Exception):
@@ -35,9 +35,9 @@ class Notes:
             raise self._errors[step]
 
 
-def checkout(colour: Colour) -> type[Story]:
+def checkout(mode: Mode) -> type[Story]:
     """A new story class, so that hooks of one test never reach another."""
-    if colour == "sync":
+    if mode == "sync":
 
         class Checkout(Story):
             I.reserve

@@ -11,7 +11,7 @@ import pytest
 
 from dddkit.stories import StepExecutionInfo, StepStatus, StoryExecutionContext, inject_hooks
 from tests.stories.recording import Recorder
-from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, perform, run_alone
+from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, perform, run_alone
 
 
 class Around:
@@ -34,15 +34,15 @@ def quietly(context: object) -> Iterator[None]:
 around_both = pytest.mark.parametrize("kind", ["story", "step"])
 
 
-def run_with(colour: Colour, kind: str, generator: Any, state: Notes, *more: Any) -> None:
-    story = checkout(colour)
+def run_with(mode: Mode, kind: str, generator: Any, state: Notes, *more: Any) -> None:
+    story = checkout(mode)
     inject_hooks(story, [Around(kind, generator), *more])
     perform(story, state)
 
 
-@both_colours
+@both_modes
 @around_both
-def test_the_error_is_seen_at_the_yield(colour: Colour, kind: str) -> None:
+def test_the_error_is_seen_at_the_yield(mode: Mode, kind: str) -> None:
     seen: list[object] = []
 
     def watching(context: StoryExecutionContext) -> Iterator[None]:
@@ -54,14 +54,14 @@ def test_the_error_is_seen_at_the_yield(colour: Colour, kind: str) -> None:
 
     error = Declined("card")
     with pytest.raises(Declined) as caught:
-        run_with(colour, kind, watching, Notes(reserve=error))
+        run_with(mode, kind, watching, Notes(reserve=error))
     assert seen == [error, StepStatus.FAILED]
     assert caught.value is error
 
 
-@both_colours
+@both_modes
 @around_both
-def test_the_error_cannot_be_swallowed(colour: Colour, kind: str) -> None:
+def test_the_error_cannot_be_swallowed(mode: Mode, kind: str) -> None:
     def swallowing(context: StoryExecutionContext) -> Iterator[None]:
         with suppress(BaseException):
             yield
@@ -69,14 +69,14 @@ def test_the_error_cannot_be_swallowed(colour: Colour, kind: str) -> None:
     error = Declined("card")
     state = Notes(reserve=error)
     with pytest.raises(Declined) as caught:
-        run_with(colour, kind, swallowing, state)
+        run_with(mode, kind, swallowing, state)
     assert caught.value is error
     assert state.log == ["reserve"]
 
 
-@both_colours
+@both_modes
 @around_both
-def test_an_error_before_the_yield_stops_like_a_before_hook(colour: Colour, kind: str) -> None:
+def test_an_error_before_the_yield_stops_like_a_before_hook(mode: Mode, kind: str) -> None:
     guard = Declined("guard")
 
     def guarding(context: StoryExecutionContext) -> Iterator[None]:
@@ -85,7 +85,7 @@ def test_an_error_before_the_yield_stops_like_a_before_hook(colour: Colour, kind
 
     log: list[str] = []
     outer, inner = Recorder("outer", log), Recorder("inner", log)
-    story = checkout(colour)
+    story = checkout(mode)
     inject_hooks(story, [outer, Around(kind, guarding), inner])
     state = Notes()
 
@@ -111,9 +111,9 @@ def test_an_error_before_the_yield_stops_like_a_before_hook(colour: Colour, kind
         ]
 
 
-@both_colours
+@both_modes
 @around_both
-def test_an_error_after_the_yield_counts_as_one_of_an_after_hook(colour: Colour, kind: str) -> None:
+def test_an_error_after_the_yield_counts_as_one_of_an_after_hook(mode: Mode, kind: str) -> None:
     own = LookupError("hook")
     contexts: list[StoryExecutionContext] = []
 
@@ -125,7 +125,7 @@ def test_an_error_after_the_yield_counts_as_one_of_an_after_hook(colour: Colour,
     log: list[str] = []
     state = Notes()
     with pytest.raises(LookupError) as caught:
-        run_with(colour, kind, failing, state, Recorder("a", log))
+        run_with(mode, kind, failing, state, Recorder("a", log))
 
     assert caught.value is own
     assert state.log == (["reserve", "charge", "ship"] if kind == "story" else ["reserve"])
@@ -135,10 +135,10 @@ def test_an_error_after_the_yield_counts_as_one_of_an_after_hook(colour: Colour,
     assert "a leave story" in log
 
 
-@both_colours
+@both_modes
 @around_both
 def test_an_error_after_the_yield_never_replaces_the_one_that_passes(
-    colour: Colour, kind: str, caplog: pytest.LogCaptureFixture
+    mode: Mode, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     own = LookupError("hook")
 
@@ -150,7 +150,7 @@ def test_an_error_after_the_yield_never_replaces_the_one_that_passes(
 
     error = Declined("card")
     with pytest.raises(Declined) as caught:
-        run_with(colour, kind, failing, Notes(reserve=error))
+        run_with(mode, kind, failing, Notes(reserve=error))
 
     assert caught.value is error
     [record] = caplog.records
@@ -159,16 +159,16 @@ def test_an_error_after_the_yield_never_replaces_the_one_that_passes(
     assert "failing failed while another error was on its way" in record.getMessage()
 
 
-@both_colours
+@both_modes
 @around_both
-def test_ctrl_c_after_the_yield_comes_before_the_error_that_passes(colour: Colour, kind: str) -> None:
+def test_ctrl_c_after_the_yield_comes_before_the_error_that_passes(mode: Mode, kind: str) -> None:
     def interrupted(context: StoryExecutionContext) -> Iterator[None]:
         try:
             yield
         finally:
             raise KeyboardInterrupt
 
-    story = checkout(colour)
+    story = checkout(mode)
     inject_hooks(story, [Around(kind, interrupted)])
     error = Declined("card")
     with pytest.raises(KeyboardInterrupt) as caught:
@@ -176,9 +176,9 @@ def test_ctrl_c_after_the_yield_comes_before_the_error_that_passes(colour: Colou
     assert caught.value.__cause__ is error
 
 
-@both_colours
+@both_modes
 @around_both
-def test_the_error_of_an_inner_hook_passes_the_outer_ones(colour: Colour, kind: str) -> None:
+def test_the_error_of_an_inner_hook_passes_the_outer_ones(mode: Mode, kind: str) -> None:
     own = LookupError("hook")
     seen: list[BaseException] = []
 
@@ -194,26 +194,26 @@ def test_the_error_of_an_inner_hook_passes_the_outer_ones(colour: Colour, kind: 
         raise own
 
     with pytest.raises(LookupError):
-        run_with(colour, kind, watching, Notes(), Around(kind, failing))
+        run_with(mode, kind, watching, Notes(), Around(kind, failing))
     assert seen == [own]
 
 
-@both_colours
+@both_modes
 @around_both
-def test_not_yielding_is_an_error_before_the_first_step(colour: Colour, kind: str) -> None:
+def test_not_yielding_is_an_error_before_the_first_step(mode: Mode, kind: str) -> None:
     def never(context: StoryExecutionContext) -> Iterator[None]:
         if context.status is StepStatus.PENDING:
             yield
 
     state = Notes()
     with pytest.raises(RuntimeError, match=r"the around hook .* yield exactly once, but never did"):
-        run_with(colour, kind, never, state)
+        run_with(mode, kind, never, state)
     assert state.log == []
 
 
-@both_colours
+@both_modes
 @around_both
-def test_yielding_twice_is_an_error(colour: Colour, kind: str) -> None:
+def test_yielding_twice_is_an_error(mode: Mode, kind: str) -> None:
     closed: list[str] = []
 
     def twice(context: StoryExecutionContext) -> Iterator[None]:
@@ -225,15 +225,15 @@ def test_yielding_twice_is_an_error(colour: Colour, kind: str) -> None:
 
     state = Notes()
     with pytest.raises(RuntimeError, match="twice has to yield exactly once, but yielded again"):
-        run_with(colour, kind, twice, state)
+        run_with(mode, kind, twice, state)
     assert state.log[0] == "reserve"
     assert closed == ["closed"]
 
 
-@both_colours
+@both_modes
 @around_both
 def test_yielding_again_on_an_error_does_not_replace_it(
-    colour: Colour, kind: str, caplog: pytest.LogCaptureFixture
+    mode: Mode, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     def twice(context: StoryExecutionContext) -> Iterator[None]:
         try:
@@ -242,7 +242,7 @@ def test_yielding_again_on_an_error_does_not_replace_it(
             yield
 
     with pytest.raises(Declined):
-        run_with(colour, kind, twice, Notes(reserve=Declined()))
+        run_with(mode, kind, twice, Notes(reserve=Declined()))
     assert "twice has to yield exactly once, but yielded again" in caplog.text
 
 
@@ -254,16 +254,16 @@ def gives_a_list(context: object) -> list[None]:
 async def gives_a_coroutine(context: object) -> None: ...
 
 
-@both_colours
+@both_modes
 @around_both
 @pytest.mark.parametrize("other", [gives_none, gives_a_list, gives_a_coroutine])
-def test_what_is_no_generator_is_an_error(colour: Colour, kind: str, other: Any) -> None:
+def test_what_is_no_generator_is_an_error(mode: Mode, kind: str, other: Any) -> None:
     def hiding(context: StoryExecutionContext) -> Any:
         return other(context)
 
     state = Notes()
     with pytest.raises(RuntimeError, match=r"the around hook .* yield exactly once, but is no generator"):
-        run_with(colour, kind, hiding, state)
+        run_with(mode, kind, hiding, state)
     assert state.log == []
 
 
@@ -300,12 +300,12 @@ def replacing(context: object) -> Iterator[None]:
         raise LookupError from error
 
 
-@both_colours
+@both_modes
 @around_both
 @pytest.mark.parametrize("generator", [quietly, swallowing, replacing])
-def test_the_traceback_shows_the_step_and_no_line_of_a_hook(colour: Colour, kind: str, generator: Any) -> None:
+def test_the_traceback_shows_the_step_and_no_line_of_a_hook(mode: Mode, kind: str, generator: Any) -> None:
     with pytest.raises(Declined) as caught:
-        run_with(colour, kind, generator, Notes(reserve=Declined()), Around(kind, generator), Recorder("a", []))
+        run_with(mode, kind, generator, Notes(reserve=Declined()), Around(kind, generator), Recorder("a", []))
 
     frames = traceback.extract_tb(caught.value.__traceback__)
     assert [frame.name for frame in frames][-2:] == ["reserve", "take"]

@@ -22,7 +22,7 @@ from dddkit.stories import (
     StoryExecutionContext,
     inject_hooks,
 )
-from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, perform
+from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, perform
 
 PENDING, RUNNING, COMPLETED, FAILED, CANCELLED = StepStatus
 
@@ -36,8 +36,8 @@ class Kept:
         yield
 
 
-def run_kept(colour: Colour, state: Notes) -> StoryExecutionContext:
-    story, kept = checkout(colour), Kept()
+def run_kept(mode: Mode, state: Notes) -> StoryExecutionContext:
+    story, kept = checkout(mode), Kept()
     inject_hooks(story, [kept])
     with suppress(Declined):
         perform(story, state)
@@ -55,10 +55,10 @@ def test_a_status_is_a_glyph_and_a_word() -> None:
     ]
 
 
-@both_colours
-def test_a_completed_run(colour: Colour) -> None:
+@both_modes
+def test_a_completed_run(mode: Mode) -> None:
     state = Notes()
-    context = run_kept(colour, state)
+    context = run_kept(mode, state)
 
     assert context.state is state
     assert context.story_name == "Checkout"
@@ -74,10 +74,10 @@ def test_a_completed_run(colour: Colour) -> None:
     assert repr(context.steps[0]) == "<step reserve completed>"
 
 
-@both_colours
-def test_s10_a_failed_run_keeps_the_very_exception(colour: Colour) -> None:
+@both_modes
+def test_s10_a_failed_run_keeps_the_very_exception(mode: Mode) -> None:
     error = Declined("card")
-    context = run_kept(colour, Notes(charge=error))
+    context = run_kept(mode, Notes(charge=error))
 
     str(context)
     assert context.status is FAILED
@@ -96,8 +96,8 @@ def test_the_story_of_a_run_is_the_object_that_was_called() -> None:
     assert kept.contexts[0].story is called
 
 
-@both_colours
-def test_facts_as_hooks_see_them(colour: Colour) -> None:
+@both_modes
+def test_facts_as_hooks_see_them(mode: Mode) -> None:
     seen: list[tuple[str, StepStatus, StepStatus, bool]] = []
 
     class Watching:
@@ -112,7 +112,7 @@ def test_facts_as_hooks_see_them(colour: Colour) -> None:
         def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
             seen.append((step.step_name, context.status, step.status, step.duration > 0))
 
-    story = checkout(colour)
+    story = checkout(mode)
     inject_hooks(story, [Watching()])
     perform(story, Notes())
     assert seen[:3] == [

@@ -26,7 +26,7 @@ from dddkit.stories import (
 )
 from tests.stories.constructors import Constructor, every_constructor
 from tests.stories.recording import AsyncRecorder, Recorder
-from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, perform, run_alone
+from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, perform, run_alone
 
 
 class Sale(Story):
@@ -334,10 +334,10 @@ def test_hooks_added_during_a_run_are_for_the_next() -> None:
 # Order
 
 
-@both_colours
-def test_around_hooks_wrap_the_others_the_first_outermost(colour: Colour) -> None:
+@both_modes
+def test_around_hooks_wrap_the_others_the_first_outermost(mode: Mode) -> None:
     log: list[str] = []
-    story = new_sale() if colour == "sync" else async_sale()
+    story = new_sale() if mode == "sync" else async_sale()
     inject_hooks(story, [Recorder("a", log), Recorder("b", log)])
 
     perform(story, Notes())
@@ -358,10 +358,10 @@ def test_around_hooks_wrap_the_others_the_first_outermost(colour: Colour) -> Non
     ]
 
 
-@both_colours
-def test_error_hooks_run_before_after_hooks(colour: Colour) -> None:
+@both_modes
+def test_error_hooks_run_before_after_hooks(mode: Mode) -> None:
     log: list[str] = []
-    story = new_sale() if colour == "sync" else async_sale()
+    story = new_sale() if mode == "sync" else async_sale()
     inject_hooks(story, [Recorder("a", log), Recorder("b", log)])
 
     with pytest.raises(Declined):
@@ -490,9 +490,9 @@ def test_an_async_story_awaits_what_a_hook_returns() -> None:
 Hooked = Callable[..., Any]
 
 
-def story_with(colour: Colour, log: list[str], *errors: dict[str, BaseException], use_async: bool = False) -> Any:
+def story_with(mode: Mode, log: list[str], *errors: dict[str, BaseException], use_async: bool = False) -> Any:
     """A checkout with one recorder per dict of errors."""
-    story = checkout(colour)
+    story = checkout(mode)
     kind: Any = AsyncRecorder if use_async else Recorder
     inject_hooks(story, [kind(name, log, **own) for name, own in zip("abc", errors, strict=False)])
     return story
@@ -514,15 +514,15 @@ class Facts:
 
 
 both_kinds = pytest.mark.parametrize(
-    ("colour", "use_async"), [("sync", False), ("async", False), ("async", True)], ids=["sync", "async", "async hooks"]
+    ("mode", "use_async"), [("sync", False), ("async", False), ("async", True)], ids=["sync", "async", "async hooks"]
 )
 
 
 @both_kinds
-def test_a_before_hook_that_raises_stops_the_story_like_a_failing_step(colour: Colour, use_async: bool) -> None:
+def test_a_before_hook_that_raises_stops_the_story_like_a_failing_step(mode: Mode, use_async: bool) -> None:
     log: list[str] = []
     guard = Declined("guard")
-    story = story_with(colour, log, {"before": guard}, {}, use_async=use_async)
+    story = story_with(mode, log, {"before": guard}, {}, use_async=use_async)
     facts = Facts()
     inject_hooks(story, [facts])
     state = Notes()
@@ -548,11 +548,11 @@ def test_a_before_hook_that_raises_stops_the_story_like_a_failing_step(colour: C
 @both_kinds
 @pytest.mark.parametrize("kind", ["after", "error"])
 def test_s12_a_failing_hook_never_replaces_the_error_of_the_step(
-    colour: Colour, use_async: bool, kind: str, caplog: pytest.LogCaptureFixture
+    mode: Mode, use_async: bool, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     log: list[str] = []
     error, own = Declined("card"), LookupError("hook")
-    story = story_with(colour, log, {kind: own}, {}, use_async=use_async)
+    story = story_with(mode, log, {kind: own}, {}, use_async=use_async)
 
     with pytest.raises(Declined) as caught:
         perform(story, Notes(reserve=error))
@@ -569,10 +569,10 @@ def test_s12_a_failing_hook_never_replaces_the_error_of_the_step(
 
 
 @both_kinds
-def test_s12_a_failing_after_hook_is_raised_once_the_others_have_run(colour: Colour, use_async: bool) -> None:
+def test_s12_a_failing_after_hook_is_raised_once_the_others_have_run(mode: Mode, use_async: bool) -> None:
     log: list[str] = []
     own = LookupError("hook")
-    story = story_with(colour, log, {"after": own}, {}, use_async=use_async)
+    story = story_with(mode, log, {"after": own}, {}, use_async=use_async)
     facts = Facts()
     inject_hooks(story, [facts])
     state = Notes()
@@ -590,11 +590,11 @@ def test_s12_a_failing_after_hook_is_raised_once_the_others_have_run(colour: Col
 
 @both_kinds
 def test_of_several_failing_hooks_the_first_is_raised_and_the_others_are_logged(
-    colour: Colour, use_async: bool, caplog: pytest.LogCaptureFixture
+    mode: Mode, use_async: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     log: list[str] = []
     first, second = LookupError("first"), LookupError("second")
-    story = story_with(colour, log, {"after": first}, {"after": second}, use_async=use_async)
+    story = story_with(mode, log, {"after": first}, {"after": second}, use_async=use_async)
 
     with pytest.raises(LookupError, match="first"):
         perform(story, Notes())
@@ -604,11 +604,11 @@ def test_of_several_failing_hooks_the_first_is_raised_and_the_others_are_logged(
 
 @both_kinds
 def test_ctrl_c_in_a_hook_comes_before_any_other_error(
-    colour: Colour, use_async: bool, caplog: pytest.LogCaptureFixture
+    mode: Mode, use_async: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     log: list[str] = []
     first = LookupError("first")
-    story = story_with(colour, log, {"after": first}, {"after": KeyboardInterrupt()}, {}, use_async=use_async)
+    story = story_with(mode, log, {"after": first}, {"after": KeyboardInterrupt()}, {}, use_async=use_async)
     error = Declined("card")
     facts = Facts()
     inject_hooks(story, [facts])
@@ -637,10 +637,10 @@ def test_ctrl_c_in_a_second_hook_comes_before_the_error_of_the_first(caplog: pyt
 
 @both_kinds
 def test_a_hook_may_raise_the_error_of_the_step_again(
-    colour: Colour, use_async: bool, caplog: pytest.LogCaptureFixture
+    mode: Mode, use_async: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     error = Declined("card")
-    story = story_with(colour, [], {"error": error, "after": LookupError()}, use_async=use_async)
+    story = story_with(mode, [], {"error": error, "after": LookupError()}, use_async=use_async)
 
     def again(context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         if step.error is not None:

@@ -20,7 +20,7 @@ STEPS = st.lists(st.tuples(st.sampled_from("abcde"), st.booleans()), min_size=1,
 
 def story_of(steps: list[tuple[str, bool]], fails: int | None = None) -> type[Story]:
     """A story with these steps in order; the flag says whether the step is async, `fails` which place raises."""
-    colours = dict(steps)
+    modes = dict(steps)
 
     def sync_step(name: str) -> Any:
         def step(self: Story, state: list[str]) -> None:
@@ -43,7 +43,7 @@ def story_of(steps: list[tuple[str, bool]], fails: int | None = None) -> type[St
     class Listed(Story):
         for name, _ in steps:
             listed(I, name)
-            locals()[name] = (async_step if colours[name] else sync_step)(name)
+            locals()[name] = (async_step if modes[name] else sync_step)(name)
 
     return Listed
 

@@ -19,7 +19,7 @@ import pytest
 from dddkit._awaitables import FINISHED
 from dddkit.stories import I, Story
 from tests.stories.constructors import Constructor, every_constructor
-from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, listed, perform
+from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, listed, perform
 
 
 class Shipping(Story):
@@ -54,18 +54,18 @@ class Sender:
         await send(state)
 
 
-# One story, both colours
+# One story, both modes
 
 
-@both_colours
-def test_steps_run_in_order(colour: Colour) -> None:
+@both_modes
+def test_steps_run_in_order(mode: Mode) -> None:
     state = Notes()
-    perform(checkout(colour), state)
+    perform(checkout(mode), state)
     assert state.log == ["reserve", "charge", "ship"]
 
 
-@both_colours
-def test_the_state_is_passed_on_as_it_is(colour: Colour) -> None:
+@both_modes
+def test_the_state_is_passed_on_as_it_is(mode: Mode) -> None:
     @dataclass
     class Seeing(Story):
         I.see
@@ -82,18 +82,18 @@ def test_the_state_is_passed_on_as_it_is(colour: Colour) -> None:
     seen: list[object] = []
     states: list[object] = [None, {}, [], State(), object(), 0]
     for state in states:
-        perform(Seeing(seen.append if colour == "sync" else async_see), state)
+        perform(Seeing(seen.append if mode == "sync" else async_see), state)
 
     assert all(one is other for one, other in zip(seen, states, strict=True))
 
 
-@both_colours
-def test_an_error_propagates_unchanged_and_stops_the_story(colour: Colour) -> None:
+@both_modes
+def test_an_error_propagates_unchanged_and_stops_the_story(mode: Mode) -> None:
     error = Declined("card")
     state = Notes(charge=error)
 
     with pytest.raises(Declined) as caught:
-        perform(checkout(colour), state)
+        perform(checkout(mode), state)
 
     assert caught.value is error
     assert caught.value.__cause__ is caught.value.__context__ is None
@@ -248,10 +248,10 @@ def test_s5_an_async_story_without_a_loop_runs_nothing_before_it_is_awaited() ->
     assert state.log == ["reserve", "charge", "ship"]
 
 
-@both_colours
-def test_a_forgotten_await_is_a_warning_that_names_the_story(colour: Colour) -> None:
+@both_modes
+def test_a_forgotten_await_is_a_warning_that_names_the_story(mode: Mode) -> None:
     story = checkout("async")
-    if colour == "async":  # with hooks
+    if mode == "async":  # with hooks
         story.register_hook("before", print)
 
     with warnings.catch_warnings(record=True) as warned:
@@ -439,9 +439,9 @@ def test_stop_iteration_in_an_async_story_is_what_python_makes_of_it() -> None:
 # Tracebacks
 
 
-@both_colours
-def test_the_traceback_of_an_error_shows_the_line_of_the_step(colour: Colour) -> None:
+@both_modes
+def test_the_traceback_of_an_error_shows_the_line_of_the_step(mode: Mode) -> None:
     with pytest.raises(Declined) as caught:
-        perform(checkout(colour), Notes(charge=Declined()))
+        perform(checkout(mode), Notes(charge=Declined()))
 
     assert [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)][-2:] == ["charge", "take"]

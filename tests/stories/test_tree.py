@@ -24,7 +24,7 @@ from dddkit.stories import (
     StoryExecutionContext,
     inject_hooks,
 )
-from tests.stories.shop import Colour, Declined, Notes, both_colours, checkout, perform
+from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, perform
 
 
 @dataclass
@@ -60,23 +60,23 @@ class Template:
         step.meta.update(self.meta)
 
 
-@both_colours
-def test_without_trackers_the_tree_is_the_names(colour: Colour) -> None:
-    assert drawn(checkout(colour), Notes()) == "Checkout:\n    I.reserve\n    I.charge\n    I.ship"
+@both_modes
+def test_without_trackers_the_tree_is_the_names(mode: Mode) -> None:
+    assert drawn(checkout(mode), Notes()) == "Checkout:\n    I.reserve\n    I.charge\n    I.ship"
 
 
-@both_colours
-def test_the_status_tracker_draws_the_status(colour: Colour) -> None:
+@both_modes
+def test_the_status_tracker_draws_the_status(mode: Mode) -> None:
     assert (
-        drawn(checkout(colour), Notes(charge=Declined()), StatusTracker())
+        drawn(checkout(mode), Notes(charge=Declined()), StatusTracker())
         == "Checkout:\n    ✓I.reserve\n    ✗I.charge\n    I.ship"
     )
 
 
-@both_colours
-def test_the_time_tracker_draws_the_time_of_completed_steps(colour: Colour) -> None:
+@both_modes
+def test_the_time_tracker_draws_the_time_of_completed_steps(mode: Mode) -> None:
     assert (
-        drawn(checkout(colour), Notes(charge=Declined()), ExecutionTimeTracker())
+        drawn(checkout(mode), Notes(charge=Declined()), ExecutionTimeTracker())
         == "Checkout:\n    I.reserve [0.000s]\n    I.charge\n    I.ship"
     )
 
@@ -311,9 +311,9 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [f"{record.levelname} {re.sub(r'[0-9][.][0-9]{3}s', '0.000s', record.getMessage())}" for record in records]
 
 
-@both_colours
-def test_the_log_of_a_run_at_debug(colour: Colour, caplog: pytest.LogCaptureFixture) -> None:
-    story = checkout(colour)
+@both_modes
+def test_the_log_of_a_run_at_debug(mode: Mode, caplog: pytest.LogCaptureFixture) -> None:
+    story = checkout(mode)
     inject_hooks(story)
     with caplog.at_level(logging.DEBUG):
         perform(story, Notes())
@@ -325,9 +325,9 @@ def test_the_log_of_a_run_at_debug(colour: Colour, caplog: pytest.LogCaptureFixt
     ]
 
 
-@both_colours
-def test_the_log_of_a_failing_run(colour: Colour, caplog: pytest.LogCaptureFixture) -> None:
-    story = checkout(colour)
+@both_modes
+def test_the_log_of_a_failing_run(mode: Mode, caplog: pytest.LogCaptureFixture) -> None:
+    story = checkout(mode)
     inject_hooks(story)
     error = Declined("card")
     with caplog.at_level(logging.DEBUG), pytest.raises(Declined):
