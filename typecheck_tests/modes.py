@@ -18,8 +18,9 @@ from mypy.version import __version__ as mypy_version
 from typecheck_tests.running import codes_in, run_mypy
 
 _MYPY_2: Final = int(mypy_version.partition(".")[0]) >= 2
+_AT_ONCE: Final = max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+"""How many modes run at the same time: where tests run in parallel, each worker has a part of the processors."""
 _FINE_GRAINED: Final = ("--cache-fine-grained", "--no-sqlite-cache")
-
 
 Files: TypeAlias = Mapping[str, str | None]
 """The contents of files by name; None removes one."""
@@ -75,7 +76,7 @@ class Project:
                 "parallel, warm": lambda: self._run(self._cache("parallel"), "-n", "2"),
                 "old parser": lambda: self._run(self._cache("old-parser", fresh=True), "--no-native-parser"),
             }
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # each has a cache of its own
+        with ThreadPoolExecutor(_AT_ONCE) as pool:  # each mode has a cache of its own
             running = {mode: pool.submit(run) for mode, run in modes.items()}
         return {mode: run.result() for mode, run in running.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,8 +20,9 @@ def run_mypy(directory: Path, *arguments: str, program: str = "mypy", syntax_err
     mypy itself sorts by location, but the daemon by module. At syntax errors, the status of mypy is 2.
     """
     run = _run(directory, program, arguments)
-    for _ in range(2):
-        if "Failed to establish connection with worker" in run.stderr:  # mypy gives up on them on a busy machine
+    for pause in (1, 2, 4, 8):  # mypy gives its workers 3 s to start, which is too little on a busy machine
+        if "Failed to establish connection with worker" in run.stderr:
+            time.sleep(pause)
             run = _run(directory, program, arguments)
     said = run.stdout + run.stderr
     assert run.returncode in ((0, 1, 2) if syntax_errors else (0, 1)), said
