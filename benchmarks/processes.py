@@ -147,7 +147,7 @@ class Story{{}}(Story):
 
 
 def measured_plugin(number: int = 1000, *, rounds: int = 41) -> Ratio:
-    """Return the extra CPU time of mypy with the plugin and without a cache, in per cent, for this number of stories."""
+    """Return the extra CPU time of mypy with the plugin, in per cent, for this number of stories and no cache."""
     more: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         commands = _mypy_commands(Path(folder), number)

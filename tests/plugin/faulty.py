@@ -1,4 +1,4 @@
-"""A plugin whose rules note that they were asked, or fail: what the dispatch promises them, seen from outside."""
+"""Two plugins for the tests of the dispatch: the rules of one report each call, those of the other raise."""
 
 from __future__ import annotations
 

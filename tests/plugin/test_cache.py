@@ -1,4 +1,4 @@
-"""What makes mypy's cache stale is said to mypy."""
+"""The plugin tells mypy everything that makes the cache stale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When rules are asked, whatever else is switched on, and what becomes of their own errors."""
+"""When rules are called, with any other plugin, and how their own errors are reported."""
 
 from __future__ import annotations
 
@@ -109,6 +109,6 @@ def test_an_error_of_ours_is_a_diagnostic_that_says_where_to_report_it(tmp_path:
 
 def test_under_show_traceback_an_error_of_ours_is_raised(tmp_path: Path) -> None:
     said, status = _check(tmp_path, "faulty", "--show-traceback")
-    assert status  # 2, where mypy itself catches it
+    assert status  # 2 where mypy catches the error itself
     assert "ValueError: planned" in said
     assert "Traceback" in said
