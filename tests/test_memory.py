@@ -1,4 +1,4 @@
-"""Runs, publishes and hooks that come and go leave nothing behind; `make bench` does the same a million times."""
+"""Runs, publishes and removed hooks leak no memory; `make bench` repeats them a million times."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dddkit.dataclasses import EventBroker
 from dddkit.stories import I, Story, StoryState, inject_hooks, variable
 
 ROUNDS = 1_000
-HELD = 8 * 1024  # bytes: what the interpreter itself keeps, for frames and free lists
+HELD = 8 * 1024  # bytes that the interpreter itself may keep for frames and free lists
 
 
 class Sale(Story):
@@ -122,7 +122,7 @@ def subscriptions_that_come_and_go() -> None:
     ],
 )
 def test_nothing_is_left_behind(work: Callable[[], None]) -> None:
-    work()  # classes are prepared at their first run
+    work()  # the first run prepares the classes
     gc.collect()
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""The shop of the examples: what a checkout leaves behind, and what it leaves alone."""
+"""The example shop: what a checkout changes, and what a failed one leaves unchanged."""
 
 from __future__ import annotations
 

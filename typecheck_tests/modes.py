@@ -164,10 +164,10 @@ Histories: TypeAlias = Callable[[str, Mapping[str, str], Mapping[str, Files]], H
 """Give the history of a project with a configuration, its files and its edits."""
 
 
-def every(edits: Collection[str], quick: str = "") -> list[object]:
-    """The names of edits as parameters of a test; all are slow but one, the sample that quick runs make do with."""
-    assert not quick or quick in edits
-    return [pytest.param(name, marks=() if name == quick else pytest.mark.slow) for name in edits]
+def every(edits: Collection[str], *quick: str) -> list[object]:
+    """Return the names of edits as parameters of a test; all are slow but the quick ones, a sample for `make test`."""
+    assert set(quick) <= set(edits)
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in edits]
 
 
 def check(history: History, edit: str, shows: Mapping[str, str]) -> set[str]:

@@ -322,7 +322,7 @@ STATES_SHOW: Final = {
 }
 
 
-@pytest.mark.parametrize("edit", every(EDITS, quick="a step of the base is renamed"))
+@pytest.mark.parametrize("edit", every(EDITS, "a step of the base is renamed"))
 def test_every_mode_gives_the_result_of_a_cold_run_after_every_edit(edit: str, histories: Histories) -> None:
     check(histories(CONFIG, FILES, EDITS), edit, SHOWS)
 
@@ -339,6 +339,6 @@ def test_every_mode_agrees_beside_the_plugin_of_pydantic(edit: str, plugins: str
     assert seen == {code for code, name in FEW_SHOW.items() if name == edit}
 
 
-@pytest.mark.parametrize("edit", every(STATE_EDITS, quick="the State is not what it is called with"))
+@pytest.mark.parametrize("edit", every(STATE_EDITS, "the State is not what it is called with"))
 def test_every_mode_agrees_on_the_states_and_results_of_other_modules(edit: str, histories: Histories) -> None:
     check(histories(CONFIG, STATE_FILES, STATE_EDITS), edit, STATES_SHOW)

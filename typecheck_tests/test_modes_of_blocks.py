@@ -164,7 +164,7 @@ BLOCKS_SHOW: Final = {
 }
 
 
-@pytest.mark.parametrize("edit", every(BLOCK_EDITS, quick="while what they stand beside loses its identity"))
+@pytest.mark.parametrize("edit", every(BLOCK_EDITS, "while what they stand beside loses its identity"))
 def test_every_mode_agrees_about_building_blocks_after_every_edit(edit: str, histories: Histories) -> None:
     config = BLOCK_CONFIG.replace("dddkit_mypy", "dddkit_mypy, pydantic.mypy", 1)
     check(histories(config, BLOCK_FILES, BLOCK_EDITS), edit, BLOCKS_SHOW)

@@ -1,4 +1,4 @@
-// Draw each dashboard with what Prometheus answered: node draw.mjs <chromium> <answers.json>.
+// Draw each dashboard with recorded answers of Prometheus: node draw.mjs <chromium> <answers.json>.
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -37,7 +37,7 @@ try {
     page.on("pageerror", (error) => complaints.push(String(error)));
     page.on("requestfailed", (request) => complaints.push(`not found: ${request.url()}`));
     page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-    // Nothing comes from a network: the page is here, and so are Grafana's icons and fonts.
+    // No network access: the page, Grafana's icons and its fonts come from local files.
     await page.route("**/*", async (route) => {
       const { pathname } = new URL(route.request().url());
       if (pathname === "/") return route.fulfill({ contentType: "text/html", body: `<!doctype html><style>${style}</style><div id="root"></div>` });
@@ -51,9 +51,9 @@ try {
     await page.evaluate((given) => Object.assign(window, given), { dashboard, answers, file, version });
     await page.addScriptTag({ content: script });
     await page.waitForFunction(() => window.drawn, null, { timeout: 20_000 }).catch((error) => complaints.push(String(error)));
-    // What is out of sight stays undrawn, so let there be nothing out of sight.
+    // The browser draws only what is visible, so make the viewport as high as the page.
     await page.setViewportSize({ width: 1600, height: await page.evaluate(() => document.documentElement.scrollHeight) });
-    await page.waitForTimeout(1500); // Grafana's components measure themselves, and draw once more
+    await page.waitForTimeout(1500); // Grafana's components measure their size and draw again
 
     for (const { title, box, text, canvases, overflow } of await page.evaluate(inspect)) {
       if (/No data|NaN|undefined/.test(text)) complaints.push(`${title}: ${text}`);
@@ -76,11 +76,11 @@ function inspect() {
     const body = panel.querySelector("[data-body]");
     const out = [...body.querySelectorAll("*")].find((element) => {
       const { width, height, right, bottom } = element.getBoundingClientRect();
-      const written = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+      const hasText = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
       for (let around = element; around !== body; around = around.parentElement) {
-        if (/auto|scroll/.test(getComputedStyle(around).overflowY)) return false; // Grafana lets one scroll there
+        if (/auto|scroll/.test(getComputedStyle(around).overflowY)) return false; // the user can scroll there
       }
-      return written && width && height && (right > box.right + 1 || bottom > box.bottom + 1);
+      return hasText && width && height && (right > box.right + 1 || bottom > box.bottom + 1);
     });
     return {
       title: panel.dataset.panel,

@@ -1,6 +1,6 @@
-// A page with a dashboard on it, as Grafana would show it: panels in their places, each drawn by Grafana's components.
-// What Grafana keeps to itself is ours: the page around the panels, how an answer of Prometheus becomes a data frame,
-// the wiring of each kind of panel, and the cells of the heat map.
+// A page that shows a dashboard as Grafana does: each panel at its position, drawn by Grafana's components.
+// The parts that Grafana does not export are written here: the page around the panels, the conversion of an answer of
+// Prometheus to a data frame, the set-up of each kind of panel, and the cells of the heat map.
 import {
   applyFieldOverrides,
   cacheFieldDisplayNames,
@@ -38,7 +38,7 @@ const timeRange = {
   raw: { from: dateTime(answers.start * 1000), to: dateTime(answers.end * 1000) },
 };
 
-// Options of fields: each sits where its name says, and is taken as it is.
+// Options of fields: the path of each is its name, and its value is used unchanged.
 
 const OPTIONS = ["unit", "min", "max", "decimals", "noValue", "thresholds", "mappings", "links", "color", "displayName"];
 const CUSTOM = ["width", "align", "cellOptions", "filterable", "inspect"];
@@ -68,7 +68,7 @@ function configured(panel, frames) {
     theme,
     timeZone: "utc",
   });
-  // The label of the values is none of the time.
+  // The axis label of the values must not appear on the time axis.
   for (const { fields } of made) for (const field of fields) if (field.type === FieldType.time) field.config.custom = { ...field.config.custom, axisLabel: "" };
   cacheFieldDisplayNames(made);
   return made;
@@ -213,14 +213,14 @@ function HeatMap({ panel, frames, width, height }) {
   const rows = frames
     .map((frame) => ({ bound: Number(frame.fields[1].labels.le.replace("+Inf", "Infinity")), points: new Map(frame.fields[0].values.map((moment, index) => [moment, frame.fields[1].values[index]])) }))
     .sort((a, b) => a.bound - b.bound);
-  // Each bucket of Prometheus holds the ones below it too.
+  // A bucket of Prometheus includes all lower buckets.
   const counts = rows.map(({ points }, index) => new Map([...points].map(([moment, value]) => [moment, value - (rows[index - 1]?.points.get(moment) ?? 0)])));
   while (counts.length > 1 && [...counts.at(-1).values()].every((count) => count < panel.options.filterValues.le)) {
-    counts.pop(); // the slowest buckets, as long as nothing is in them
+    counts.pop(); // omit the slowest buckets while they are empty
     rows.pop();
   }
   const most = Math.max(...counts.flatMap((row) => [...row.values()]));
-  // Grafana turns this scheme round on a dark page.
+  // Grafana reverses this scheme in the dark theme.
   const shades = Array.from({ length: color.steps }, (_, index) => interpolateOranges(1 - index / (color.steps - 1)));
   const shade = (count) => shades[Math.min(Math.floor((count / most) ** color.exponent * color.steps), color.steps - 1)];
   const unit = getValueFormat(yAxis.unit);

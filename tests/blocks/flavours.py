@@ -20,7 +20,7 @@ Model = Any
 
 
 class Flavour:
-    """One flavour: its blocks, a domain declared with them, the way to declare a class."""
+    """One flavour: its blocks, a small domain declared with them, and a way to declare a class."""
 
     name: ClassVar[str]
     blocks: ClassVar[ModuleType]
@@ -138,7 +138,7 @@ class Pydantic(Flavour):
 FROZEN = ("AggregateEvent", "DomainEvent", "ValueObject")
 FLAVOURS: tuple[type[Flavour], ...] = (Dataclasses, Pydantic)
 
-# What frozen classes raise: dataclasses the one, pydantic models the other.
+# What frozen classes raise: dataclasses the first, pydantic models the second.
 REFUSALS = (stdlib.FrozenInstanceError, pydantic.ValidationError)
 
 needs_threads = pytest.mark.skipif(sys.platform == "emscripten", reason="WebAssembly has no threads here")
@@ -149,7 +149,7 @@ in_both_flavours: Callable[[Callable[..., None]], Callable[..., None]] = pytest.
 
 
 def run(source: str) -> dict[str, Any]:
-    """Run the source as a module of a user, and return its names."""
+    """Execute the source as a user's module; return its names."""
     module = ModuleType("users_module")
     sys.modules[module.__name__] = module
     try:

@@ -415,7 +415,7 @@ def test_e10_unhashable_handlers_work_and_are_told_apart(publish: Publish, paral
     assert [len(handler.seen) for handler in (one, other, third)] == [1, 2, 1]
 
 
-# Awaitables that only the call shows
+# Awaitables that are known only after the call
 
 
 def surprises(seen: list[str]) -> tuple[Callable[[object], object], Callable[[object], None]]:
@@ -715,7 +715,7 @@ def test_handle_and_instance_take_classes(wrong: Any) -> None:
 def test_register_takes_a_predicate() -> None:
     for wrong in (Happened, "predicate"):
         with pytest.raises(TypeError, match=r"register takes a predicate, and got .*; for classes there is handle"):
-            EventBroker().register(wrong)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused
+            EventBroker().register(wrong)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # rejected
 
 
 def test_subscribe_takes_a_class_or_predicate_and_a_handler() -> None:
@@ -996,7 +996,7 @@ def test_e7_a_handler_that_cancels_itself_is_no_success() -> None:
 
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt, also where the shell that started the tests ignores the signal."""
+    """Make Ctrl-C raise KeyboardInterrupt, even if the shell that started the tests ignores the signal."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -1130,12 +1130,12 @@ def test_e7_cancelling_a_parallel_publish_leaves_nothing_running(times: int, cap
     assert logged(caplog) == [(f"{failing_in_thread.__qualname__} failed on Happened", error)]
 
 
-# Cost, and threads
+# Cost and threads
 
 
 def test_e12_the_cost_of_a_publish_does_not_grow_with_the_number_of_subscriptions() -> None:
     def steps(subscriptions: int) -> int:
-        """Return how many lines of Python a publish runs: a busy machine does not change this measure."""
+        """Return how many lines of Python a publish runs; unlike time, this does not depend on the load."""
         broker, count = EventBroker(), 0
         for number in range(subscriptions):
             broker.subscribe(type(f"Event{number}", (DomainEvent,), {}), lambda event: None)

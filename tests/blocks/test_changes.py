@@ -158,7 +158,7 @@ def test_c2_a_block_that_raised_clears_nothing_so_a_retry_saves_everything(flavo
             changes_of(basket)
             raise OSError
 
-    with pytest.raises(OSError):  # noqa: PT011 - there is no other
+    with pytest.raises(OSError):  # noqa: PT011 - no other ValueError is possible
         fails_to_commit()
     assert pending(basket) == ["tea"]
     basket.add("milk")
@@ -412,7 +412,7 @@ def test_without_asyncio_imported_blocks_belong_to_threads(monkeypatch: pytest.M
     assert pending(basket) == []
 
 
-def test_ending_a_block_in_another_task_says_so() -> None:
+def test_leaving_a_block_in_another_task_is_an_error_that_says_so() -> None:
     handler = BasketChanges()
     context = copy_context()
     context.run(handler.__enter__)
@@ -455,7 +455,7 @@ def test_c3_a_field_that_was_never_set_is_an_error(flavour: type[Flavour]) -> No
         total: int
         grand_total: int
 
-    class Forgetful(ChangesHandler[Any, TwoTotals]):  # type: ignore[dddkit-changes-result]  # on purpose
+    class Incomplete(ChangesHandler[Any, TwoTotals]):  # type: ignore[dddkit-changes-result]  # on purpose
         result_type = TwoTotals
 
         @singledispatchmethod
@@ -464,11 +464,11 @@ def test_c3_a_field_that_was_never_set_is_an_error(flavour: type[Flavour]) -> No
 
     basket = basket_with(flavour, "tea")
     with pytest.raises(ChangesResultError) as error:
-        Forgetful()(basket)
+        Incomplete()(basket)
     assert error.value.field == "grand_total"
-    assert error.value.handler is Forgetful
+    assert error.value.handler is Incomplete
     assert str(error.value) == (
-        f"{Forgetful.__qualname__} never set 'grand_total' of its result; "
+        f"{Incomplete.__qualname__} never set 'grand_total' of its result; "
         "give it its empty value in _clear_state(self), or a default in the result type"
     )
     assert pending(basket) == ["tea"]

@@ -95,13 +95,13 @@ def test_decorated_classes_are_left_alone(block: Any, slots: bool) -> None:
 
 
 def test_an_init_or_new_by_hand_is_as_good() -> None:
-    class ByHand(Entity):  # type: ignore[dddkit-missing-identity]  # not what this is about
+    class ByHand(Entity):  # type: ignore[dddkit-missing-identity]  # not tested here
         item: str
 
         def __init__(self, item: str) -> None:
             self.item = item
 
-    class ByNew(Entity):  # type: ignore[dddkit-missing-identity]  # not what this is about
+    class ByNew(Entity):  # type: ignore[dddkit-missing-identity]  # not tested here
         item: str
 
         def __new__(cls, item: str) -> ByNew:
@@ -115,7 +115,7 @@ def test_an_init_or_new_by_hand_is_as_good() -> None:
 
 def test_attrs_and_pydantic_decorate_too() -> None:
     @attrs.define
-    class Product(Entity):  # type: ignore[dddkit-missing-identity]  # not what this is about
+    class Product(Entity):  # type: ignore[dddkit-missing-identity]  # not tested here
         item: str
 
     @attrs.define(slots=False)
@@ -123,14 +123,14 @@ def test_attrs_and_pydantic_decorate_too() -> None:
         more: int
 
     @pydantic.dataclasses.dataclass(kw_only=True)
-    class Checked(Entity):  # type: ignore[dddkit-missing-identity]  # not what this is about
+    class Checked(Entity):  # type: ignore[dddkit-missing-identity]  # not tested here
         item: str
 
     assert Product("tea").item == "tea"
     assert Loose("tea", 1).more == 1
     assert Checked(item="tea").item == "tea"
     with pytest.raises(pydantic.ValidationError):
-        Checked(item=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what is refused
+        Checked(item=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what is rejected
 
 
 def test_frozen_entities_and_aggregates_are_allowed() -> None:
@@ -164,7 +164,7 @@ def test_mixins_take_part_in_construction() -> None:
 
 
 def test_an_abstract_base_may_not_declare_fields_undecorated_either() -> None:
-    class Base(Entity, abc.ABC):  # type: ignore[dddkit-undecorated-class]  # what is refused
+    class Base(Entity, abc.ABC):  # type: ignore[dddkit-undecorated-class]  # what is rejected
         name: str
 
     with pytest.raises(TypeError, match="Base declares name"):

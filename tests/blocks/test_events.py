@@ -1,4 +1,4 @@
-"""Events and value objects: frozen, identified, dated."""
+"""Events and value objects are frozen; events have an id and a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both flavours offer the same names, from the paths people import."""
+"""Both flavours export the same names from the public import paths."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_pydantic_that_is_there_but_broken_is_not_called_missing(
 @pytest.mark.skipif(sys.platform == "emscripten", reason="no processes there")
 def test_importing_the_blocks_loads_nothing_that_only_some_runs_need() -> None:
     heavy = ["asyncio", "concurrent.futures", "logging", "zoneinfo", "pydantic"]
-    heavy += ["typing_extensions"] * (sys.version_info >= (3, 11))  # here `typing` has the names
+    heavy += ["typing_extensions"] * (sys.version_info >= (3, 11))  # this Python has the names in `typing`
     check = f"import sys, dddkit.dataclasses; print(*[name for name in {heavy} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert loaded.stdout.split() == []

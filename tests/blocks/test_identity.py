@@ -203,9 +203,9 @@ def test_two_identities_are_refused(flavour: type[Flavour]) -> None:
     [
         Identity[int],
         Alias,
-        Optional[Identity[int]],  # noqa: UP045 - both spellings are what is tested
+        Optional[Identity[int]],  # noqa: UP045 - both spellings are tested
         Identity[int] | None,
-        Union[Identity[int], None],  # noqa: UP007 - both spellings are what is tested
+        Union[Identity[int], None],  # noqa: UP007 - both spellings are tested
         Annotated[Identity[int], "documented"],
         Annotated[Identity[int] | None, "documented"],
         Optional["Identity[int]"],
@@ -384,7 +384,7 @@ def test_equality_that_a_decorator_wrote_into_a_mixin_does_not_count() -> None:
         tag: str = ""
 
     @stdlib.dataclass(kw_only=True)
-    class Item(Stamped, Tagged, Entity):  # type: ignore[misc]  # attrs says it is unhashable
+    class Item(Stamped, Tagged, Entity):  # type: ignore[misc]  # attrs declares it unhashable
         id: int
 
     assert Item(id=1) != Item(id=2)

@@ -1,4 +1,4 @@
-"""Pending events: recorded by an aggregate, and not published yet."""
+"""Pending events: an aggregate recorded them, and they are not published yet."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_pickling_keeps_the_events(flavour: type[Flavour], protocol: int) -> Non
 
 
 class Declared:
-    """An aggregate for each way to store fields; defined in a class, not in a test, so that pickle finds them."""
+    """One aggregate for each way to store fields, defined in a class so that pickle finds them."""
 
     @stdlib.dataclass(kw_only=True)
     class Mutable(dddkit.dataclasses.Aggregate):
@@ -257,7 +257,7 @@ def test_a_frozen_model_records() -> None:
     basket.add_event(Basket.Created())
     assert len(basket.get_events()) == 1
     with pytest.raises(pydantic.ValidationError):
-        setattr(basket, "basket_id", 2)  # noqa: B010 - what checkers refuse
+        setattr(basket, "basket_id", 2)  # noqa: B010 - checkers reject an assignment
 
 
 def test_an_aggregate_records_events_of_either_flavour() -> None:

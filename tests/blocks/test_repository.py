@@ -21,7 +21,7 @@ from tests.blocks.flavours import FLAVOURS, Dataclasses, Flavour, Pydantic, in_b
 
 T = TypeVar("T")
 
-# Any: the aggregates that are stored and read are of a flavour chosen at run time.
+# Any: the flavour of the aggregates is chosen at run time.
 Baskets: Any = InMemoryRepository
 
 
@@ -169,7 +169,7 @@ def test_what_was_deleted_cannot_be_saved_again(flavour: type[Flavour]) -> None:
         assert (error.value.expected, error.value.found) == (1, None)
         assert "was read at version 1, but has been deleted since" in str(error.value)
         await baskets.save(flavour.Basket(basket_id=1))
-        with pytest.raises(ConcurrencyError) as error:  # no version is used twice
+        with pytest.raises(ConcurrencyError) as error:  # a version is never used twice
             await baskets.save(mine)
         assert (error.value.expected, error.value.found) == (1, 2)
 

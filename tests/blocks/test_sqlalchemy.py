@@ -46,7 +46,7 @@ def test_a11_a_mapped_aggregate_is_stored_loaded_identified_and_records(declare:
         with Session(engine, expire_on_commit=False) as session:
             one, other = basket_class(name="a"), basket_class(name="b")
             one.add_event(Renamed(name="a"))
-            assert one != other  # neither has its identity yet
+            assert one != other  # neither has an identity yet
             session.add_all([one, other])
             session.commit()
             assert one.basket_id is not None

@@ -1,4 +1,4 @@
-"""Pydantic entities validate assignment; a rejected one changes nothing."""
+"""Pydantic entities validate assignments; a rejected assignment changes nothing."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_undeclared_and_private_attributes_behave_as_in_pydantic() -> None:
     with pytest.raises(ValueError, match="undeclared"):
         product.undeclared = 1
     window = Window(window_id=1)
-    setattr(window, "extra", 1)  # noqa: B010 - what checkers refuse
+    setattr(window, "extra", 1)  # noqa: B010 - checkers reject an assignment
     assert window.model_extra == {"extra": 1}
 
 

@@ -1,1 +1,1 @@
-"""The dashboards in .grafana, held against the metrics that the hooks emit and a Prometheus that scraped them."""
+"""The dashboards in .grafana, compared with the metrics that the hooks emit and that a Prometheus has scraped."""

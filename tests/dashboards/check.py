@@ -1,7 +1,7 @@
-"""`make dashboards`: every query of every panel, put to a Prometheus that has scraped shops whose doings are known.
+"""`make dashboards` sends every query of every panel to a Prometheus and compares the answers with what happened.
 
-It starts three services (both backends, two metric prefixes), a Prometheus that scrapes them, lets customers in, and
-then asks what Grafana would ask. It fails if one panel is empty, or shows what did not happen.
+It starts three services (both backends, two metric prefixes) and a Prometheus that scrapes them, simulates customers,
+and then sends the queries that Grafana would send. It fails if a panel is empty or shows a wrong figure.
 """
 
 from __future__ import annotations
@@ -26,45 +26,45 @@ from tests.dashboards.dashboards import DASHBOARDS, Dashboard, Panel, Target, Va
 from tests.dashboards.ledger import Entry
 from tests.dashboards.server import Prometheus, Series, prometheus, wait_until
 from tests.dashboards.site import SITES, Site
-from tests.dashboards.truth import Allowed, Books, Chosen, Page
+from tests.dashboards.truth import Allowed, Chosen, Page, Records
 
 ROOT: Final = Path(__file__).parents[2]
 STEPS: Final = "dddkit-story-steps"
 
 Answers: TypeAlias = Mapping[str, Sequence[Series]]
-"""What came back for each query of a panel, by its reference."""
+"""The answers to the queries of a panel, by the reference of the query."""
 
 Figure: TypeAlias = tuple[str, float | None, Allowed]
-"""What it is, what is shown, and what may be."""
+"""What is compared, the value shown, and the values allowed."""
 
-Judge: TypeAlias = Callable[[Answers, Books, float], Iterator[Figure]]
-"""Compares what a panel shows, with so many seconds from moment to moment, with the books."""
+Comparison: TypeAlias = Callable[[Answers, Records, float], Iterator[Figure]]
+"""Compares the answers for a panel with the records; the last argument is the seconds between two points."""
 
 
 # What each panel has to show
 
 
-def _single(of: Callable[[Books], Allowed]) -> Judge:
-    def judge(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
+def _single(of: Callable[[Records], Allowed]) -> Comparison:
+    def compare(answers: Answers, records: Records, step: float) -> Iterator[Figure]:
         (series,) = answers["A"]
-        yield "", series.value, of(books)
+        yield "", series.value, of(records)
 
-    return judge
+    return compare
 
 
-def _by(*labels: str) -> Callable[[Books], dict[tuple[str, ...], Books]]:
-    """Part the books as a query does that keeps these labels."""
+def _by(*labels: str) -> Callable[[Records], dict[tuple[str, ...], Records]]:
+    """Return a function that groups records by these labels, as a query does."""
     names = {"story_name": "story", "step_name": "step", "status": "status"}
-    return lambda books: books.by(*(names[label] for label in labels))
+    return lambda records: records.by(*(names[label] for label in labels))
 
 
 def _compared(
-    shown: Mapping[tuple[str, ...], float], true: Mapping[tuple[str, ...], Books], of: Callable[[Books], Allowed]
+    shown: Mapping[tuple[str, ...], float], true: Mapping[tuple[str, ...], Records], of: Callable[[Records], Allowed]
 ) -> Iterator[Figure]:
-    """Compare row by row; a row that is missing, or that nothing stands behind, is a figure too."""
+    """Compare row by row; a row that is missing, or that has no record, is a figure too."""
     for key in sorted({*shown, *true}):
         allowed = of(true[key]) if key in true else Allowed(0, 0, 1e-9)
-        # A series that was born within a scrape of the end has no second point yet.
+        # A series that started less than one scrape before the end has no second point yet.
         if key in shown or allowed.low > 0:
             yield ".".join(key), shown.get(key), allowed
 
@@ -80,18 +80,18 @@ def _rows(series: Sequence[Series], labels: Sequence[str]) -> dict[tuple[str, ..
     return {key: value for key, ((_, value),) in _lines(series, labels)}
 
 
-def _each(of: Callable[[Books], Allowed], *labels: str) -> Judge:
-    def judge(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
-        return _compared(_rows(answers["A"], labels), _by(*labels)(books), of)
+def _each(of: Callable[[Records], Allowed], *labels: str) -> Comparison:
+    def compare(answers: Answers, records: Records, step: float) -> Iterator[Figure]:
+        return _compared(_rows(answers["A"], labels), _by(*labels)(records), of)
 
-    return judge
+    return compare
 
 
-def _top(of: Callable[[Books], Allowed], *labels: str) -> Judge:
-    """The ten with the highest figures: as many as there are, each right, and nobody higher left out."""
+def _top(of: Callable[[Records], Allowed], *labels: str) -> Comparison:
+    """Compare a table of the ten highest figures: the number of rows, each figure, and the rows left out."""
 
-    def judge(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
-        true = _by(*labels)(books)
+    def compare(answers: Answers, records: Records, step: float) -> Iterator[Figure]:
+        true = _by(*labels)(records)
         shown = _rows(answers["A"], labels)
         yield "rows", len(shown), Allowed(min(10, len(true)), min(10, len(true)), 10)
         yield from _compared(shown, {key: true[key] for key in shown if key in true}, of)
@@ -100,34 +100,34 @@ def _top(of: Callable[[Books], Allowed], *labels: str) -> Judge:
             allowed = of(true[key])
             yield f"{'.'.join(key)} left out", lowest, Allowed(allowed.truth, allowed.low, float("inf"), rough=True)
 
-    return judge
+    return compare
 
 
-def _columns(labels: Sequence[str], **columns: Callable[[Books], Allowed]) -> Judge:
-    def judge(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
-        true = _by(*labels)(books)
+def _columns(labels: Sequence[str], **columns: Callable[[Records], Allowed]) -> Comparison:
+    def compare(answers: Answers, records: Records, step: float) -> Iterator[Figure]:
+        true = _by(*labels)(records)
         for ref, of in columns.items():
             for what, shown, allowed in _compared(_rows(answers[ref], labels), true, of):
                 yield f"{ref} {what}", shown, allowed
 
-    return judge
+    return compare
 
 
-def _per_minute(*labels: str, status: str | None = None) -> Judge:
-    """Rates per minute, which add up over time to what happened."""
+def _per_minute(*labels: str, status: str | None = None) -> Comparison:
+    """Compare rates per minute: their sum over time is the number of runs."""
 
-    def judge(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
+    def compare(answers: Answers, records: Records, step: float) -> Iterator[Figure]:
         shown = {key: sum(value for _, value in points) * step / 60 for key, points in _lines(answers["A"], labels)}
-        return _compared(shown, _by(*labels)(books.of(status=status)), Books.total_over_time)
+        return _compared(shown, _by(*labels)(records.of(status=status)), Records.total_over_time)
 
-    return judge
+    return compare
 
 
-def _within(of: Callable[[Books], Allowed], *labels: str) -> Judge:
-    """Figures that lie, at every moment, within what was true in the whole time."""
+def _within(of: Callable[[Records], Allowed], *labels: str) -> Comparison:
+    """Compare the lowest and the highest figure of each series with the limits for the whole period."""
 
-    def judge(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
-        true = _by(*labels)(books)
+    def compare(answers: Answers, records: Records, step: float) -> Iterator[Figure]:
+        true = _by(*labels)(records)
         shown = dict(_lines(answers["A"], labels))
         for key, points in shown.items():
             allowed = of(true[key]) if key in true else Allowed(0, 0, 1e-9)
@@ -136,24 +136,24 @@ def _within(of: Callable[[Books], Allowed], *labels: str) -> Judge:
         for key in true.keys() - shown.keys():
             yield f"{'.'.join(key)} missing", None, Allowed(0, 0, 0)
 
-    return judge
+    return compare
 
 
-def _percentiles(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
-    """p50, p95 and p99 over time: in order at each moment, and within what happened just before it."""
+def _percentiles(answers: Answers, records: Records, step: float) -> Iterator[Figure]:
+    """Compare p50, p95 and p99 over time: each in order, and within the durations just before it."""
     rows = {ref: dict(series[0].points) for ref, series in answers.items()}
-    window = 4 * books.scrape
+    window = 4 * records.scrape
     for moment, p50 in rows["A"].items():
-        # a sample bears the time at which its scrape began
-        before = books.between(moment - window - books.scrape, moment + books.scrape / 2)
+        # the time of a sample is the start of its scrape
+        before = records.between(moment - window - records.scrape, moment + records.scrape / 2)
         allowed = before.range_of_durations()
         yield f"p50 at {moment:.0f}", p50, Allowed(p50, allowed.low, rows["B"][moment], rough=True)
         yield f"p95 at {moment:.0f}", rows["B"][moment], Allowed(rows["B"][moment], p50, rows["C"][moment], rough=True)
         yield f"p99 at {moment:.0f}", rows["C"][moment], Allowed(rows["C"][moment], p50, allowed.high, rough=True)
     busy = sorted(rows["A"].values())
-    middle = books.quantile(0.5)
-    # Half of the moments are slower than that, half are faster: give it one bucket more.
-    lower, higher = books.bucket(max(middle.low - 1e-6, 0))[0], books.bucket(middle.high + 1e-6)[1]
+    middle = records.quantile(0.5)
+    # The median over time is not the median of all runs, so one more bucket on each side is allowed.
+    lower, higher = records.bucket(max(middle.low - 1e-6, 0))[0], records.bucket(middle.high + 1e-6)[1]
     yield (
         "p50 in the middle of the time",
         busy[len(busy) // 2],
@@ -161,81 +161,81 @@ def _percentiles(answers: Answers, books: Books, step: float) -> Iterator[Figure
     )
 
 
-def _heat(answers: Answers, books: Books, step: float) -> Iterator[Figure]:
-    """Each row adds up over time to the runs that took no longer than its bound."""
-    window = 4 * books.scrape
+def _heat(answers: Answers, records: Records, step: float) -> Iterator[Figure]:
+    """Compare each row: its sum over time is the number of runs that took at most its bound."""
+    window = 4 * records.scrape
     shown = {series.labels["le"]: sum(value for _, value in series.points) * step / window for series in answers["A"]}
-    bounds = {f"{bound:.1f}": bound for bound in books.pages[0].bounds} | {"+Inf": float("inf")}
+    bounds = {f"{bound:.1f}": bound for bound in records.pages[0].bounds} | {"+Inf": float("inf")}
     for name in sorted({*shown, *bounds}):
-        allowed = books.up_to(bounds[name]) if name in bounds else Allowed(0, 0, 0)
+        allowed = records.up_to(bounds[name]) if name in bounds else Allowed(0, 0, 0)
         yield f"le={name}", shown.get(name), allowed
 
 
-def _failed(books: Books) -> Allowed:
-    return _none_or_count(books.of(status="failed"))
+def _failed(records: Records) -> Allowed:
+    return _none_or_count(records.of(status="failed"))
 
 
-def _cancelled(books: Books) -> Allowed:
-    return _none_or_count(books.of(status="cancelled"))
+def _cancelled(records: Records) -> Allowed:
+    return _none_or_count(records.of(status="cancelled"))
 
 
-def _none_or_count(books: Books) -> Allowed:
-    return books.count() if books.pages else Allowed(0, 0, 1e-9)
+def _none_or_count(records: Records) -> Allowed:
+    return records.count() if records.pages else Allowed(0, 0, 1e-9)
 
 
-def _completed_share(books: Books) -> Allowed:
-    return books.share("completed")
+def _completed_share(records: Records) -> Allowed:
+    return records.share("completed")
 
 
-def _failed_share(books: Books) -> Allowed:
-    return books.share("failed")
+def _failed_share(records: Records) -> Allowed:
+    return records.share("failed")
 
 
-def _p50(books: Books) -> Allowed:
-    return books.quantile(0.5)
+def _p50(records: Records) -> Allowed:
+    return records.quantile(0.5)
 
 
-def _p95(books: Books) -> Allowed:
-    return books.quantile(0.95)
+def _p95(records: Records) -> Allowed:
+    return records.quantile(0.95)
 
 
-def _a_share(books: Books) -> Allowed:
-    return Allowed(books.share("failed").truth, 0, 1, rough=True)
+def _a_share(records: Records) -> Allowed:
+    return Allowed(records.share("failed").truth, 0, 1, rough=True)
 
 
-JUDGES: Final[Mapping[str, Mapping[str, Judge]]] = {
+COMPARISONS: Final[Mapping[str, Mapping[str, Comparison]]] = {
     "dddkit-stories": {
         "Success rate": _single(_completed_share),
-        "Executions": _single(Books.count),
+        "Executions": _single(Records.count),
         "Failed": _single(_failed),
         "Cancelled": _single(_cancelled),
         "Latency p50": _single(_p50),
         "Latency p95": _single(_p95),
         "Executions over time": _per_minute("status"),
-        "Execution status": _each(Books.count, "status"),
+        "Execution status": _each(Records.count, "status"),
         "Latency percentiles": _percentiles,
         "Latency heat map": _heat,
         "Executions by story": _per_minute("story_name"),
         "Error ratio by story": _within(_a_share, "story_name"),
         "Stories": _columns(
             ["story_name"],
-            A=Books.count,
+            A=Records.count,
             B=_failed,
             C=_cancelled,
             D=_completed_share,
-            E=Books.mean,
+            E=Records.mean,
             F=_p50,
             G=_p95,
         ),
     },
     STEPS: {
-        "Step executions": _single(Books.count),
+        "Step executions": _single(Records.count),
         "Failed steps": _single(_failed),
         "Cancelled steps": _single(_cancelled),
         "Error ratio": _single(_failed_share),
         "Step latency p50": _single(_p50),
         "Step latency p95": _single(_p95),
-        "Step duration": _within(Books.range_of_durations, "story_name", "step_name"),
+        "Step duration": _within(Records.range_of_durations, "story_name", "step_name"),
         "Step executions over time": _per_minute("story_name", "step_name"),
         "Step latency percentiles": _percentiles,
         "Step latency heat map": _heat,
@@ -245,11 +245,11 @@ JUDGES: Final[Mapping[str, Mapping[str, Judge]]] = {
         "Cancelled steps over time": _per_minute("story_name", "step_name", status="cancelled"),
         "Steps": _columns(
             ["story_name", "step_name"],
-            A=Books.count,
+            A=Records.count,
             B=_failed,
             C=_cancelled,
             D=_failed_share,
-            E=Books.mean,
+            E=Records.mean,
             F=_p50,
             G=_p95,
         ),
@@ -257,7 +257,7 @@ JUDGES: Final[Mapping[str, Mapping[str, Judge]]] = {
 }
 
 MAY_BE_EMPTY: Final = {"Failed steps over time": "failed", "Cancelled steps over time": "cancelled"}
-"""Panels with nothing to show where no step ended so."""
+"""Panels that are empty if no step has this status."""
 
 CHOICES: Final = (
     Chosen("dddkit_stories"),
@@ -271,12 +271,12 @@ CHOICES: Final = (
 )
 
 
-# Asking as Grafana does
+# Querying as Grafana does
 
 
 @dataclass
 class Asking:
-    """Puts the queries of dashboards to a server, at the end of a time, as Grafana would."""
+    """Sends the queries of dashboards to a server, for one period, as Grafana would."""
 
     server: Prometheus
     start: float
@@ -285,10 +285,10 @@ class Asking:
 
     @property
     def step(self) -> float:
-        return self.scrape  # Grafana asks for no more than one point a scrape, and this range is short
+        return self.scrape  # Grafana asks for at most one point for each scrape
 
     def values(self, chosen: Chosen) -> dict[str, str]:
-        """What stands for the variables, in a query."""
+        """Return the values that replace the variables in a query."""
 
         def several(names: Sequence[str] | None) -> str:
             if names is None:
@@ -312,7 +312,7 @@ class Asking:
         return self.server.span(query, start, self.end, self.step)
 
     def options(self, variable: Variable, chosen: Chosen) -> list[str]:
-        """What a variable of the kind `query` lets one choose."""
+        """Return the choices that a variable of kind `query` offers."""
         match = re.fullmatch(r"label_values\((.+), (\w+)\)", fill(variable.query, self.values(chosen)))
         if match is None:
             raise ValueError(f"${variable.name} asks {variable.query}, which this check cannot")
@@ -328,7 +328,7 @@ class Asking:
 
 @dataclass(frozen=True)
 class Running:
-    """A service in a process of its own."""
+    """A service that runs in its own process."""
 
     site: Site
     port: int
@@ -370,8 +370,8 @@ def open_shops(stack: ExitStack, seed: int) -> list[Running]:
     return shops
 
 
-def trade(server: Prometheus, shops: Sequence[Running], seconds: float, scrape: float) -> Books:
-    """Let the shops warm up, then trade for so long; give their books, from quiet to quiet."""
+def trade(server: Prometheus, shops: Sequence[Running], seconds: float, scrape: float) -> Records:
+    """Warm up the shops, then trade for these seconds; return the records, with a quiet time before and after."""
 
     def all_up() -> bool:
         return server.scrapes() == ["up"] * len(shops)
@@ -380,7 +380,7 @@ def trade(server: Prometheus, shops: Sequence[Running], seconds: float, scrape: 
     for shop in shops:
         shop.order("warm-up")
     warm_ups = [shop.report()[0] for shop in shops]
-    time.sleep(5 * scrape)  # the warm-up has left the window of every rate
+    time.sleep(5 * scrape)  # now no rate includes the warm-up
     start = time.time()
     time.sleep(scrape)
     for shop in shops:
@@ -389,22 +389,22 @@ def trade(server: Prometheus, shops: Sequence[Running], seconds: float, scrape: 
     for shop, warm_up in zip(shops, warm_ups, strict=True):
         entries, outcomes = shop.report()
         counted = Counter(entry.status for entry in entries if entry.story == "Checkout" and not entry.step)
-        # A task that is cancelled before it first ran is a cancelled customer, but no run.
+        # A task that is cancelled before it starts is a cancelled customer, but not a run.
         counted["cancelled"] = outcomes["cancelled"] if counted["cancelled"] <= outcomes["cancelled"] else -1
         if dict(counted) != outcomes:
             raise RuntimeError(f"the ledger of {shop.site.name} says {dict(counted)}, and its customers {outcomes}")
         bounds = DEFAULT_BUCKETS if shop.site.buckets is None else shop.site.buckets
         pages.append(Page(shop.site.name, shop.site.prefix, bounds, warm_up, entries))
     time.sleep(6 * scrape)
-    return Books(pages, start, time.time(), scrape)
+    return Records(pages, start, time.time(), scrape)
 
 
 # The check
 
 
 @dataclass
-class Verdict:
-    """What was compared, and what did not hold."""
+class Result:
+    """How many figures were compared, which are wrong, and the largest differences."""
 
     figures: int = 0
     wrong: list[str] = field(default_factory=list[str])
@@ -425,30 +425,30 @@ class Verdict:
 
 
 def check_panel(
-    verdict: Verdict, asking: Asking, dashboard: Dashboard, panel: Panel, chosen: Chosen, books: Books
+    result: Result, asking: Asking, dashboard: Dashboard, panel: Panel, chosen: Chosen, records: Records
 ) -> None:
     where = f"{dashboard.title} / {panel.title} [{chosen}]"
     answers = {target.ref: asking.ask(target, chosen) for target in panel.targets}
     if empty := [ref for ref, series in answers.items() if not any(one.points for one in series)]:
         status = MAY_BE_EMPTY.get(panel.title)
-        verdict.figures += 1
-        if status is None or books.of(status=status).pages:
-            verdict.wrong.append(f"{where}: nothing comes back for {', '.join(empty)}")
+        result.figures += 1
+        if status is None or records.of(status=status).pages:
+            result.wrong.append(f"{where}: nothing comes back for {', '.join(empty)}")
         return
-    judge = JUDGES.get(dashboard.uid, {}).get(panel.title)
-    if judge is None:
-        verdict.wrong.append(f"{where}: nobody has said what this panel has to show")
+    comparison = COMPARISONS.get(dashboard.uid, {}).get(panel.title)
+    if comparison is None:
+        result.wrong.append(f"{where}: nobody has said what this panel has to show")
         return
-    for figure in judge(answers, books, asking.step):
-        verdict.compare(where, panel.kind, figure)
+    for figure in comparison(answers, records, asking.step):
+        result.compare(where, panel.kind, figure)
 
 
-def check_variables(verdict: Verdict, asking: Asking, dashboard: Dashboard, chosen: Chosen, books: Books) -> None:
-    pages = [page for page in books.pages if page.prefix == chosen.prefix]
+def check_variables(result: Result, asking: Asking, dashboard: Dashboard, chosen: Chosen, records: Records) -> None:
+    pages = [page for page in records.pages if page.prefix == chosen.prefix]
     known = [page for page in pages if chosen.services is None or page.service in chosen.services]
     entries = [entry for page in known for entry in (*page.warm_up, *page.entries)]
     expected = {
-        "prefix": {page.prefix for page in books.pages},
+        "prefix": {page.prefix for page in records.pages},
         "service": {page.service for page in pages},
         "story": {entry.story for entry in entries},
         "step": {
@@ -457,27 +457,27 @@ def check_variables(verdict: Verdict, asking: Asking, dashboard: Dashboard, chos
     }
     for variable in dashboard.variables:
         if variable.kind == "query":
-            verdict.figures += 1
+            result.figures += 1
             found = asking.options(variable, chosen)
             if found != sorted(expected[variable.name]):
-                verdict.wrong.append(
+                result.wrong.append(
                     f"{dashboard.title} / ${variable.name} [{chosen}]: offers {found}, not {expected[variable.name]}"
                 )
 
 
-def check(asking: Asking, books: Books) -> Verdict:
-    verdict = Verdict()
+def check(asking: Asking, records: Records) -> Result:
+    result = Result()
     for dashboard in DASHBOARDS:
         steps = dashboard.uid == STEPS
         for chosen in CHOICES:
-            check_variables(verdict, asking, dashboard, chosen, books)
+            check_variables(result, asking, dashboard, chosen, records)
             for panel in dashboard.panels:
-                check_panel(verdict, asking, dashboard, panel, chosen, books.chosen(chosen, steps=steps))
-    return verdict
+                check_panel(result, asking, dashboard, panel, chosen, records.chosen(chosen, steps=steps))
+    return result
 
 
 def record(asking: Asking, path: Path) -> None:
-    """Write down what the panels got, for the pictures."""
+    """Write the answers for all panels to a file, from which the pictures are drawn."""
     chosen = CHOICES[0]
     path.write_text(
         json.dumps(
@@ -521,30 +521,30 @@ def main() -> None:
     with ExitStack() as stack:
         shops = open_shops(stack, options.seed)
         server = stack.enter_context(prometheus([shop.port for shop in shops], options.scrape))
-        books = trade(server, shops, options.seconds, options.scrape)
-        asking = Asking(server, books.start, books.end, options.scrape)
-        verdict = check(asking, books)
+        records = trade(server, shops, options.seconds, options.scrape)
+        asking = Asking(server, records.start, records.end, options.scrape)
+        result = check(asking, records)
         if options.record is not None:
-            busy = replace(asking, start=books.start + 8 * books.scrape, end=books.end - 8 * books.scrape)
+            busy = replace(asking, start=records.start + 8 * records.scrape, end=records.end - 8 * records.scrape)
             record(busy, options.record)
-    for wrong in verdict.wrong[:50]:
+    for wrong in result.wrong[:50]:
         print(f"WRONG  {wrong}")
-    if len(verdict.wrong) > 50:
-        print(f"WRONG  and {len(verdict.wrong) - 50} more")
-    for kind, (difference, example) in sorted(verdict.largest.items()):
+    if len(result.wrong) > 50:
+        print(f"WRONG  and {len(result.wrong) - 50} more")
+    for kind, (difference, example) in sorted(result.largest.items()):
         print(f"{kind:10} off by {difference:.1%} at most ({example})")
     print(
         f"dashboards: {sum(len(dashboard.panels) for dashboard in DASHBOARDS)} panels, "
         f"{sum(1 for dashboard in DASHBOARDS for _ in dashboard.queries())} queries, asked {server.asked} times; "
-        f"{len(books.entries)} runs and steps, {verdict.figures} figures compared, {len(verdict.wrong)} wrong, "
+        f"{len(records.entries)} runs and steps, {result.figures} figures compared, {len(result.wrong)} wrong, "
         f"{time.monotonic() - began:.0f} s"
     )
-    if verdict.wrong:
+    if result.wrong:
         sys.exit(1)
 
 
 def _stop(signum: int, frame: object) -> NoReturn:
-    # through every `finally`, so that nothing stays behind
+    # SystemExit runs every `finally`, so that all processes and files are removed.
     sys.exit("dashboards: this takes too long" if signum == signal.SIGALRM else 128 + signum)
 
 

@@ -1,4 +1,4 @@
-"""The dashboards as the tests need them: panels, their queries, and the variables that fill these in."""
+"""The dashboards as the tests need them: panels, their queries, and the variables used in the queries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOLDER: Final = Path(__file__).parents[2] / ".grafana"
 
 @dataclass(frozen=True)
 class Target:
-    """One query of a panel; it asks for a moment or for a span of time."""
+    """One query of a panel, for one moment or for a range of time."""
 
     ref: str
     query: str
@@ -38,7 +38,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Variable:
-    """A template variable; those of the kind `query` get their values from Prometheus."""
+    """A template variable; one of kind `query` gets its values from Prometheus."""
 
     name: str
     kind: str
@@ -50,7 +50,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """What one file describes."""
+    """The dashboard in one file."""
 
     uid: str
     title: str
@@ -92,7 +92,7 @@ DASHBOARDS: Final = tuple(_dashboard(path) for path in sorted(FOLDER.glob("*.jso
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Put values where `$name` and `${name}` stand, as Grafana does before it asks."""
+    """Replace `$name` and `${name}` by their values, as Grafana does before it sends a query."""
 
     def value(match: re.Match[str]) -> str:
         return values[match[1] or match[2]]
@@ -101,5 +101,5 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 
 def interval(seconds: float) -> str:
-    """Give a duration as Prometheus reads it."""
+    """Return a duration in the syntax of Prometheus."""
     return f"{round(seconds * 1000)}ms"

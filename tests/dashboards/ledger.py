@@ -1,7 +1,7 @@
-"""What really happened in a shop, noted by a clock and a pencil of its own.
+"""An independent record of what happened in a shop.
 
-The figures of the dashboards are held against this, so it takes nothing from the engine but the names: how a run or
-a step ended, it sees at its own `yield`, and it has its own clock.
+The figures of the dashboards are compared with it, so it takes only the names from the engine. It finds out the status
+of a run or step at its own `yield`, and it measures durations with its own clock.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ class Entry(NamedTuple):
 
 
 class Ledger:
-    """A hook that notes every run and every step."""
+    """A hook that records every run and every step."""
 
     def __init__(self) -> None:
         self.entries: Final = list[Entry]()
 
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
-        return self._note(context.story_name, "")
+        return self._record(context.story_name, "")
 
     def around_step(self, context: StoryExecutionContext, step: StepExecutionInfo) -> Iterator[None]:
-        return self._note(context.story_name, step.step_name)
+        return self._record(context.story_name, step.step_name)
 
-    def _note(self, story: str, step: str) -> Iterator[None]:
+    def _record(self, story: str, step: str) -> Iterator[None]:
         status = "completed"
         started = time.perf_counter()
         try:

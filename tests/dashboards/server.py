@@ -1,4 +1,4 @@
-"""A Prometheus server of our own, on a free port of this machine, for as long as a check takes."""
+"""A temporary Prometheus server on a free local port."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["Prometheus", "Series", "prometheus", "wait_until"]
 
 @dataclass(frozen=True)
 class Series:
-    """One row of an answer: its labels, and a value at each moment."""
+    """One row of an answer: its labels and its points (time, value)."""
 
     labels: Mapping[str, str]
     points: Sequence[tuple[float, float]]
 
     @property
     def value(self) -> float:
-        """The value, where a moment was asked for."""
+        """The only value, for a query for one moment."""
         ((_, value),) = self.points
         return value
 
@@ -39,7 +39,7 @@ class Prometheus:
 
     def __init__(self, port: int) -> None:
         self._address: Final = f"http://127.0.0.1:{port}"
-        self._open: Final = build_opener(ProxyHandler({})).open  # it is on this machine
+        self._open: Final = build_opener(ProxyHandler({})).open  # no proxy: the server is local
         self.asked = 0
 
     def get(self, path: str, **options: object) -> Any:
@@ -66,7 +66,7 @@ class Prometheus:
         return found
 
     def scrapes(self) -> list[str]:
-        """How its targets are doing: `up`, `down` or `unknown`."""
+        """Return the health of each target: `up`, `down` or `unknown`."""
         return [target["health"] for target in self.get("targets", state="active")["activeTargets"]]
 
 
@@ -75,7 +75,11 @@ def _series(json_: Mapping[str, Any], points: Sequence[tuple[float, str]]) -> Se
 
 
 def wait_until(what: str, happened: Callable[[], bool], seconds: float = 20) -> None:
-    """Look again and again, and give up with a TimeoutError that says what never happened."""
+    """Wait until the condition is true.
+
+    Raises:
+        TimeoutError: it was not true within these seconds; the message says what was expected.
+    """
     end = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > end:
@@ -85,7 +89,7 @@ def wait_until(what: str, happened: Callable[[], bool], seconds: float = 20) -> 
 
 @contextmanager
 def prometheus(targets: Sequence[int], scrape: float) -> Generator[Prometheus]:
-    """Start a server that scrapes these ports so often; stop it and remove what it stored at the end."""
+    """Start a server that scrapes these ports every `scrape` seconds; stop it at the end and remove its data."""
     program = shutil.which("prometheus")
     if program is None:
         raise FileNotFoundError("there is no program prometheus on PATH")

@@ -1,8 +1,7 @@
-"""One service with the shop in it, open for business and for Prometheus: `python -m tests.dashboards.site NAME SEED`.
+"""A service that runs the example shop and exports metrics: `python -m tests.dashboards.site NAME SEED`.
 
-It is driven line by line: it prints the port of its /metrics; for every line of standard input it trades so many
-seconds, or runs each story once ("warm-up"), and prints what happened, as its own ledger has
-it. At the end of the input it closes.
+It prints the port of its /metrics. Each line of standard input is a command: a number of seconds to trade, or "warm-up"
+to run each story once. After each command it prints what its ledger recorded. It exits at the end of the input.
 """
 
 from __future__ import annotations
@@ -35,12 +34,12 @@ from tests.dashboards.ledger import Ledger
 
 @dataclass(frozen=True)
 class Site:
-    """A service, and the options that its hook gets.
+    """A service and the options of its hook.
 
     Attributes:
         name: its `app_name`.
-        customers: how many come in a second, on average.
-        exports: whether it has the story that only ever fails.
+        customers: the average number of customers per second.
+        exports: whether it runs the story that always fails.
     """
 
     name: str
@@ -71,16 +70,16 @@ MISTYPED: Final = Card("4000 0000 0000 0003")
 
 
 class OutOfOrderError(Exception):
-    """The line to somebody else is down."""
+    """An external service is not available."""
 
 
 class UnknownOrderError(Exception):
-    """There is no such order."""
+    """No order has this id."""
 
 
 @dataclass(frozen=True, slots=True)
 class CancelOrder(Story):
-    """Give a customer the money back."""
+    """Cancel an order and pay the customer back."""
 
     I.find_order
     I.pay_back
@@ -106,7 +105,7 @@ class CancelOrder(Story):
 
 @dataclass(frozen=True, slots=True)
 class Restock(Story):
-    """Buy what is missing; a story without any async step."""
+    """Buy missing goods; a story without async steps."""
 
     I.count_shelf
     I.order_goods
@@ -129,7 +128,7 @@ class Restock(Story):
 
 @dataclass(frozen=True, slots=True)
 class ExportBooks(Story):
-    """Send the books to an accountant who never answers: a story that only ever fails."""
+    """Send the accounts to an accountant who never answers; a story that always fails."""
 
     I.collect
     I.send
@@ -146,14 +145,14 @@ class ExportBooks(Story):
 
 @dataclass
 class BusyBank(DemoBank):
-    """A bank that is slower at some times than at others, and sometimes out of order."""
+    """A bank whose speed varies, and which sometimes fails."""
 
     chance: random.Random = field(default_factory=random.Random)
     opened: float = field(default_factory=time.monotonic)
 
     @property
     def trouble(self) -> float:
-        """From 0 to 1: it has a bad minute, three minutes after opening."""
+        """The level of disturbance, from 0 to 1; it peaks about three minutes after the start."""
         return math.exp(-((((time.monotonic() - self.opened) % 400 - 170) / 20) ** 2))
 
     def delay(self, typical: float) -> float:
@@ -178,7 +177,7 @@ class Service:
         self.chance: Final = random.Random(seed)
         self.ledger: Final = Ledger()
         self.outcomes: Final = dict.fromkeys(("completed", "failed", "cancelled"), 0)
-        """How the checkouts ended, as the customers saw it."""
+        """The number of checkouts by status, as the customers saw it."""
         self.numbers = 0
         self.sold: Final = list[int]()
         self.bank: Final = BusyBank({RICH: Money(10**15), POOR: Money(1)}, chance=self.chance)
@@ -227,7 +226,7 @@ class Service:
     async def call_off(self, order_id: int, *, hurried: bool = False) -> None:
         run = asyncio.ensure_future(self.cancel_order(CancelOrder.State(order_id=OrderId(order_id))))
         if hurried:
-            await asyncio.sleep(0)  # it has begun then
+            await asyncio.sleep(0)  # let the run begin
             run.cancel()
         await asyncio.wait([run])
         if not run.cancelled():
@@ -259,7 +258,7 @@ class Service:
             await self.call_off(self.sold.pop(self.chance.randrange(len(self.sold))), hurried=draw < 0.02)
 
     async def warm_up(self) -> None:
-        """Let every story run once, and well if it can: what fails later is the first failure Prometheus hears of."""
+        """Run every story once, without failures if possible, so that the first failure comes after a scrape."""
         await self.check_out(RICH)
         await self.call_off(1)
         await self.buy_goods()
@@ -267,7 +266,7 @@ class Service:
             await self.export()
 
     async def trade(self, seconds: float) -> None:
-        """Let customers come in for so long, more of them at some times than at others, and wait for the last."""
+        """Simulate customers for these seconds, at a rate that varies, and wait for the last one."""
         began = time.monotonic()
         tasks = list[asyncio.Future[None]]()
         while (since := time.monotonic() - began) < seconds:
@@ -282,7 +281,7 @@ class Service:
 
 
 async def serve(service: Service) -> int:
-    """Let Prometheus see the metrics, as each library does it; give the port."""
+    """Serve the metrics in the way of each library; return the port."""
     site = service.site
     if site.backend == "prometheus_client":
         import prometheus_client
@@ -302,7 +301,7 @@ async def serve(service: Service) -> int:
     service.listen(AioPrometheusMetricsHook(site.name, site.prefix, site.labels, site.buckets, registry=registry))
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):  # Prometheus may lose its patience, or end
+        with suppress(ConnectionError, asyncio.IncompleteReadError):  # Prometheus may time out or stop
             await reader.readuntil(b"\r\n\r\n")
             content, headers = aioprometheus.render(registry, [])
             headers |= {"Content-Length": str(len(content)), "Connection": "close"}

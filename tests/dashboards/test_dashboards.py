@@ -1,4 +1,4 @@
-"""The dashboards ask only for what the hooks emit, and Grafana can read them; no server is needed to see that."""
+"""The dashboards query only what the hooks emit, and Grafana can read them; tested without a server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from dddkit.stories import I, Story, inject_hooks
-from tests.dashboards.check import JUDGES
+from tests.dashboards.check import COMPARISONS
 from tests.dashboards.dashboards import DASHBOARDS, FOLDER, Dashboard, Panel, Target, Variable, fill
 from tests.observing.backends import Backend, backend
 
@@ -72,7 +72,7 @@ class Trip(Story):
 
 @pytest.fixture
 def emitted(backend: Backend) -> dict[str, dict[str, set[str]]]:
-    """What the hook emits of runs that complete, fail and are cancelled: name, label, values."""
+    """Return what the hook emits for completed, failed and cancelled runs: name, label, values."""
     with inject_hooks(Trip, [backend.new_hook()]):
         asyncio.run(Trip()({}))
         for error in (ValueError(), asyncio.CancelledError()):
@@ -87,7 +87,7 @@ def emitted(backend: Backend) -> dict[str, dict[str, set[str]]]:
 
 
 def selectors(query: str) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
-    """The metrics that a query asks for, each with its matchers."""
+    """Return the metrics in a query, each with its matchers."""
     if listed := re.fullmatch(r"label_values\((.+), \w+\)", query):
         query = listed[1] if "{" in listed[1] else f"{listed[1]}{{}}"
     outside = re.sub(r"by \([^)]*\)|\w*\{[^}]*\}|\[[^]]*\]", "", query)
@@ -147,7 +147,7 @@ def test_every_panel_says_what_it_shows(dashboard: Dashboard, panel: Panel) -> N
 
 
 def kept(target: Target) -> set[str]:
-    """The labels that are left of a query's answer."""
+    """Return the labels that the answer to a query has."""
     groups = [set(group.split(", ")) for group in re.findall(r"by \(([^)]*)\)", target.query)]
     left = set[str]().union(*groups)
     return left - {"le"} if "histogram_quantile" in target.query else left
@@ -181,8 +181,8 @@ def test_overrides_speak_of_series_that_there_are(
 
 @every_panel
 def test_the_check_against_a_server_knows_what_every_panel_has_to_show(dashboard: Dashboard, panel: Panel) -> None:
-    assert panel.title in JUDGES[dashboard.uid]
-    assert len(JUDGES[dashboard.uid]) == len(dashboard.panels)
+    assert panel.title in COMPARISONS[dashboard.uid]
+    assert len(COMPARISONS[dashboard.uid]) == len(dashboard.panels)
 
 
 @every_dashboard
@@ -194,10 +194,10 @@ def test_ids_and_titles_are_unique(dashboard: Dashboard) -> None:
 
 @every_dashboard
 def test_no_panel_covers_another_or_leaves_the_grid(dashboard: Dashboard) -> None:
-    places = [(panel.title, panel.json["gridPos"]) for panel in dashboard.panels]
-    for title, place in places:
-        assert place["x"] >= 0 < place["w"] <= 24 - place["x"], title
-    for (one, a), (two, b) in combinations(places, 2):
+    positions = [(panel.title, panel.json["gridPos"]) for panel in dashboard.panels]
+    for title, position in positions:
+        assert position["x"] >= 0 < position["w"] <= 24 - position["x"], title
+    for (one, a), (two, b) in combinations(positions, 2):
         apart = (
             a["x"] + a["w"] <= b["x"]
             or b["x"] + b["w"] <= a["x"]
@@ -256,7 +256,7 @@ def test_the_files_have_the_names_that_people_were_told() -> None:
         assert json.loads((FOLDER / name).read_text(encoding="utf-8"))["uid"] == uid
 
 
-@pytest.mark.filterwarnings("ignore:Prefer using dashboardv2:DeprecationWarning")  # Grafana reads both
+@pytest.mark.filterwarnings("ignore:Prefer using dashboardv2:DeprecationWarning")  # Grafana reads both versions
 @every_dashboard
 def test_every_key_belongs_to_the_schema_of_grafana(dashboard: Dashboard) -> None:
     pytest.importorskip("grafana_foundation_sdk", reason="Grafana's foundation SDK, which needs Python 3.11")
@@ -265,13 +265,13 @@ def test_every_key_belongs_to_the_schema_of_grafana(dashboard: Dashboard) -> Non
     schema: Any = import_module("grafana_foundation_sdk.models.dashboard")
     plugins.register_default_plugins()
     read = schema.Dashboard.from_json(dict(dashboard.json))
-    written: Any = json.loads(json.dumps(read, cls=encoder.JSONEncoder))
-    # `null` asks for an id of Grafana's own choice; the SDK leaves it out instead.
-    assert list(lost(dashboard.json, written)) == [("/id", None)]
+    restored: Any = json.loads(json.dumps(read, cls=encoder.JSONEncoder))
+    # `null` lets Grafana choose the id; the SDK omits it instead.
+    assert list(lost(dashboard.json, restored)) == [("/id", None)]
 
 
 def lost(there: Any, back: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """What does not come back from the schema, or comes back as something else."""
+    """Yield each value that the schema lost or changed, with its path."""
     if isinstance(there, dict) and isinstance(back, dict):
         found = cast("dict[str, Any]", back)
         for key, value in cast("dict[str, Any]", there).items():

@@ -1,4 +1,4 @@
-"""What the dashboards should show, worked out from the ledgers, and how exactly Prometheus can know it."""
+"""The figures that the dashboards should show, computed from the ledgers, with the tolerance of Prometheus."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Final
 
 from tests.dashboards.ledger import Entry
 
-__all__ = ["Allowed", "Books", "Chosen", "Page"]
+__all__ = ["Allowed", "Chosen", "Page", "Records"]
 
-SLACK: Final = 0.5  # ms between the ledger's clock and the engine's, which stop one after the other
+SLACK: Final = 0.5  # ms: the ledger and the engine stop their clocks one after the other
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the variables of a dashboard stand at; None is All."""
+    """The chosen values of the variables of a dashboard; None means All."""
 
     prefix: str
     services: Sequence[str] | None = None
@@ -31,10 +31,10 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Allowed:
-    """The true figure, and the smallest and largest that may be shown for it.
+    """The true figure, and the smallest and the largest that may be shown.
 
     Attributes:
-        rough: whether it can be told only roughly: as exactly as the buckets are fine, or of a handful of events.
+        rough: whether the figure is imprecise, because it depends on buckets or on few events.
     """
 
     truth: float
@@ -45,7 +45,7 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Page:
-    """What one service did: the entries of the time that is looked at, and those of the warm-up before, in order."""
+    """The records of one service, in order: the entries of the period, and those of the warm-up before."""
 
     service: str
     prefix: str
@@ -55,23 +55,23 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Books:
-    """The entries of all services within a time, seen by a server that scrapes every so many seconds."""
+class Records:
+    """The entries of all services in a period; the server scrapes them every `scrape` seconds."""
 
     pages: Sequence[Page]
     start: float
     end: float
     scrape: float
 
-    def _only(self, kept: Callable[[Entry], bool], pages: Iterable[Page] | None = None) -> Books:
+    def _only(self, kept: Callable[[Entry], bool], pages: Iterable[Page] | None = None) -> Records:
         kept_pages = [
             replace(page, warm_up=[*filter(kept, page.warm_up)], entries=[*filter(kept, page.entries)])
             for page in (self.pages if pages is None else pages)
         ]
         return replace(self, pages=[page for page in kept_pages if page.entries])
 
-    def chosen(self, chosen: Chosen, *, steps: bool) -> Books:
-        """The books of the runs, or of the steps, that are chosen."""
+    def chosen(self, chosen: Chosen, *, steps: bool) -> Records:
+        """Return the records of the chosen runs or steps."""
         return self._only(
             lambda entry: (
                 bool(entry.step) == steps
@@ -85,14 +85,14 @@ class Books:
             ],
         )
 
-    def of(self, *, story: str | None = None, step: str | None = None, status: str | None = None) -> Books:
-        """Only these."""
+    def of(self, *, story: str | None = None, step: str | None = None, status: str | None = None) -> Records:
+        """Return the records of this story, step and status."""
         return self._only(
             lambda entry: story in (None, entry.story) and step in (None, entry.step) and status in (None, entry.status)
         )
 
-    def by(self, *names: str) -> dict[tuple[str, ...], Books]:
-        """These books, parted by story, step or status."""
+    def by(self, *names: str) -> dict[tuple[str, ...], Records]:
+        """Return the records grouped by story, step or status."""
         parts = dict[tuple[str, ...], list[Page]]()
         for page in self.pages:
             found = dict[tuple[str, ...], Page]()
@@ -108,8 +108,8 @@ class Books:
                     parts.setdefault(values, []).append(part)
         return {values: replace(self, pages=pages) for values, pages in parts.items()}
 
-    def between(self, start: float, end: float) -> Books:
-        """Only what ended then, in pages that may be empty."""
+    def between(self, start: float, end: float) -> Records:
+        """Return the records that ended in this interval, in pages that may be empty."""
         return replace(
             self,
             pages=[
@@ -129,7 +129,7 @@ class Books:
 
     @property
     def unseen(self) -> int:
-        """How many entries Prometheus cannot see, at most: what a story's step counts before its first scrape."""
+        """The most entries that Prometheus may miss: those of a series before its first scrape."""
         unseen = 0
         for page in self.pages:
             known = {(entry.story, entry.step) for entry in page.warm_up}
@@ -142,7 +142,7 @@ class Books:
 
     @property
     def stretch(self) -> float:
-        """By how much `increase` may stretch what it saw between the first and the last scrape of the time."""
+        """The factor by which `increase` may extrapolate the increase between the first and the last scrape."""
         return (self.end - self.start) / (self.end - self.start - 2 * self.scrape)
 
     def count(self) -> Allowed:
@@ -150,14 +150,14 @@ class Books:
         return Allowed(truth, truth - unseen, truth * self.stretch + unseen, rough=unseen > 0)
 
     def total_over_time(self) -> Allowed:
-        """How many, where a rate is added up over all its moments."""
+        """Return the number of entries that the sum of a rate over time may show."""
         truth, unseen = len(self.entries), self.unseen
         return Allowed(truth, truth * 0.93 - 2 - unseen, truth * 1.07 + 2 + unseen, rough=truth < 40)
 
     def share(self, status: str) -> Allowed:
         part, unseen = len(self.of(status=status).entries), self.unseen
         rest = len(self.entries) - part
-        # Every series is stretched by an amount of its own.
+        # Prometheus extrapolates each series by its own factor.
         low, high = max(part - unseen, 0), part * self.stretch + unseen
         return Allowed(
             part / (part + rest),
@@ -173,7 +173,7 @@ class Books:
         return Allowed(truth, truth - near, truth + near, rough=truth < 10 * SLACK)
 
     def quantile(self, share: float) -> Allowed:
-        """The true quantile, and the edges of the buckets it may be looked for in."""
+        """Return the true quantile and the bounds of the buckets that may contain it."""
         durations = sorted(entry.milliseconds for entry in self.entries)
         rank = math.ceil(share * len(durations)) - 1
         loose = 1 + self.unseen + math.ceil(len(durations) * (self.stretch - 1) / 4)
@@ -182,13 +182,13 @@ class Books:
         return Allowed(durations[rank], self.bucket(low - SLACK)[0], self.bucket(high + SLACK)[1], rough=True)
 
     def bucket(self, milliseconds: float) -> tuple[float, float]:
-        """The edges of the bucket in which a duration is counted."""
+        """Return the bounds of the bucket that counts a duration."""
         bounds = self.pages[0].bounds
         index = bisect_left(bounds, milliseconds)
         return (bounds[index - 1] if index else 0.0), bounds[min(index, len(bounds) - 1)]
 
     def up_to(self, bound: float) -> Allowed:
-        """How many took no longer, where a rate is added up over all its moments."""
+        """Return the number of entries of at most this duration that the sum of a rate over time may show."""
         durations = [entry.milliseconds for entry in self.entries]
         unseen = self.unseen
         truth = sum(duration <= bound for duration in durations)
@@ -197,10 +197,10 @@ class Books:
         return Allowed(truth, low * 0.93 - 2 - unseen, high * 1.07 + 2 + unseen, rough=truth < 40)
 
     def range_of_durations(self) -> Allowed:
-        """Any mean or quantile of a part of the time lies between these.
+        """Return limits for the mean and every quantile of any part of the period.
 
-        The warm-up counts too: where a bucket still holds little else, Prometheus does not stretch the increase of
-        all buckets alike, and sees a shade of what has been there before.
+        They include the warm-up: while a bucket has few other entries, Prometheus extrapolates the buckets by different
+        factors, and the durations of the warm-up still affect the result.
         """
         durations = [entry.milliseconds for entry in self.entries]
         seen = [*durations, *(entry.milliseconds for page in self.pages for entry in page.warm_up)]

@@ -1,4 +1,4 @@
-"""The blocks of a page, and a reader who does with them what it says."""
+"""The code blocks of a page, and a reader that follows its instructions."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Block(NamedTuple):
 
     @property
     def file(self) -> str | None:
-        """The name in the comment that the first line of a whole file is."""
+        """The file name, if the block is a whole file: its first line is a comment with the name."""
         named = re.match(r"# ([\w.-]+\.\w+)\n", self.text)
         return named[1] if named else None
 
     @property
     def commands(self) -> Iterator[tuple[str, str]]:
-        """What is entered in a console block, and what it is to print."""
+        """The commands of a console block, each with its expected output."""
         for entered in re.findall(r"^\$ .*\n(?:(?!\$ ).*\n)*", self.text, re.MULTILINE):
             command, _, printed = entered.removeprefix("$ ").partition("\n")
             yield command, printed
@@ -45,7 +45,7 @@ def blocks(page: str) -> list[Block]:
 
 
 def chapters(page: str) -> dict[str, list[Block]]:
-    """The blocks by the title of their chapter."""
+    """Return the blocks by the title of their chapter."""
     titles = [
         (line, title.removeprefix("## "))
         for line, title in enumerate(text_of(page).splitlines(), 1)
@@ -59,19 +59,19 @@ def chapters(page: str) -> dict[str, list[Block]]:
 
 
 def links(page: str) -> set[str]:
-    """The files that a page refers to."""
+    """Return the files that a page links to."""
     return set(re.findall(r"\]\(([^)h#][^)#]*)(?:#[^)]*)?\)", text_of(page)))
 
 
 class Reader:
-    """Writes the files of a page into a directory, and enters its commands there."""
+    """Writes the files of a page to a directory and runs its commands there."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._tables: dict[str, str] = {}
 
     def take(self, block: Block) -> None:
-        """Write a file, or what a block of TOML says about the project; it replaces the tables of the same name."""
+        """Write the file, or add the tables of a TOML block to pyproject.toml; tables of the same name are replaced."""
         if block.file is not None:
             (self.directory / block.file).write_text(block.text, encoding="utf-8")
         else:
@@ -83,10 +83,10 @@ class Reader:
         (self.directory / "pyproject.toml").write_text("\n".join(self._tables.values()), encoding="utf-8")
 
     def enter(self, command: str) -> tuple[str, int]:
-        """Run a command with the programs of this environment, and with nothing to download from.
+        """Run a command with the programs of this environment and without network access.
 
         Returns:
-            What it printed, and its exit status.
+            Its output and its exit status.
         """
         away = "http://127.0.0.1:9"
         environment = {

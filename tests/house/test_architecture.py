@@ -1,4 +1,4 @@
-"""docs/architecture.md shows the modules that there are."""
+"""docs/architecture.md shows the modules that exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGES = {"src/dddkit": ROOT / "src" / "dddkit", "mypy_plugin/dddkit_mypy": RO
 
 
 def shown() -> set[Path]:
-    """The files and folders of the tree on the page."""
+    """Return the files and folders in the tree on the page."""
     (tree,) = (block.text for block in blocks(PAGE) if block.language == "text")
     found: set[Path] = set()
     folders: list[Path] = []

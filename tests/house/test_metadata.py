@@ -1,4 +1,4 @@
-"""What the project says about itself in several places is the same everywhere."""
+"""The project's metadata is the same in every file that repeats it."""
 
 from __future__ import annotations
 

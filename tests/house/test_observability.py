@@ -1,4 +1,4 @@
-"""Every block of docs/observability.md does what it says."""
+"""Every code block of docs/observability.md works as the page says."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ COMMANDS = [
 ]
 
 
-def run(place: Path, *command: str, **environment: str) -> str:
-    """Run Python there and give what it printed."""
+def run(folder: Path, *command: str, **environment: str) -> str:
+    """Run Python in the folder; return its output."""
     done = subprocess.run(
         [sys.executable, "-X", "utf8", *command],
-        cwd=place,
+        cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,
         encoding="utf-8",
@@ -72,12 +72,12 @@ def run(place: Path, *command: str, **environment: str) -> str:
     return done.stdout
 
 
-def write(place: Path, name: str, port: tuple[str, int] | None = None) -> None:
+def write(folder: Path, name: str, port: tuple[str, int] | None = None) -> None:
     text = FILES[name]
     if port is not None:
         assert text.count(port[0]) == 1
         text = text.replace(port[0], str(port[1]))
-    (place / name).write_text(text, encoding="utf-8")
+    (folder / name).write_text(text, encoding="utf-8")
 
 
 def free_port() -> int:
@@ -87,7 +87,7 @@ def free_port() -> int:
 
 
 def get(url: str) -> str:
-    """Ask, and go on asking while the server is starting."""
+    """Return the response; retry while the server is starting."""
     until = time.monotonic() + 30
     while True:
         try:
@@ -103,9 +103,9 @@ def get(url: str) -> str:
 
 
 @contextmanager
-def serving(place: Path, name: str) -> Generator[None]:
+def serving(folder: Path, name: str) -> Generator[None]:
     with subprocess.Popen(
-        [sys.executable, name], cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, name], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:
         try:
             yield
@@ -114,10 +114,10 @@ def serving(place: Path, name: str) -> Generator[None]:
 
 
 def promtool(*command: str) -> None:
-    """Let Prometheus' own tool judge, where there is one."""
+    """Validate with Prometheus' own tool, if it is installed."""
     if tool := shutil.which("promtool"):
-        judged = subprocess.run([tool, *command], capture_output=True, encoding="utf-8", check=False)
-        assert judged.returncode == 0, judged.stdout + judged.stderr
+        checked = subprocess.run([tool, *command], capture_output=True, encoding="utf-8", check=False)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def counts(metrics: str) -> list[str]:
@@ -180,8 +180,8 @@ asyncio.run(ask("GET", "/metrics"))
 def test_the_page_of_several_processes_sums_them_up(tmp_path: Path) -> None:
     write(tmp_path, "pages.py")
     write(tmp_path, "app.py")
-    place = tmp_path / "metrics"
-    place.mkdir()
+    folder = tmp_path / "metrics"
+    folder.mkdir()
     worker = "import app; app.Checkout()(app.Checkout.State(item='teapot'))"
     asking = """
 from wsgiref.util import setup_testing_defaults
@@ -195,8 +195,8 @@ print(*told)
 print(b"".join(page).decode())
 """
     for _ in range(2):
-        run(tmp_path, "-c", worker, PROMETHEUS_MULTIPROC_DIR=str(place))
-    told = run(tmp_path, "-c", asking, PROMETHEUS_MULTIPROC_DIR=str(place))
+        run(tmp_path, "-c", worker, PROMETHEUS_MULTIPROC_DIR=str(folder))
+    told = run(tmp_path, "-c", asking, PROMETHEUS_MULTIPROC_DIR=str(folder))
     assert told.startswith("200 OK\n")
     assert 'executions_latency_ms_count{service="shop",status="completed",story_name="Checkout"} 2.0' in told
 
@@ -305,7 +305,7 @@ for item in ("teapot", "yacht"):
         pass
 print(*[line for line in generate_latest().decode().splitlines() if line.startswith("dddkit")], sep="\\n")
 """
-    # Three outcomes of the story, and of each of its two steps.
+    # Three statuses for the story and for each of its two steps.
     assert len(run(tmp_path, "-c", counting).splitlines()) == 9 * 14
     assert len(run(tmp_path, "-c", counting, PROMETHEUS_DISABLE_CREATED_SERIES="True").splitlines()) == 9 * 13
     combinations = 3 * (1 + 6)

@@ -1,4 +1,4 @@
-"""Every block of docs/plugin.md does what it says."""
+"""Every code block of docs/plugin.md works as the page says."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPORTED = {name for block in BLOCKS for name in re.findall(r"^([\w.]+\.py):\d+:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    """A reader who has switched the plugin on."""
+    """Yield a reader that has enabled the plugin."""
     made = Reader(tmp_path)
     made.take(SWITCHED_ON)
     yield made
@@ -45,12 +45,12 @@ def test_every_command_of_a_chapter_prints_what_is_quoted(title: str, reader: Re
 
 
 def _files_first(chapter: list[Block]) -> list[Block]:
-    """A command may stand before the file it is about."""
+    """Sort files first: a page may show a command before the file that it needs."""
     return sorted(chapter, key=lambda block: block.file is None)
 
 
 @pytest.mark.parametrize("name", sorted(FILES.keys() - REPORTED))
-def test_what_mypy_does_not_report_can_be_run(name: str, reader: Reader) -> None:
+def test_an_example_that_mypy_does_not_report_runs(name: str, reader: Reader) -> None:
     for block in FILES.values():
         reader.take(block)
     assert reader.enter(f"python -W error {name}") == ("", 0)
@@ -76,13 +76,13 @@ def test_mypy_reports_what_the_page_says_it_would(name: str, old: str, new: str,
 LINTERS = next(block for block in CHAPTERS["Linters"] if block.language == "toml")
 STORY = "order.py"
 RUFF = "ruff check --quiet --output-format=concise"
-# Conventions and refactorings are matters of taste.
+# Conventions and refactorings are a question of style.
 PYLINT = "pylint --score=n --disable=C,R"
 BASEDPYRIGHT = "basedpyright"
 
 
 def _with_all_of_ruff(toml: str) -> str:
-    """The rules that were not made for one framework or one taste; what is ignored in the file, stays so."""
+    """Select the general rules, not those for one framework or style; the file's `ignore` stays."""
     table = "[tool.ruff.lint]\n"
     assert table in toml
     return toml.replace(
@@ -125,7 +125,7 @@ def test_the_lines_for_linters_are_all_tried() -> None:
 
 
 def test_mypys_daemon_does_not_know_the_codes_of_plugins_outside_of_sections(reader: Reader) -> None:
-    """When this fails, mypy has mended it, and the page can do without the advice."""
+    """When this test fails, mypy has fixed the bug, and the page needs its advice no longer."""
     reader.take(FILES["register.py"])
     reader.configure(SWITCHED_ON.text + 'enable_error_code = ["dddkit-repeated-step"]\n')
     printed, status = reader.enter("dmypy run -- register.py")

@@ -1,4 +1,4 @@
-"""Every block of the README does what it says."""
+"""Every code block of the README works as it says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLOCKS = blocks(PAGE)
 
 
 def test_the_python_blocks_print_what_the_blocks_after_them_say(tmp_path: Path) -> None:
-    # One program, as a reader would collect it, in a process of its own: it injects hooks and configures logging.
+    # All blocks form one program. It runs in a new process, because it injects hooks and configures logging.
     mark = "#-- end of block --#"
     program, expected = "", list[str]()
     for block, following in zip(BLOCKS, [*BLOCKS[1:], Block("", "", 0)], strict=True):

@@ -1,4 +1,4 @@
-"""Our stubs say what is there."""
+"""Our stubs match the packages they describe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are 
 
 
 def stubtest(folder: Path, package: str) -> subprocess.CompletedProcess[str]:
-    # They leave out what we do not use, which is no error.
+    # Our stubs omit what we do not use, which is not an error.
     return subprocess.run(
         [sys.executable, "-m", "mypy.stubtest", package, "--ignore-missing-stub"],
         cwd=folder,

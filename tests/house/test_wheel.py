@@ -1,4 +1,4 @@
-"""The package as users get it: built, and installed into environments that have nothing else."""
+"""The built package, installed into empty environments."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are 
 
 
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    # Neither what the tests were started with nor the source tree may help the installed package along.
+    # The installed package must not find modules in the source tree or in the environment of the tests.
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MYPYPATH")}
     return subprocess.run(
         [str(part) for part in command], cwd=cwd, env=environment, capture_output=True, encoding="utf-8", check=False
@@ -57,17 +57,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Give the Python of a new environment that has the wheel with one extra (or none)."""
+    """Return a function that installs the wheel with an extra (or none) in a new environment; it returns its Python."""
 
     def make(extra: str) -> Path:
-        place = tmp_path_factory.mktemp(f"environment-{extra or 'bare'}")
-        venv.create(place, with_pip=False, symlinks=True)
-        python = place / "bin" / "python"
+        folder = tmp_path_factory.mktemp(f"environment-{extra or 'bare'}")
+        venv.create(folder, with_pip=False, symlinks=True)
+        python = folder / "bin" / "python"
         wanted = f"dddkit[{extra}] @ {wheel.as_uri()}" if extra else str(wheel)
         installed = run(
             *(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--disable-pip-version-check"),
             *("-c", ROOT / "constraints.txt", wanted),
-            cwd=place,
+            cwd=folder,
         )
         assert installed.returncode == 0, installed.stderr
         return python

@@ -1,4 +1,4 @@
-"""The two libraries that count, behind one door, so that every fact about metrics is tested on both."""
+"""The two metrics libraries behind one interface, so that every test runs with both."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ class Sample(NamedTuple):
 
 
 class Backend:
-    """A library with a registry of its own."""
+    """A metrics library with its own registry."""
 
     hook: NewHook
     registry: Any
 
     def render(self) -> str:
-        """What a Prometheus server would read."""
+        """Return the text that a Prometheus server scrapes."""
         raise NotImplementedError
 
     def fail(self, patch: pytest.MonkeyPatch, error: BaseException) -> None:
-        """Let every observation fail from here on."""
+        """Make every later observation fail."""
         raise NotImplementedError
 
     def occupy(self, name: str) -> None:
-        """Register a metric that is none of ours."""
+        """Register a metric that does not belong to the hook."""
         raise NotImplementedError
 
     def new_hook(self, **options: Any) -> MetricsHook:
         return self.hook(registry=self.registry, **options)
 
     def samples(self) -> dict[Sample, float]:
-        """What has been counted, without the series that stand at 0 and wait for the first of their kind."""
+        """Return the samples, without the series that are still at 0."""
         everything = self.everything()
         counted = {sample.labels for sample, value in everything.items() if sample.name.endswith("_count") and value}
         return {
@@ -68,11 +68,11 @@ class Backend:
             Sample(sample.name, frozenset(sample.labels.items())): sample.value
             for family in text_string_to_metric_families(self.render())
             for sample in family.samples
-            if not sample.name.endswith("_created")  # when it was made, which only prometheus_client tells
+            if not sample.name.endswith("_created")  # the creation time, which only prometheus_client exports
         }
 
     def value(self, name: str, **labels: str) -> float:
-        """The sum over all samples of this name that have these labels."""
+        """Return the sum of all samples with this name and these labels."""
         return sum(
             value
             for sample, value in self.samples().items()
@@ -80,11 +80,11 @@ class Backend:
         )
 
     def stories(self) -> Counter[tuple[str, str]]:
-        """How many runs: (story, status)."""
+        """Count the runs by (story, status)."""
         return self._counts(f"{STORY}_count", "story_name", "status")
 
     def steps(self) -> Counter[tuple[str, str]]:
-        """How many steps: (step, status)."""
+        """Count the steps by (step, status)."""
         return self._counts(f"{STEP}_count", "step_name", "status")
 
     def _counts(self, name: str, one: str, two: str) -> Counter[tuple[str, str]]:

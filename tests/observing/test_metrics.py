@@ -1,4 +1,4 @@
-"""What is counted of a run, the same by both libraries."""
+"""What is counted for a run; both libraries count the same."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run_and_cancel(story: type[Story]) -> None:
 
 
 def named(name: str, story: type[Story]) -> type[Story]:
-    """The same story, which is measured under another name."""
+    """Return the same story under another name."""
     return cast("type[Story]", new_class(name, (story,)))
 
 
@@ -144,7 +144,8 @@ def test_a_cancelled_run_counts_as_cancelled(backend: Backend) -> None:
 
 
 def test_the_first_failure_is_an_increase_from_zero(backend: Backend) -> None:
-    # Of a series that begins with 1, Prometheus sees no increase: the first failure would be in no dashboard.
+    # A series must exist at 0 first: Prometheus sees no increase in a series that starts at 1, so dashboards would
+    # not show the first failure.
     story = checkout("sync")
     inject_hooks(story, [backend.new_hook()])
     perform(story, Notes())
@@ -288,7 +289,7 @@ def test_both_libraries_say_the_same_about_the_same_runs() -> None:
 
     one, other = counted(PrometheusClient()), counted(AioPrometheus())
     assert one == other
-    assert len(one) == 4 * (3 + 8)  # 3 outcomes of stories and 8 of steps; three buckets and the count of each
+    assert len(one) == 4 * (3 + 8)  # 3 series for stories and 8 for steps; each has 3 buckets and a count
 
 
 # Durations
@@ -346,7 +347,7 @@ def test_s3_durations_of_1000_concurrent_runs_are_right(backend: Backend) -> Non
             state["measured"] = (time.perf_counter() - started) * 1000
 
     inject_hooks(Measured, [backend.new_hook(buckets=[1000])])
-    # A class each, so that each run has a series of its own and its sum is one duration.
+    # One class for each run, so that each run has its own series, whose sum is one duration.
     stories = [named(f"Run{number}", Measured) for number in range(1000)]
     states: list[dict[str, float]] = [{"seconds": 0.005 + (number % 20) * 0.005} for number in range(1000)]
 
@@ -365,7 +366,7 @@ def test_s3_durations_of_1000_concurrent_runs_are_right(backend: Backend) -> Non
         for number, state in enumerate(states)
         if abs(sums[f"Run{number}"] - state["measured"]) / state["measured"] > 0.1
     ]
-    # On a busy machine a run may lose the processor between the two clocks; the fault was wrong 890 times or more.
+    # On a busy machine the system may suspend a run between the two measurements. Fault S3 made 890 or more wrong.
     assert len(off) <= 5, off
     assert sum(value for sample, value in samples.items() if sample.name == f"{STORY}_count") == 1000
 
@@ -382,7 +383,7 @@ def test_runs_in_threads_are_all_counted_while_the_metrics_are_read(backend: Bac
     done = threading.Event()
     errors: list[BaseException] = []
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # let them meet
+    sys.setswitchinterval(1e-6)  # make the threads overlap
 
     def read() -> None:
         try:
@@ -414,7 +415,7 @@ def test_two_threads_never_count_in_one_series_at_once(monkeypatch: pytest.Monke
     from aioprometheus.histogram import Histogram
 
     def observe(histogram: Histogram, value: float) -> None:
-        # As the library's own does it, where threads take turns anywhere: with no global lock they do.
+        # Like the library's own method, with a thread switch in the middle, as happens without the global lock.
         before = histogram.observations
         time.sleep(0.0001)
         histogram.observations = before + 1
@@ -511,7 +512,7 @@ def test_the_child_of_one_combination_of_labels_is_asked_for_once() -> None:
     inject_hooks(story, [MetricsHook(Settings("shop", "our", None, None), child, child)])
     for _ in range(3):
         perform(story, Notes())
-    assert len(made) == len(set(made)) == 3 * (1 + 3)  # the ways to end, of the story and of each step
+    assert len(made) == len(set(made)) == 3 * (1 + 3)  # 3 statuses, for the story and for each of its 3 steps
 
 
 def test_hooks_with_one_prefix_share_their_metrics(backend: Backend) -> None:
@@ -525,7 +526,7 @@ def test_hooks_with_one_prefix_share_their_metrics(backend: Backend) -> None:
     assert backend.value(f"{STORY}_count", service="office", zone="b") == 1
 
 
-def test_a_bucket_of_infinity_may_be_written_or_not(backend: Backend) -> None:
+def test_a_bucket_of_infinity_is_optional(backend: Backend) -> None:
     backend.new_hook(buckets=[1, 2])
     backend.new_hook(buckets=[1.0, "2", "+Inf"])
 
@@ -539,7 +540,7 @@ def test_a_hook_is_injected_once_however_often_it_is_given(backend: Backend) -> 
 
 
 class Kept:
-    """Keeps what the engine says of each run."""
+    """Stores the context of each run."""
 
     def __init__(self) -> None:
         self.contexts: list[StoryExecutionContext] = []

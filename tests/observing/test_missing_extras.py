@@ -1,4 +1,4 @@
-"""Without its extra, a subpackage says what is missing and how to get it."""
+"""Without its extra, a subpackage raises an error that says what to install."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OBSERVERS = [
 
 
 def without(package: str, name: str, patch: pytest.MonkeyPatch) -> None:
-    """Let `name` be not there for an observer that is imported anew."""
+    """Make `name` unavailable and the observer unimported, so that its next import fails."""
     gone = f"dddkit.stories.{package}"
     for module in [module for module in sys.modules if f"{module}.".startswith((f"{gone}.", f"{name}."))]:
         patch.delitem(sys.modules, module)

@@ -1,4 +1,4 @@
-"""prometheus_client's multi-process mode, with processes forked from one parent and processes of their own."""
+"""The multi-process mode of prometheus_client, with forked and with independent processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
     sys.platform == "emscripten" or not hasattr(os, "fork"), reason="there are no processes to fork"
 )
 
-STRICT = ("-W", "error", "-W", "ignore::ResourceWarning")  # prometheus_client leaves its files open
+STRICT = ("-W", "error", "-W", "ignore::ResourceWarning")  # prometheus_client does not close its files
 PROGRAM = """
 import os
 import sys
@@ -58,9 +58,9 @@ assert all(os.waitpid(child, 0)[1] == 0 for child in children)
 """
 
 
-def count(place: Path, name: str, **labels: str) -> float:
+def count(folder: Path, name: str, **labels: str) -> float:
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, str(place))  # type: ignore[no-untyped-call]  # typed it is not
+    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]  # the library has no annotations
     return sum(
         sample.value
         for family in registry.collect()
@@ -69,10 +69,10 @@ def count(place: Path, name: str, **labels: str) -> float:
     )
 
 
-def start(place: Path, forks: int) -> subprocess.Popen[str]:
+def start(folder: Path, forks: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *STRICT, "-c", PROGRAM, str(forks)],
-        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(place)},
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)},
         stderr=subprocess.PIPE,
         encoding="utf-8",
     )
@@ -96,11 +96,11 @@ def test_a_directory_that_is_gone_costs_the_metrics_and_not_the_stories(tmp_path
     gone = PROGRAM.replace(
         "serve(10)", "import shutil; shutil.rmtree(os.environ['PROMETHEUS_MULTIPROC_DIR']); serve(10)"
     )
-    place = tmp_path / "metrics"
-    place.mkdir()
+    folder = tmp_path / "metrics"
+    folder.mkdir()
     run = subprocess.run(
         [sys.executable, *STRICT, "-c", gone, "0"],
-        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(place)},
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)},
         capture_output=True,
         encoding="utf-8",
         check=False,

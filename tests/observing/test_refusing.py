@@ -1,4 +1,4 @@
-"""What a metrics hook refuses when it is made, and how it names the culprit."""
+"""What a metrics hook rejects when it is created, and what its messages name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spans of stories, as the SDK's exporter in memory sees them."""
+"""The spans of stories, as the in-memory exporter of the SDK receives them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dddkit.stories.opentelemetry import TracingHook
 
 
 class Tracing:
-    """A provider with an exporter in memory, and what was exported."""
+    """A tracer provider with an in-memory exporter."""
 
     def __init__(self) -> None:
         self.exporter = InMemorySpanExporter()
@@ -285,10 +285,10 @@ def test_1000_concurrent_runs_each_have_a_tree_of_their_own(tracing: Tracing) ->
     spans = tracing.spans()
     by_number = {number(span): span for span in spans}
 
-    def place(span: ReadableSpan) -> str:
-        return (place(by_number[span.parent.span_id]) + " > " if span.parent else "") + span.name
+    def path(span: ReadableSpan) -> str:
+        return (path(by_number[span.parent.span_id]) + " > " if span.parent else "") + span.name
 
-    assert Counter(place(span) for span in spans) == {
+    assert Counter(path(span) for span in spans) == {
         "Outer": 1000,
         "Outer > Outer.wait": 1000,
         "Outer > Outer.pay": 1000,
@@ -297,14 +297,14 @@ def test_1000_concurrent_runs_each_have_a_tree_of_their_own(tracing: Tracing) ->
         "Outer > Outer.pay > Checkout > Checkout.charge": 1000,
         "Outer > Outer.pay > Checkout > Checkout.ship": 750,
     }
-    # One trace per run, each with its own spans and no other's.
+    # Each run has its own trace, which holds only its own spans.
     traces = Counter(where(span).trace_id for span in spans)
     assert Counter(traces.values()) == {7: 750, 6: 250}
     assert len({(span.parent.span_id, span.name) for span in spans if span.parent}) == 5750
 
 
 class Broken(SpanProcessor):
-    """What a processor that fails where it is told to does to everybody else."""
+    """A span processor that raises at the start or at the end of each span."""
 
     def __init__(self, at: str) -> None:
         self._at = at

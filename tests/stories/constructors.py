@@ -1,4 +1,4 @@
-"""The ways in which people give a story its constructor, as a parameter for tests."""
+"""The ways to give a story a constructor, as a parameter for tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ANY_TYPE: Final[pydantic.ConfigDict] = {"arbitrary_types_allowed": True}
 
 
 def by_hand(cls: type[Story]) -> Any:
-    """A class with an `__init__` over the annotations of `cls`, as somebody who writes it would."""
+    """Return a child of `cls` with a hand-written `__init__` that sets its annotated fields."""
 
     def __init__(self: Any, *values: Any) -> None:
         names = [name for name in cls.__annotations__ if name != "I"]

@@ -1,4 +1,4 @@
-"""Hooks that record what happened to them, and fail where they are told to."""
+"""Hooks that record their calls and raise the errors they are given."""
 
 from __future__ import annotations
 
@@ -9,57 +9,57 @@ from dddkit.stories import StepExecutionInfo, StoryExecutionContext
 
 
 class Recorder:
-    """All five hooks; each notes its name, and raises what `errors` holds for it."""
+    """All five hooks. Each records its name, and raises its error in `errors` if there is one."""
 
     def __init__(self, name: str, log: list[str], **errors: BaseException) -> None:
         self.name = name
         self.log = log
         self.errors = errors
 
-    def note(self, kind: str, step: StepExecutionInfo | None = None) -> None:
+    def record(self, kind: str, step: StepExecutionInfo | None = None) -> None:
         self.log.append(f"{self.name} {kind}" + (f" {step.step_name}" if step is not None else ""))
         key = kind.replace(" ", "_")
         if key in self.errors:
             raise self.errors[key]
 
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        self.note("before", step)
+        self.record("before", step)
 
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        self.note("after", step)
+        self.record("after", step)
 
     def error(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        self.note("error", step)
+        self.record("error", step)
 
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
-        self.note("enter story")
+        self.record("enter story")
         try:
             yield
         finally:
-            self.note("leave story")
+            self.record("leave story")
 
     def around_step(self, context: StoryExecutionContext, step: StepExecutionInfo) -> Iterator[None]:
-        self.note("enter", step)
+        self.record("enter", step)
         try:
             yield
         finally:
-            self.note("leave", step)
+            self.record("leave", step)
 
 
 class AsyncRecorder:
-    """The three that may be async, async; each waits a moment."""
+    """The three hooks that may be async, as async methods that yield to the loop once."""
 
     def __init__(self, name: str, log: list[str], **errors: BaseException) -> None:
-        self._notes = Recorder(name, log, **errors)
+        self._recorder = Recorder(name, log, **errors)
 
     async def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         await asyncio.sleep(0)
-        self._notes.note("before", step)
+        self._recorder.record("before", step)
 
     async def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         await asyncio.sleep(0)
-        self._notes.note("after", step)
+        self._recorder.record("after", step)
 
     async def error(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         await asyncio.sleep(0)
-        self._notes.note("error", step)
+        self._recorder.record("error", step)

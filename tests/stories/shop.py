@@ -1,4 +1,4 @@
-"""The story most tests run: a checkout of three steps, sync or async, that fails where the state says so."""
+"""The story that most tests run: a checkout of three steps, sync or async, that fails at a step of choice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Declined(Exception):
 
 
 class Notes:
-    """A state that records what happened, and tells a step to fail."""
+    """A state that records the steps, and makes a step raise the error given for it."""
 
     def __init__(self, **errors: BaseException) -> None:
         self.log: list[str] = []
@@ -36,7 +36,7 @@ class Notes:
 
 
 def checkout(mode: Mode) -> type[Story]:
-    """A new story class, so that hooks of one test never reach another."""
+    """Return a new story class, so that the hooks of one test never reach another test."""
     if mode == "sync":
 
         class Checkout(Story):
@@ -76,7 +76,7 @@ def checkout(mode: Mode) -> type[Story]:
 
 
 def finish(called: Awaitable[None]) -> None:
-    """Wait for what calling a story gave."""
+    """Await what calling a story returned, unless it is finished."""
     if called is FINISHED:
         return
 
@@ -87,12 +87,12 @@ def finish(called: Awaitable[None]) -> None:
 
 
 def perform(story: type[Story] | Story, state: Any) -> None:
-    """Run a story to its end, sync or async; whatever it raises comes out."""
+    """Run a story, sync or async, to its end. Its error propagates."""
     finish((story() if isinstance(story, type) else story)(state))
 
 
 def run_alone(story: type[Story], state: Any) -> None:
-    """Run without a loop, which would meddle with Ctrl-C."""
+    """Run without an event loop, because a loop handles Ctrl-C itself."""
     called: Any = story()(state)
     if called is FINISHED:
         return
@@ -102,7 +102,7 @@ def run_alone(story: type[Story], state: Any) -> None:
 
 
 def listed(steps: Any, *names: str) -> None:
-    """List steps dynamically: `listed(I, "reserve")` in a body, for mistakes that the plugin would report."""
+    """List steps dynamically, for mistakes that the plugin would report: `listed(I, "reserve")` in a class body."""
     for name in names:
         getattr(steps, name)
 

@@ -1,4 +1,4 @@
-"""Annotations that are objects and no text: this module does without the `__future__` import on purpose."""
+"""Annotations that are objects, not strings: this module omits the `__future__` import on purpose."""
 
 import sys
 import typing
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def loosely(value: Any) -> Any:
-    """The value, out of the sight of checkers, for what they would report."""
+    """Return the value as Any, so that checkers do not report what a test does on purpose."""
     return value
 
 
@@ -72,15 +72,15 @@ def test_steps_may_be_annotated_in_quotes(made: Constructor) -> None:
         I.reserve
 
         def reserve(self, state: list[str]) -> None:
-            state.append("looked")
+            state.append("found")
 
     state: list[str] = []
     made(Looked)()(state)
-    assert state == ["looked"]
+    assert state == ["found"]
 
 
 def test_a_namespace_is_silent_about_what_is_meant_to_be_shared() -> None:
-    class Cart(Story):  # type: ignore[dddkit-empty-story]  # its State is all that is tested
+    class Cart(Story):  # type: ignore[dddkit-empty-story]  # only its State is tested
         class State(SimpleNamespace):
             known: ClassVar[list[str]] = []
             fixed: Final = {"a": 1}

@@ -1,4 +1,4 @@
-"""Generators around a story and around a step."""
+"""Generator hooks around a story and around a step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, perf
 
 
 class Around:
-    """Around the story or the first step, by name; what happens there is told by a generator function."""
+    """A hook that runs a generator function around the story or around its first step."""
 
     def __init__(self, kind: str, generator: Any) -> None:
         def of_first_step(context: StoryExecutionContext, step: StepExecutionInfo) -> Any:

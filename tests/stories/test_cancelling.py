@@ -33,7 +33,7 @@ def new_waiting() -> type[Story]:
 
 @dataclass
 class Kept:
-    """The context of each run, kept for the assertions."""
+    """Stores the context of each run for the assertions."""
 
     contexts: list[StoryExecutionContext] = field(default_factory=list["StoryExecutionContext"])
 
@@ -128,14 +128,14 @@ def test_ctrl_c_in_an_around_story_hook_before_the_first_step_cancels_the_run() 
 
 
 class Sleepy:
-    """An awaitable that waits once, outside any loop."""
+    """An awaitable that waits once and needs no event loop."""
 
     def __await__(self) -> Generator[Any, Any, None]:
         yield
 
 
 def closing(story: type[Story], context: contextvars.Context | None = None) -> None:
-    """Start a run, and close it while it waits."""
+    """Start a run and close it while it waits."""
     coroutine: Any = story()(asyncio.Event())
     (context.run(coroutine.send, None) if context is not None else coroutine.send(None))
     coroutine.close()

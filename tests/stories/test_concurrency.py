@@ -1,4 +1,4 @@
-"""One story object, one hook, many runs at once."""
+"""Many concurrent runs of one story object with one hook."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Kept:
 
 
 def off(context: StoryExecutionContext) -> float:
-    """How far the recorded time of the step that measured itself is from what it measured, as a share."""
+    """Return the relative error of the recorded duration of `work`, which measures itself."""
     measured: float = context.state["measured"]
     [step] = [step for step in context.steps if step.step_name == "work"]
     return abs(step.duration - measured) / measured
@@ -61,7 +61,7 @@ def test_s3_durations_of_1000_concurrent_runs_are_right() -> None:
 
     asyncio.run(main())
     assert len(kept.contexts) == 1000
-    # On a busy machine a run may lose the processor between the two clocks; the fault was wrong 890 times or more.
+    # On a busy machine the system may suspend a run between the two measurements. Fault S3 made 890 or more wrong.
     assert sum(off(context) > 0.1 for context in kept.contexts) <= 5
 
 
@@ -161,7 +161,7 @@ def test_first_runs_of_many_classes_in_many_threads_do_not_disturb_each_other() 
     states = [Notes() for _ in range(800)]
 
     def pause(phase: str, info: dict[str, int]) -> None:
-        """Python code while the collector runs, as hypothesis has it too: other threads get their turn."""
+        """Run Python code during a collection, as hypothesis does, so that other threads can run."""
         time.sleep(0)
 
     interval = sys.getswitchinterval()

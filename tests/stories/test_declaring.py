@@ -1,6 +1,6 @@
-"""What may be written in the body of a story."""
+"""What the body of a story may contain."""
 
-# A class that is refused, or only warned of, has no other use:
+# A class that is rejected, or that only causes a warning, is not used:
 # pyright: reportUnusedClass=false
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.stories.shop import listed
 
 T = TypeVar("T")
 ATTRS_FIELD: Any = attrs.field()
-FIELD: Any = field(default=None)  # out of the sight of checkers
+FIELD: Any = field(default=None)  # Any: checkers would report a field without annotation
 
 
 class Reserving:
@@ -60,7 +60,7 @@ class Checkout(Story):
 
 
 @every_constructor
-def test_a_story_runs_whatever_gave_it_its_constructor(made: Constructor) -> None:
+def test_a_story_runs_with_every_kind_of_constructor(made: Constructor) -> None:
     class Priced(Story):
         I.add
         I.note
@@ -98,11 +98,11 @@ def test_super_works_through_a_chain_of_made_classes(made: Constructor) -> None:
 
     made_parent: Any = made(Parent)
 
-    class Child(made_parent):  # type: ignore[misc]  # a base that only the run knows
+    class Child(made_parent):  # type: ignore[misc]  # a base chosen at run time
         def charge(self, state: list[str]) -> None:
             parent: Any = super()
             parent.charge(state)
-            state.append(__class__.__name__)  # type: ignore[name-defined]  # the cell that super() reads
+            state.append(__class__.__name__)  # type: ignore[name-defined]  # the closure cell that super() reads
 
     assert ran(made(Child)()) == ["reserve", "charge", "parent", "Child"]
 
@@ -141,7 +141,7 @@ def test_a_story_may_be_abstract_until_a_child_defines_its_step(made: Constructo
     with pytest.raises(TypeError, match="pay"):
         open_story()
 
-    class Cash(open_story):  # type: ignore[misc, valid-type]  # a base that only the run knows
+    class Cash(open_story):  # type: ignore[misc, valid-type]  # a base chosen at run time
         def pay(self, state: list[str]) -> None:
             state.append("cash")
 
@@ -184,7 +184,7 @@ def test_a_dataclass_field_with_a_default_factory_is_a_step() -> None:
     assert ran(Outer()) == ["reserve", "charge"]
 
 
-def test_a_plain_field_without_annotation_is_left_to_dataclass_to_refuse() -> None:
+def test_a_dataclass_field_without_annotation_is_rejected_by_dataclass() -> None:
     with pytest.raises(TypeError, match="no type annotation"):
 
         @dataclass
@@ -266,7 +266,7 @@ def test_a_step_may_be_any_callable() -> None:
         def say(self, what: str, state: list[str]) -> None:
             state.append(what)
 
-        prepared = staticmethod(partial(function, "partial"))  # bare, 3.14 would bind it
+        prepared = staticmethod(partial(function, "partial"))  # without it, Python 3.14 binds the function
         method = partialmethod(say, "partial method")
 
         @property
@@ -304,7 +304,7 @@ def test_a_step_may_be_any_callable() -> None:
     ]
 
 
-def test_a_step_may_be_a_function_written_elsewhere() -> None:
+def test_a_step_may_be_a_function_defined_elsewhere() -> None:
     class Borrowed(Story):
         I.reserve
 
@@ -368,7 +368,7 @@ def test_the_nearest_base_that_lists_steps_gives_them() -> None:
 @pytest.mark.parametrize("protocol", [typing.Protocol, typing_extensions.Protocol])
 @every_constructor
 def test_protocol_mixins_fit(made: Constructor, protocol: Any) -> None:
-    class CanCharge(protocol):  # type: ignore[misc]  # a base that only the run knows
+    class CanCharge(protocol):  # type: ignore[misc]  # a base chosen at run time
         @abstractmethod
         def charge(self, state: list[str]) -> None: ...
 
@@ -383,7 +383,7 @@ def test_protocol_mixins_fit(made: Constructor, protocol: Any) -> None:
 
 @pytest.mark.parametrize("protocol", [typing.Protocol, typing_extensions.Protocol])
 def test_a_protocol_gives_no_step_that_is_not_there(protocol: Any) -> None:
-    class CanCharge(protocol):  # type: ignore[misc]  # a base that only the run knows
+    class CanCharge(protocol):  # type: ignore[misc]  # a base chosen at run time
         def charge(self, state: list[str]) -> None: ...
 
     with pytest.raises(StoryDefinitionError, match=r"I\.chrge names no step"):
@@ -496,7 +496,7 @@ def test_the_imported_i_refuses_every_name() -> None:
             listed(I, "reserve")
 
 
-def test_under_another_name_the_imported_i_is_met_in_a_body_too() -> None:
+def test_the_imported_i_is_rejected_in_a_body_under_another_name_too() -> None:
     with pytest.raises(StoryDefinitionError, match=r"I\.reserve lists no step here") as caught:
 
         class Renamed(Story):
@@ -529,16 +529,16 @@ def test_names_that_begin_with_an_underscore_list_nothing() -> None:
 def test_steps_gives_checkers_a_list_to_look_up() -> None:
     for made in CONSTRUCTORS.values():
 
-        class Looked(Story):
-            I: ClassVar[Looked] = steps()
+        class Dynamic(Story):
+            I: ClassVar[Dynamic] = steps()
             I.reserve
 
             def reserve(self, state: list[str]) -> None:
-                state.append("looked")
+                state.append("listed")
 
-        story = made(Looked)()
+        story = made(Dynamic)()
 
-        assert ran(story) == ["looked"]
+        assert ran(story) == ["listed"]
         assert story.I.__steps__ == ["reserve"]
         with pytest.raises(AttributeError):
             story.I.ship
@@ -604,7 +604,7 @@ def test_s14_a_mutable_default_of_a_namespace_is_warned_of_once() -> None:
             I.add
 
             class State(SimpleNamespace):
-                items: list[str] = []  # type: ignore[dddkit-mutable-default]  # what is warned of
+                items: list[str] = []  # type: ignore[dddkit-mutable-default]  # the warning is tested
                 discount: float = 0.0
 
             def add(self, state: State) -> None: ...
@@ -614,7 +614,7 @@ def test_s14_a_mutable_default_of_a_namespace_is_warned_of_once() -> None:
         class Child(Cart):
             pass
 
-        class Sharing(Story):  # type: ignore[dddkit-empty-story]  # its State is all that is tested
+        class Sharing(Story):  # type: ignore[dddkit-empty-story]  # only its State is tested
             State = Cart.State
 
     assert [Child.I.__steps__, Sharing.I.__steps__] == [["add"], []]
@@ -627,12 +627,12 @@ def test_s14_a_mutable_default_of_a_namespace_is_warned_of_once() -> None:
 
 def test_an_inherited_default_is_warned_of_with_the_class_that_has_it() -> None:
     class Base(SimpleNamespace):
-        seen: set[str] = set()  # type: ignore[dddkit-mutable-default]  # what is warned of
-        known: dict[str, str] = {}  # type: ignore[dddkit-mutable-default]  # what is warned of
+        seen: set[str] = set()  # type: ignore[dddkit-mutable-default]  # the warning is tested
+        known: dict[str, str] = {}  # type: ignore[dddkit-mutable-default]  # the warning is tested
 
     with pytest.warns(UserWarning, match="seen, known of") as warned:
 
-        class Cart(Story):  # type: ignore[dddkit-empty-story]  # its State is all that is tested
+        class Cart(Story):  # type: ignore[dddkit-empty-story]  # only its State is tested
             class State(Base):
                 total = 0.0
 
@@ -640,7 +640,7 @@ def test_an_inherited_default_is_warned_of_with_the_class_that_has_it() -> None:
 
 
 def test_what_is_meant_to_be_shared_is_not_warned_of() -> None:
-    class Cart(Story):  # type: ignore[dddkit-empty-story]  # its State is all that is tested
+    class Cart(Story):  # type: ignore[dddkit-empty-story]  # only its State is tested
         class State(SimpleNamespace):
             known: ClassVar[list[str]] = []
             fixed: typing.Final = {"a": 1}
@@ -648,8 +648,8 @@ def test_what_is_meant_to_be_shared_is_not_warned_of() -> None:
             names: tuple[str, ...] = ()
 
 
-def test_a_state_that_is_no_namespace_is_not_looked_into() -> None:
-    class Cart(Story):  # type: ignore[dddkit-empty-story]  # its State is all that is tested
+def test_a_state_that_is_no_namespace_is_not_inspected() -> None:
+    class Cart(Story):  # type: ignore[dddkit-empty-story]  # only its State is tested
         class State:
             items: list[str] = []
 

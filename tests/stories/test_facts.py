@@ -295,3 +295,10 @@ def test_logging_needs_no_story_class(caplog: pytest.LogCaptureFixture) -> None:
     LoggingHook().error(StoryExecutionContext(object(), steps=[step]), step)
 
     assert [record.getMessage() for record in caplog.records] == ["object:\n    I.bake"]
+
+
+def test_logging_needs_no_step_that_the_story_lists(caplog: pytest.LogCaptureFixture) -> None:
+    step = StepExecutionInfo("refund", 5, error=ValueError("no"))
+    LoggingHook().error(StoryExecutionContext(Pay(), steps=[step]), step)
+
+    assert [record.getMessage() for record in caplog.records] == ["Pay:\n    I.refund"]

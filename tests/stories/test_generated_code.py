@@ -1,4 +1,4 @@
-"""The code that is generated for a story does what a loop over its steps would do."""
+"""The code generated for a story does the same as a loop over its steps."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ class AsyncSale(Sale):
 
 
 def ran(story: Any, *state: str) -> list[str]:
-    noted = [*state]
-    called = story(noted)
+    log = [*state]
+    called = story(log)
     if called is not FINISHED:
         asyncio.run(called)
-    return noted
+    return log
 
 
 def fresh(story: Any) -> Any:
-    """A child that nobody has called yet."""
+    """Return a child class that was never called."""
     return type(story)(story.__name__, (story,), {"__module__": story.__module__})
 
 
@@ -160,7 +160,7 @@ def test_a_step_whose_name_is_no_identifier_runs() -> None:
 
 
 @every_constructor
-def test_a_child_runs_its_own_steps_whoever_was_called_first(made: Constructor) -> None:
+def test_a_child_runs_its_own_steps_also_when_its_parent_ran_first(made: Constructor) -> None:
     class Parent(Story):
         I.one
 
@@ -188,7 +188,7 @@ def test_a_class_that_is_decorated_after_its_first_run_goes_on() -> None:
     assert ran(again()) == ran(again()) == ["reserve", "charge"]
 
 
-def test_a_call_written_by_the_user_stands() -> None:
+def test_a_call_defined_by_the_user_is_kept() -> None:
     class Audited(Sale):
         def __call__(self, state: list[str], /) -> Any:
             state.append("begin")
@@ -256,7 +256,7 @@ def test_a_call_patched_on_a_base_is_used_by_children_that_ran_before(
     assert ran(cls()) == ran(cls()) == ["reserve", "charge"]
 
 
-# Hooks that come and go after the first run
+# Hooks that are added and removed after the first run
 
 
 def by_append(registry: Any, callback: Any) -> None:
@@ -326,7 +326,7 @@ CHANGES: dict[str, Callable[[Any, Any], object]] = {
 
 @both
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_whatever_changes_a_registry_counts_for_the_next_run(story: Any, change: Callable[[Any, Any], object]) -> None:
+def test_every_change_of_a_registry_applies_to_the_next_run(story: Any, change: Callable[[Any, Any], object]) -> None:
     class Numbered:
         def __init__(self, number: int) -> None:
             self.number = number
@@ -407,7 +407,7 @@ def test_hooks_may_be_exchanged_between_runs(story: Any) -> None:
     assert seen == [4, 4, 4]
 
 
-# The default hooks wait until somebody looks
+# The default hooks render nothing until the tree is read
 
 
 @both
@@ -450,7 +450,7 @@ def test_the_tree_is_right_whenever_somebody_looks_first(story: Any, when: str) 
 
 
 @both
-def test_a_run_shows_what_failed_though_nobody_looked_before(story: Any) -> None:
+def test_a_failed_run_is_rendered_right_when_it_is_first_read_afterwards(story: Any) -> None:
     cls, keeping = fresh(story), Keeping()
     inject_hooks(cls)
     inject_hooks(cls, [keeping])
@@ -463,7 +463,7 @@ def test_a_run_shows_what_failed_though_nobody_looked_before(story: Any) -> None
 
 
 @both
-def test_a_level_changed_between_runs_is_minded(story: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_level_changed_between_runs_applies_to_the_next_run(story: Any, caplog: pytest.LogCaptureFixture) -> None:
     cls = fresh(story)
     inject_hooks(cls)
     counts: list[int] = []
@@ -474,7 +474,7 @@ def test_a_level_changed_between_runs_is_minded(story: Any, caplog: pytest.LogCa
     assert counts == [0, 3, 3, 6]
 
 
-# What is kept
+# Pickling and memory
 
 
 def test_a_story_that_has_run_is_pickled() -> None:
@@ -508,7 +508,7 @@ class Hook:
 
 
 def example_of(documented: object) -> str:
-    """The source that a docstring shows: the last block that is indented deeper than its text."""
+    """Return the source that a docstring shows: its last indented block."""
     *_, block = re.findall(r"(?:^    def __call__.*\n(?:^    .*\n)+)", inspect.cleandoc(documented.__doc__ or ""), re.M)
     return textwrap.dedent(block).rstrip()
 
@@ -563,7 +563,7 @@ def test_the_source_names_only_what_exists(story: type[Story], hooks: str, level
         logging.getLogger("dddkit.stories.story").setLevel(logging.NOTSET)
     slots = {"context": StoryExecutionContext.__slots__, "step": StepExecutionInfo.__slots__}
     function: Any = sale.__call__
-    if level == logging.DEBUG:  # the first run at DEBUG has made the function that calls all hooks
+    if level == logging.DEBUG:  # the first run at DEBUG generated the function that calls all hooks
         function = function.__globals__.get("run_with_all_hooks", function)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):

@@ -1,4 +1,4 @@
-"""Which hooks a story has, in which order they run, and what their errors do."""
+"""Which hooks a story has, in which order they run, and what happens to their errors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def new_sale() -> type[Story]:
 
 
 def loosely(value: Any) -> Any:
-    """The value, out of the sight of checkers, for what they would report."""
+    """Return the value as Any, so that checkers do not report what a test does on purpose."""
     return value
 
 
@@ -52,7 +52,7 @@ def defaults_of(story: type[Story]) -> list[str]:
     return [type(callback.__self__).__name__ for callback in loosely(story).__step_hooks__["before"]]
 
 
-# Whose they are
+# The class that owns the hooks
 
 
 def test_s1_hooks_never_touch_another_story() -> None:
@@ -104,7 +104,7 @@ def test_s2_a_hook_of_the_parent_and_of_the_child_runs_once() -> None:
     log: list[str] = []
     parent = new_sale()
 
-    class Child(parent):  # type: ignore[misc, valid-type]  # a base that only the run knows
+    class Child(parent):  # type: ignore[misc, valid-type]  # a base chosen at run time
         pass
 
     child: Any = Child
@@ -134,7 +134,7 @@ def test_hooks_are_inherited_and_run_before_the_childs_own() -> None:
     log: list[str] = []
     parent = new_sale()
 
-    class Child(parent):  # type: ignore[misc, valid-type]  # a base that only the run knows
+    class Child(parent):  # type: ignore[misc, valid-type]  # a base chosen at run time
         pass
 
     child: Any = Child
@@ -207,7 +207,7 @@ def test_clearing_the_registry_clears_the_hooks() -> None:
     assert log == []
 
 
-def test_the_registry_is_kind_to_list_of_callbacks() -> None:
+def test_a_registry_maps_a_kind_of_hook_to_its_callbacks() -> None:
     def callback(context: StoryExecutionContext, step: StepExecutionInfo) -> None: ...
 
     story = new_sale()
@@ -257,7 +257,7 @@ def test_a_bound_method_is_the_same_callback_each_time_it_is_read() -> None:
     for _ in range(2):
         for watching in (seen, other):
             story.register_hook("before", watching.see)
-            story.register_hook("before", watching.known.setdefault)  # written in C
+            story.register_hook("before", watching.known.setdefault)  # a method implemented in C
     assert len(story.__step_hooks__["before"]) == 4
     perform(story, Notes())
     assert seen.steps == other.steps == ["pay"]
@@ -491,7 +491,7 @@ Hooked = Callable[..., Any]
 
 
 def story_with(mode: Mode, log: list[str], *errors: dict[str, BaseException], use_async: bool = False) -> Any:
-    """A checkout with one recorder per dict of errors."""
+    """Return a checkout with one recorder for each dict of errors."""
     story = checkout(mode)
     kind: Any = AsyncRecorder if use_async else Recorder
     inject_hooks(story, [kind(name, log, **own) for name, own in zip("abc", errors, strict=False)])
@@ -500,7 +500,7 @@ def story_with(mode: Mode, log: list[str], *errors: dict[str, BaseException], us
 
 @dataclass
 class Facts:
-    """What the run was, kept for the assertions."""
+    """Stores the context of the run for the assertions."""
 
     context: Any = None
 

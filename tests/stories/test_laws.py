@@ -1,4 +1,4 @@
-"""Laws of stories, whatever the steps."""
+"""Laws that hold for stories with any steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEPS = st.lists(st.tuples(st.sampled_from("abcde"), st.booleans()), min_size=1,
 
 
 def story_of(steps: list[tuple[str, bool]], fails: int | None = None) -> type[Story]:
-    """A story with these steps in order; the flag says whether the step is async, `fails` which place raises."""
+    """Return a story with these steps: (name, whether it is async). The step at position `fails` raises."""
     modes = dict(steps)
 
     def sync_step(name: str) -> Any:
@@ -53,7 +53,7 @@ def is_async(steps: list[tuple[str, bool]]) -> bool:
 
 
 def performed(story: type[Story]) -> tuple[list[str], bool]:
-    """What ran, and whether it failed."""
+    """Run the story; return the steps that ran, and whether it failed."""
     state: list[str] = []
     try:
         finish(story()(state))
@@ -125,10 +125,10 @@ def test_hooks_run_in_the_order_of_registration_and_leave_in_reverse(
     around = [str(number) for number, hook in enumerate(hooks) if isinstance(hook, Recorder)]
     every = [str(number) for number in range(len(kinds))]
     expected = [f"{hook} enter story" for hook in around]
-    for place, name in enumerate(ran):
+    for position, name in enumerate(ran):
         expected += [f"{hook} enter {name}" for hook in around]
         expected += [f"{hook} before {name}" for hook in every]
-        if failed and place == len(ran) - 1:
+        if failed and position == len(ran) - 1:
             expected += [f"{hook} error {name}" for hook in every]
         expected += [f"{hook} after {name}" for hook in every]
         expected += [f"{hook} leave {name}" for hook in reversed(around)]

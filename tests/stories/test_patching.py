@@ -1,4 +1,4 @@
-"""Steps that are replaced after a first run, as tests and monkeypatching do."""
+"""Steps that are replaced after the first run, as tests do when they patch."""
 
 from __future__ import annotations
 
@@ -175,17 +175,17 @@ def test_hooks_stay_when_a_step_is_patched(story: Any) -> None:
 
 @needs_threads
 def test_a_patch_during_the_first_run_of_another_thread_is_not_lost() -> None:
-    looked, patched = threading.Event(), threading.Event()
+    inspected, patched = threading.Event(), threading.Event()
 
     class Slow:
-        """A step that holds up whoever looks at what it is, once the test has begun."""
+        """A step that blocks the thread that inspects it, once the test has begun."""
 
         def __call__(self, state: list[str]) -> None:
             state.append("slow")
 
         def __getattribute__(self, name: str) -> object:
             if started and name == "__class__":
-                looked.set()
+                inspected.set()
                 assert patched.wait(5)
             return object.__getattribute__(self, name)
 
@@ -199,13 +199,13 @@ def test_a_patch_during_the_first_run_of_another_thread_is_not_lost() -> None:
         slow = step
 
     def first_run() -> None:
-        with suppress(TypeError):  # it may be too late for this run itself
+        with suppress(TypeError):  # this first run may still call the old step
             Checkout()([])
 
     started.append("now")
     thread = threading.Thread(target=first_run)
     thread.start()
-    assert looked.wait(5)
+    assert inspected.wait(5)
     patch.object(Checkout, "charge", async_fake).start()
     patched.set()
     thread.join()

@@ -1,4 +1,4 @@
-"""Stories, and what they raise, are copied and pickled like any other object."""
+"""Stories and their errors are copied and pickled like other objects."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What is refused when a story is defined, and what before its first step."""
+"""What is rejected when a story is defined, and what is rejected before its first step."""
 
-# A class that is refused has no other use:
+# A class that is rejected is not used:
 # pyright: reportUnusedClass=false
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.stories.shop import listed
 
 
 def define(step: Any, name: str = "charge") -> type[Story]:
-    """A story whose one step stands for `step`."""
+    """Return a story whose only step is `step`."""
 
     class Checkout(Story):
         listed(I, name)
@@ -91,7 +91,7 @@ def test_an_inherited_name_is_offered_too() -> None:
             listed(I, "gatewy")
 
 
-def test_a_step_inherited_from_a_parent_is_judged_in_the_child() -> None:
+def test_a_step_inherited_from_a_parent_is_validated_in_the_child() -> None:
     class Parent(Story):
         listed(I, "charge")
 
@@ -100,7 +100,7 @@ def test_a_step_inherited_from_a_parent_is_judged_in_the_child() -> None:
     with pytest.raises(StoryDefinitionError, match=r"Child: I\.charge is no callable"):
 
         class Child(Parent):
-            charge = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # refused below
+            charge = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # rejected below
 
 
 @pytest.mark.parametrize("value", [None, 0, "", "charge", 3.5, {}], ids=repr)
@@ -165,7 +165,7 @@ def test_s7_a_step_that_does_not_take_the_state_alone_is_refused(step: Any, expe
     )
 
 
-def test_a_decorated_step_is_judged_by_what_is_called() -> None:
+def test_a_decorated_step_is_validated_by_what_is_called() -> None:
     def taking_anything(step: Callable[..., None]) -> Callable[..., None]:
         @wraps(step)
         def call(*args: Any) -> None:
@@ -211,7 +211,7 @@ def test_a_generator_step_is_refused_since_its_body_would_never_run() -> None:
             define(step)
 
 
-# Who may supply a name
+# What may supply a name
 
 
 def test_a_hand_written_method_may_supply_any_name() -> None:
@@ -255,7 +255,7 @@ def test_a_class_made_by_a_call_may_supply_names_by_hand_too() -> None:
     metaclass: Any = type(Story)
     base = metaclass("Base", (Story,), {"__init__": __init__})
 
-    class Child(base):  # type: ignore[misc, valid-type]  # a base that only the run knows
+    class Child(base):  # type: ignore[misc, valid-type]  # a base chosen at run time
         listed(I, "charge")
 
     Child()(None)
@@ -325,7 +325,7 @@ def test_a_generated_constructor_supplies_only_its_fields(made: Constructor) -> 
 
     with pytest.raises(StoryDefinitionError, match='did you mean "price"'):
 
-        class Child(made_class):  # type: ignore[misc]  # a base that only the run knows
+        class Child(made_class):  # type: ignore[misc]  # a base chosen at run time
             listed(I, "prce")
 
 
@@ -341,11 +341,11 @@ def test_a_generated_constructor_of_a_mixin_supplies_only_its_fields(decorator: 
 
     with pytest.raises(StoryDefinitionError, match="names no step"):
 
-        class Checkout(Story, mixin):  # type: ignore[misc]  # a base that only the run knows
+        class Checkout(Story, mixin):  # type: ignore[misc]  # a base chosen at run time
             listed(I, "shpi")
 
 
-# What only an instance can show, before the first step
+# What only an instance shows: rejected before the first step
 
 
 class Recording(Story):
@@ -362,7 +362,7 @@ class Recording(Story):
         (two, r"is charge\(state, more\), which cannot be called"),
     ],
 )
-def test_a_field_is_judged_before_the_first_step(made: Constructor, value: object, what: str) -> None:
+def test_a_field_is_validated_before_the_first_step(made: Constructor, value: object, what: str) -> None:
     class Checkout(Recording):
         I.reserve
         I.charge
@@ -491,7 +491,7 @@ def test_a_story_that_reaches_itself_is_refused_before_the_first_step() -> None:
     assert state == []
 
 
-def test_one_story_may_stand_in_two_places() -> None:
+def test_one_story_may_be_nested_twice() -> None:
     class Once(Recording):
         I.reserve
 

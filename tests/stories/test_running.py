@@ -54,7 +54,7 @@ class Sender:
         await send(state)
 
 
-# One story, both modes
+# The same story in both modes
 
 
 @both_modes
@@ -171,7 +171,7 @@ def test_a_sync_step_may_return_finished() -> None:
 
 
 class Cancellable:
-    """An awaitable that is neither coroutine nor future."""
+    """An awaitable that is neither a coroutine nor a future."""
 
     def __init__(self) -> None:
         self.cancelled = False
@@ -249,7 +249,7 @@ def test_s5_an_async_story_without_a_loop_runs_nothing_before_it_is_awaited() ->
 
 
 @both_modes
-def test_a_forgotten_await_is_a_warning_that_names_the_story(mode: Mode) -> None:
+def test_a_missing_await_is_a_warning_that_names_the_story(mode: Mode) -> None:
     story = checkout("async")
     if mode == "async":  # with hooks
         story.register_hook("before", print)

@@ -1,9 +1,9 @@
-"""The examples that the kit has always promised, run as they stand."""
+"""The examples of the first documentation run unchanged."""
 
 # pyright: reportMissingParameterType=false, reportUnknownParameterType=false, reportUnknownMemberType=false
 # pyright: reportMissingTypeArgument=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, type-arg, dddkit-mutable-default"
-# The examples carry few annotations, and that they run like that is the point.
+# The examples have few annotations on purpose: they must run unchanged.
 
 from __future__ import annotations
 

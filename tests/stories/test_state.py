@@ -1,6 +1,6 @@
-"""StoryState: the typed contract between a story, its steps and its caller."""
+"""StoryState is the typed contract between a story, its steps and its caller."""
 
-# A class that is refused has no other use:
+# A class that is rejected is not used:
 # pyright: reportUnusedClass=false
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Standalone(StoryState):
 
 
 def loosely(state_class: Any) -> Any:
-    """The class, out of the sight of checkers, for what they would report."""
+    """Return the class as Any, so that checkers do not report what a test does on purpose."""
     return state_class
 
 
@@ -178,7 +178,7 @@ def test_a_state_that_stands_alone_goes_by_its_own_name() -> None:
 
 
 def test_a_state_defined_in_a_function_goes_by_its_short_name() -> None:
-    class Local(Story):  # type: ignore[dddkit-empty-story]  # its State is all that is tested
+    class Local(Story):  # type: ignore[dddkit-empty-story]  # only its State is tested
         class State(StoryState):
             payment: str = variable()
 
@@ -188,7 +188,7 @@ def test_a_state_defined_in_a_function_goes_by_its_short_name() -> None:
     assert str(caught.value).startswith("Local.State.payment")
 
 
-# What is no field
+# What is not a field
 
 
 def test_class_variables_and_constants_are_no_fields() -> None:
@@ -324,7 +324,7 @@ def test_a_child_may_give_a_new_default_without_annotation() -> None:
     assert loosely(State)().notes == ["new"]
 
 
-def test_a_property_may_take_the_place_of_a_field_of_a_base() -> None:
+def test_a_property_may_replace_a_field_of_a_base() -> None:
     class Base(StoryState):
         total: int
 
@@ -340,7 +340,7 @@ def test_a_property_may_take_the_place_of_a_field_of_a_base() -> None:
 
 @pytest.mark.parametrize("protocol", [typing.Protocol, typing_extensions.Protocol])
 def test_protocol_mixins_declare_names_for_steps(protocol: Any) -> None:
-    class HasCourier(protocol):  # type: ignore[misc]  # a base that only the run knows
+    class HasCourier(protocol):  # type: ignore[misc]  # a base chosen at run time
         courier: str
 
     class State(HasCourier, StoryState):
@@ -352,7 +352,7 @@ def test_protocol_mixins_declare_names_for_steps(protocol: Any) -> None:
     assert state.courier == "bike"
 
 
-def test_plain_mixins_declare_fields_and_abc_fits() -> None:
+def test_mixins_declare_fields_and_abc_is_allowed() -> None:
     class Audited:
         by: str
         trail: list[str] = []
@@ -477,7 +477,7 @@ def test_states_hold_what_they_were_given(values: dict[str, int]) -> None:
     assert state == state_class(**values)
 
 
-# Where the State stands
+# Where the State is defined
 
 
 def test_a_story_may_name_a_state_from_elsewhere() -> None:

@@ -1,4 +1,4 @@
-"""The execution tree, to the letter."""
+"""The exact text of the execution tree."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, perf
 
 @dataclass
 class Drawn:
-    """The tree at the end of each run; seconds are drawn as 0.000."""
+    """Stores the tree at the end of each run, with all durations replaced by 0.000."""
 
     trees: list[str] = field(default_factory=list[str])
 
@@ -49,7 +49,7 @@ def drawn(story: type[Story], state: Any, *hooks: Any) -> str:
 
 
 class Template:
-    """Draws every step by a template."""
+    """Gives every step this template."""
 
     def __init__(self, template: str, **meta: Any) -> None:
         self.template = template
@@ -108,7 +108,7 @@ def test_a_template_is_formatted_with_the_facts_and_meta() -> None:
     assert drawn(checkout("sync"), Notes(), template).splitlines()[1] == "0/reserve/✓/COMPLETED/  me/0/None"
 
 
-def test_what_a_template_names_and_nobody_has_noted_is_empty() -> None:
+def test_a_name_in_a_template_without_a_value_is_empty() -> None:
     template = Template(
         "[{meta[none]}{meta[none]:.3f}{meta[none]!r}{meta[none].more}{meta[none][0]:d}{none}{none:.3f}]"
     )
@@ -341,7 +341,7 @@ def test_the_log_of_a_failing_run(mode: Mode, caplog: pytest.LogCaptureFixture) 
     assert 'state.take("charge")' in caplog.text
 
 
-def test_at_warning_only_the_error_is_written(caplog: pytest.LogCaptureFixture) -> None:
+def test_at_warning_only_the_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     story = checkout("sync")
     inject_hooks(story)
     with caplog.at_level(logging.WARNING), pytest.raises(Declined):
@@ -363,7 +363,7 @@ def test_nothing_is_rendered_when_the_level_is_off(level: int, state: Notes, cap
     assert messages(caplog) == []
 
 
-def test_the_log_shows_the_run_as_it_was_when_it_was_written(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_record_shows_the_run_as_it_was_when_it_was_logged(caplog: pytest.LogCaptureFixture) -> None:
     story = checkout("sync")
     inject_hooks(story)
     with caplog.at_level(logging.DEBUG):
@@ -371,7 +371,7 @@ def test_the_log_shows_the_run_as_it_was_when_it_was_written(caplog: pytest.LogC
     assert caplog.records[0].getMessage().splitlines()[1] == "    ⟳I.reserve"
 
 
-# Where a record comes from
+# The source line of a log record
 
 
 def test_a_record_comes_from_the_line_that_lists_the_step(caplog: pytest.LogCaptureFixture) -> None:
@@ -381,18 +381,19 @@ def test_a_record_comes_from_the_line_that_lists_the_step(caplog: pytest.LogCapt
             perform(paid, Notes(capture=Declined()))
         perform(paid, Notes())
     authorize, capture = (step.line for step in Pay.I.__listed_steps__)
-    # Twice as it goes on, once where it has failed; then at the end of the run that did not, where its steps begin.
+    # The failed run: one record for each started step, then one at the step that failed. The completed run: one for
+    # each step, then one at the first step.
     assert [record.lineno for record in caplog.records] == [authorize, capture, capture, authorize, capture, authorize]
     for record in caplog.records:
         assert (record.pathname, record.module, record.funcName) == (__file__, "test_tree", "Pay")
 
 
 VARYING = {"created", "msecs", "relativeCreated"}
-GROWING = {"exc_info", "exc_text"}  # the traceback, on its way up
+GROWING = {"exc_info", "exc_text"}  # the traceback gets longer as the error propagates
 
 
 @pytest.mark.parametrize("error", [None, Declined("card")], ids=["debug", "error"])
-def test_a_record_is_what_the_logger_itself_would_make_but_for_its_place(
+def test_a_record_equals_one_of_the_logger_itself_except_for_its_source_line(
     error: Declined | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     inject_hooks(story := new_pay(), [LoggingHook()])
@@ -406,7 +407,7 @@ def test_a_record_is_what_the_logger_itself_would_make_but_for_its_place(
     assert ours is not theirs
     assert vars(ours).keys() == vars(theirs).keys()
     differing = {name for name, value in vars(ours).items() if value != vars(theirs)[name]}
-    assert differing - VARYING - GROWING == {"lineno", "funcName"}  # the story stands in this file, too
+    assert differing - VARYING - GROWING == {"lineno", "funcName"}  # the story is defined in this file, as the call is
     assert all(type(vars(ours)[name]) is type(vars(theirs)[name]) for name in differing)
     assert (ours.exc_info or [None])[:2] == (theirs.exc_info or [None])[:2]
     assert (error is None) == (ours.exc_info is None)
@@ -421,7 +422,7 @@ def test_a_tree_may_hold_percent_signs(caplog: pytest.LogCaptureFixture) -> None
 
 @pytest.fixture
 def logger() -> Iterator[logging.Logger]:
-    """The logger, set to write everything; put back as it was."""
+    """Yield the logger at DEBUG; restore it afterwards."""
     found = logging.getLogger("dddkit.stories.story")
     level, kind = found.level, type(found)
     found.setLevel(logging.DEBUG)
@@ -436,7 +437,7 @@ def logger() -> Iterator[logging.Logger]:
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """The records of a run of two steps."""
+    """Run a story of two steps; return its log records."""
     inject_hooks(story := new_pay(), [LoggingHook()])
     caplog.clear()
     perform(story, Notes())
@@ -489,11 +490,11 @@ def test_a_handler_that_fails_does_not_fail_the_story(
     assert len(logged(caplog)) == 3
 
 
-# What others do to a step that the trackers have drawn
+# Other hooks that change a step after the trackers
 
 
 class Acting:
-    """Does something to each step between the trackers and the log."""
+    """Calls `act` with each step, between the trackers and the log."""
 
     def __init__(self, act: Callable[[StepExecutionInfo], object]) -> None:
         self.act = act
@@ -526,7 +527,7 @@ def test_what_is_changed_in_a_meta_that_was_kept_is_drawn() -> None:
 
 
 class Actions(StatusTracker):
-    """A tracker of somebody's own, that builds on ours and does more."""
+    """A user's tracker that extends one of the kit."""
 
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         super().before(context, step)

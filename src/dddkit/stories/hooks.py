@@ -149,7 +149,8 @@ def _write(level: int, context: StoryExecutionContext, index: int, error: BaseEx
     tree = str(context)  # as text: a handler may format the record later, when the run has gone on
     steps: Any = getattr(context.story, "I", None)
     listed: tuple[ListedStep, ...] = getattr(steps, "__listed_steps__", ())
-    if type(logger) is not default_class or not listed:  # its own `log` may do more; an object that is no story
+    # A class of its own may do more in `log`; and facts made by hand may be of another story, or of none.
+    if type(logger) is not default_class or index >= len(listed):
         logger.log(level, tree, exc_info=error)
         return
     _, file, line = listed[index]
