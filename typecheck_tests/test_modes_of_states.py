@@ -150,6 +150,6 @@ SHOWS: Final = {
 }
 
 
-@pytest.mark.parametrize("edit", every(STATE_EDITS, "and sets it too late", "and is again"))
+@pytest.mark.parametrize("edit", every(STATE_EDITS, "and sets it too late"))
 def test_every_mode_gives_the_result_of_a_cold_run_after_every_edit_of_a_state(edit: str, histories: Histories) -> None:
     check(histories(CONFIG, STATE_FILES, STATE_EDITS), edit, SHOWS)
