@@ -238,9 +238,14 @@ class EventBroker:
         except KeyError:
             route = self._subscriptions.resolve(type(event))
         if route.handlers is not None:
-            for handler in route.handlers:
-                if (result := handler(event)) is not None and (type(result) is CoroutineType or is_unfinished(result)):
-                    await result
+            try:
+                for handler in route.handlers:
+                    if (result := handler(event)) is not None and (
+                        type(result) is CoroutineType or is_unfinished(result)
+                    ):
+                        await result
+            finally:
+                result = None  # a future holds its error, see Dispatcher
             return
         failures: list[Failure] = []
         await self._dispatcher.arun(self._select(route, event, failures), event, failures)

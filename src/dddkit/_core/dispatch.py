@@ -112,6 +112,7 @@ class Dispatcher:
         outcomes, interruptions = call_in_threads([subscriber.handler for subscriber in subscribers], event)
         reject = reject_async or bool(interruptions)
         started = _sort_outcomes(subscribers, outcomes, failures, reject_async=reject)
+        outcomes.clear()
         if interruptions:
             log(failures, event)
             raise interruptions.pop()

@@ -93,7 +93,9 @@ class Subscriptions:
         """Subscribe the handler; it is valid, and the selector is an event class or a predicate."""
         subscriber = Subscriber(selector, handler, self._next_order())
         subscription = Subscription(self, subscriber)
-        group = self._by_class.setdefault(selector, {}) if subscriber.by_class else self._by_predicate
+        group = self._by_predicate
+        if subscriber.by_class and is_class(selector):
+            group = self._by_class.setdefault(selector, {})
         passing = WeakKeyDictionary[type, Route]()
         # Between these three nothing can interrupt: CPython asks for signals after calls.
         group[subscriber] = None
@@ -156,10 +158,11 @@ class Subscriptions:
         """Remove the subscribers; return whether any was there."""
         passing = WeakKeyDictionary[type, Route]()
         try:
-            return any([group.pop(subscriber, self) is None for subscriber in subscribers])
+            removed = [subscriber for subscriber in subscribers if group.pop(subscriber, self) is None]
         finally:  # also where it is interrupted
             self._passing = passing
             self.routes.clear()
+        return bool(removed)
 
 
 @final
