@@ -198,10 +198,11 @@ def _sort_tasks(
     import asyncio
 
     for (subscriber, _), task in zip(started, tasks, strict=True):
+        failure: BaseException | None = None
         if not task.cancelled():
             failure = task.exception()
-        else:  # by the cancellation of the publish; without one, the handler has cancelled itself
-            failure = None if cancelled else asyncio.CancelledError()
+        elif not cancelled:  # as the publish is not, the handler has cancelled itself
+            failure = asyncio.CancelledError()
         if failure is not None:
             failures.append((subscriber, failure))
 
