@@ -139,14 +139,13 @@ def source_with_hooks(steps: StepLayout, hooks: HookLayout) -> Source:
                     error = finish_stopped_run(stopped)
                     if error is not None: raise error
                     raise
-                set_current_run(outer)
-                if nesting is not None: end_nested(nesting, context)
-            except BaseException as error:
-                set_current_run(outer)
-                if context.status is RUNNING: abandon_run(context, error)
-                if nesting is not None: end_nested(nesting, context)
-                context = nesting = outer = stopped = step = step_0 = step_1 = None
-                raise
+            finally:
+                try:
+                    if context.status is RUNNING: abandon_run(context)
+                    if nesting is not None: end_nested(nesting, context)
+                finally:
+                    set_current_run(outer)
+                    context = nesting = outer = stopped = step = step_0 = step_1 = None
             return FINISHED
 
     Deferred hooks are not called at all: the run records the time after each step. When somebody reads the steps, or
@@ -259,18 +258,14 @@ def _write_end(source: Source, hooks: HookLayout) -> None:
     if hooks.around_story:
         write("    replacement = finish_run(context, run_started, story_generators, None)")
         write("    if replacement is not None: raise replacement")
-    end_nested = "    if nesting is not None: end_nested(nesting, context)"
+    # Python 3.10 also looks for an interrupt where a handler begins, unless it begins with `try`.
+    write("finally:", "    try:", "        if context.status is RUNNING: abandon_run(context)")
+    write("        if nesting is not None: end_nested(nesting, context)", "    finally:")
     if source.is_async:  # a coroutine may end in another context, which never had our value
-        write("    try: reset_current_run(token)", "    except ValueError: pass", end_nested)
+        write("        try: reset_current_run(token)", "        except Exception: leave_run(context, outer)")
     else:
-        write("    set_current_run(outer)", end_nested)
-    write("except BaseException as error:")
-    if source.is_async:
-        write("    try: reset_current_run(token)", "    except Exception: leave_run(context, outer)")
-    else:
-        write("    set_current_run(outer)")
-    write("    if context.status is RUNNING: abandon_run(context, error)", end_nested)
-    write(f"    {' = '.join(_names_of_facts(source, hooks))} = None", "    raise")
+        write("        set_current_run(outer)")
+    write(f"        {' = '.join(_names_of_facts(source, hooks))} = None")
     write(source.last)
 
 

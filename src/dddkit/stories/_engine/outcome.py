@@ -11,6 +11,8 @@ else.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
+from gc import get_referents
+from sys import exc_info
 from time import perf_counter
 from types import GeneratorType
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -121,9 +123,12 @@ def finish_run(
     return replacement
 
 
-def abandon_run(context: StoryExecutionContext, error: BaseException) -> None:
-    """Record the end of a run where even the code that finishes runs was stopped: by an interrupt, or a full stack."""
+def abandon_run(context: StoryExecutionContext) -> None:
+    """Record the end of a run where the code that finishes runs was itself stopped, by an interrupt or a full stack."""
+    error = exc_info()[1]
     context.status = status = status_of(error)
+    if error is not None:
+        _release_frames(error, context)
     for step in context._steps:
         if step._progress is StepStatus.RUNNING:
             step._progress = Failure(0.0, status, error)
@@ -152,12 +157,10 @@ def _outcome_of(run: StoppedRun) -> tuple[_Outcome, tuple[Callback, ...]]:
     """Record how the last step ended; return the hooks that have to be called still."""
     step, hooks, error = run.step, run.hooks, run.error
     if step is not None and step.status is StepStatus.RUNNING:
-        if run.step_started:
-            seconds = perf_counter() - run.step_started
-        else:  # a hook has failed, before the step
-            seconds = 0.0
-            _release_frames(error, run.context)
         status = status_of(error)
+        seconds = perf_counter() - run.step_started if run.step_started else 0.0
+        if not run.step_started or status is StepStatus.CANCELLED:  # a hook has failed, or an interrupt came
+            _release_frames(error, run.context)
         step._progress = Failure(seconds, status, error)
         return _Outcome(run.context, error), hooks.error + hooks.after if status is StepStatus.FAILED else hooks.after
     outcome = _Outcome(run.context, None)  # a hook has failed, after the step
@@ -281,14 +284,19 @@ def _remove_own_frames(error: BaseException) -> None:
 
 
 def _release_frames(error: BaseException, context: StoryExecutionContext) -> None:
-    """Clear the variables of hooks in a traceback that lead to the facts, which are about to refer to the error."""
+    """Clear the variables in a traceback that lead to the facts, which are about to refer to the error.
+
+    They are those of hooks, and those of the engine where an interrupt has stopped it.
+    """
     facts = {id(context), *map(id, context._steps)}
     traceback = error.__traceback__
-    traceback = traceback and traceback.tb_next  # the first frame is that of the run
+    traceback = traceback and traceback.tb_next  # the first frame is that of the run, and clears itself
     while traceback is not None:
-        if not facts.isdisjoint(map(id, traceback.tb_frame.f_locals.values())):
+        frame = traceback.tb_frame
+        # `f_locals` would make a dictionary, which some Pythons keep in the frame.
+        if frame.f_globals.get("__package__") == __package__ or not facts.isdisjoint(map(id, get_referents(frame))):
             try:  # noqa: SIM105
-                traceback.tb_frame.clear()
+                frame.clear()
             except RuntimeError:
                 pass  # the hook has raised an old error, which comes from a function that is running still
         traceback = traceback.tb_next
