@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from dddkit.stories._engine.call import run_story
+from dddkit.stories._engine.call import is_async_call, run_story
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.metaclass import StoryMeta
 from dddkit.stories._engine.registry import HookRegistration, HookRegistry, add
@@ -73,6 +73,9 @@ class Story(_Base):
             Exception: whatever a step raises, unchanged; later steps do not run and the state stays as it was left.
         """
         return run_story(self, state)
+
+    if not TYPE_CHECKING:
+        __is_async__ = is_async_call  # what `dddkit._awaitables.is_async` asks
 
     @classmethod
     def register_hook(

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Lock
 from time import perf_counter
-from types import CodeType, CoroutineType, FunctionType, MethodType
+from types import CodeType, CoroutineType, FunctionType, MethodType, MethodWrapperType
 from typing import Any, Final, TypeGuard, cast
 
 from dddkit._awaitables import FINISHED, is_async, is_awaitable, is_coroutine_function
+from dddkit._callables import without_partials
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine import outcome
 from dddkit.stories._engine.codegen import (
@@ -41,7 +42,7 @@ from dddkit.stories._engine.registry import Callback, Hooks, collect
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.validation import check_step_result, is_method, look_up
 
-__all__ = ["PREPARING", "Plan", "PreparedRun", "is_engine_call"]
+__all__ = ["PREPARING", "Plan", "PreparedRun", "is_engine_call", "nested_call"]
 
 PREPARING: Final = Lock()
 """Held while a class is given a `__call__`, or loses it because it has changed."""
@@ -92,7 +93,7 @@ class Plan:
         for name in self.names:
             found = look_up(cls, name)
             # A mixin that is no story would not notify us when it is patched.
-            is_known = found is not None and not found.by_instance and is_method(found.value)
+            is_known = found is not None and not found.by_instance and _is_fixed(found.value)
             if found is not None and is_known and "__story__" in vars(found.owner):
                 functions[name] = found.value
         self.instance_steps: Final = tuple([name for name in dict.fromkeys(self.names) if name not in functions])
@@ -157,6 +158,27 @@ def _has_child_with_own_call(cls: type) -> bool:
 def is_engine_call(call: object) -> bool:
     """Whether a `__call__` is `Story.__call__`, or was compiled from generated source."""
     return isinstance(call, FunctionType) and getattr(call, "__engine_call__", False)
+
+
+def _is_fixed(value: object) -> bool:
+    """Whether it is a method, unless a static one that is a story: it may become async when it changes."""
+    return is_method(value) and nested_call(getattr(value, "__func__", value)) is None
+
+
+def nested_call(step: object) -> tuple[object, object] | None:
+    """Return the story that a step runs, with the `__call__` that it runs by; None where the step is another callable.
+
+    The step is the story, its bound `__call__`, or a partial of these.
+    """
+    step = without_partials(step)
+    call: object = None
+    while isinstance(step, (MethodType, MethodWrapperType)) and getattr(step, "__name__", None) == "__call__":
+        call = call or getattr(step, "__func__", None)
+        step = step.__self__
+    if "__story__" not in type(step).__dict__:
+        return None
+    cls: Any = type(step)
+    return step, call or cls.__call__
 
 
 class PreparedRun:
