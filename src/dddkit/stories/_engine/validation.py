@@ -173,7 +173,7 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
         own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
         if isinstance(own, FunctionType):
             call, given = own, given + 1
-        elif own is not None and not hasattr(type(own), "__get__"):  # an object, such as a story: not bound
+        elif callable(own) and not hasattr(type(own), "__get__"):  # an object, such as a story: not bound
             call = own
     if not (_function_takes(call, given) if isinstance(call, FunctionType) else _takes(call, given)):
         shape = "(self, state)" if given == 2 else "(state)"
