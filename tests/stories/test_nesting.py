@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from dddkit._awaitables import FINISHED
 from dddkit.dataclasses import DomainEvent, EventBroker
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories import I, Story, inject_hooks
-from tests.stories.shop import Declined, Mode, both_modes
+from tests.stories.shop import Declined, Mode, both_modes, finish
 
 
 class Leaf(Story):
@@ -65,9 +64,7 @@ def test_fr18_a_guard_stops_a_deep_diamond_after_each_story_was_validated_once(m
     leaf = Leaf(mode)
     story = diamond(leaf, 16)
     with inject_hooks(Both, [Guard()]), pytest.raises(Declined):
-        called = story([])
-        if called is not FINISHED:
-            asyncio.run(called)
+        finish(story([]))
     assert leaf.reads == 1
 
 
@@ -85,9 +82,7 @@ def test_fr18_a_broker_asks_each_story_of_a_diamond_once(mode: Mode) -> None:
 @both_modes
 def test_fr18_all_steps_of_a_diamond_run(mode: Mode) -> None:
     state: list[str] = []
-    called = diamond(Leaf(mode), 4)(state)
-    if called is not FINISHED:
-        asyncio.run(called)
+    finish(diamond(Leaf(mode), 4)(state))
     assert state == ["leaf"] * 16
 
 

@@ -98,4 +98,7 @@ class Story(_Base):
         return add(cls.__step_hooks__, {kind: [callback]})
 
 
-Story.__dict__["__call__"].__engine_call__ = True
+_call: Any = Story.__dict__["__call__"]
+_call.__engine_call__ = True
+# Evaluated, so that they mean the same where a compiled function stands for it, which knows no names of this module.
+_call.__annotations__ = {"state": Any, "return": Any}

@@ -6,7 +6,9 @@ the class. A change of the class, or of its hooks, discards what it concerns (`m
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable
+from types import FunctionType
 from typing import Any
 
 from dddkit._awaitables import is_async
@@ -14,7 +16,7 @@ from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.plan import PREPARING, Plan, PreparedRun, is_engine_call, nested_call
 from dddkit.stories._engine.validation import reject_async_hook, step_of
 
-__all__ = ["is_async_call", "run_story", "source_of"]
+__all__ = ["async_first_call", "is_async_call", "run_story", "source_of"]
 
 
 def run_story(story: object, state: Any) -> Awaitable[None]:
@@ -32,6 +34,34 @@ def run_story(story: object, state: Any) -> Awaitable[None]:
     return finished
 
 
+def async_first_call(cls: type, call: FunctionType) -> object:
+    """Return what stands for `Story.__call__` in a class that shows an async step: a coroutine function.
+
+    From Python 3.12 on a mark is enough, so that a definition error comes at the call.
+    """
+    made: Any
+    if sys.version_info >= (3, 12):
+        from inspect import markcoroutinefunction
+
+        made = markcoroutinefunction(FunctionType(call.__code__, call.__globals__, call.__name__))
+    else:
+
+        async def run(self: object, state: Any, /) -> None:
+            await run_story(self, state)
+
+        made = run
+        made.__name__ = call.__name__
+    _describe(cls, made, call)
+    return made
+
+
+def _describe(cls: type, made: Any, call: Any) -> None:
+    """Make a function that stands for `Story.__call__` look like it."""
+    made.__engine_call__ = True
+    made.__qualname__ = f"{cls.__qualname__}.__call__"
+    made.__doc__, made.__annotations__ = call.__doc__, call.__annotations__
+
+
 def source_of(cls: Any) -> str:
     """Return the source of what a story class runs with its current hooks, to read it.
 
@@ -45,8 +75,9 @@ def _install(cls: Any, plan: Plan, prepared: PreparedRun, function: Any) -> None
     """Make the compiled function the `__call__` of the class, so that nothing stands between it and the caller."""
     with PREPARING:  # another thread may have changed the class or its hooks meanwhile
         is_current = cls.__story__.plan is plan and plan.prepared is prepared
-        if is_current and is_engine_call(cls.__dict__.get("__call__")):
-            function.__engine_call__ = True
+        call = cls.__dict__.get("__call__")
+        if is_current and is_engine_call(call):
+            _describe(cls, function, call)
             type.__setattr__(cls, "__call__", function)
 
 

@@ -10,8 +10,8 @@ There are three kinds of compiled source. Each is a special case of the next one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from threading import Lock
+from collections.abc import Callable, Mapping, Sequence
+from threading import RLock
 from time import perf_counter
 from types import CodeType, CoroutineType, FunctionType, MethodType, MethodWrapperType
 from typing import Any, Final, TypeGuard, cast
@@ -42,9 +42,9 @@ from dddkit.stories._engine.registry import Callback, Hooks, collect
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.validation import check_step_result, is_method, look_up
 
-__all__ = ["PREPARING", "Plan", "PreparedRun", "is_engine_call", "nested_call"]
+__all__ = ["PREPARING", "Plan", "PreparedRun", "async_steps", "is_engine_call", "nested_call"]
 
-PREPARING: Final = Lock()
+PREPARING: Final = RLock()
 """Held while a class is given a `__call__`, or loses it because it has changed."""
 
 
@@ -58,7 +58,7 @@ class Plan:
     Attributes:
         names: the steps, in order.
         instance_steps: the names that only an instance can resolve: fields, properties, methods of other mixins.
-        is_async: whether any of the other steps is async.
+        is_async: whether the class shows that the story is async.
         prepared: what was prepared for the current hooks; None after they have changed.
 
     Raises:
@@ -83,6 +83,7 @@ class Plan:
     def __init__(self, cls: Any, run_story: Callable[[Any, Any], Any]) -> None:
         self._cls: Final = cls
         self._run_story: Final = run_story
+        shows_async = bool(cls.__story__.async_steps)  # read first: another thread may be about to patch the class
         self.names: Final[tuple[str, ...]] = tuple(cls.I.__steps__)
         if not self.names:
             raise StoryDefinitionError(
@@ -98,7 +99,8 @@ class Plan:
                 functions[name] = found.value
         self.instance_steps: Final = tuple([name for name in dict.fromkeys(self.names) if name not in functions])
         async_names = {name for name, value in functions.items() if is_async(getattr(value, "__func__", value))}
-        self.is_async: Final = bool(async_names)
+        # A mixin may have been patched since; but the `__call__` of the class goes on saying that it is async.
+        self.is_async: Final = bool(async_names) or shows_async
         coroutine_functions = {name for name in async_names if is_coroutine_function(functions[name])}
         # Nothing can replace them in an instance that has slots only.
         is_fixed = cls.__dictoffset__ == 0 and cls.__getattribute__ is object.__getattribute__
@@ -163,6 +165,17 @@ def is_engine_call(call: object) -> bool:
 def _is_fixed(value: object) -> bool:
     """Whether it is a method, unless a static one that is a story: it may become async when it changes."""
     return is_method(value) and nested_call(getattr(value, "__func__", value)) is None
+
+
+def async_steps(shown: Mapping[str, object]) -> set[str]:
+    """Return which of the steps that a class shows are async; a story that is a step counts by what its class shows."""
+    found: set[str] = set()
+    for name, value in shown.items():
+        call = getattr(value, "__func__", value)
+        nested = nested_call(call)
+        if is_async(call if nested is None else nested[1]):
+            found.add(name)
+    return found
 
 
 def nested_call(step: object) -> tuple[object, object] | None:
