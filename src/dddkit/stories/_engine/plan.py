@@ -183,6 +183,8 @@ def nested_call(step: object) -> tuple[object, object] | None:
 
     The step is the story, its bound `__call__`, or a partial of these.
     """
+    if isinstance(step, FunctionType):  # the usual step
+        return None
     step = without_partials(step)
     call: object = None
     while isinstance(step, (MethodType, MethodWrapperType)) and getattr(step, "__name__", None) == "__call__":
