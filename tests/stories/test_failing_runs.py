@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import new_class
 from typing import Any
 from weakref import ref
 
@@ -163,10 +165,8 @@ def test_fr4_a_failed_run_is_freed_without_the_garbage_collector(
         for _ in range(3):
             state = State()
             states.append(ref(state))
-            try:
+            with contextlib.suppress(BaseException):
                 run_without_loop(story, state)
-            except BaseException:
-                pass
             del state
         assert [state() for state in states] == [None] * 3
     finally:
@@ -217,7 +217,7 @@ def test_fr4_the_traceback_of_a_hook_that_failed_leads_to_the_hook(mode: Mode) -
     for hook, name in ((Guard(), "_check"), (LateAround(), "around_step"), (BrokenAfter(), "after")):
         story = succeeding(mode)
         inject_hooks(story, [hook])
-        with pytest.raises(ValueError, match="too many|no connection") as caught:
+        with pytest.raises(ValueError, match=r"too many|no connection") as caught:
             run_without_loop(story, State())
         names = [entry.name for entry in caught.traceback]
         assert names[-1] == name
@@ -269,21 +269,15 @@ class Unreadable(Exception):
         raise ZeroDivisionError(name)
 
 
-class Masked(Exception):
-    @property
-    def __class__(self) -> Any:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # the point
-        raise ZeroDivisionError("class")
-
-    @property
-    def __traceback__(self) -> Any:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # the point
-        raise ZeroDivisionError("traceback")
+def refuse(self: object) -> Any:
+    raise ZeroDivisionError
 
 
-class MaskedInterrupt(BaseException):
-    @property
-    def __class__(self) -> Any:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # the point
-        raise ZeroDivisionError("class")
-
+MASKS = {name: property(refuse) for name in ("__class__", "__traceback__", "__cause__")}
+Masked: type[Exception] = new_class("Masked", (Exception,), exec_body=lambda namespace: namespace.update(MASKS))
+MaskedInterrupt: type[BaseException] = new_class(
+    "MaskedInterrupt", (BaseException,), exec_body=lambda namespace: namespace.update(MASKS)
+)
 
 ODD_ERRORS = [Mute, Empty, Undecided, Frozen, Unwritable, Unreadable, Masked, MaskedInterrupt]
 

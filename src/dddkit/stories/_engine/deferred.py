@@ -11,11 +11,11 @@ takes a third of the time. `DeferredHooks.catch_up` then calls the hooks as if t
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import RLock
 from time import perf_counter
 from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
+from dddkit._locks import new_lock
 from dddkit.stories._engine.facts import StepExecutionInfo, StepRecord, StoryExecutionContext
 from dddkit.stories._engine.registry import Callback, Hooks
 from dddkit.stories._engine.status import StepStatus
@@ -38,7 +38,7 @@ C = TypeVar("C", bound=Callback)
 Condition: TypeAlias = "tuple[Callable[[int], bool], int]"
 """A function, and what to call it with."""
 
-_CATCHING_UP: Final = RLock()
+_CATCHING_UP: Final = new_lock()
 
 _PENDING: Final = StepStatus.PENDING
 _RUNNING: Final = StepStatus.RUNNING
