@@ -133,8 +133,18 @@ def is_method(value: object) -> bool:
 def _reject_missing(cls: type, name: str) -> None:
     """Raise for a listed name that stands for nothing, with the nearest name that exists."""
     from difflib import get_close_matches
+    from unicodedata import normalize
 
-    near = get_close_matches(name, list(_names_like_steps(cls)), n=1)
+    names = list(_names_like_steps(cls))
+    for other in names:
+        if normalize("NFKC", other) == name:
+            raise _error(
+                cls,
+                name,
+                f"names no step; the class spells it {ascii(other)}, which is not normalized; "
+                f'give it the name unicodedata.normalize("NFKC", name), as Python does in source',
+            )
+    near = get_close_matches(name, names, n=1)
     hint = (
         f'did you mean "{near[0]}"?'
         if near
@@ -166,7 +176,7 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
         kind = value.__qualname__
         raise _error(cls, name, f"is the class {kind}, where an instance belongs; did you mean {kind}()?")
     call, given = _unwrapped(value, bound=bound)
-    if not callable(call):
+    if not callable(call) or isinstance(call, str):  # a listed name can be called only to raise
         found = f"{value!r} ({type(value).__qualname__})"
         raise _error(cls, name, f"is no callable, but {found}; a step is a method or any callable")
     if not isinstance(call, FunctionType):
