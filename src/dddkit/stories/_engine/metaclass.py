@@ -10,7 +10,7 @@ from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.plan import PREPARING, Plan, is_engine_call
 from dddkit.stories._engine.registry import Registry
 from dddkit.stories._engine.steps import StepList
-from dddkit.stories._engine.validation import supplies_names, validate_class, warn_of_shared_defaults
+from dddkit.stories._engine.validation import supplies_names, validate_class, validate_state
 
 if TYPE_CHECKING:
     from abc import ABCMeta as _Meta
@@ -56,7 +56,7 @@ class StoryMeta(_Meta):
             if first.cell is not None:
                 first.cell.cell_contents = made
         elif "State" in namespace:
-            warn_of_shared_defaults(name, namespace["State"], stacklevel=3)
+            validate_state(name, namespace["State"], stacklevel=3)
         validate_class(made, tuple(made.I.__steps__))
         _reset_call(made)
         if not is_engine_call(made.__call__):

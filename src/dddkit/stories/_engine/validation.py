@@ -12,6 +12,8 @@ from dddkit._annotations import is_class_level, own_annotations
 from dddkit._awaitables import FINISHED, dispose, is_awaitable
 from dddkit._callables import display_name, without_partials
 from dddkit.exceptions import StoryDefinitionError
+from dddkit.stories._engine.defaults import is_plainly_mutable
+from dddkit.stories._engine.fields import VARIABLE
 
 __all__ = [
     "Found",
@@ -22,7 +24,7 @@ __all__ = [
     "step_of",
     "supplies_names",
     "validate_class",
-    "warn_of_shared_defaults",
+    "validate_state",
 ]
 
 # A handwritten one of these may give an instance attributes that its class does not show.
@@ -141,7 +143,7 @@ def _reject_missing(cls: type, name: str) -> None:
             raise _error(
                 cls,
                 name,
-                f"names no step; the class spells it {ascii(other)}, which is not normalized; "
+                f"names no step; the class spells it {other!a}, which is not normalized; "
                 f'give it the name unicodedata.normalize("NFKC", name), as Python does in source',
             )
     near = get_close_matches(name, names, n=1)
@@ -287,10 +289,27 @@ def check_step_result(story: object, name: str, result: object) -> None:
 _WARNED: Final[WeakSet[type]] = WeakSet()
 
 
-def warn_of_shared_defaults(story: str, state: object, stacklevel: int) -> None:
-    """Warn, once per class, of a list, dict or set that all objects of a SimpleNamespace State would share."""
-    if not (isinstance(state, type) and issubclass(state, SimpleNamespace)):
+def validate_state(story: str, state: object, stacklevel: int) -> None:
+    """Reject a `variable()` in a State that would read it as a value; warn of what all objects would share."""
+    if not isinstance(state, type):
         return
+    # Other classes are rejected while they are made. A NamedTuple takes its defaults out of its body before.
+    defaults: dict[str, object] = getattr(state, "_field_defaults", {}) if issubclass(state, tuple) else {}
+    for name, value in defaults.items():
+        if value is VARIABLE:
+            raise TypeError(
+                f"{story}: {name} = variable() of {state.__qualname__} is for the fields of a StoryState; "
+                f"derive the State from StoryState, so that a step can set it"
+            )
+    if issubclass(state, SimpleNamespace):
+        _warn_of_shared_defaults(story, state, stacklevel + 1)
+
+
+def _warn_of_shared_defaults(story: str, state: type, stacklevel: int) -> None:
+    """Warn, once per class, of a list, an entity and the like that all objects of a SimpleNamespace State would share.
+
+    An object of another class may be a service that they are meant to share: silent.
+    """
     shared: list[str] = []
     for base in state.__mro__[: state.__mro__.index(SimpleNamespace)]:
         if base in _WARNED:
@@ -300,9 +319,10 @@ def warn_of_shared_defaults(story: str, state: object, stacklevel: int) -> None:
         shared += [
             name
             for name, value in base.__dict__.items()
-            if isinstance(value, (list, dict, set))
+            if not (name.startswith("__") and name.endswith("__"))
+            and not hasattr(value, "__get__")
             and not (name in annotations and is_class_level(annotations[name], base))
-            and not (name.startswith("__") and name.endswith("__"))
+            and is_plainly_mutable(value)
         ]
     if shared:
         names = ", ".join(shared)
