@@ -103,7 +103,7 @@ if not TYPE_CHECKING:
         def __get__(self, cls, metaclass=None):
             made_by = (base.__dict__["__init__"] for base in cls.__mro__ if "__init__" in base.__dict__)
             # A Protocol's, which steps aside for the next one when the first object is made.
-            init = next(init for init in made_by if init.__name__ != "_no_init_or_replace_init")
+            init = next(init for init in made_by if not init.__name__.startswith("_no_init"))
             if init is not StoryState.__init__ or cls.__new__ is not object.__new__:
                 raise AttributeError(f"{cls.__qualname__} has a constructor of its own")
             from dddkit.stories._engine.signature import signature_of
