@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Final, get_args, get_origin
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "is_class_var",
     "is_final",
     "kind_of",
+    "nothing_sets",
     "own_annotations",
     "resolve_name",
     "text_of",
@@ -60,6 +62,14 @@ def kind_of(annotation: object, owner: type) -> tuple[str, str]:
     value = annotation if text is None else resolve_name(text.partition("[")[0].strip(), owner)
     kind = value if isinstance(value, type) else type(value)
     return kind.__module__, kind.__name__
+
+
+def nothing_sets(owner: type, names: Sequence[str], decorator: str) -> TypeError:
+    """Return the error for a class whose decorator is missing, so that nothing sets the fields it declares."""
+    return TypeError(
+        f"{owner.__qualname__} declares {', '.join(names)}, but nothing sets them; "
+        f"decorate the class with {decorator}, or write its __init__"
+    )
 
 
 def text_of(annotation: object) -> str | None:

@@ -448,7 +448,9 @@ def test_fs3_a_variable_in_another_kind_of_state_is_refused_at_definition(define
 
 
 def test_fs3_a_variable_in_a_named_tuple_is_refused_before_the_story_is_made() -> None:
-    with pytest.raises(TypeError, match=r"payment = variable\(\).* is for the fields of a StoryState; derive the State"):
+    with pytest.raises(
+        TypeError, match=r"payment = variable\(\).* is for the fields of a StoryState; derive the State"
+    ):
 
         class Row(NamedTuple):  # it is rejected itself from 3.13 on
             order_id: int

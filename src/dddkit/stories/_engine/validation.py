@@ -18,9 +18,12 @@ from dddkit.stories._engine.fields import VARIABLE
 __all__ = [
     "Found",
     "check_step_result",
+    "is_field_of",
+    "is_handwritten",
     "is_method",
     "look_up",
     "reject_async_hook",
+    "sets_attributes",
     "step_of",
     "supplies_names",
     "validate_class",
@@ -36,6 +39,7 @@ _SUPPLIERS: Final = (
     "__getattr__",
     "__getattribute__",
 )
+_MAKERS: Final = ("attr", "dataclasses", "dddkit", "pydantic", "typing", "typing_extensions")
 _NO_STEPS: Final = ("I", "State", "register_hook")
 
 _VARARGS: Final = 0x04  # inspect.CO_VARARGS
@@ -65,6 +69,11 @@ def look_up(cls: type, name: str) -> Found | None:
     return None
 
 
+def is_field_of(cls: type, name: str) -> bool:
+    """Whether dataclasses or attrs has made it a field of this class, so that the constructor decides about it."""
+    return name in cls.__dict__.get("__dataclass_fields__", ()) or _is_built_field(cls, name)
+
+
 def _is_built_field(cls: type, name: str) -> bool:
     """Whether it is a field of attrs, which leaves neither annotation nor value in the class."""
     return any(field.name == name for field in cls.__dict__.get("__attrs_attrs__", ()))
@@ -90,7 +99,7 @@ def _may_be_supplied(cls: type) -> bool:
             if story.supplies_names:
                 return True
             continue
-        if any(_is_handwritten(base, base.__dict__[name]) for name in _SUPPLIERS if name in base.__dict__):
+        if any(is_handwritten(base, base.__dict__[name]) for name in _SUPPLIERS if name in base.__dict__):
             return True
     return False
 
@@ -100,14 +109,29 @@ def supplies_names(namespace: dict[str, Any]) -> bool:
     return any(name in namespace for name in _SUPPLIERS)
 
 
-def _is_handwritten(cls: type, method: object) -> bool:
-    method = getattr(method, "__func__", method)  # `__new__` is a static method
+def sets_attributes(cls: type) -> bool:
+    """Whether a constructor may set any attribute: a handwritten one, also added later, or one that is no Python."""
+    for base in cls.__mro__[:-1]:
+        for name in _SUPPLIERS:
+            method = base.__dict__.get(name)
+            if method is not None and (is_handwritten(base, method) or not isinstance(_function(method), FunctionType)):
+                return True
+    return False
+
+
+def _function(method: object) -> object:
+    return getattr(method, "__func__", method)  # `__new__` is a static method
+
+
+def is_handwritten(cls: type, method: object) -> bool:
+    """Whether it is a function of the author's, and not one that a decorator or `typing` has made."""
+    method = _function(method)
     if not isinstance(method, FunctionType):
         return False
     source = method.__code__.co_filename
     by_dataclass = "__dataclass_fields__" in cls.__dict__ and source == "<string>"
     by_attrs = source.startswith("<attrs generated")
-    by_others = method.__module__.partition(".")[0] in ("typing", "typing_extensions", "pydantic")
+    by_others = str(method.__module__).partition(".")[0] in _MAKERS
     return not (by_dataclass or by_attrs or by_others)
 
 
