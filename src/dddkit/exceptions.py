@@ -6,6 +6,7 @@
     ├── ConcurrencyError                                     saving an aggregate that was changed meanwhile
     ├── ChangesResultError                                   a field of a result that was never set
     ├── StoryDefinitionError     (also TypeError)            a story that cannot run
+    │   └── StepListError        (also AttributeError)       `I` outside of a story's body, or not as a list of names
     └── StoryStateError          (also AttributeError)       a state attribute unset or undeclared
 
 Each keeps its subject in attributes, so that callers need not parse the message. Each can be pickled.
@@ -20,6 +21,7 @@ __all__ = [
     "ConcurrencyError",
     "DDDKitError",
     "MissingDependencyError",
+    "StepListError",
     "StoryDefinitionError",
     "StoryStateError",
     "UnhandledEventError",
@@ -147,6 +149,13 @@ class StoryDefinitionError(DDDKitError, TypeError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class StepListError(StoryDefinitionError, AttributeError):
+    """An attribute of `I`, or of a name that it lists, that can be none.
+
+    It is an AttributeError too, so that `hasattr` answers False, and tools that look through modules go on.
+    """
 
 
 class StoryStateError(DDDKitError, AttributeError):

@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex
 
 from dddkit._core.events import Recordable
+from dddkit._markers import AggregateMark
 
 __all__ = [
     "Recording",
@@ -24,7 +25,7 @@ OUR_SLOTS: Final = ("_pending_events", "_stored_version")
 """The slots of an aggregate, in both flavours, that are none of its fields."""
 
 
-class Recording:
+class Recording(AggregateMark):
     """Keeps the events of an aggregate until its transaction has committed.
 
     Pending events are no part of the aggregate's value: equality, `repr`, `asdict` and `model_dump` ignore them. A copy

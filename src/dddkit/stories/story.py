@@ -10,6 +10,7 @@ from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContex
 from dddkit.stories._engine.metaclass import StoryMeta
 from dddkit.stories._engine.registry import HookRegistration, HookRegistry, add
 from dddkit.stories._engine.steps import I, steps
+from dddkit.stories._engine.undecorated import make_instance, reject_undecorated
 
 if TYPE_CHECKING:
     from abc import ABC
@@ -25,6 +26,11 @@ else:
 
     class _Base(metaclass=StoryMeta):
         __slots__ = ()
+
+        def __new__(cls, *arguments, **keywords):
+            if cls.__unchecked__:
+                reject_undecorated(cls)
+            return make_instance(cls, super().__new__, arguments, keywords)
 
 
 class Story(_Base):
@@ -48,7 +54,8 @@ class Story(_Base):
 
     A step is a method or any callable attribute, another story included. A subclass inherits the steps when it
     lists none, and replaces them when it lists some. A name that can never resolve, or a step that does not take
-    the state, is a `StoryDefinitionError` when the class is defined.
+    the state, is a `StoryDefinitionError` when the class is defined. A class whose fields nothing sets, since its
+    decorator is missing, is a `TypeError` when it is instantiated.
 
     After stories by Artem Malyshev and others (the `I` of the class body), rebuilt on typed state.
     """

@@ -11,7 +11,8 @@ from dddkit.stories._engine.call import async_first_call
 from dddkit.stories._engine.plan import PREPARING, Plan, async_steps, is_engine_call
 from dddkit.stories._engine.registry import Registry
 from dddkit.stories._engine.steps import StepList
-from dddkit.stories._engine.validation import shown_steps, supplies_names, validate_class, warn_of_shared_defaults
+from dddkit.stories._engine.undecorated import SignatureOfStory
+from dddkit.stories._engine.validation import shown_steps, supplies_names, validate_class, validate_state
 
 if TYPE_CHECKING:
     from abc import ABCMeta as _Meta
@@ -37,6 +38,8 @@ class Declaration:
 class StoryMeta(_Meta):
     """Gives every story its own `I` and hook registry, and rejects what could never run."""
 
+    __signature__ = SignatureOfStory()
+
     @classmethod
     def __prepare__(cls, name: str, bases: tuple[type, ...], /, **kwargs: Any) -> MutableMapping[str, object]:
         listed = StepList()
@@ -49,16 +52,18 @@ class StoryMeta(_Meta):
             declaration = Declaration(first.supplies_names, first.cell)
         else:
             _close_steps(name, bases, namespace, first)
-            declaration = Declaration(supplies_names(namespace), namespace.get("__classcell__"))
-            if bases:  # the base below Story is private
+            # The base below Story is private; its `__new__` supplies nothing.
+            declaration = Declaration(bool(bases) and supplies_names(namespace), namespace.get("__classcell__"))
+            if bases:
                 namespace["__step_hooks__"] = Registry({})
         namespace["__story__"] = declaration
+        namespace["__unchecked__"] = True  # whether its fields are set: its decorator comes after this
         made: Any = super().__new__(cls, name, bases, namespace, **kwargs)
         if isinstance(first, Declaration):
             if first.cell is not None:
                 first.cell.cell_contents = made
         elif "State" in namespace:
-            warn_of_shared_defaults(name, namespace["State"], stacklevel=3)
+            validate_state(name, namespace["State"], stacklevel=3)
         shown = validate_class(made, tuple(made.I.__steps__))
         made.__story__.async_steps = async_steps(shown)  # by now another declaration: ABCMeta has set attributes
         _reset_call(made)
