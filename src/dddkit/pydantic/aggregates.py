@@ -6,7 +6,8 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
 from dddkit._core.identity import Identified
-from dddkit._core.recording import Recording, carry_version
+from dddkit._core.recording import Recording
+from dddkit._core.versions import carry_versions
 from dddkit._typing import Self
 from dddkit.exceptions import MissingDependencyError
 
@@ -62,16 +63,16 @@ class Entity(Identified, BaseModel):
 class Aggregate(Recording, Entity):
     """The entity that keeps its parts consistent, and records what happens to them as events."""
 
-    __slots__ = ("_pending_events", "_stored_version")
+    __slots__ = ("_pending_events", "_stored_versions")
 
     def __copy__(self) -> Self:
         duplicate = super().__copy__()
-        carry_version(self, duplicate)
+        carry_versions(self, duplicate)
         return duplicate
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         duplicate = super().__deepcopy__(memo)
-        carry_version(self, duplicate)
+        carry_versions(self, duplicate)
         return duplicate
 
 
