@@ -128,7 +128,7 @@ def map_crates() -> Any:
             "crate_line",
             Base.metadata,
             Column("id", Integer, primary_key=True),
-            Column("crate_id", ForeignKey("crate.id")),
+            Column("crate_id", Integer, ForeignKey("crate.id")),
         )
     crates = tables.get("crate")
     if crates is None:
@@ -160,11 +160,11 @@ def stored(request: pytest.FixtureRequest) -> Iterator[tuple[Session, Any]]:
             mapper.dispose()
 
 
-WAYS: dict[str, Any] = {
-    "copy": copy.copy,
-    "deepcopy": copy.deepcopy,
-    "pickle": lambda aggregate: pickle.loads(pickle.dumps(aggregate)),
-}
+def pickled(aggregate: Any) -> Any:
+    return pickle.loads(pickle.dumps(aggregate))
+
+
+WAYS: dict[str, Any] = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": pickled}
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
@@ -172,13 +172,13 @@ def test_fd1_a_mapped_aggregate_is_copied_whatever_is_loaded_and_the_original_st
     stored: tuple[Session, Any], way: Any
 ) -> None:
     session, aggregate = stored
-    original = session.get(aggregate, 1)
-    assert original is not None
+    original: Any = session.get(aggregate, 1)
     twin = way(original)  # the relationship is not loaded
     assert (twin.id, twin.name, "lines" in vars(twin)) == (1, "tea", False)
     assert len(original.lines) == 2
     twin = way(original)
-    assert [line.id for line in vars(twin)["lines"]] == [1, 2]
+    lines: list[Any] = vars(twin)["lines"]
+    assert [line.id for line in lines] == [1, 2]
     assert twin == original
     assert not session.dirty
     assert not session.new
@@ -190,8 +190,7 @@ def test_fd1_a_detached_aggregate_is_copied_with_what_was_loaded(
     stored: tuple[Session, Any], way: Any, loaded: bool
 ) -> None:
     session, aggregate = stored
-    original = session.get(aggregate, 1)
-    assert original is not None
+    original: Any = session.get(aggregate, 1)
     if loaded:
         assert len(original.lines) == 2
     session.close()
@@ -206,7 +205,7 @@ def test_fd1_a_detached_aggregate_is_copied_with_what_was_loaded(
 
 def test_fr9_an_error_about_an_aggregate_whose_session_is_closed_has_a_message(stored: tuple[Session, Any]) -> None:
     session, aggregate = stored
-    original = session.get(aggregate, 1)
+    original: Any = session.get(aggregate, 1)
     session.expire_all()
     session.close()
     with pytest.raises(DetachedInstanceError):
@@ -216,10 +215,11 @@ def test_fr9_an_error_about_an_aggregate_whose_session_is_closed_has_a_message(s
 
 def test_fd4_a_mapped_aggregate_can_be_kept_in_memory(stored: tuple[Session, Any]) -> None:
     session, aggregate = stored
-    original = session.get(aggregate, 1)
+    original: Any = session.get(aggregate, 1)
+    baskets: Any = InMemoryRepository
+    repository = baskets()
 
     async def main() -> None:
-        repository: Any = InMemoryRepository()
         await repository.save(original)
         await repository.save(original)
         await repository.save(await repository.get(1))

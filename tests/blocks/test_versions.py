@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -257,7 +257,8 @@ class Stores(RuleBasedStateMachine):
         version = self.stored[which].get(number)
         assert (read is None) is (version is None)
         if read is None:
-            return multiple()
+            nothing: Any = multiple()  # pyright: ignore[reportUnknownVariableType]  # hypothesis leaves it open
+            return nothing
         return read, {which: (number, version)}
 
     @rule(target=objects, original=objects, way=st.sampled_from(list(COPIES.values())))
@@ -354,10 +355,11 @@ def test_fd4_no_change_is_lost_when_threads_repeat_a_refused_save(flavour: type[
                 continue
             return
 
-    threads = [
-        threading.Thread(target=lambda name=name: [run(add(f"{name}{number}")) for number in range(20)])
-        for name in "abcd"
-    ]
+    def add_twenty(name: str) -> None:
+        for number in range(20):
+            run(add(f"{name}{number}"))
+
+    threads = [threading.Thread(target=add_twenty, args=[name]) for name in "abcd"]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -368,7 +370,7 @@ def test_fd4_no_change_is_lost_when_threads_repeat_a_refused_save(flavour: type[
 class Id:
     """An identity whose comparison runs code of the user's, in the middle of what a repository does."""
 
-    meanwhile: Callable[[], object] | None = None
+    meanwhile: ClassVar[Any] = None
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -451,7 +453,10 @@ def test_fr2_fs8_signal_handlers_that_save_lose_no_change(flavour: type[Flavour]
             return
         counts[where] += 1
 
-    before = signal.signal(signal.SIGALRM, lambda *_: add("inside"))
+    def on_alarm(*_: object) -> None:
+        add("inside")
+
+    before = signal.signal(signal.SIGALRM, on_alarm)
     signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
     try:
         while counts["inside"] < 20 or counts["outside"] < 20:

@@ -30,13 +30,13 @@ def default_reduction(aggregate: object) -> tuple[Any, ...] | None:
         or (_is_generated(cls, "__getstate__") and not _is_default(cls, "__setstate__"))
     ):
         return None
-    attributes = getattr(aggregate, "__dict__", None)
-    slots = {
+    attributes: dict[str, Any] | None = getattr(aggregate, "__dict__", None)
+    slots: dict[str, Any] = {
         name: slot.__get__(aggregate)
         for name, slot in _slots_of(cls).items()
         if name not in OUR_SLOTS and _is_set(slot, aggregate)
     }
-    newobj: Any = copyreg.__newobj__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # pickle knows it by name
+    newobj: Any = getattr(copyreg, "__newobj__")  # noqa: B009  # checkers do not know it; pickle knows it by name
     return newobj, (cls,), (attributes or None, slots) if slots else attributes
 
 
@@ -77,7 +77,7 @@ def copied(aggregate: Any, memo: dict[int, Any] | None = None) -> Any:
         twin.append(item)
     for key, value in pairs or ():
         twin[key] = value
-    if hasattr(type(twin), "_pending_events"):
+    if hasattr(twin.__class__, "_pending_events"):
         object.__setattr__(twin, "_pending_events", [])  # the class's own `__init__` may have recorded some
         carry_versions(aggregate, twin)
     return twin
@@ -147,7 +147,7 @@ def _set_state(aggregate: Any, state: Any, setter: Callable[[Any, Any], None] | 
         setter(aggregate, state)
     elif state is None:
         return
-    elif isinstance(state, list) or not _is_default(type(aggregate), "__setstate__"):
+    elif isinstance(state, list) or not _is_default(aggregate.__class__, "__setstate__"):
         aggregate.__setstate__(state)  # a list is what the `__getstate__` of a dataclass returns
     else:
         attributes, slots = state if _has_slots(state) else (state, None)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex
 
-from dddkit._core.copying import default_reduction, with_our_slots
-from dddkit._core.copying import set_pickled_state as _set_pickled_state  # noqa: F401  # by this name in old pickles
+from dddkit._core.copying import default_reduction, set_pickled_state, with_our_slots
 from dddkit._core.events import Recordable
 from dddkit._core.versions import Versions
 
 __all__ = ["Recording", "discard", "pending_events", "remaining"]
+
+_set_pickled_state: Final = set_pickled_state  # where pickles of earlier releases look for it
 
 
 class Recording:

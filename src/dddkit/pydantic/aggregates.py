@@ -47,6 +47,7 @@ class Entity(Identified, BaseModel):
     if not TYPE_CHECKING:  # with this `__setattr__`, checkers would allow any attribute to be assigned
 
         def __setattr__(self, name: str, value: object) -> None:
+            pending: list[Any] | None = getattr(self, "_pending_events", None)
             before = {part: copy(getattr(self, part)) for part in _STATE if hasattr(self, part)}
             try:
                 super().__setattr__(name, value)
@@ -57,6 +58,9 @@ class Entity(Identified, BaseModel):
                         object.__setattr__(self, part, before[part])
                     elif hasattr(self, part):
                         object.__delattr__(self, part)
+                if pending is not None:  # the same list as before: a block of a changes handler knows it
+                    pending[:] = before["_pending_events"]
+                    object.__setattr__(self, "_pending_events", pending)
                 raise
 
 
