@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
@@ -81,6 +82,10 @@ def _debug_is_on() -> Condition:
 _LOGGER: Final = "dddkit.stories.story"
 _DEBUG: Final = 10  # logging.DEBUG, logging.ERROR
 _ERROR: Final = 40
+_LOGGED: Final = "__dddkit_logged__"
+
+
+_IS_WRITING: Final[ContextVar[bool]] = ContextVar("dddkit_is_writing", default=False)
 
 
 class StatusTracker:
@@ -139,22 +144,42 @@ class LoggingHook:
 
 
 def _write(level: int, context: StoryExecutionContext, index: int, error: BaseException | None = None) -> None:
+    """Log the tree, unless this run is part of logging another one: a handler, or a template, may run a story."""
+    if _IS_WRITING.get() or (isinstance(error, RecursionError) and hasattr(error, _LOGGED)):
+        return
+    logger, default_class = _logger()
+    if not logger.isEnabledFor(level):
+        return
+    token = _IS_WRITING.set(True)
+    try:
+        _write_record(logger, default_class, level, context, index, error)
+        if isinstance(error, RecursionError):  # it goes on through as many runs as fit on the stack
+            setattr(error, _LOGGED, True)
+    finally:
+        _IS_WRITING.reset(token)
+
+
+def _write_record(
+    logger: Logger,
+    default_class: type[Logger],
+    level: int,
+    context: StoryExecutionContext,
+    index: int,
+    error: BaseException | None,
+) -> None:
     """Log the tree, as `logger.log` does it, but from the line of the story that lists the step.
 
     `logger.log` would walk up the stack to find this function, which takes a quarter of the time of a record.
     """
-    logger, default_class = _logger()
-    if not logger.isEnabledFor(level):
-        return
     tree = str(context)  # as text: a handler may format the record later, when the run has gone on
+    exc_info = None if error is None else (type(error), error, error.__traceback__)
     steps: Any = getattr(context.story, "I", None)
     listed: tuple[ListedStep, ...] = getattr(steps, "__listed_steps__", ())
     # A class of its own may do more in `log`; and facts made by hand may be of another story, or of none.
     if type(logger) is not default_class or index >= len(listed):
-        logger.log(level, tree, exc_info=error)
+        logger.log(level, tree, exc_info=exc_info)
         return
     _, file, line = listed[index]
-    exc_info = None if error is None else (type(error), error, error.__traceback__)
     logger.handle(logger.makeRecord(_LOGGER, level, file, line, tree, (), exc_info, context.story_name))
 
 

@@ -27,7 +27,7 @@ from dddkit.stories._engine.codegen import (
     source_without_hooks,
     to_function,
 )
-from dddkit.stories._engine.current_run import CURRENT_RUN, nest_run
+from dddkit.stories._engine.current_run import CURRENT_RUN, end_nested, leave_run, nest_run
 from dddkit.stories._engine.deferred import (
     Condition,
     DeferredHooks,
@@ -264,13 +264,14 @@ _BOTH: Final[dict[str, object]] = {
     "RunRecord": RunRecord,
     "StepRecord": StepRecord,
     "StoppedRun": outcome.StoppedRun,
+    "abandon_run": outcome.abandon_run,
     "advance": advance,
     "clock": perf_counter,
     "current_run": CURRENT_RUN.get,
+    "end_nested": end_nested,
     "enter_generator": outcome.enter_generator,
     "finish_run": outcome.finish_run,
     "nest_run": nest_run,
-    "reset_current_run": CURRENT_RUN.reset,
     "running_step": running_step,
     "set_current_run": CURRENT_RUN.set,
 }
@@ -286,5 +287,7 @@ _ASYNC: Final = _BOTH | {
     "complete_step": outcome.complete_step_async,
     "finish_stopped_run": outcome.finish_stopped_run_async,
     "is_awaitable": is_awaitable,
+    "leave_run": leave_run,
+    "reset_current_run": CURRENT_RUN.reset,
 }
 _NAMES: Final = {False: _SYNC, True: _ASYNC}
