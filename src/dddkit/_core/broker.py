@@ -7,7 +7,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 from dddkit._awaitables import FINISHED
-from dddkit._callables import display_name
+from dddkit._callables import display_name, kind_of
 from dddkit._core.dispatch import (
     Dispatcher,
     async_handler_error,
@@ -123,7 +123,9 @@ class EventBroker:
     def register(self, predicate: Predicate, /) -> Callable[[H], H]:
         """Subscribe the decorated handler to the events for which the predicate is true."""
         if isinstance(predicate, type) or not callable(predicate):
-            raise TypeError(f"register takes a predicate, and got {predicate!r}; for classes there is handle(...)")
+            raise TypeError(
+                f"register takes a predicate, and got {kind_of(predicate)}; for classes there is handle(...)"
+            )
 
         def decorate(handler: H) -> H:
             self._subscribe(predicate, handler)
@@ -161,7 +163,7 @@ class EventBroker:
     def _handle(self, method: str, *event_classes: object) -> Decorator[Any, Any]:
         classes = [event_class for event_class in event_classes if isinstance(event_class, type)]
         if not classes or len(classes) < len(event_classes):
-            given = ", ".join(map(repr, event_classes)) or "nothing"
+            given = ", ".join(map(kind_of, event_classes)) or "nothing"
             raise TypeError(f"{method} takes event classes, and got {given}; write @broker.{method}(ProductCreated)")
 
         def decorate(handler: Handler) -> Handler:
@@ -174,7 +176,7 @@ class EventBroker:
     def _subscribe(self, selector: Handler, handler: Handler) -> Subscription:
         validate_handler(handler)
         if not callable(selector):
-            raise TypeError(f"subscribe takes an event class or a predicate, and got {selector!r}")
+            raise TypeError(f"subscribe takes an event class or a predicate, and got {kind_of(selector)}")
         return self._subscriptions.add(selector, handler)
 
     # Publishing

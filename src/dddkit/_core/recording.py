@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex
 
+from dddkit._callables import kind_of
 from dddkit._core.copying import default_reduction, set_pickled_state, with_our_slots
 from dddkit._core.events import Recordable
 from dddkit._core.versions import Versions
@@ -91,4 +92,4 @@ def _rejection_message(aggregate: object, event: object) -> str:
     owner = type(aggregate).__qualname__
     if isinstance(event, type) and issubclass(event, Recordable):
         return f"{owner}.add_event takes an event, not its class; write {event.__qualname__}(...)"
-    return f"{owner}.add_event takes an AggregateEvent, and got {event!r}"
+    return f"{owner}.add_event takes an AggregateEvent, and got {kind_of(event)}"

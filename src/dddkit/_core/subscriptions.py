@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, final
 
 from dddkit._awaitables import is_async
-from dddkit._callables import display_name, key_of, without_partials
+from dddkit._callables import display_name, key_of, kind_of, without_partials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -157,7 +157,7 @@ class Route:
 def validate_handler(handler: Handler) -> None:
     """Raise TypeError for a handler that cannot be called with an event, or whose body would not run when it is."""
     if not callable(handler):
-        raise TypeError(f"a handler is called with the event, and {handler!r} cannot be called")
+        raise TypeError(f"a handler is called with the event, and {kind_of(handler)} cannot be called")
     for function in _functions_of(handler):
         is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
         if is_generator and not _is_generator_coroutine(function):
