@@ -89,7 +89,7 @@ def discard(pending: list[Recordable], events: list[Recordable]) -> None:
 
 
 def _rejection_message(aggregate: object, event: object) -> str:
-    owner = type(aggregate).__qualname__
+    owner, given = type(aggregate).__qualname__, kind_of(event)
     if isinstance(event, type) and issubclass(event, Recordable):
         return f"{owner}.add_event takes an event, not its class; write {event.__qualname__}(...)"
-    return f"{owner}.add_event takes an AggregateEvent, and got {kind_of(event)}"
+    return f"{owner}.add_event takes an AggregateEvent, and got {given}"
