@@ -12,7 +12,7 @@ from dddkit.exceptions import UnhandledEventError
 from dddkit.stories import I, Story, StoryState, inject_hooks
 from tests.blocks.flavours import Flavour, in_both_flavours
 
-SECRET = "s3cr3t"
+SECRET = "s3cr3t!"  # no name of anything
 
 
 class Secret(NamedTuple):

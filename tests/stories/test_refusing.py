@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any
 
@@ -518,16 +518,18 @@ def test_one_story_may_be_nested_twice() -> None:
     assert state == ["reserve"] * 3
 
 
-def test_an_async_story_is_refused_when_it_is_called_not_when_it_is_awaited() -> None:
+def test_a_story_that_an_injected_step_makes_async_is_refused_when_it_is_called_not_when_it_is_awaited() -> None:
+    @dataclass
     class Checkout(Story):
         I.reserve
         I.charge
 
-        charge: Callable[[object], None]
+        reserve: Callable[[object], Awaitable[None]]
+        charge: Callable[[object], None] = field(init=False)
 
-        async def reserve(self, state: object) -> None:
-            await asyncio.sleep(0)
+    async def reserve(state: object) -> None:
+        await asyncio.sleep(0)
 
-    call: Callable[[object], object] = Checkout()
+    call: Callable[[object], object] = Checkout(reserve)
     with pytest.raises(StoryDefinitionError):
         call(None)

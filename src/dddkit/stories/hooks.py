@@ -12,6 +12,7 @@ from dddkit._callables import display_name, kind_of
 from dddkit.stories._engine.deferred import Condition, deferrable, only_if, show_duration, show_status
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.metaclass import StoryMeta
+from dddkit.stories._engine.outcome import traceback_of
 from dddkit.stories._engine.registry import Callback, HookRegistration, Hooks, add
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.steps import ListedStep
@@ -146,7 +147,8 @@ class LoggingHook:
 
 def _write(level: int, context: StoryExecutionContext, index: int, error: BaseException | None = None) -> None:
     """Log the tree, unless this run is part of logging another one: a handler, or a template, may run a story."""
-    if _IS_WRITING.get() or (isinstance(error, RecursionError) and hasattr(error, _LOGGED)):
+    is_endless = issubclass(type(error), RecursionError)
+    if _IS_WRITING.get() or (is_endless and hasattr(error, _LOGGED)):
         return
     logger, default_class = _logger()
     if not logger.isEnabledFor(level):
@@ -154,7 +156,7 @@ def _write(level: int, context: StoryExecutionContext, index: int, error: BaseEx
     token = _IS_WRITING.set(True)
     try:
         _write_record(logger, default_class, level, context, index, error)
-        if isinstance(error, RecursionError):  # it goes on through as many runs as fit on the stack
+        if is_endless:  # it goes on through as many runs as fit on the stack
             setattr(error, _LOGGED, True)
     finally:
         _IS_WRITING.reset(token)
@@ -173,7 +175,7 @@ def _write_record(
     `logger.log` would walk up the stack to find this function, which takes a quarter of the time of a record.
     """
     tree = str(context)  # as text: a handler may format the record later, when the run has gone on
-    exc_info = None if error is None else (type(error), error, error.__traceback__)
+    exc_info = None if error is None else (type(error), error, traceback_of(error))
     steps: Any = getattr(context.story, "I", None)
     listed: tuple[ListedStep, ...] = getattr(steps, "__listed_steps__", ())
     # A class of its own may do more in `log`; and facts made by hand may be of another story, or of none.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dddkit._callables import kind_of
-from dddkit.stories._engine.call import run_story
+from dddkit.stories._engine.call import is_async_call, run_story
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.metaclass import StoryMeta
 from dddkit.stories._engine.registry import HookRegistration, HookRegistry, add
@@ -75,6 +75,9 @@ class Story(_Base):
         """
         return run_story(self, state)
 
+    if not TYPE_CHECKING:
+        __is_async__ = is_async_call  # what `dddkit._awaitables.is_async` asks
+
     @classmethod
     def register_hook(
         cls,
@@ -96,4 +99,7 @@ class Story(_Base):
         return add(cls.__step_hooks__, {kind: [callback]})
 
 
-Story.__dict__["__call__"].__engine_call__ = True
+_call: Any = Story.__dict__["__call__"]
+_call.__engine_call__ = True
+# Evaluated, so that they mean the same where a compiled function stands for it, which knows no names of this module.
+_call.__annotations__ = {"state": Any, "return": Any}

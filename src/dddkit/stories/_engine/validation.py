@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType, MemberDescriptorType, MethodType, SimpleNamespace
 from typing import Any, Final, NamedTuple
 from warnings import warn
@@ -19,6 +19,7 @@ __all__ = [
     "is_method",
     "look_up",
     "reject_async_hook",
+    "shown_steps",
     "step_of",
     "supplies_names",
     "validate_class",
@@ -109,20 +110,30 @@ def _is_handwritten(cls: type, method: object) -> bool:
     return not (by_dataclass or by_attrs or by_others)
 
 
-def validate_class(cls: type, names: tuple[str, ...]) -> None:
-    """Reject what is visible when a class is defined.
+def validate_class(cls: type, names: tuple[str, ...]) -> dict[str, object]:
+    """Reject what is visible when a class is defined; return the steps that the class shows, as `shown_steps` does.
 
     Raises:
         StoryDefinitionError: a name that can never resolve, a step that is not callable, or that cannot take
             the state as its one positional argument.
     """
+    shown: dict[str, object] = {}
     for name in dict.fromkeys(names):
         found = look_up(cls, name)
         if found is None:
             if not _may_be_supplied(cls):
                 _reject_missing(cls, name)
-        elif not found.by_instance and (is_method(found.value) or not _may_be_supplied(cls)):
-            _validate_step(cls, name, found.value, bound=False)
+        elif not found.by_instance:
+            shown[name] = found.value
+            if is_method(found.value) or not _may_be_supplied(cls):
+                _validate_step(cls, name, found.value, bound=False)
+    return shown
+
+
+def shown_steps(cls: type, names: Iterable[str]) -> dict[str, object]:
+    """Return the steps that a class shows, and not only its instances, as they stand in the class dictionaries."""
+    found = {name: look_up(cls, name) for name in names}
+    return {name: step.value for name, step in found.items() if step is not None and not step.by_instance}
 
 
 def is_method(value: object) -> bool:
@@ -169,9 +180,11 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
     if not callable(call):
         raise _error(cls, name, f"is no callable, but {kind_of(value)}; a step is a method or any callable")
     if not isinstance(call, FunctionType):
-        own = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
+        own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
         if isinstance(own, FunctionType):
             call, given = own, given + 1
+        elif callable(own) and not hasattr(type(own), "__get__"):  # an object, such as a story: not bound
+            call = own
     if not (_function_takes(call, given) if isinstance(call, FunctionType) else _takes(call, given)):
         shape = "(self, state)" if given == 2 else "(state)"
         raise _error(
