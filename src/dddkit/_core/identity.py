@@ -66,6 +66,10 @@ class Identified(EntityMark):
         identity = identity_of(self)
         return object.__hash__(self) if identity is None else hash((self.__kind__(), identity))
 
+    def __identity_value__(self) -> Any:
+        """Return the identity; None while there is none. For exceptions, which import nothing of ours."""
+        return identity_of(self)
+
     @classmethod
     def __kind__(cls) -> type:
         """Return the type that equality compares: in pydantic one class can have several type objects."""

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 from dddkit._awaitables import is_async
+from dddkit._callables import display_name, kind_of
 from dddkit.stories._engine.deferred import Condition, deferrable, only_if, show_duration, show_status
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.metaclass import StoryMeta
@@ -207,7 +208,7 @@ def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None 
             Nothing has been injected then.
     """
     if not isinstance(story, StoryMeta):
-        raise TypeError(f"inject_hooks takes the class of a story, as in inject_hooks(Checkout), not {story!r}")
+        raise TypeError(f"inject_hooks takes the class of a story, as in inject_hooks(Checkout), not {kind_of(story)}")
     given = _DEFAULT_HOOKS if hooks is None else _listed(hooks)
     wanted: dict[str, list[Callback]] = {kind: [] for kind in Hooks._fields}
     for hook in given:
@@ -218,7 +219,7 @@ def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None 
 
 def _listed(hooks: object) -> tuple[object, ...]:
     if not isinstance(hooks, Iterable):
-        raise TypeError(f"inject_hooks takes a list of hooks: hooks=[{hooks!r}]")
+        raise TypeError(f"inject_hooks takes a list of hooks: hooks=[{display_name(hooks)}(...)]")
     return tuple(cast("Iterable[object]", hooks))
 
 
@@ -229,12 +230,13 @@ def _methods(hook: object) -> dict[str, Callback]:
 
     found = {kind: method for kind in Hooks._fields if (method := getattr(hook, kind, None)) is not None}
     if not found:
-        raise TypeError(f"{hook!r} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}")
+        raise TypeError(f"{kind_of(hook)} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}")
     for kind, method in found.items():
         if not callable(method):
-            raise TypeError(f"{kind!r} of the hook {hook!r} is no method, but {method!r}")
+            raise TypeError(f"{kind!r} of the hook {display_name(hook)} is no method, but {kind_of(method)}")
         if kind.startswith("around") and (is_async(method) or isasyncgenfunction(method)):
             raise TypeError(
-                f"{kind!r} of the hook {hook!r} is async; a plain generator function serves sync and async stories"
+                f"{kind!r} of the hook {display_name(hook)} is async; a plain generator function serves sync and async "
+                f"stories"
             )
     return found

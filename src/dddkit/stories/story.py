@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from dddkit._callables import kind_of
 from dddkit.stories._engine.call import is_async_call, run_story
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.metaclass import StoryMeta
@@ -101,7 +102,7 @@ class Story(_Base):
         if kind not in ("before", "after", "error"):
             raise ValueError(f"{cls.__qualname__}: no hook kind {kind!r}; there are 'before', 'after' and 'error'")
         if not callable(callback):
-            raise TypeError(f"{cls.__qualname__}: a {kind!r} hook is a callable, not {callback!r}")
+            raise TypeError(f"{cls.__qualname__}: a {kind!r} hook is a callable, not {kind_of(callback)}")
         return add(cls.__step_hooks__, {kind: [callback]})
 
 

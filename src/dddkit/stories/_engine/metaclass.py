@@ -6,6 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import ref
 
+from dddkit._callables import kind_of
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.call import async_first_call
 from dddkit.stories._engine.plan import PREPARING, Plan, async_steps, is_engine_call
@@ -77,7 +78,7 @@ class StoryMeta(_Meta):
         if name == "__step_hooks__" and not isinstance(value, Registry):
             if not isinstance(value, Mapping):
                 raise TypeError(
-                    f"{cls.__qualname__}: __step_hooks__ is a dict, kind to list of hooks, and not {value!r}"
+                    f"{cls.__qualname__}: __step_hooks__ is a dict, kind to list of hooks, and not {kind_of(value)}"
                 )
             value = Registry(cast("Mapping[str, Any]", value))
             _watch_hooks(cls, value)

@@ -51,7 +51,7 @@ def reject_undecorated(cls: Any) -> None:
 
 
 def _let_protocols_step_aside(cls: Any) -> None:
-    """Replace the `__init__` of a Protocol by the next one, as Protocols do when an object is made: it takes anything."""
+    """Replace the `__init__` of a Protocol by the next one, as Protocols do at the first object: it takes anything."""
     inits = [base.__dict__["__init__"] for base in cls.__mro__ if "__init__" in base.__dict__]
     init = next(init for init in inits if not getattr(init, "__name__", "").startswith("_no_init"))
     if init is not inits[0]:

@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from dddkit._annotations import is_class_level, own_annotations
 from dddkit._awaitables import FINISHED, dispose, is_awaitable
-from dddkit._callables import display_name, without_partials
+from dddkit._callables import display_name, kind_of, without_partials
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.defaults import is_plainly_mutable
 from dddkit.stories._engine.fields import VARIABLE
@@ -214,8 +214,7 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
         raise _error(cls, name, f"is the class {kind}, where an instance belongs; did you mean {kind}()?")
     call, given = _unwrapped(value, bound=bound)
     if not callable(call) or isinstance(call, str):  # a listed name can be called only to raise
-        found = f"{value!r} ({type(value).__qualname__})"
-        raise _error(cls, name, f"is no callable, but {found}; a step is a method or any callable")
+        raise _error(cls, name, f"is no callable, but {kind_of(value)}; a step is a method or any callable")
     if not isinstance(call, FunctionType):
         own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
         if isinstance(own, FunctionType):
