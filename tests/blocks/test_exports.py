@@ -35,6 +35,7 @@ NAMES = [
     "Repository",
     "SyncRepository",
     "ValueObject",
+    "evolve",
 ]
 
 
@@ -52,6 +53,7 @@ def test_a_flavour_exports_the_building_blocks(flavour: type[Flavour]) -> None:
         ("events", ["AggregateEvent", "DomainEvent", "EventBroker"]),
         ("changes_handler", ["ChangesHandler"]),
         ("repositories", ["Repository", "SyncRepository", "InMemoryRepository"]),
+        ("evolution", ["evolve"]),
     ],
 )
 @in_both_flavours

@@ -32,9 +32,9 @@ class Block:
         self._owner: Final = _current_owner()
         self._closed = False
         self._enclosing: Final = open_block(handler)
-        # By id, since aggregates are equal by identity, and may be unhashable. The value contains the aggregate, which
-        # keeps it alive, so that no other object gets its id.
-        self._folded: Final[dict[int, tuple[Recording, list[Recordable]]]] = {}
+        # By the id of the list of pending events, which moves to the next state of an aggregate (`evolve`). The value
+        # contains the list, which keeps it alive, so that no other gets its id.
+        self._folded: Final[dict[int, tuple[list[Recordable], list[Recordable]]]] = {}
 
     def open(self) -> None:
         _opened.set((*_opened.get(), self))
@@ -42,9 +42,10 @@ class Block:
 
     def fold(self, fold: Callable[[Any, Sequence[Recordable]], Any], aggregate: Recording) -> Any:
         """Fold the events that neither this block nor one around it has folded; return the result."""
-        events = remaining(pending_events(aggregate), self._folded_of(aggregate))
+        pending = pending_events(aggregate)
+        events = remaining(pending, self._folded_of(pending))
         result = fold(aggregate, events)
-        self._folded.setdefault(id(aggregate), (aggregate, []))[1].extend(events)
+        self._folded.setdefault(id(pending), (pending, []))[1].extend(events)
         return result
 
     def close(self, *, discard_events: bool) -> None:
@@ -53,17 +54,17 @@ class Block:
         del blocks_by_copy[id(self.copy)]
         self._closed = True
         if discard_events:
-            for aggregate, events in self._folded.values():
-                discard(pending_events(aggregate), events)
+            for pending, events in self._folded.values():
+                discard(pending, events)
         self._folded.clear()
 
     def is_open(self, handler: object, owner: object) -> bool:
         """Return whether the owner has this block open on the handler."""
         return self._handler is handler and self._owner is owner and not self._closed
 
-    def _folded_of(self, aggregate: Recording) -> list[Recordable]:
-        earlier = self._enclosing._folded_of(aggregate) if self._enclosing is not None else []
-        return earlier + self._folded.get(id(aggregate), (aggregate, []))[1]
+    def _folded_of(self, pending: list[Recordable]) -> list[Recordable]:
+        earlier = self._enclosing._folded_of(pending) if self._enclosing is not None else []
+        return earlier + self._folded.get(id(pending), (pending, []))[1]
 
 
 blocks_by_copy: Final[dict[int, Block]] = {}

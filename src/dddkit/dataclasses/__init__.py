@@ -4,6 +4,7 @@ from dddkit._core.identity import Identity
 from dddkit.dataclasses.aggregates import Aggregate, Entity, ValueObject
 from dddkit.dataclasses.changes_handler import ChangesHandler
 from dddkit.dataclasses.events import AggregateEvent, DomainEvent, EventBroker
+from dddkit.dataclasses.evolution import evolve
 from dddkit.dataclasses.repositories import InMemoryRepository, Repository, SyncRepository
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "Repository",
     "SyncRepository",
     "ValueObject",
+    "evolve",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
-from dddkit._annotations import is_class_var, own_annotations
+from dddkit._annotations import is_class_var, nothing_sets, own_annotations
 from dddkit._typing import Self
 
 __all__ = ["Declared", "Frozen", "instance_class_of"]
@@ -83,10 +83,7 @@ def instance_class_of(base: type[Declared]) -> Callable[[D], D]:
 def _validate(cls: type[Declared]) -> type[Declared]:
     """Raise TypeError for a class whose fields nothing sets; return the class of its instances."""
     if not {"__dataclass_fields__", "__attrs_attrs__", "__init__", "__new__"} & cls.__dict__.keys():
-        raise TypeError(
-            f"{cls.__qualname__} declares {', '.join(_own_fields(cls))}, but nothing sets them; "
-            f"decorate the class with {cls.__decorator__}, or write its __init__"
-        )
+        raise nothing_sets(cls, _own_fields(cls), cls.__decorator__)
     cls.__unchecked__ = "__instance_class__" in cls.__dict__
     instance_class: type[Declared] = cls.__dict__.get("__instance_class__", cls)
     return instance_class

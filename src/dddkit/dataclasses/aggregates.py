@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dddkit._core.copying import copied
 from dddkit._core.identity import Identified
-from dddkit._core.recording import Recording, copied
+from dddkit._core.recording import Recording
 from dddkit._typing import Self
 from dddkit.dataclasses._declared import Declared, Frozen
 
@@ -26,7 +27,7 @@ class Entity(Identified, Declared):
 class Aggregate(Recording, Entity):
     """The entity that keeps its parts consistent, and records what happens to them as events."""
 
-    __slots__ = ("_pending_events", "_stored_version")
+    __slots__ = ("_pending_events", "_stored_versions")
 
     def __copy__(self) -> Self:
         duplicate: Self = copied(self)

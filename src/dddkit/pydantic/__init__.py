@@ -4,6 +4,7 @@ from dddkit._core.identity import Identity
 from dddkit.pydantic.aggregates import Aggregate, Entity, ValueObject
 from dddkit.pydantic.changes_handler import ChangesHandler
 from dddkit.pydantic.events import AggregateEvent, DomainEvent, EventBroker
+from dddkit.pydantic.evolution import evolve
 from dddkit.pydantic.repositories import InMemoryRepository, Repository, SyncRepository
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "Repository",
     "SyncRepository",
     "ValueObject",
+    "evolve",
 ]
