@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import wraps
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
-from dddkit._awaitables import FINISHED
+from dddkit._awaitables import FINISHED, is_unfinished
 from dddkit._callables import display_name
-from dddkit._core.dispatch import (
-    Dispatcher,
-    async_handler_error,
-    await_handlers,
-    handlers_after,
-    is_async_message,
-    is_unfinished,
-    log,
-)
+from dddkit._core.coroutines import await_rest
+from dddkit._core.dispatch import Dispatcher, async_handler_error, is_async_message, log
 from dddkit._core.selectors import validate_event_classes, validate_handler, validate_predicate, validate_selector
 from dddkit._core.subscriptions import Subscription, Subscriptions
 from dddkit.exceptions import UnhandledEventError
@@ -78,7 +73,7 @@ class EventBroker:
         self._ignores_unhandled: Final = _validated("unhandled", unhandled, "raise", "ignore") == "ignore"
         self._stops: Final = _validated("on_error", on_error, "stop", "continue") == "stop"
         self._dispatcher: Final = Dispatcher(stops=self._stops, parallel=parallel)
-        self._subscriptions: Final = Subscriptions(direct=self._stops and not parallel)
+        self._subscriptions: Final = Subscriptions(type(self).__qualname__, direct=self._stops and not parallel)
         self._routes: Final = self._subscriptions.routes  # here too: one look-up less for each event
 
     # Subscribing
@@ -193,16 +188,17 @@ class EventBroker:
         if route.sync_handlers is not None:
             for handler in route.sync_handlers:
                 if (result := handler(event)) is not None and is_unfinished(result):
-                    return await_handlers(result, handlers_after(handler, route.sync_handlers), event)
+                    return _named(route.call, await_rest(result, handler, route.sync_handlers, event))
             return FINISHED
-        if route.handlers is not None:
-            return await_handlers(None, route.handlers, event)
+        if (arun := route.arun) is not None:
+            return arun(event)
         failures: list[Failure] = []
         selected = self._select(route, event, failures)
         for subscriber in selected:
             if subscriber.is_async:
-                return self._dispatcher.arun(selected, event, failures)
-        return self._dispatcher.run(selected, event, failures, reject_async=False) or FINISHED
+                return _named(route.call, self._dispatcher.arun(selected, event, failures))
+        coroutine = self._dispatcher.run(selected, event, failures, reject_async=False)
+        return FINISHED if coroutine is None else _named(route.call, coroutine)
 
     def publish(self, event: object, /) -> None:
         """Publish the event to sync handlers; they have run when it returns.
@@ -267,6 +263,33 @@ class EventBroker:
         if not (selected or failures or optional or self._ignores_unhandled):
             raise UnhandledEventError(event)
         return selected
+
+
+def _named(name: str, coroutine: Any) -> Coroutine[Any, Any, None]:
+    """Return the coroutine with a name for the warning where nobody awaits it."""
+    coroutine.__qualname__ = name
+    named: Coroutine[Any, Any, None] = coroutine
+    return named
+
+
+def _naming(apublish: Callable[[EventBroker, object], Coroutine[Any, Any, None]]) -> Callable[..., Any]:
+    """Return an `apublish` whose coroutine names broker and event; from Python 3.12 on, it can be marked as async."""
+
+    @wraps(apublish)
+    def call(self: EventBroker, event: object, /) -> Coroutine[Any, Any, None]:
+        try:
+            route = self._routes[type(event)]
+        except KeyError:
+            route = self._subscriptions.resolve(type(event))
+        return arun(event) if (arun := route.arun) is not None else _named(route.call, apublish(self, event))
+
+    return call
+
+
+if sys.version_info >= (3, 12):
+    from inspect import markcoroutinefunction
+
+    EventBroker.apublish = EventBroker.async_publish = markcoroutinefunction(_naming(EventBroker.apublish))
 
 
 def _validated(name: str, value: str, *allowed: str) -> str:

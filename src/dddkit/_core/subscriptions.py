@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 from dddkit._awaitables import is_async
 from dddkit._callables import display_name, key_of
+from dddkit._core.coroutines import runner
 from dddkit._core.selectors import is_matched_by_mro
 from dddkit._core.typing_objects import is_class
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import TypeAlias
 
+    from dddkit._core.coroutines import Run
     from dddkit._core.selectors import Handler, Predicate
 
     Failure: TypeAlias = tuple["Subscriber", BaseException]
@@ -78,12 +80,14 @@ class Subscriptions:
     """All subscribers of one broker: by event class where the class decides, else by predicate.
 
     Args:
+        broker: the name of the broker's class.
         direct: the handlers may be called without collecting their errors (see Route).
     """
 
-    __slots__ = ("_by_class", "_by_predicate", "_direct", "_groups", "_next_order", "_passing", "routes")
+    __slots__ = ("_broker", "_by_class", "_by_predicate", "_direct", "_groups", "_next_order", "_passing", "routes")
 
-    def __init__(self, *, direct: bool) -> None:
+    def __init__(self, broker: str, *, direct: bool) -> None:
+        self._broker: Final = broker
         self._direct: Final = direct
         self._groups: Final[dict[int, Group]] = {}  # the group of each subscriber, by its order
         self._by_class: Final[dict[object, Group]] = {}  # no group in it is empty, so it keeps no class alive in vain
@@ -147,12 +151,13 @@ class Subscriptions:
         passing = self._passing
         route = passing.get(event_class)
         if route is None:
+            route = Route(f"{self._broker}.apublish({event_class.__qualname__})")
             if self._is_kept_elsewhere(event_class):
                 if len(self.routes) >= MOST_ROUTES:
                     self.routes.clear()
-                route = self.routes.setdefault(event_class, Route())
+                route = self.routes.setdefault(event_class, route)
             else:
-                route = passing.setdefault(event_class, Route())
+                route = passing.setdefault(event_class, route)
         if route.candidates is None:
             self.fill(route, event_class)
         return route
@@ -180,20 +185,24 @@ class Route:
     """The subscribers that may match events of one concrete class; empty at first.
 
     Attributes:
+        call: the async publish of such an event, for the warning where nobody awaits it.
         candidates: the subscribers with their predicates; None until it is filled in.
         handlers: the handlers to call directly: every event of the class goes to them, and no error is collected.
             Else None.
         sync_handlers: the same, where all of them are sync; else None.
+        arun: what runs the handlers to call directly, in a coroutine; else None.
     """
 
-    __slots__ = ("_fixed", "_handlers_differ", "candidates", "handlers", "sync_handlers")
+    __slots__ = ("_fixed", "_handlers_differ", "arun", "call", "candidates", "handlers", "sync_handlers")
 
-    def __init__(self) -> None:
+    def __init__(self, call: str) -> None:
+        self.call: Final = call
         self.candidates: Sequence[tuple[Predicate, Subscriber]] | None = None
         self._fixed: Sequence[Subscriber] | None = None
         self._handlers_differ = False
         self.handlers: tuple[Handler, ...] | None = None
         self.sync_handlers: tuple[Handler, ...] | None = None
+        self.arun: Run | None = None
 
     def fill(self, found: Sequence[Subscriber], *, by_predicate: bool, direct: bool) -> None:
         """Fill it in; others may use it meanwhile, so each attribute is None or right."""
@@ -205,6 +214,7 @@ class Route:
             handlers = tuple(subscriber.handler for subscriber in self._fixed)
             if not any(subscriber.is_async for subscriber in self._fixed):
                 self.sync_handlers = handlers
+            self.arun = runner(handlers, self.call)
             self.handlers = handlers
 
     def select(self, event: object) -> Sequence[Subscriber]:
