@@ -50,14 +50,16 @@ class EventBroker:
     result may be awaited as well. When any is async, it returns a coroutine, and no handler runs before you
     await it.
 
-    Subscribing, cancelling and publishing are safe from several threads. A publish uses the handlers it started with.
+    Subscribing, cancelling and publishing are safe from several threads, from finalizers and signal handlers, and in
+    forked children. A publish uses the handlers it started with.
 
     Args:
         unhandled: what to do with an event that has no handler: "raise" an UnhandledEventError, or "ignore" it.
         on_error: "stop" lets the first error propagate, and no later handler runs; "continue" runs every handler,
-            then raises one ExceptionGroup of all errors.
+            then raises one ExceptionGroup of all errors. A predicate that raises counts as an error of its handler.
         parallel: run the handlers of one event concurrently, sync ones in threads. Publishing returns when none is
             running any more. With it "stop" raises the first error in the order of subscription, and logs the others.
+            Async publishing needs asyncio then: elsewhere, as in trio, it is a RuntimeError, and no handler has run.
 
     Raises:
         ValueError: `unhandled` or `on_error` is none of its values.
@@ -135,11 +137,14 @@ class EventBroker:
     def subscribe(self, selector: Handler, handler: Handler, /) -> Subscription:
         """Subscribe the handler to the events of a class and its subclasses, or to those that a predicate selects.
 
+        Whether the handler is async is found out now, so change the steps of a story before you subscribe it.
+
         Returns:
             The subscription, which can be cancelled.
 
         Raises:
-            TypeError: the handler cannot handle an event, or the selector is neither a class nor a predicate.
+            TypeError: the handler cannot handle an event, or the selector is neither a class nor a predicate; what is
+                for type checkers, such as `Changed[int]`, is neither.
         """
         return self._subscribe(selector, handler)
 
