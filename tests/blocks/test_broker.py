@@ -908,7 +908,10 @@ def test_fr11_an_event_whose_only_predicate_raises_is_an_error_and_not_unhandled
             raise error
 
     error = ValueError()
-    no_truth: Any = lambda event: NoTruth()  # noqa: E731
+
+    def no_truth(event: object) -> Any:
+        return NoTruth()
+
     for predicate in (raising(error), no_truth):
         broker = EventBroker(on_error="continue", parallel=parallel, unhandled=unhandled)
         broker.subscribe(predicate, failing("a", []))

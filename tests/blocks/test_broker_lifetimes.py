@@ -69,6 +69,10 @@ def fails_as_predicate(event: object) -> bool:
     raise Failed
 
 
+def callable_or_not(event: object) -> bool:
+    return True
+
+
 def surprises(event: object) -> Any:
     return asyncio.sleep(0)
 
@@ -84,7 +88,8 @@ with_options = pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "
 def failing_broker(options: dict[str, Any], handlers: list[Callable[..., Any]], *, by_predicate: bool) -> EventBroker:
     broker = EventBroker(**options)
     for handler in handlers:
-        broker.subscribe((lambda event: True) if by_predicate else Happened, handler)
+        selector: Any = callable_or_not if by_predicate else Happened
+        broker.subscribe(selector, handler)
     if by_predicate and options["on_error"] == "continue":
         broker.subscribe(fails_as_predicate, handlers[0])
     return broker
@@ -189,15 +194,15 @@ class Handler:
 def test_fr5_a_cancelled_subscription_frees_its_handler(flavour: type[Flavour], selector: str) -> None:
     chosen: Any = flavour.Placed if selector == "class" else callable
     broker = flavour.blocks.EventBroker(unhandled="ignore")
-    for cancel in (
-        lambda handler, subscription: subscription.cancel(),
-        lambda handler, subscription: broker.unsubscribe(chosen, handler),
-    ):
+    for is_unsubscribed in (False, True):
         handler = Handler()
         dead = ref(handler)
         subscription = broker.subscribe(chosen, handler)
         broker.publish(flavour.Placed())
-        cancel(handler, subscription)
+        if is_unsubscribed:
+            broker.unsubscribe(chosen, handler)
+        else:
+            subscription.cancel()
         del handler
         assert dead() is None
         subscription.cancel()
@@ -265,9 +270,9 @@ def subscribed_and_published(broker: EventBroker, event_class: type) -> None:
 
 
 def unsubscribed(broker: EventBroker, event_class: type) -> None:
-    broker.handle(event_class)(print)
+    broker.handle(event_class)(callable_or_not)
     broker.publish(event_class())
-    broker.unsubscribe(event_class, print)
+    broker.unsubscribe(event_class, callable_or_not)
 
 
 @each_kind
@@ -280,7 +285,7 @@ def test_fr5_a_class_made_at_run_time_is_freed(
 ) -> None:
     broker = EventBroker(unhandled="ignore")
     if other != "nothing":
-        broker.subscribe(callable if other == "predicate" else object, callable)
+        broker.subscribe(callable if other == "predicate" else object, callable_or_not)
     dead: list[ref[type]] = []
     for number in range(20):
         event_class = declare(number)
@@ -298,7 +303,7 @@ def test_fr5_a_class_made_at_run_time_reaches_its_handlers_each_time() -> None:
     events = [event_class() for _ in range(3)]
     broker.publish(events[0])
     broker(events[1])
-    subscription = broker.subscribe(event_class, partial(lambda event: seen.append(event)))
+    subscription = broker.subscribe(event_class, partial(seen.append))
     broker.publish(events[2])
     subscription.cancel()
     broker.publish(events[0])

@@ -38,11 +38,14 @@ class Secret:
     password: str
 
 
+generic: Any = Changed  # no checker knows `Changed[T]` here
 Bound = TypeVar("Bound", bound=Happened)
 Renamed = NewType("Renamed", Happened)
-Twice = NewType("Twice", Renamed)  # type: ignore[valid-newtype]
+Twice = NewType("Twice", Renamed)
 Alias = typing_extensions.TypeAliasType("Alias", Happened)
 SECRET = Secret("hunter2")
+forward: Any = typing.ForwardRef  # untyped
+FORWARD = forward("Happened")
 
 
 class Data(typing.TypedDict):
@@ -58,7 +61,7 @@ REJECTED: dict[str, tuple[Any, str]] = {
     "NewType": (Renamed, "got the NewType Renamed; write Happened"),
     "NewType of NewType": (Twice, "got the NewType Twice; write Happened"),
     "generic alias": (Changed[int], "got Changed\\[int\\]; write Changed"),
-    "generic alias of a type variable": (Changed[T], "write Changed"),
+    "generic alias of a type variable": (generic[T], "write Changed"),
     "alias of a builtin": (list[int], "write list"),
     "alias in typing": (typing.List, "write list"),  # noqa: UP006
     "alias with parameter in typing": (typing.List[int], "write list"),  # noqa: UP006
@@ -77,9 +80,12 @@ REJECTED: dict[str, tuple[Any, str]] = {
     "type statement": (Alias, "write Happened"),
     "callable": (Callable[[Happened], None], "write Callable"),
     "Any": (Any, "write object"),
-    "special form": (typing_extensions.Self, "write an event class"),
+    "special form": (
+        getattr(typing_extensions, "Self"),  # noqa: B009  # checkers reject it here
+        "write an event class",
+    ),
     "function of typing": (typing.NamedTuple, "write an event class"),
-    "forward reference": (typing.ForwardRef("Happened"), "write an event class"),
+    "forward reference": (FORWARD, "write an event class"),
 }
 
 each_rejected = pytest.mark.parametrize(("given", "cure"), REJECTED.values(), ids=REJECTED)
@@ -126,7 +132,8 @@ def test_fb3_typing_objects_are_rejected_as_handlers(given: Any, cure: str) -> N
 
 @in_both_flavours
 def test_fb3_a_new_type_of_an_event_is_rejected_in_both_flavours(flavour: type[Flavour]) -> None:
-    placed: Any = NewType("placed", flavour.Placed)
+    make: Callable[..., Any] = NewType  # no checker knows the class
+    placed = make("placed", flavour.Placed)
     with pytest.raises(TypeError, match=rf"got the NewType placed; write {flavour.__name__}\.Placed"):
         flavour.blocks.EventBroker().subscribe(placed, print)
 

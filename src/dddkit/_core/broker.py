@@ -16,6 +16,9 @@ from dddkit._core.selectors import validate_event_classes, validate_handler, val
 from dddkit._core.subscriptions import Subscription, Subscriptions
 from dddkit.exceptions import UnhandledEventError
 
+if sys.version_info >= (3, 12):
+    from inspect import markcoroutinefunction
+
 if TYPE_CHECKING:
     from typing import TypeAlias
 
@@ -251,6 +254,19 @@ class EventBroker:
         failures: list[Failure] = []
         await self._dispatcher.arun(self._select(route, event, failures), event, failures)
 
+    if not TYPE_CHECKING and sys.version_info >= (3, 12):
+        # Its coroutine names broker and event where nobody awaits it. Before, only `async def` is known as async.
+        _apublish = apublish
+
+        @markcoroutinefunction
+        @wraps(_apublish)
+        def apublish(self, event, /):
+            try:
+                route = self._routes[type(event)]
+            except KeyError:
+                route = self._subscriptions.resolve(type(event))
+            return arun(event) if (arun := route.arun) is not None else _named(route.call, self._apublish(event))
+
     async_publish = apublish
 
     async def _apublish_optional(self, event: object) -> None:
@@ -275,26 +291,6 @@ def _named(name: str, coroutine: Any) -> Coroutine[Any, Any, None]:
     coroutine.__qualname__ = name
     named: Coroutine[Any, Any, None] = coroutine
     return named
-
-
-def _naming(apublish: Callable[[EventBroker, object], Coroutine[Any, Any, None]]) -> Callable[..., Any]:
-    """Return an `apublish` whose coroutine names broker and event; from Python 3.12 on, it can be marked as async."""
-
-    @wraps(apublish)
-    def call(self: EventBroker, event: object, /) -> Coroutine[Any, Any, None]:
-        try:
-            route = self._routes[type(event)]
-        except KeyError:
-            route = self._subscriptions.resolve(type(event))
-        return arun(event) if (arun := route.arun) is not None else _named(route.call, apublish(self, event))
-
-    return call
-
-
-if sys.version_info >= (3, 12):
-    from inspect import markcoroutinefunction
-
-    EventBroker.apublish = EventBroker.async_publish = markcoroutinefunction(_naming(EventBroker.apublish))
 
 
 def _validated(name: str, value: str, *allowed: str) -> str:

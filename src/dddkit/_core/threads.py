@@ -56,22 +56,25 @@ async def acall_in_thread(handler: Handler, event: object) -> None:
             await asyncio.wait([running])
         except asyncio.CancelledError as error:
             interruptions = [error]
-    outcome = [*running.result()]
-    del running, future  # no frame of an error may hold it, see Dispatcher
-    if outcome[1] is not None:
-        interruptions = []
-        raise outcome.pop()
-    result = outcome.pop(0)
-    is_done = result is None or not is_unfinished(result)
-    if interruptions:
-        if not is_done:
-            dispose(result)
-        raise interruptions.pop()
-    if not is_done:
+    outcome = running.result()
+    result, raised = outcome
+    del running, future, outcome  # no frame of an error may hold it, see Dispatcher
+    if raised is not None:
         try:
-            await result
+            raise raised
         finally:
-            del result
+            del raised, interruptions
+    awaitable = result if result is not None and is_unfinished(result) else None
+    del result
+    if interruptions:
+        if awaitable is not None:
+            dispose(awaitable)
+        raise interruptions.pop()
+    if awaitable is not None:
+        try:
+            await awaitable
+        finally:
+            del awaitable
 
 
 def _prepare_thread(handler: Handler, event: object) -> tuple[Thread, Future[Outcome]]:
