@@ -3,7 +3,8 @@
 There is no lock. A finalizer or a signal handler may subscribe, cancel or publish in the middle of any method here, in
 the same thread, while it waits for a lock of the user's: no lock of ours is right then. Instead:
 
-- Each change is a row of statements without a call, which CPython does not interrupt; only the last one calls.
+- CPython looks for signals and switches threads after calls and jumps only. What must not be interrupted contains
+  neither; what has been interrupted by an exception goes on to the `finally` that empties the table of routes.
 - A route is in the table before the subscribers are read that it is filled in with. Who changes them empties the table
   afterwards, and so discards what was read before.
 - Weak references serve the cache alone: the garbage collector clears those of a broker that it is going to free before
@@ -46,18 +47,18 @@ class Subscription:
     It does not keep the handler alive.
     """
 
-    __slots__ = ("_order", "_subscriptions")
+    __slots__ = ("_group", "_order", "_subscriptions")
 
-    def __init__(self, subscriptions: Subscriptions, order: int) -> None:
+    def __init__(self, subscriptions: Subscriptions, group: Group, order: int) -> None:
         self._subscriptions: Subscriptions | None = subscriptions
+        self._group: Group = group
         self._order: Final = order
 
     def cancel(self) -> None:
         """Cancel the subscription; a second call changes nothing. A publish that has begun still calls the handler."""
-        subscriptions = self._subscriptions
-        if subscriptions is not None:
-            subscriptions.discard(self._order)
-            self._subscriptions = None
+        if (subscriptions := self._subscriptions) is not None:
+            subscriptions.discard(self._group, self._order)
+            self._subscriptions, self._group = None, {}
 
 
 @final
@@ -84,12 +85,11 @@ class Subscriptions:
         direct: the handlers may be called without collecting their errors (see Route).
     """
 
-    __slots__ = ("_broker", "_by_class", "_by_predicate", "_direct", "_groups", "_next_order", "_passing", "routes")
+    __slots__ = ("_broker", "_by_class", "_by_predicate", "_direct", "_next_order", "_passing", "routes")
 
     def __init__(self, broker: str, *, direct: bool) -> None:
         self._broker: Final = broker
         self._direct: Final = direct
-        self._groups: Final[dict[int, Group]] = {}  # the group of each subscriber, by its order
         self._by_class: Final[dict[object, Group]] = {}  # no group in it is empty, so it keeps no class alive in vain
         self._by_predicate: Final[Group] = {}
         self._next_order: Final[Callable[[], int]] = count().__next__
@@ -101,36 +101,41 @@ class Subscriptions:
         """Subscribe the handler; it is valid, and the selector is an event class or a predicate."""
         order = self._next_order()
         subscriber = Subscriber(selector, handler, order)
-        subscription = Subscription(self, order)
-        by_class = is_class(selector) and is_matched_by_mro(selector)
-        group: Group = {} if by_class else self._by_predicate
+        group = self._by_predicate
         passing = WeakKeyDictionary[type, Route]()
-        # From here on there is no call but the last.
-        if by_class:
-            if selector in self._by_class:
-                group = self._by_class[selector]
+        try:
+            if is_class(selector) and is_matched_by_mro(selector):
+                group = self._add_by_class(subscriber)
             else:
-                self._by_class[selector] = group
-        group[order] = subscriber
-        self._groups[order] = group
-        passing, self._passing = self._passing, passing
-        self.routes.clear()
-        return subscription
+                group[order] = subscriber
+        finally:
+            passing, self._passing = self._passing, passing
+            self.routes.clear()
+        return Subscription(self, group, order)
 
-    def discard(self, order: int) -> bool:
-        """Remove the subscriber with this number; return whether it was there."""
+    def _add_by_class(self, subscriber: Subscriber) -> Group:
+        while True:
+            group = self._by_class.setdefault(subscriber.selector, {subscriber.order: subscriber})
+            group[subscriber.order] = subscriber
+            # Where the last of the group was removed just before this one came, the group is not in use any more.
+            if self._by_class.get(subscriber.selector) is group:
+                return group
+
+    def discard(self, group: Group, order: int) -> bool:
+        """Remove the subscriber with this number from its group; return whether it was there."""
+        subscriber: Subscriber | None = None
         passing = WeakKeyDictionary[type, Route]()
-        # From here on there is no call but the last.
-        if order not in self._groups:
-            return False
-        group = self._groups[order]
-        subscriber = group[order]
-        del self._groups[order], group[order]
-        if not group and group is not self._by_predicate:
-            del self._by_class[subscriber.selector]
-        passing, self._passing = self._passing, passing
-        self.routes.clear()
-        return True
+        try:
+            if order in group:
+                subscriber = group[order]
+                selector = subscriber.selector
+                del group[order]
+                if not group and selector in self._by_class and self._by_class[selector] is group:
+                    del self._by_class[selector]
+        finally:
+            passing, self._passing = self._passing, passing
+            self.routes.clear()
+        return subscriber is not None
 
     def remove(self, selector: Handler, handler: Handler) -> None:
         """Remove each subscription of the handler to the selector.
@@ -138,11 +143,14 @@ class Subscriptions:
         Raises:
             ValueError: there is none.
         """
-        group: Group = self._by_class.get(selector, {}) if is_class(selector) else {}
+        groups = [self._by_class.get(selector, {}) if is_class(selector) else {}, self._by_predicate]
         keys = key_of(selector), key_of(handler)
-        candidates = [*group.copy().values(), *self._by_predicate.copy().values()]
-        found = [other for other in candidates if (key_of(other.selector), other.handler_key) == keys]
-        removed = [subscriber for subscriber in found if self.discard(subscriber.order)]
+        removed = [
+            subscriber
+            for group in groups
+            for subscriber in group.copy().values()
+            if (key_of(subscriber.selector), subscriber.handler_key) == keys and self.discard(group, subscriber.order)
+        ]
         if not removed:
             raise ValueError(f"{display_name(handler)} is not subscribed to {display_name(selector)}")
 
@@ -165,7 +173,7 @@ class Subscriptions:
     def fill(self, route: Route, event_class: type) -> None:
         """Find the subscribers that may match events of this class."""
         groups = [self._by_predicate.copy()]  # copies: while a group is iterated, nothing may change it
-        groups += [self._by_class[base].copy() for base in event_class.__mro__ if base in self._by_class]
+        groups += [group.copy() for base in event_class.__mro__ if (group := self._by_class.get(base))]
         found = [subscriber for group in groups for subscriber in group.values()]
         found.sort(key=lambda subscriber: subscriber.order)
         route.fill(found, by_predicate=bool(groups[0]), direct=self._direct)
