@@ -214,12 +214,12 @@ def test_fs10_the_names_that_a_story_gives_are_plain_strings() -> None:
 
 
 def test_fs10_a_listed_name_is_no_step_itself() -> None:
-    with pytest.raises(StoryDefinitionError, match=r"I\.reserve is no callable, but 'reserve'"):
+    with pytest.raises(StoryDefinitionError, match=r"I\.reserve is no callable, but the name of a step"):
 
         class Renamed(Story):
             locals()["reserve"] = getattr(I, "reserve")  # noqa: B009  # the plugin would report it
 
-    with pytest.raises(StoryDefinitionError, match=r"I\.first is no callable, but 'reserve'"):
+    with pytest.raises(StoryDefinitionError, match=r"I\.first is no callable, but the name of a step"):
 
         class Renaming(Story):
             first = LISTED.reserve

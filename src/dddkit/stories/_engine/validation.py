@@ -214,7 +214,8 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
         raise _error(cls, name, f"is the class {kind}, where an instance belongs; did you mean {kind}()?")
     call, given = _unwrapped(value, bound=bound)
     if not callable(call) or isinstance(call, str):  # a listed name can be called only to raise
-        raise _error(cls, name, f"is no callable, but {kind_of(value)}; a step is a method or any callable")
+        found = "the name of a step" if callable(call) else kind_of(value)
+        raise _error(cls, name, f"is no callable, but {found}; a step is a method or any callable")
     if not isinstance(call, FunctionType):
         own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
         if isinstance(own, FunctionType):
