@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dddkit._core.identity import Identified
 from dddkit._core.recording import Recording, copied
 from dddkit._typing import Self
+from dddkit.dataclasses._aggregate_event import AggregateEvent
 from dddkit.dataclasses._declared import Declared, Frozen
 
-__all__ = ["Aggregate", "Entity", "ValueObject"]
+__all__ = ["Aggregate", "AggregateEvent", "Entity", "ValueObject"]
 
 
 class Entity(Identified, Declared):
@@ -27,6 +28,16 @@ class Aggregate(Recording, Entity):
     """The entity that keeps its parts consistent, and records what happens to them as events."""
 
     __slots__ = ("_pending_events", "_stored_version")
+
+    if TYPE_CHECKING:  # the core does not know the class of the flavour's events
+
+        def get_events(self) -> list[AggregateEvent]:
+            """Return the pending events, oldest first. The list is a copy."""
+            ...
+
+        def pull_events(self) -> list[AggregateEvent]:
+            """Return the pending events, oldest first, and clear them: to publish each of them once."""
+            ...
 
     def __copy__(self) -> Self:
         duplicate: Self = copied(self)

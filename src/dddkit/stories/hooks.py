@@ -23,6 +23,7 @@ __all__ = [
     "HookRegistration",
     "LoggingHook",
     "StatusTracker",
+    "StepStatus",
     "StoryHook",
     "inject_hooks",
 ]
