@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import NewType
 from uuid import UUID
 
@@ -36,6 +37,23 @@ class Product(Entity):
 @dataclass(frozen=True, kw_only=True)
 class Money(ValueObject):
     amount: int
+
+
+class Cents(ValueObject, int):
+    """A number that is a value of the domain."""
+
+
+@dataclass(frozen=True)
+class Unit(ValueObject):
+    code: str
+
+
+class Units(Unit, Enum):
+    gram = "g"
+
+
+assert_type(Cents(7), Cents)
+assert_type(Units.gram.code, str)
 
 
 @dataclass(kw_only=True)
@@ -149,6 +167,8 @@ def of_any(aggregate: Aggregate) -> list[AggregateEvent]:
 
 BasketRepository()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
 InMemoryRepository[Product, int]  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeArguments]
+Cents(amount=7)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+ValueObject(7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Basket()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Basket(basket_id="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 basket.add_event(created)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
