@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -20,6 +21,11 @@ from dddkit.stories import I, Story, StoryState, inject_hooks, variable
 
 ROUNDS = 1_000
 HELD = 8 * 1024  # bytes that the interpreter itself may keep for frames and free lists
+
+
+@pytest.fixture(autouse=True)
+def log_is_off(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "dddkit")  # pytest would keep the records
 
 
 class Sale(Story):
@@ -80,6 +86,29 @@ def failing_runs() -> None:
         for _ in range(ROUNDS):
             with pytest.raises(ValueError, match="declined"):
                 Failing()(Sale.State())
+
+
+def failing_runs_with_hooks() -> None:
+    with inject_hooks(Failing):
+        for _ in range(ROUNDS // 10):
+            with pytest.raises(ValueError, match="declined"):
+                Failing()(Sale.State())
+
+
+@dataclass
+class Consume(Story):
+    I.consume
+
+    story: Callable[[Sale.State], Any]
+
+    def consume(self, state: list[int]) -> None:
+        """Run a story often inside one step; note the memory it takes at the beginning and at the end."""
+        for index in range(ROUNDS):
+            with suppress(ValueError):
+                self.story(Sale.State())
+            if index in (100, ROUNDS - 1):
+                gc.collect()
+                state.append(tracemalloc.get_traced_memory()[0])
 
 
 def hooks_that_come_and_go() -> None:
@@ -156,7 +185,12 @@ def failing_folds() -> None:
             raise OSError
 
 
-@pytest.mark.skipif(sys.gettrace() is not None, reason="what measures coverage keeps memory of its own")
+measures_memory = pytest.mark.skipif(
+    sys.gettrace() is not None, reason="what measures coverage keeps memory of its own"
+)
+
+
+@measures_memory
 @pytest.mark.parametrize(
     "work",
     [
@@ -164,6 +198,7 @@ def failing_folds() -> None:
         async_runs,
         nested_runs,
         failing_runs,
+        failing_runs_with_hooks,
         hooks_that_come_and_go,
         publishes,
         subscriptions_that_come_and_go,
@@ -184,3 +219,43 @@ def test_nothing_is_left_behind(work: Callable[[], None]) -> None:
         assert tracemalloc.get_traced_memory()[0] - before < HELD
     finally:
         tracemalloc.stop()
+
+
+@measures_memory
+@pytest.mark.parametrize("story", [Sale, Failing])
+def test_fr3_fr4_a_step_that_runs_a_story_again_and_again_does_not_grow(
+    story: type[Sale],
+) -> None:
+    with inject_hooks(story), inject_hooks(Consume):
+        Consume(story())([])
+        tracemalloc.start()
+        try:
+            memory: list[int] = []
+            Consume(story())(memory)
+        finally:
+            tracemalloc.stop()
+    assert memory[1] - memory[0] < HELD
+
+
+def story_classes(number: int, used_every: int) -> None:
+    for index in range(number):
+
+        class Temporary(Story):
+            I.reserve
+
+            def reserve(self, state: object) -> None: ...
+
+        if index % used_every == 0:
+            with inject_hooks(Temporary):
+                Temporary()(None)
+
+
+@measures_memory
+@pytest.mark.parametrize(("number", "used_every"), [(500, 1), pytest.param(100_000, 100, marks=pytest.mark.slow)])
+def test_story_classes_made_at_run_time_are_freed(number: int, used_every: int) -> None:
+    story_classes(200, used_every)
+    gc.collect()
+    before = len(gc.get_objects())
+    story_classes(number, used_every)
+    gc.collect()
+    assert len(gc.get_objects()) - before < 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
 from functools import partial
-from types import BuiltinFunctionType, CoroutineType, FunctionType, GeneratorType, MethodType
+from types import BuiltinFunctionType, CoroutineType, FunctionType, GeneratorType, MethodType, MethodWrapperType
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, final
 from weakref import ref
 
@@ -20,8 +20,12 @@ def is_async(call: object) -> bool:
 
     Async functions and methods, partials of them, objects with an async `__call__`, `AsyncMock`, and what
     `inspect.markcoroutinefunction` has marked. A function that merely returns an awaitable does not tell.
+    An object whose class has an `__is_async__(call)` answers for itself, and for its bound `__call__`: a story does.
     """
     if isinstance(call, MethodType):
+        answer = getattr(type(call.__self__), "__is_async__", None)
+        if answer is not None and getattr(call.__func__, "__name__", None) == "__call__":
+            return bool(answer(call.__self__, call.__func__))
         call = call.__func__
     if isinstance(call, FunctionType):
         return bool(call.__code__.co_flags & (_COROUTINE | _ITERABLE_COROUTINE)) or bool(
@@ -31,8 +35,13 @@ def is_async(call: object) -> bool:
         return is_async(call.func)
     if isinstance(call, (BuiltinFunctionType, type)):
         return False
+    if isinstance(call, MethodWrapperType):  # `method.__call__`
+        return is_async(call.__self__) if call.__name__ == "__call__" else False
     own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
-    if type(own) in (FunctionType, partial) and is_async(own):
+    answer = getattr(type(call), "__is_async__", None)
+    if answer is not None:
+        return bool(answer(call, own))
+    if (type(own) in (FunctionType, partial) or hasattr(type(own), "__is_async__")) and is_async(own):
         return True
     from inspect import iscoroutinefunction  # it knows all mocks and marks
 

@@ -37,6 +37,7 @@ NAMES = [
     "Subscription",
     "SyncRepository",
     "ValueObject",
+    "evolve",
 ]
 
 
@@ -54,6 +55,7 @@ def test_a_flavour_exports_the_building_blocks(flavour: type[Flavour]) -> None:
         ("events", ["AggregateEvent", "DomainEvent", "EventBroker", "Subscription"]),
         ("changes_handler", ["ChangesHandler"]),
         ("repositories", ["Repository", "SyncRepository", "InMemoryRepository"]),
+        ("evolution", ["evolve"]),
     ],
 )
 @in_both_flavours

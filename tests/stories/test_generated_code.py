@@ -571,7 +571,7 @@ def test_the_source_names_only_what_exists(story: type[Story], hooks: str, level
             assert owner == "self" or node.attr in slots[owner], ast.unparse(node)
     compiled = next(c for c in compile(source, "", "exec").co_consts if isinstance(c, CodeType))
     named = {i.argval for i in dis.get_instructions(compiled) if i.opname == "LOAD_GLOBAL"}
-    assert named - set(function.__globals__) <= {"BaseException", "ValueError", "type"}
+    assert named - set(function.__globals__) <= {"BaseException", "Exception", "ValueError", "type"}
 
 
 def test_the_source_is_that_of_the_current_hooks() -> None:

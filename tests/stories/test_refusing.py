@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any
 
@@ -103,14 +103,23 @@ def test_a_step_inherited_from_a_parent_is_validated_in_the_child() -> None:
             charge = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # rejected below
 
 
-@pytest.mark.parametrize("value", [None, 0, "", "charge", 3.5, {}], ids=repr)
-def test_s15_a_step_that_is_not_callable_is_refused(value: object) -> None:
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "None"),
+        (0, "0"),
+        ("", "a str"),
+        ("s3cr3t", "a str"),
+        (3.5, "3.5"),
+        ({}, "a dict"),
+        (object(), "an object"),
+    ],
+)
+def test_s15_fr9_a_step_that_is_not_callable_is_refused(value: object, shown: str) -> None:
     with pytest.raises(StoryDefinitionError) as caught:
         define(value)
 
-    assert str(caught.value).endswith(
-        f"I.charge is no callable, but {value!r} ({type(value).__name__}); a step is a method or any callable"
-    )
+    assert str(caught.value).endswith(f"I.charge is no callable, but {shown}; a step is a method or any callable")
 
 
 def test_a_bare_class_is_refused_where_an_instance_belongs() -> None:
@@ -509,16 +518,18 @@ def test_one_story_may_be_nested_twice() -> None:
     assert state == ["reserve"] * 3
 
 
-def test_an_async_story_is_refused_when_it_is_called_not_when_it_is_awaited() -> None:
+def test_a_story_that_an_injected_step_makes_async_is_refused_when_it_is_called_not_when_it_is_awaited() -> None:
+    @dataclass
     class Checkout(Story):
         I.reserve
         I.charge
 
-        charge: Callable[[object], None]
+        reserve: Callable[[object], Awaitable[None]]
+        charge: Callable[[object], None] = field(init=False)
 
-        async def reserve(self, state: object) -> None:
-            await asyncio.sleep(0)
+    async def reserve(state: object) -> None:
+        await asyncio.sleep(0)
 
-    call: Callable[[object], object] = Checkout()
+    call: Callable[[object], object] = Checkout(reserve)
     with pytest.raises(StoryDefinitionError):
         call(None)

@@ -20,6 +20,7 @@ from dddkit.dataclasses import (
     Repository,
     SyncRepository,
     ValueObject,
+    evolve,
 )
 
 ProductName = NewType("ProductName", str)
@@ -95,6 +96,8 @@ assert_type(basket.basket_id, BasketId)
 assert_type(basket == basket, bool)
 assert_type(hash(basket), int)
 
+assert_type(evolve(basket, items={}), Basket)
+assert_type(evolve(basket), Basket)
 created = ProductCreated(ProductId(1), "tea", version=2)
 assert_type(created.id, UUID)
 assert_type(created.version, int)

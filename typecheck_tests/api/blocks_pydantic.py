@@ -19,6 +19,7 @@ from dddkit.pydantic import (
     Identity,
     InMemoryRepository,
     Repository,
+    evolve,
 )
 
 ProductId = NewType("ProductId", int)
@@ -62,6 +63,7 @@ class BasketRepository(Repository[Basket, BasketId]):
 basket = Basket.new(BasketId(1))
 assert_type(basket.basket_id, BasketId)
 assert_type(basket.model_copy(), Basket)
+assert_type(evolve(basket, items={}), Basket)
 created = ProductCreated(product_id=ProductId(1))
 assert_type(created.id, UUID)
 assert_type(created.version, int)

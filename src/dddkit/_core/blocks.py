@@ -29,9 +29,9 @@ class Block:
         self._handler: object = handler
         self._enclosing: Block | None = open_block(handler)
         self._token: Token[None] | None = None
-        # By id, since aggregates are equal by identity, and may be unhashable. The value contains the aggregate, which
-        # keeps it alive, so that no other object gets its id.
-        self._folded: Final[dict[int, tuple[Recording, list[Recordable]]]] = {}
+        # By the id of the list of pending events, which moves to the next state of an aggregate (`evolve`). The value
+        # contains the list, which keeps it alive, so that no other gets its id.
+        self._folded: Final[dict[int, tuple[list[Recordable], list[Recordable]]]] = {}
 
     def open(self) -> None:
         # Without those of the context that this one is a copy of, and those that were left elsewhere.
@@ -42,9 +42,10 @@ class Block:
 
     def fold(self, fold: Callable[[Any, Sequence[Recordable]], Any], aggregate: Recording) -> Any:
         """Fold the events that neither this block nor one around it has folded; return the result."""
-        events = remaining(pending_events(aggregate), self._folded_of(aggregate))
+        pending = pending_events(aggregate)
+        events = remaining(pending, self._folded_of(pending))
         result = fold(aggregate, events)
-        self._folded.setdefault(id(aggregate), (aggregate, []))[1].extend(events)
+        self._folded.setdefault(id(pending), (pending, []))[1].extend(events)
         return result
 
     def close(self, *, discard_events: bool) -> None:
@@ -56,8 +57,8 @@ class Block:
         # The context that opened it may live long, and keep the block.
         self.copy = self._handler = self._enclosing = self._token = None
         if discard_events:
-            for aggregate, events in folded:
-                discard(pending_events(aggregate), events)
+            for pending, events in folded:
+                discard(pending, events)
 
     def is_of(self, handler: object) -> bool:
         """Return whether the block is open on the handler."""
@@ -86,9 +87,9 @@ class Block:
         copy_id = id(self.copy)
         blocks_by_copy[copy_id] = ref(self, lambda _: blocks_by_copy.pop(copy_id, None))
 
-    def _folded_of(self, aggregate: Recording) -> list[Recordable]:
-        earlier = self._enclosing._folded_of(aggregate) if self._enclosing is not None else []
-        return earlier + self._folded.get(id(aggregate), (aggregate, []))[1]
+    def _folded_of(self, pending: list[Recordable]) -> list[Recordable]:
+        earlier = self._enclosing._folded_of(pending) if self._enclosing is not None else []
+        return earlier + self._folded.get(id(pending), (pending, []))[1]
 
 
 blocks_by_copy: Final[dict[int, Block | ReferenceType[Block]]] = {}

@@ -15,14 +15,17 @@ from dddkit._core.dispatch import (
     handlers_after,
     is_async_message,
     is_unfinished,
+    log,
 )
-from dddkit._core.subscriptions import Subscription, Subscriptions, validate_handler
+from dddkit._core.selectors import validate_event_classes, validate_handler, validate_predicate, validate_selector
+from dddkit._core.subscriptions import Subscription, Subscriptions
 from dddkit.exceptions import UnhandledEventError
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from dddkit._core.subscriptions import Handler, Predicate, Route
+    from dddkit._core.selectors import Handler, Predicate
+    from dddkit._core.subscriptions import Failure, Route, Subscriber
 
 __all__ = ["EventBroker", "Subscription"]
 
@@ -73,9 +76,9 @@ class EventBroker:
         parallel: bool = False,
     ) -> None:
         self._ignores_unhandled: Final = _validated("unhandled", unhandled, "raise", "ignore") == "ignore"
-        stops = _validated("on_error", on_error, "stop", "continue") == "stop"
-        self._dispatcher: Final = Dispatcher(stops=stops, parallel=parallel)
-        self._subscriptions: Final = Subscriptions(direct=stops and not parallel)
+        self._stops: Final = _validated("on_error", on_error, "stop", "continue") == "stop"
+        self._dispatcher: Final = Dispatcher(stops=self._stops, parallel=parallel)
+        self._subscriptions: Final = Subscriptions(direct=self._stops and not parallel)
         self._routes: Final = self._subscriptions.routes  # here too: one look-up less for each event
 
     # Subscribing
@@ -122,8 +125,7 @@ class EventBroker:
 
     def register(self, predicate: Predicate, /) -> Callable[[H], H]:
         """Subscribe the decorated handler to the events for which the predicate is true."""
-        if isinstance(predicate, type) or not callable(predicate):
-            raise TypeError(f"register takes a predicate, and got {predicate!r}; for classes there is handle(...)")
+        validate_predicate(predicate)
 
         def decorate(handler: H) -> H:
             self._subscribe(predicate, handler)
@@ -158,14 +160,11 @@ class EventBroker:
         """
         self._subscriptions.remove(selector, handler)
 
-    def _handle(self, method: str, *event_classes: object) -> Decorator[Any, Any]:
-        classes = [event_class for event_class in event_classes if isinstance(event_class, type)]
-        if not classes or len(classes) < len(event_classes):
-            given = ", ".join(map(repr, event_classes)) or "nothing"
-            raise TypeError(f"{method} takes event classes, and got {given}; write @broker.{method}(ProductCreated)")
+    def _handle(self, method: str, *event_classes: type) -> Decorator[Any, Any]:
+        validate_event_classes(method, event_classes)
 
         def decorate(handler: Handler) -> Handler:
-            for event_class in classes:
+            for event_class in event_classes:
                 self._subscribe(event_class, handler)
             return handler
 
@@ -173,8 +172,7 @@ class EventBroker:
 
     def _subscribe(self, selector: Handler, handler: Handler) -> Subscription:
         validate_handler(handler)
-        if not callable(selector):
-            raise TypeError(f"subscribe takes an event class or a predicate, and got {selector!r}")
+        validate_selector(selector)
         return self._subscriptions.add(selector, handler)
 
     # Publishing
@@ -199,11 +197,12 @@ class EventBroker:
             return FINISHED
         if route.handlers is not None:
             return await_handlers(None, route.handlers, event)
-        selected = self._select(route, event)
-        for subscription in selected:
-            if subscription.is_async:
-                return self._dispatcher.arun(selected, event)
-        return self._dispatcher.run(selected, event, reject_async=False) or FINISHED
+        failures: list[Failure] = []
+        selected = self._select(route, event, failures)
+        for subscriber in selected:
+            if subscriber.is_async:
+                return self._dispatcher.arun(selected, event, failures)
+        return self._dispatcher.run(selected, event, failures, reject_async=False) or FINISHED
 
     def publish(self, event: object, /) -> None:
         """Publish the event to sync handlers; they have run when it returns.
@@ -221,10 +220,12 @@ class EventBroker:
                 if (result := handler(event)) is not None and is_unfinished(result):
                     raise async_handler_error(handler, result)
             return
-        selected = self._select(route, event)
-        if names := [display_name(subscription.handler) for subscription in selected if subscription.is_async]:
+        failures: list[Failure] = []
+        selected = self._select(route, event, failures)
+        if names := [display_name(subscriber.handler) for subscriber in selected if subscriber.is_async]:
+            log(failures, event)
             raise TypeError(is_async_message(*names))
-        self._dispatcher.run(selected, event, reject_async=True)
+        self._dispatcher.run(selected, event, failures, reject_async=True)
 
     async def apublish(self, event: object, /) -> None:
         """Publish the event to sync and async handlers; they have run when it returns.
@@ -241,18 +242,24 @@ class EventBroker:
                 if (result := handler(event)) is not None and (type(result) is CoroutineType or is_unfinished(result)):
                     await result
             return
-        await self._dispatcher.arun(self._select(route, event), event)
+        failures: list[Failure] = []
+        await self._dispatcher.arun(self._select(route, event, failures), event, failures)
 
     async_publish = apublish
 
     async def _apublish_optional(self, event: object) -> None:
         """Publish an event that may have no handler, also where `unhandled` is "raise"."""
         route = self._routes.get(type(event)) or self._subscriptions.resolve(type(event))
-        await self._dispatcher.arun(route.select(event), event)
+        failures: list[Failure] = []
+        await self._dispatcher.arun(self._select(route, event, failures, optional=True), event, failures)
 
-    def _select(self, route: Route, event: object) -> Sequence[Subscription]:
-        selected = route.select(event)
-        if not selected and not self._ignores_unhandled:
+    def _select(
+        self, route: Route, event: object, failures: list[Failure], *, optional: bool = False
+    ) -> Sequence[Subscriber]:
+        if route.candidates is None:  # it is in the table before it is filled in
+            self._subscriptions.fill(route, type(event))
+        selected = route.select(event) if self._stops else route.try_select(event, failures)
+        if not (selected or failures or optional or self._ignores_unhandled):
             raise UnhandledEventError(event)
         return selected
 

@@ -4,6 +4,7 @@ from dddkit._core.identity import Identity
 from dddkit.dataclasses.aggregates import Aggregate, AggregateEvent, Entity, ValueObject
 from dddkit.dataclasses.changes_handler import ChangesHandler
 from dddkit.dataclasses.events import DomainEvent, EventBroker, Subscription
+from dddkit.dataclasses.evolution import evolve
 from dddkit.dataclasses.repositories import InMemoryRepository, Repository, SyncRepository
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "Subscription",
     "SyncRepository",
     "ValueObject",
+    "evolve",
 ]

@@ -9,7 +9,7 @@ from enum import Enum, EnumMeta
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, SupportsIndex, TypeVar
 
-from dddkit._annotations import is_class_var, own_annotations
+from dddkit._annotations import is_class_var, nothing_sets, own_annotations
 from dddkit._typing import Self
 
 __all__ = ["Declared", "Frozen", "attributes_of", "instance_class_of"]
@@ -32,10 +32,7 @@ def _validated(cls: type[Declared]) -> type[Declared]:
     if not cls.__validated__:
         fields = _own_fields(cls)
         if fields and not {"__dataclass_fields__", "__attrs_attrs__", "__init__", "__new__"} & cls.__dict__.keys():
-            raise TypeError(
-                f"{cls.__qualname__} declares {', '.join(fields)}, but nothing sets them; "
-                f"decorate the class with {cls.__decorator__}, or write its __init__"
-            )
+            raise nothing_sets(cls, fields, cls.__decorator__)
         if issubclass(cls, Frozen) and getattr(cls.__dict__.get("__dataclass_params__"), "frozen", False):
             _leave_freezing_to_the_base(cls)
         cls.__validated__ = True

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import EnumMeta
 from typing import TYPE_CHECKING, Any
 
+from dddkit._core.copying import copied
 from dddkit._core.identity import Identified
-from dddkit._core.recording import Recording, copied
+from dddkit._core.recording import Recording
 from dddkit._typing import Self
 from dddkit.dataclasses._aggregate_event import AggregateEvent
 from dddkit.dataclasses._declared import Declared, Frozen, attributes_of
@@ -28,7 +29,7 @@ class Entity(Identified, Declared):
 class Aggregate(Recording, Entity):
     """The entity that keeps its parts consistent, and records what happens to them as events."""
 
-    __slots__ = ("_pending_events", "_stored_version")
+    __slots__ = ("_pending_events", "_stored_versions")
 
     if TYPE_CHECKING:  # the core does not know the class of the flavour's events
 

@@ -4,6 +4,7 @@ from dddkit._core.identity import Identity
 from dddkit.pydantic.aggregates import Aggregate, AggregateEvent, Entity, ValueObject
 from dddkit.pydantic.changes_handler import ChangesHandler
 from dddkit.pydantic.events import DomainEvent, EventBroker, Subscription
+from dddkit.pydantic.evolution import evolve
 from dddkit.pydantic.repositories import InMemoryRepository, Repository, SyncRepository
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "Subscription",
     "SyncRepository",
     "ValueObject",
+    "evolve",
 ]

@@ -6,7 +6,8 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
 from dddkit._core.identity import Identified
-from dddkit._core.recording import Recording, carry_version
+from dddkit._core.recording import Recording
+from dddkit._core.versions import carry_versions
 from dddkit._typing import Self
 from dddkit.exceptions import MissingDependencyError
 
@@ -48,6 +49,7 @@ class Entity(Identified, BaseModel):
     if not TYPE_CHECKING:  # with this `__setattr__`, checkers would allow any attribute to be assigned
 
         def __setattr__(self, name: str, value: object) -> None:
+            pending: list[Any] | None = getattr(self, "_pending_events", None)
             before = {part: copy(getattr(self, part)) for part in _STATE if hasattr(self, part)}
             try:
                 super().__setattr__(name, value)
@@ -58,13 +60,16 @@ class Entity(Identified, BaseModel):
                         object.__setattr__(self, part, before[part])
                     elif hasattr(self, part):
                         object.__delattr__(self, part)
+                if pending is not None:  # the same list as before: a block of a changes handler knows it
+                    pending[:] = before["_pending_events"]
+                    object.__setattr__(self, "_pending_events", pending)
                 raise
 
 
 class Aggregate(Recording, Entity):
     """The entity that keeps its parts consistent, and records what happens to them as events."""
 
-    __slots__ = ("_pending_events", "_stored_version")
+    __slots__ = ("_pending_events", "_stored_versions")
 
     if TYPE_CHECKING:  # the core does not know the class of the flavour's events
 
@@ -78,12 +83,12 @@ class Aggregate(Recording, Entity):
 
     def __copy__(self) -> Self:
         duplicate = super().__copy__()
-        carry_version(self, duplicate)
+        carry_versions(self, duplicate)
         return duplicate
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         duplicate = super().__deepcopy__(memo)
-        carry_version(self, duplicate)
+        carry_versions(self, duplicate)
         return duplicate
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 from dddkit._awaitables import is_async
+from dddkit._callables import display_name, kind_of
 from dddkit.stories._engine.deferred import Condition, deferrable, only_if, show_duration, show_status
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.metaclass import StoryMeta
+from dddkit.stories._engine.outcome import traceback_of
 from dddkit.stories._engine.registry import Callback, HookRegistration, Hooks, add
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.steps import ListedStep
@@ -82,6 +85,10 @@ def _debug_is_on() -> Condition:
 _LOGGER: Final = "dddkit.stories.story"
 _DEBUG: Final = 10  # logging.DEBUG, logging.ERROR
 _ERROR: Final = 40
+_LOGGED: Final = "__dddkit_logged__"
+
+
+_IS_WRITING: Final[ContextVar[bool]] = ContextVar("dddkit_is_writing", default=False)
 
 
 class StatusTracker:
@@ -140,22 +147,43 @@ class LoggingHook:
 
 
 def _write(level: int, context: StoryExecutionContext, index: int, error: BaseException | None = None) -> None:
+    """Log the tree, unless this run is part of logging another one: a handler, or a template, may run a story."""
+    is_endless = issubclass(type(error), RecursionError)
+    if _IS_WRITING.get() or (is_endless and hasattr(error, _LOGGED)):
+        return
+    logger, default_class = _logger()
+    if not logger.isEnabledFor(level):
+        return
+    token = _IS_WRITING.set(True)
+    try:
+        _write_record(logger, default_class, level, context, index, error)
+        if is_endless:  # it goes on through as many runs as fit on the stack
+            setattr(error, _LOGGED, True)
+    finally:
+        _IS_WRITING.reset(token)
+
+
+def _write_record(
+    logger: Logger,
+    default_class: type[Logger],
+    level: int,
+    context: StoryExecutionContext,
+    index: int,
+    error: BaseException | None,
+) -> None:
     """Log the tree, as `logger.log` does it, but from the line of the story that lists the step.
 
     `logger.log` would walk up the stack to find this function, which takes a quarter of the time of a record.
     """
-    logger, default_class = _logger()
-    if not logger.isEnabledFor(level):
-        return
     tree = str(context)  # as text: a handler may format the record later, when the run has gone on
+    exc_info = None if error is None else (type(error), error, traceback_of(error))
     steps: Any = getattr(context.story, "I", None)
     listed: tuple[ListedStep, ...] = getattr(steps, "__listed_steps__", ())
     # A class of its own may do more in `log`; and facts made by hand may be of another story, or of none.
     if type(logger) is not default_class or index >= len(listed):
-        logger.log(level, tree, exc_info=error)
+        logger.log(level, tree, exc_info=exc_info)
         return
     _, file, line = listed[index]
-    exc_info = None if error is None else (type(error), error, error.__traceback__)
     logger.handle(logger.makeRecord(_LOGGER, level, file, line, tree, (), exc_info, context.story_name))
 
 
@@ -181,7 +209,7 @@ def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None 
             Nothing has been injected then.
     """
     if not isinstance(story, StoryMeta):
-        raise TypeError(f"inject_hooks takes the class of a story, as in inject_hooks(Checkout), not {story!r}")
+        raise TypeError(f"inject_hooks takes the class of a story, as in inject_hooks(Checkout), not {kind_of(story)}")
     given = _DEFAULT_HOOKS if hooks is None else _listed(hooks)
     wanted: dict[str, list[Callback]] = {kind: [] for kind in Hooks._fields}
     for hook in given:
@@ -192,7 +220,7 @@ def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None 
 
 def _listed(hooks: object) -> tuple[object, ...]:
     if not isinstance(hooks, Iterable):
-        raise TypeError(f"inject_hooks takes a list of hooks: hooks=[{hooks!r}]")
+        raise TypeError(f"inject_hooks takes a list of hooks: hooks=[{display_name(hooks)}(...)]")
     return tuple(cast("Iterable[object]", hooks))
 
 
@@ -203,12 +231,13 @@ def _methods(hook: object) -> dict[str, Callback]:
 
     found = {kind: method for kind in Hooks._fields if (method := getattr(hook, kind, None)) is not None}
     if not found:
-        raise TypeError(f"{hook!r} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}")
+        raise TypeError(f"{kind_of(hook)} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}")
     for kind, method in found.items():
         if not callable(method):
-            raise TypeError(f"{kind!r} of the hook {hook!r} is no method, but {method!r}")
+            raise TypeError(f"{kind!r} of the hook {display_name(hook)} is no method, but {kind_of(method)}")
         if kind.startswith("around") and (is_async(method) or isasyncgenfunction(method)):
             raise TypeError(
-                f"{kind!r} of the hook {hook!r} is async; a plain generator function serves sync and async stories"
+                f"{kind!r} of the hook {display_name(hook)} is async; a plain generator function serves sync and async "
+                f"stories"
             )
     return found

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Final, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
+from dddkit._callables import kind_of
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.failure_log import FailureLog
 from dddkit.stories._engine.status import status_of
@@ -238,7 +239,7 @@ class Settings:
 
 def _check_text(what: str, value: object) -> None:
     if not isinstance(value, str):
-        raise TypeError(f"{what} has to be a str, not {value!r}")
+        raise TypeError(f"{what} has to be a str, not {kind_of(value)}")
 
 
 def _check_prefix(prefix: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from dddkit.stories._engine.call import run_story
+from dddkit._callables import kind_of
+from dddkit.stories._engine.call import is_async_call, run_story
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.metaclass import StoryMeta
 from dddkit.stories._engine.registry import HookRegistration, HookRegistry, add
 from dddkit.stories._engine.steps import I, StepList, steps
+from dddkit.stories._engine.undecorated import make_instance, reject_undecorated
 
 if TYPE_CHECKING:
     from abc import ABC
@@ -27,6 +29,11 @@ else:
 
     class _Base(metaclass=StoryMeta):
         __slots__ = ()
+
+        def __new__(cls, *arguments, **keywords):
+            if cls.__unchecked__:
+                reject_undecorated(cls)
+            return make_instance(cls, super().__new__, arguments, keywords)
 
 
 class Story(_Base):
@@ -50,7 +57,8 @@ class Story(_Base):
 
     A step is a method or any callable attribute, another story included. A subclass inherits the steps when it
     lists none, and replaces them when it lists some. A name that can never resolve, or a step that does not take
-    the state, is a `StoryDefinitionError` when the class is defined.
+    the state, is a `StoryDefinitionError` when the class is defined. A class whose fields nothing sets, since its
+    decorator is missing, is a `TypeError` when it is instantiated.
 
     After stories by Artem Malyshev and others (the `I` of the class body), rebuilt on typed state.
     """
@@ -76,6 +84,9 @@ class Story(_Base):
         """
         return run_story(self, state)
 
+    if not TYPE_CHECKING:
+        __is_async__ = is_async_call  # what `dddkit._awaitables.is_async` asks
+
     @classmethod
     def register_hook(
         cls,
@@ -93,8 +104,11 @@ class Story(_Base):
         if kind not in ("before", "after", "error"):
             raise ValueError(f"{cls.__qualname__}: no hook kind {kind!r}; there are 'before', 'after' and 'error'")
         if not callable(callback):
-            raise TypeError(f"{cls.__qualname__}: a {kind!r} hook is a callable, not {callback!r}")
+            raise TypeError(f"{cls.__qualname__}: a {kind!r} hook is a callable, not {kind_of(callback)}")
         return add(cls.__step_hooks__, {kind: [callback]})
 
 
-Story.__dict__["__call__"].__engine_call__ = True
+_call: Any = Story.__dict__["__call__"]
+_call.__engine_call__ = True
+# Evaluated, so that they mean the same where a compiled function stands for it, which knows no names of this module.
+_call.__annotations__ = {"state": Any, "return": Any}

@@ -6,23 +6,24 @@ the class. A change of the class, or of its hooks, discards what it concerns (`m
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable
-from types import MethodType
+from types import FunctionType
 from typing import Any
 
 from dddkit._awaitables import is_async
 from dddkit.exceptions import StoryDefinitionError
-from dddkit.stories._engine.plan import PREPARING, Plan, PreparedRun, is_engine_call
+from dddkit.stories._engine.plan import PREPARING, Plan, PreparedRun, is_engine_call, nested_call
 from dddkit.stories._engine.validation import reject_async_hook, step_of
 
-__all__ = ["run_story", "source_of"]
+__all__ = ["async_first_call", "is_async_call", "run_story", "source_of"]
 
 
 def run_story(story: object, state: Any) -> Awaitable[None]:
     """Run a story: at once if all its steps are sync; else return the coroutine that runs it."""
     cls: Any = type(story)
     plan: Plan = cls.__story__.plan or _plan_of(cls)
-    any_async = plan.is_async if not plan.instance_steps else _is_async(story, ())
+    any_async = plan.is_async if not plan.instance_steps else _validate(story, (), {})
     prepared = plan.prepared or plan.prepare()
     if prepared.async_hook is not None and not any_async:
         reject_async_hook(cls, *prepared.async_hook)
@@ -31,6 +32,34 @@ def run_story(story: object, state: Any) -> Awaitable[None]:
         _install(cls, plan, prepared, function)
     finished: Awaitable[None] = function(story, state)
     return finished
+
+
+def async_first_call(cls: type, call: FunctionType) -> object:
+    """Return what stands for `Story.__call__` in a class that shows an async step: a coroutine function.
+
+    From Python 3.12 on a mark is enough, so that a definition error comes at the call.
+    """
+    made: Any
+    if sys.version_info >= (3, 12):
+        from inspect import markcoroutinefunction
+
+        made = markcoroutinefunction(FunctionType(call.__code__, call.__globals__, call.__name__))
+    else:
+
+        async def run(self: object, state: Any, /) -> None:
+            await run_story(self, state)
+
+        made = run
+        made.__name__ = call.__name__
+    _describe(cls, made, call)
+    return made
+
+
+def _describe(cls: type, made: Any, call: Any) -> None:
+    """Make a function that stands for `Story.__call__` look like it."""
+    made.__engine_call__ = True
+    made.__qualname__ = f"{cls.__qualname__}.__call__"
+    made.__doc__, made.__annotations__ = call.__doc__, call.__annotations__
 
 
 def source_of(cls: Any) -> str:
@@ -46,8 +75,9 @@ def _install(cls: Any, plan: Plan, prepared: PreparedRun, function: Any) -> None
     """Make the compiled function the `__call__` of the class, so that nothing stands between it and the caller."""
     with PREPARING:  # another thread may have changed the class or its hooks meanwhile
         is_current = cls.__story__.plan is plan and plan.prepared is prepared
-        if is_current and is_engine_call(cls.__dict__.get("__call__")):
-            function.__engine_call__ = True
+        call = cls.__dict__.get("__call__")
+        if is_current and is_engine_call(call):
+            _describe(cls, function, call)
             type.__setattr__(cls, "__call__", function)
 
 
@@ -59,29 +89,72 @@ def _plan_of(cls: type[Any]) -> Plan:
     return plan
 
 
-def _is_async(story: object, path: tuple[object, ...]) -> bool:
-    """Return whether a story is async; validate what only instances can show, this one and the stories nested in it."""
+def is_async_call(story: object, call: object) -> bool:
+    """Return whether `call`, the `__call__` of a story, gives an awaitable, as far as the steps show it now.
+
+    It answers before any run. What is for the run to report (a step that this object lacks) counts as sync here.
+    """
+    return _is_async_call(story, call, {})
+
+
+def _is_async_call(story: object, call: object, seen: dict[int, object]) -> bool:
+    if not is_engine_call(call) and is_async(call):
+        return True
+    if _returns_none(call) or id(story) in seen:
+        return False
+    seen[id(story)] = story  # which keeps it alive: another story could get its id
+    try:
+        plan = _plan_of(type(story))
+    except StoryDefinitionError:  # it lists no steps
+        return False
+    return plan.is_async or any(_is_async_step(story, name, seen) for name in plan.instance_steps)
+
+
+def _is_async_step(story: object, name: str, seen: dict[int, object]) -> bool:
+    try:
+        step: object = getattr(story, name)
+    except Exception:  # a property may raise anything, and does so again at the run
+        return False
+    nested = nested_call(step)
+    return is_async(step) if nested is None else _is_async_call(*nested, seen)
+
+
+def _returns_none(call: object) -> bool:
+    """Whether a handwritten `__call__` says that it returns nothing, so that it runs the steps itself."""
+    try:
+        return getattr(call, "__annotations__", {}).get("return", ...) in (None, "None")
+    except NameError:  # from Python 3.14 on, annotations are evaluated here
+        return False
+
+
+def _validate(story: object, path: tuple[object, ...], known: dict[int, tuple[object, bool]]) -> bool:
+    """Validate what only instances can show, of a story and those nested in it; return whether the story is async.
+
+    Args:
+        story: the story.
+        path: the stories around it, the outermost first.
+        known: the answers so far by the id of the story, with the story itself: each is validated once.
+    """
     cls: type[Any] = type(story)
     if any(story is outer for outer in path):
         through = " -> ".join(type(outer).__qualname__ for outer in (*path, story))
         raise StoryDefinitionError(f"{cls.__qualname__} reaches itself through its steps: {through}", cls.__name__)
+    if id(story) in known:
+        return known[id(story)][1]
     plan = _plan_of(cls)
     any_async = plan.is_async
     for name in plan.instance_steps:
         step = step_of(cls, story, name)
-        nested = _nested_story(step)
+        nested = nested_call(step)
         if nested is None:
             any_async = is_async(step) or any_async
         else:
-            any_async = _is_async(nested, (*path, story)) or is_async(type(nested).__call__) or any_async
+            inner, call = nested
+            has_async_step = _validate(inner, (*path, story), known)
+            any_async = (has_async_step and not _returns_none(call)) or is_async(call) or any_async
     if path and not any_async:
         prepared = plan.prepared or plan.prepare()
         if prepared.async_hook is not None:
             reject_async_hook(cls, *prepared.async_hook)
+    known[id(story)] = story, any_async
     return any_async
-
-
-def _nested_story(step: object) -> Any:
-    if isinstance(step, MethodType) and getattr(step.__func__, "__name__", None) == "__call__":
-        step = step.__self__
-    return step if "__story__" in type(step).__dict__ else None

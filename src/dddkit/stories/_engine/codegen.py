@@ -95,7 +95,6 @@ def source_with_hooks(steps: StepLayout, hooks: HookLayout) -> Source:
             context.state = state
             context.status = RUNNING
             context.duration = 0.0
-            if (outer := current_run()) is not None: nest_run(context, outer)
             step_0 = StepRecord()
             step_0.step_name = 'reserve'
             step_0.step_index = 0
@@ -110,38 +109,48 @@ def source_with_hooks(steps: StepLayout, hooks: HookLayout) -> Source:
             context._steps = [step_0, step_1]
             step = step_0
             step_started = 0.0
-            token = set_current_run(context)
-            run_started = clock()
+            nesting = None
+            outer = current_run()
             try:
-                step = step_0
-                step._progress = RUNNING
-                step_started = 0.0
-                if (result := before_0(before_0_self, context, step)) is not None: check_hook_result(before_0, result)
-                step_started = clock()
-                if (result := self.reserve(state)) is not None: check_step_result(self, 'reserve', result)
-                step._progress = clock() - step_started
-                if (result := after_0(after_0_self, context, step)) is not None: check_hook_result(after_0, result)
-                step = step_1
-                step._progress = RUNNING
-                step_started = 0.0
-                if (result := before_0(before_0_self, context, step)) is not None: check_hook_result(before_0, result)
-                step_started = clock()
-                if (result := self.charge(state)) is not None: check_step_result(self, 'charge', result)
-                step._progress = clock() - step_started
-                if (result := after_0(after_0_self, context, step)) is not None: check_hook_result(after_0, result)
-            except BaseException as error:
-                stopped = StoppedRun(context, hooks, step, step_started, 0, None, run_started, token, None, error)
-                replacement = finish_stopped_run(stopped)
-                if replacement is not None: raise replacement
-                raise
-            context.duration = clock() - run_started
-            context.status = COMPLETED
-            reset_current_run(token)
+                if outer is not None: nesting = nest_run(context, outer)
+                set_current_run(context)
+                run_started = clock()
+                try:
+                    step = step_0
+                    step._progress = RUNNING
+                    step_started = 0.0
+                    if (result := before_0(before_0_self, context, step)) is not None: check_hook_result(before_0, result)
+                    step_started = clock()
+                    if (result := self.reserve(state)) is not None: check_step_result(self, 'reserve', result)
+                    step._progress = clock() - step_started
+                    if (result := after_0(after_0_self, context, step)) is not None: check_hook_result(after_0, result)
+                    step = step_1
+                    step._progress = RUNNING
+                    step_started = 0.0
+                    if (result := before_0(before_0_self, context, step)) is not None: check_hook_result(before_0, result)
+                    step_started = clock()
+                    if (result := self.charge(state)) is not None: check_step_result(self, 'charge', result)
+                    step._progress = clock() - step_started
+                    if (result := after_0(after_0_self, context, step)) is not None: check_hook_result(after_0, result)
+                    context.duration = clock() - run_started
+                    context.status = COMPLETED
+                except BaseException as error:
+                    stopped = StoppedRun(context, hooks, step, step_started, 0, None, run_started, None, error)
+                    error = finish_stopped_run(stopped)
+                    if error is not None: raise error
+                    raise
+            finally:
+                try:
+                    if context.status is RUNNING: abandon_run(context)
+                    if nesting is not None: end_nested(nesting, context)
+                finally:
+                    set_current_run(outer)
+                    context = nesting = outer = stopped = step = step_0 = step_1 = None
             return FINISHED
 
     Deferred hooks are not called at all: the run records the time after each step. When somebody reads the steps, or
     when a step fails, the hooks are called later (`deferred.py`).
-    """
+    """  # noqa: E501  # the source as it is
     source = Source(steps)
     listed = steps.listed
     write, await_ = source.write, source.await_
@@ -152,32 +161,24 @@ def source_with_hooks(steps: StepLayout, hooks: HookLayout) -> Source:
         write(f"if {conditions}: return {await_}run_with_all_hooks(self, state)")
     write("context = RunRecord()", "context.story = self", "context.state = state", "context.status = RUNNING")
     write("context.duration = 0.0")
-    write("if (outer := current_run()) is not None: nest_run(context, outer)")
     if hooks.is_deferred:
         # The list is empty until somebody reads the steps.
         write("context._catch_up = catch_up", "context._steps = read_steps = []")
         write(f"context._timestamps = timestamps = [{', '.join(['None'] * (len(listed) + 1))}]")
     else:
         _write_step_records(source, listed, hooks)
-    write(f"token = set_current_run({'(context, 0)' if source.is_async else 'context'})", "run_started = clock()")
-    if hooks.around_story:
-        write("story_generators = []", "try:")
-        for number in range(hooks.around_story):
-            write(f"    enter_generator(story_generators, around_story_{number}, around_story_{number}(context))")
-        write("except BaseException as error:")
-        write("    replacement = finish_run(context, run_started, token, story_generators, error)")
-        write("    if replacement is not None: raise replacement", "    raise")
+    _write_start(source, hooks)
     if hooks.is_deferred:
-        write(f"timestamps[0] = {'clock()' if hooks.around_story else 'run_started'}")
-        write("if read_steps: advance(context, hooks)")
-    write("try:")
+        write(f"    timestamps[0] = {'clock()' if hooks.around_story else 'run_started'}")
+        write("    if read_steps: advance(context)")
+    write("    try:")
     for index, step in enumerate(listed):
         source.step = step
         if source.is_async and index:
-            write(f"    set_current_run((context, {index}))")
+            write(f"        set_current_run((context, {index}))")
         if hooks.is_deferred:
-            write(f"    {source.call_step(step)}", f"    timestamps[{index + 1}] = clock()")
-            write("    if read_steps: advance(context, hooks)")
+            write(f"        {source.call_step(step)}", f"        timestamps[{index + 1}] = clock()")
+            write("        if read_steps: advance(context)")
         else:
             _write_step_with_hooks(source, step, index, hooks)
     source.step = listed[0]
@@ -200,48 +201,93 @@ def _write_step_records(source: Source, listed: Sequence[ListedStep], hooks: Hoo
         source.write("step_generators = None")
 
 
+def _write_start(source: Source, hooks: HookLayout) -> None:
+    """Make the run the current one, in a `try` that makes the outer one current again even after an interrupt."""
+    write = source.write
+    write("nesting = None", "outer = current_run()")
+    if source.is_async:
+        write("token = None")
+    write("try:", "    if outer is not None: nesting = nest_run(context, outer)")
+    write("    token = set_current_run((context, 0))" if source.is_async else "    set_current_run(context)")
+    write("    run_started = clock()")
+    if hooks.around_story:
+        write("    story_generators = []", "    try:")
+        for number in range(hooks.around_story):
+            write(f"        enter_generator(story_generators, around_story_{number}, around_story_{number}(context))")
+        write("    except BaseException as error:")
+        write("        error = finish_run(context, run_started, story_generators, error)")
+        write("        if error is not None: raise error", "        raise")
+
+
 def _write_step_with_hooks(source: Source, step: ListedStep, index: int, hooks: HookLayout) -> None:
     write = source.write
-    write(f"    step = step_{index}", "    step._progress = RUNNING", "    step_started = 0.0")
+    write(f"        step = step_{index}", "        step._progress = RUNNING", "        step_started = 0.0")
     if hooks.around_step:
-        write("    step_generators = []")
+        write("        step_generators = []")
         for number in range(hooks.around_step):
-            write(f"    enter_generator(step_generators, around_step_{number}, around_step_{number}(context, step))")
+            made = f"around_step_{number}(context, step)"
+            write(f"        enter_generator(step_generators, around_step_{number}, {made})")
     for number, is_method in enumerate(hooks.before):
-        write(f"    {source.call_hook(f'before_{number}', is_method)}")
-    write("    step_started = clock()", f"    {source.call_step(step)}", "    step._progress = clock() - step_started")
+        write(f"        {source.call_hook(f'before_{number}', is_method)}")
+    write("        step_started = clock()", f"        {source.call_step(step)}")
+    write("        step._progress = clock() - step_started")
     if hooks.around_step:  # their generators have to be left whatever the other hooks do
-        write(f"    after_index = {len(hooks.after)}")
-        write(f"    replacement = {source.await_}complete_step(context, hooks, step, step_generators)")
-        write("    if replacement is not None: raise replacement")
+        write(f"        after_index = {len(hooks.after)}")
+        write(f"        replacement = {source.await_}complete_step(context, hooks, step, step_generators)")
+        write("        if replacement is not None: raise replacement")
         return
     for number, is_method in enumerate(hooks.after):
         if hooks.counts_after_hooks:
-            write(f"    after_index = {number}")
-        write(f"    {source.call_hook(f'after_{number}', is_method)}")
+            write(f"        after_index = {number}")
+        write(f"        {source.call_hook(f'after_{number}', is_method)}")
 
 
 def _write_end(source: Source, hooks: HookLayout) -> None:
     write = source.write
+    if not hooks.around_story:
+        now = "(clock() if read_steps else timestamps[-1])" if hooks.is_deferred else "clock()"
+        write(f"        context.duration = {now} - run_started", "        context.status = COMPLETED")
     step = "*running_step(context)" if hooks.is_deferred else "step, step_started"
     after_index = "after_index" if hooks.counts_after_hooks else 0
     step_generators = "step_generators" if hooks.around_step else None
     story_generators = "story_generators" if hooks.around_story else None
-    rest = f"{after_index}, {step_generators}, run_started, token, {story_generators}, error"
-    write("except BaseException as error:", f"    stopped = StoppedRun(context, hooks, {step}, {rest})")
-    write(f"    replacement = {source.await_}finish_stopped_run(stopped)")
-    write("    if replacement is not None: raise replacement", "    raise")
+    rest = f"{after_index}, {step_generators}, run_started, {story_generators}, error"
+    write("    except BaseException as error:", f"        stopped = StoppedRun(context, hooks, {step}, {rest})")
+    write(f"        error = {source.await_}finish_stopped_run(stopped)")
+    write("        if error is not None: raise error", "        raise")
     if hooks.around_story:
-        write("replacement = finish_run(context, run_started, token, story_generators, None)")
-        write("if replacement is not None: raise replacement")
+        write("    replacement = finish_run(context, run_started, story_generators, None)")
+        write("    if replacement is not None: raise replacement")
+    # Python 3.10 also looks for an interrupt where a handler begins, unless it begins with `try`.
+    write("finally:", "    try:", "        if context.status is RUNNING: abandon_run(context)")
+    write("        if nesting is not None: end_nested(nesting, context)", "    finally:")
+    if source.is_async:  # a coroutine may end in another context, which never had our value
+        write("        try: reset_current_run(token)", "        except Exception: leave_run(context, outer)")
     else:
-        now = "(clock() if read_steps else timestamps[-1])" if hooks.is_deferred else "clock()"
-        write(f"context.duration = {now} - run_started", "context.status = COMPLETED")
-        if source.is_async:  # a coroutine may end in another context, which never had our value
-            write("try: reset_current_run(token)", "except ValueError: pass")
-        else:
-            write("reset_current_run(token)")
+        write("        set_current_run(outer)")
+    write(f"        {' = '.join(_names_of_facts(source, hooks))} = None")
     write(source.last)
+
+
+def _names_of_facts(source: Source, hooks: HookLayout) -> list[str]:
+    """Return the local variables that lead to the facts of the run.
+
+    The frame of a failed run lives as long as the error does, which the facts refer to: a cycle.
+    """
+    names = ["context", "nesting", "outer", "stopped"]
+    if source.is_async:
+        names.append("token")
+    if hooks.is_deferred:
+        names += ["read_steps", "timestamps"]
+    else:
+        names += ["step", *[f"step_{index}" for index in range(source.number_of_steps)]]
+    if hooks.around_step:
+        names.append("step_generators")
+    if hooks.around_story:
+        names.append("story_generators")
+    if hooks.around_story or hooks.around_step:
+        names.append("replacement")
+    return names
 
 
 class Source:
@@ -249,6 +295,7 @@ class Source:
 
     Attributes:
         is_async: whether it is an `async def`.
+        number_of_steps: how many steps the story lists.
         step: the step for the lines that are written next.
         await_: "await " in async source, else nothing.
         last: the last line.
@@ -258,6 +305,7 @@ class Source:
         self.is_async: Final = steps.is_async
         self.await_: Final = "await " if self.is_async else ""
         self.last: Final = "return None" if self.is_async else "return FINISHED"
+        self.number_of_steps: Final = len(steps.listed)
         self.step = steps.listed[0]
         self._layout: Final = steps
         self._lines: Final = [f"{'async ' if self.is_async else ''}def __call__(self, state, /):"]

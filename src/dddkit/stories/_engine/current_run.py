@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Final, TypeAlias
 
-from dddkit.stories._engine.facts import StoryExecutionContext
+from dddkit.stories._engine.facts import StoryExecutionContext, without_state
+from dddkit.stories._engine.nested import NestedRuns
 from dddkit.stories._engine.status import StepStatus
 
-__all__ = ["CURRENT_RUN", "RunToken", "nest_run", "reset_run"]
+__all__ = ["CURRENT_RUN", "end_nested", "leave_run", "nest_run"]
 
 _CurrentRun: TypeAlias = "StoryExecutionContext | tuple[StoryExecutionContext, int]"
-RunToken: TypeAlias = "Token[_CurrentRun | None]"
+_Nesting: TypeAlias = "tuple[NestedRuns, int]"
 
 # The innermost run with hooks. A sync run executes one step at a time. A task that a step of an async run has started
 # may outlive the step, so there the index of the step comes with the run.
 CURRENT_RUN: Final[ContextVar[_CurrentRun | None]] = ContextVar("dddkit_step", default=None)
 
 
-def nest_run(context: StoryExecutionContext, current: _CurrentRun) -> None:
-    """Show a run that starts inside a step under that step, unless the step has ended meanwhile."""
+def nest_run(context: StoryExecutionContext, current: _CurrentRun) -> _Nesting | None:
+    """Show a run that starts inside a step under that step, unless the step has ended meanwhile.
+
+    Returns:
+        What `end_nested` takes; None if the step has ended.
+    """
     outer, index = current if isinstance(current, tuple) else (current, None)
     if outer.status is StepStatus.RUNNING:
         for step in outer.steps:
             if step.status is StepStatus.RUNNING and index in (None, step.step_index):
-                step.nested.append(context)
+                runs = step._nested_runs()  # pyright: ignore[reportPrivateUsage]  # ours to write
+                return runs, runs.start(context)
+    return None
 
 
-def reset_run(token: RunToken) -> None:
-    try:  # noqa: SIM105  # `suppress` would take as long as two steps
-        CURRENT_RUN.reset(token)
-    except ValueError:
-        pass  # the coroutine ends, or is closed, in another context, which never had our value
+def end_nested(nesting: _Nesting, context: StoryExecutionContext) -> None:
+    """Keep only the facts of a run that has ended: its state may be large, and the step may run for days."""
+    runs, key = nesting
+    runs.end(key, without_state(context))
+
+
+def leave_run(context: StoryExecutionContext, outer: _CurrentRun | None) -> None:
+    """Make the outer run the current one, if the run is it.
+
+    An interrupt may have lost the token; and a coroutine may end in another context, which never had our value.
+    """
+    current = CURRENT_RUN.get()
+    if isinstance(current, tuple) and current[0] is context:
+        CURRENT_RUN.set(outer)

@@ -15,6 +15,7 @@ from time import perf_counter
 from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
+from dddkit._locks import new_lock
 from dddkit.stories._engine.facts import StepExecutionInfo, StepRecord, StoryExecutionContext
 from dddkit.stories._engine.registry import Callback, Hooks
 from dddkit.stories._engine.status import StepStatus
@@ -36,6 +37,8 @@ C = TypeVar("C", bound=Callback)
 
 Condition: TypeAlias = "tuple[Callable[[int], bool], int]"
 """A function, and what to call it with."""
+
+_CATCHING_UP: Final = new_lock()
 
 _PENDING: Final = StepStatus.PENDING
 _RUNNING: Final = StepStatus.RUNNING
@@ -104,36 +107,34 @@ class DeferredHooks(NamedTuple):
     hooks: Hooks
 
     def catch_up(self, context: StoryExecutionContext) -> None:
-        """Make the steps of the run, and call the hooks as if they had been called at each of them."""
-        made = [_pending_step(index, name) for index, name in enumerate(self.names)]
-        count = _number_of_timestamps(context)
-        for index in range(count - 1):
-            made[index]._progress = _seconds(context, index)
-        if context.status is _RUNNING and 0 < count <= len(made):
-            made[count - 1]._progress = _RUNNING
-        context._steps[:] = made
-        context._catch_up = None
-        for step in made[:count]:
-            _call(self.hooks.before, context, step)
-            if step._progress is not _RUNNING:
-                _call(self.hooks.after, context, step)
-        _complete_steps(context, self.hooks)  # the run may have gone on in another thread
+        """Make the steps of the run, or bring them up to date, and call the hooks that have waited.
+
+        Another thread may do this at any time, so the steps change only under the lock, and always to what the
+        timestamps say.
+        """
+        with _CATCHING_UP:
+            steps = context._steps
+            if not steps:
+                steps.extend([_pending_step(index, name) for index, name in enumerate(self.names)])
+            ended = _complete_steps(context, self.hooks)
+            if context.status is not _RUNNING:
+                context._catch_up = None
+            elif 0 <= ended < len(steps) and steps[ended]._progress is _PENDING:
+                steps[ended]._progress = _RUNNING
+                _call(self.hooks.before, context, steps[ended])
 
 
 def running_step(context: StoryExecutionContext) -> tuple[StepExecutionInfo | None, float]:
     """Return the step under way in a run whose hooks are deferred, None after the last; and when it started."""
     steps, ended = context.steps, _number_of_timestamps(context) - 1
-    return steps[ended] if ended < len(steps) else None, cast("float", context._timestamps[ended])
+    return steps[ended] if 0 <= ended < len(steps) else None, context._timestamps[ended] or 0.0
 
 
-def advance(context: StoryExecutionContext, hooks: Hooks) -> None:
+def advance(context: StoryExecutionContext) -> None:
     """Go from one step to the next, in a run whose hooks were deferred until somebody read its steps."""
-    ended, steps = _complete_steps(context, hooks), context._steps
-    if ended < len(steps):
-        step = steps[ended]
-        step._progress = _RUNNING
-        _call(hooks.before, context, step)
-        context._timestamps[ended] = perf_counter()
+    ended = _number_of_timestamps(context) - 1
+    if len(context.steps) > ended:
+        context._timestamps[ended] = perf_counter()  # the hooks are no part of the step
 
 
 def _pending_step(index: int, name: str) -> StepExecutionInfo:
@@ -153,8 +154,12 @@ def _complete_steps(context: StoryExecutionContext, hooks: Hooks) -> int:
     while first > 0 and type(steps[first - 1]._progress) is not float:
         first -= 1
     for index in range(first, ended):
-        steps[index]._progress = _seconds(context, index)
-        _call(hooks.after, context, steps[index])
+        step = steps[index]
+        if step._progress is _PENDING:
+            step._progress = _RUNNING
+            _call(hooks.before, context, step)
+        step._progress = _seconds(context, index)
+        _call(hooks.after, context, step)
     return ended
 
 

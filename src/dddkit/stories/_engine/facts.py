@@ -8,10 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
+from dddkit._callables import kind_of
+from dddkit.stories._engine.nested import NestedRuns
 from dddkit.stories._engine.rendering import DEFAULT_TEMPLATE, TreeLine
 from dddkit.stories._engine.status import StepStatus, status_of
 
-__all__ = ["Failure", "Progress", "RunRecord", "StepExecutionInfo", "StepRecord", "StoryExecutionContext"]
+__all__ = [
+    "Failure",
+    "Progress",
+    "RunRecord",
+    "StepExecutionInfo",
+    "StepRecord",
+    "StoryExecutionContext",
+    "without_state",
+]
 
 _NESTED_INDENT: Final = "        "  # a story inside a step stands one level below it
 
@@ -108,12 +118,25 @@ class StepExecutionInfo:
 
     @property
     def nested(self) -> list[StoryExecutionContext]:
-        """The runs with hooks that took place inside this step, in order."""
-        return self._tree_line().nested
+        """The runs with hooks inside this step: those under way, and the last 20 that have ended, without their state.
+
+        In the order in which they started, in a list of its own. The execution tree says how many others there were.
+        """
+        return [] if self._line is None or self._line.nested is None else self._line.nested.runs()
+
+    def _nested_runs(self) -> NestedRuns:
+        line = self._tree_line()
+        if line.nested is None:
+            made = NestedRuns()
+            if line.nested is None:
+                line.nested = made
+        return line.nested
 
     def _tree_line(self) -> TreeLine:
         if self._line is None:
-            self._line = TreeLine()
+            made = TreeLine()
+            if self._line is None:  # no other thread was faster
+                self._line = made
         return self._line
 
     def __str__(self) -> str:
@@ -129,7 +152,7 @@ def _progress(status: StepStatus | None, duration: float, error: BaseException |
     if status in (StepStatus.FAILED, StepStatus.CANCELLED):
         return Failure(duration, status, error)
     if error is not None:
-        raise ValueError(f"a step that ended with {error!r} is failed or cancelled, not {status.name.lower()}")
+        raise ValueError(f"a step that ended with {kind_of(error)} is failed or cancelled, not {status.name.lower()}")
     if status is _COMPLETED:
         return duration
     if duration:
@@ -177,15 +200,17 @@ class StoryExecutionContext:
         self.duration = duration
         self._steps: Final[list[StepExecutionInfo]] = list(steps)
         # While all hooks are deferred there are no steps yet, and only time is recorded: when the first step started,
-        # and when each ended; None for what is to come. `_catch_up` makes the steps and calls the hooks, then is None.
+        # and when each ended; None for what is to come. `_catch_up` makes the steps and calls the hooks that have
+        # waited; it is called at each reading, and is None once the run has ended.
         self._catch_up: Callable[[StoryExecutionContext], None] | None = None
         self._timestamps: Final[list[float | None]] = []
 
     @property
     def steps(self) -> tuple[StepExecutionInfo, ...]:
         """The listed steps, in order."""
-        if self._catch_up is not None:
-            self._catch_up(self)
+        catch_up = self._catch_up  # once: another thread may end the run meanwhile
+        if catch_up is not None:
+            catch_up(self)
         return tuple(self._steps)
 
     @property
@@ -194,19 +219,25 @@ class StoryExecutionContext:
         return type(self.story).__name__
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        lines, is_flat = self._lines()
+        return "\n".join(cast("list[str]", lines) if is_flat else _flattened(lines))
 
-    def _lines(self) -> list[str]:
-        lines = [f"{type(self.story).__name__}:"]
+    def _lines(self) -> tuple[list[str | StoryExecutionContext], bool]:
+        """Return the lines of the tree, with a run where its own lines belong; and whether there is no such run."""
+        lines: list[str | StoryExecutionContext] = [f"{type(self.story).__name__}:"]
+        is_flat = True
         for step in self._steps if self._catch_up is None else self.steps:
             line = step._line
             if line is None:
                 lines.append(f"    I.{step.step_name}")
                 continue
             lines.append(line.rendered or line.render(step, step._progress))
-            if line.nested:
-                lines += [_NESTED_INDENT + nested for run in line.nested for nested in run._lines()]
-        return lines
+            if line.nested is not None:
+                is_flat = False
+                if line.nested.others:
+                    lines.append(f"{_NESTED_INDENT}… {line.nested.others:,} more")
+                lines += line.nested.runs()
+        return lines, is_flat
 
     def __repr__(self) -> str:
         return f"<run of {self.story_name} {self.status.name.lower()}>"
@@ -225,3 +256,31 @@ else:
     class RunRecord(StoryExecutionContext):
         __slots__ = ()
         __init__ = object.__init__
+
+
+def _flattened(lines: Iterable[str | StoryExecutionContext]) -> list[str]:
+    """Replace runs by their lines; without recursion, since an endless one has to be logged too."""
+    flat: list[str] = []
+    levels = [iter(lines)]
+    while levels:
+        indent = _NESTED_INDENT * (len(levels) - 1)
+        for line in levels[-1]:
+            if isinstance(line, str):
+                flat.append(indent + line)
+            else:
+                levels.append(iter(line._lines()[0]))
+                break
+        else:
+            levels.pop()
+    return flat
+
+
+def without_state(run: StoryExecutionContext) -> StoryExecutionContext:
+    """Return the facts of a run that has ended, without its state."""
+    facts: Any = RunRecord.__new__(RunRecord)
+    facts.story, facts.state, facts.status, facts.duration = run.story, None, run.status, run.duration
+    if run._catch_up is not None and not run._steps:  # nobody has read the steps: both runs make their own
+        facts._catch_up, facts._steps, facts._timestamps = run._catch_up, [], run._timestamps
+    else:
+        facts._catch_up, facts._steps = None, list(run.steps)
+    return cast("StoryExecutionContext", facts)

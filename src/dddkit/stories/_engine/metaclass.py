@@ -6,11 +6,14 @@ from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import ref
 
+from dddkit._callables import kind_of
 from dddkit.exceptions import StoryDefinitionError
-from dddkit.stories._engine.plan import PREPARING, Plan, is_engine_call
+from dddkit.stories._engine.call import async_first_call
+from dddkit.stories._engine.plan import PREPARING, Plan, async_steps, is_engine_call
 from dddkit.stories._engine.registry import Registry
 from dddkit.stories._engine.steps import StepList
-from dddkit.stories._engine.validation import supplies_names, validate_class, warn_of_shared_defaults
+from dddkit.stories._engine.undecorated import SignatureOfStory
+from dddkit.stories._engine.validation import shown_steps, supplies_names, validate_class, validate_state
 
 if TYPE_CHECKING:
     from abc import ABCMeta as _Meta
@@ -24,16 +27,19 @@ __all__ = ["StoryMeta"]
 class Declaration:
     """What the class statement of a story has declared; it is in the class dictionary as `__story__`."""
 
-    __slots__ = ("cell", "plan", "supplies_names")
+    __slots__ = ("async_steps", "cell", "plan", "supplies_names")
 
     def __init__(self, supplies_names: bool, cell: CellType | None) -> None:
         self.supplies_names: Final = supplies_names
         self.cell: Final = cell  # what zero-argument super() in its methods reads
+        self.async_steps: set[str] = set()  # those that the class shows; with any, its `__call__` is async
         self.plan: Plan | None = None
 
 
 class StoryMeta(_Meta):
     """Gives every story its own `I` and hook registry, and rejects what could never run."""
+
+    __signature__ = SignatureOfStory()
 
     @classmethod
     def __prepare__(cls, name: str, bases: tuple[type, ...], /, **kwargs: Any) -> MutableMapping[str, object]:
@@ -47,17 +53,20 @@ class StoryMeta(_Meta):
             declaration = Declaration(first.supplies_names, first.cell)
         else:
             _close_steps(name, bases, namespace, first)
-            declaration = Declaration(supplies_names(namespace), namespace.get("__classcell__"))
-            if bases:  # the base below Story is private
+            # The base below Story is private; its `__new__` supplies nothing.
+            declaration = Declaration(bool(bases) and supplies_names(namespace), namespace.get("__classcell__"))
+            if bases:
                 namespace["__step_hooks__"] = Registry({})
         namespace["__story__"] = declaration
+        namespace["__unchecked__"] = True  # whether its fields are set: its decorator comes after this
         made: Any = super().__new__(cls, name, bases, namespace, **kwargs)
         if isinstance(first, Declaration):
             if first.cell is not None:
                 first.cell.cell_contents = made
         elif "State" in namespace:
-            warn_of_shared_defaults(name, namespace["State"], stacklevel=3)
-        validate_class(made, tuple(made.I.__steps__))
+            validate_state(name, namespace["State"], stacklevel=3)
+        shown = validate_class(made, tuple(made.I.__steps__))
+        made.__story__.async_steps = async_steps(shown)  # by now another declaration: ABCMeta has set attributes
         _reset_call(made)
         if not is_engine_call(made.__call__):
             _invalidate_bases(made)
@@ -69,7 +78,7 @@ class StoryMeta(_Meta):
         if name == "__step_hooks__" and not isinstance(value, Registry):
             if not isinstance(value, Mapping):
                 raise TypeError(
-                    f"{cls.__qualname__}: __step_hooks__ is a dict, kind to list of hooks, and not {value!r}"
+                    f"{cls.__qualname__}: __step_hooks__ is a dict, kind to list of hooks, and not {kind_of(value)}"
                 )
             value = Registry(cast("Mapping[str, Any]", value))
             _watch_hooks(cls, value)
@@ -101,7 +110,7 @@ def _close_steps(story: str, bases: tuple[type, ...], namespace: dict[str, Any],
 
 
 def _invalidate(cls: type, changed: str) -> None:
-    _invalidate_plan(cls)
+    _invalidate_plan(cls, changed)
     if changed == "__call__":
         _invalidate_bases(cls)
 
@@ -111,19 +120,23 @@ def _invalidate_bases(cls: type) -> None:
     for base in cls.__mro__[1:]:
         declaration = base.__dict__.get("__story__")
         if declaration is not None and declaration.plan is not None:
-            _invalidate_plan(base)
+            _invalidate_plan(base, "__call__")
 
 
-def _invalidate_plan(cls: type) -> None:
+def _invalidate_plan(cls: type, changed: str) -> None:
     """Discard what was prepared for a class and its children, since an attribute of the class has changed."""
     with PREPARING:
         known: Declaration = cls.__dict__["__story__"]
         # A new one, since another thread may be about to store in the old one what it has found before the change.
-        type.__setattr__(cls, "__story__", Declaration(known.supplies_names, known.cell))
+        declaration = Declaration(known.supplies_names, known.cell)
+        listed = getattr(getattr(cls, "I", None), "__steps__", ())
+        names = set(listed) if changed in ("I", "__bases__") else {changed}.intersection(listed)
+        declaration.async_steps = known.async_steps.intersection(listed) - names | async_steps(shown_steps(cls, names))
+        type.__setattr__(cls, "__story__", declaration)
         _reset_call(cls)
     children: list[type] = type.__subclasses__(cls)
     for child in children:
-        _invalidate_plan(child)
+        _invalidate_plan(child, changed)
 
 
 def _watch_hooks(cls: type, hooks: Registry) -> None:
@@ -167,4 +180,5 @@ def _reset_call(cls: type) -> None:
 def _first_call(cls: type) -> object:
     """Return `Story.__call__`: of the engine's own, that of the last class in the MRO."""
     calls = (base.__dict__.get("__call__") for base in reversed(cls.__mro__))
-    return next(call for call in calls if is_engine_call(call))
+    call: Any = next(call for call in calls if is_engine_call(call))
+    return async_first_call(cls, call) if cls.__dict__["__story__"].async_steps else call

@@ -11,19 +11,21 @@ else.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
+from gc import get_referents
+from sys import exc_info
 from time import perf_counter
 from types import GeneratorType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from dddkit._awaitables import FINISHED, dispose, is_awaitable
 from dddkit._callables import display_name
-from dddkit.stories._engine.current_run import RunToken, reset_run
 from dddkit.stories._engine.facts import Failure, StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.registry import Callback, Hooks
 from dddkit.stories._engine.status import StepStatus, status_of
 
 __all__ = [
     "StoppedRun",
+    "abandon_run",
     "check_hook_result",
     "complete_step",
     "complete_step_async",
@@ -32,6 +34,8 @@ __all__ = [
     "finish_stopped_run",
     "finish_stopped_run_async",
 ]
+
+_FAILED: Final = StepStatus.FAILED
 
 _Generators: TypeAlias = "list[Generator[Any, Any, Any]]"  # around hooks that wait at their yield, the outermost first
 
@@ -47,7 +51,6 @@ class StoppedRun(NamedTuple):
         after_index: which of the `after` hooks was called last.
         step_generators: the generators around the step.
         run_started: when the run started.
-        token: resets the current run.
         story_generators: the generators around the story.
         error: what a step or a hook has raised.
     """
@@ -59,7 +62,6 @@ class StoppedRun(NamedTuple):
     after_index: int
     step_generators: _Generators | None
     run_started: float
-    token: RunToken
     story_generators: _Generators | None
     error: BaseException
 
@@ -88,7 +90,7 @@ def complete_step(
     outcome = _Outcome(context, None)
     _call_remaining(outcome, hooks.after, step)
     outcome.leave(generators)
-    return outcome.replacement
+    return outcome.close()
 
 
 async def complete_step_async(
@@ -101,13 +103,12 @@ async def complete_step_async(
     except GeneratorExit:
         pass
     outcome.leave(generators)
-    return outcome.replacement
+    return outcome.close()
 
 
 def finish_run(
     context: StoryExecutionContext,
     run_started: float,
-    token: RunToken,
     generators: _Generators | None,
     error: BaseException | None,
 ) -> BaseException | None:
@@ -118,11 +119,21 @@ def finish_run(
     if generators:
         outcome = _Outcome(context, error)
         outcome.leave(generators)
-        replacement = outcome.replacement
+        replacement = outcome.close()
     if replacement is not None:
         context.status = status_of(replacement)
-    reset_run(token)
     return replacement
+
+
+def abandon_run(context: StoryExecutionContext) -> None:
+    """Record the end of a run where the code that finishes runs was itself stopped, by an interrupt or a full stack."""
+    error = exc_info()[1]
+    context.status = status = status_of(error)
+    if error is not None:
+        _release_frames(error, context)
+    for step in context._steps:
+        if step._progress is StepStatus.RUNNING:
+            step._progress = Failure(0.0, status, error)
 
 
 def _leave_all(context: StoryExecutionContext, generators: _Generators) -> BaseException | None:
@@ -140,7 +151,7 @@ def _leave_all(context: StoryExecutionContext, generators: _Generators) -> BaseE
         outcome = _Outcome(context, None)
         outcome.add(error, generator)
         outcome.leave(generators)
-        return outcome.replacement
+        return outcome.close()
     return None
 
 
@@ -148,10 +159,12 @@ def _outcome_of(run: StoppedRun) -> tuple[_Outcome, tuple[Callback, ...]]:
     """Record how the last step ended; return the hooks that have to be called still."""
     step, hooks, error = run.step, run.hooks, run.error
     if step is not None and step.status is StepStatus.RUNNING:
+        status = status_of(error)
         seconds = perf_counter() - run.step_started if run.step_started else 0.0
-        step._progress = Failure(seconds, status_of(error), error)
-        remaining = hooks.error + hooks.after if isinstance(error, Exception) else hooks.after
-        return _Outcome(run.context, error), remaining
+        if not run.step_started or status is StepStatus.CANCELLED:  # a hook has failed, or an interrupt came
+            _release_frames(error, run.context)
+        step._progress = Failure(seconds, status, error)
+        return _Outcome(run.context, error), hooks.error + hooks.after if status is _FAILED else hooks.after
     outcome = _Outcome(run.context, None)  # a hook has failed, after the step
     failed = hooks.after[run.after_index] if run.after_index < len(hooks.after) else None
     outcome.add(error, failed)
@@ -162,12 +175,15 @@ def _finish(run: StoppedRun, outcome: _Outcome) -> BaseException | None:
     if run.step_generators:
         outcome.leave(run.step_generators)
     error = run.error
-    propagating = outcome.propagating or error
+    propagating = outcome.propagating
+    outcome.close()
+    if propagating is None:
+        propagating = error
     if propagating is not error:
-        propagating.__cause__ = error
-    replacement = finish_run(run.context, run.run_started, run.token, run.story_generators, propagating)
+        _set_cause(propagating, error)
+    replacement = finish_run(run.context, run.run_started, run.story_generators, propagating)
     if replacement is not None:
-        replacement.__cause__ = propagating
+        _set_cause(replacement, propagating)
         return replacement
     return None if propagating is error else propagating
 
@@ -207,25 +223,35 @@ class _Outcome:
     def __init__(self, context: StoryExecutionContext, error: BaseException | None) -> None:
         self.context: Final = context
         self._hook: object = None
-        self._traceback = error.__traceback__ if error is not None else None
-        self.error: Final = error
+        self._traceback = None if error is None else traceback_of(error)
+        self.error = error
         self.replacement: BaseException | None = None  # the exception to raise instead of `error`
-        self.is_closed = isinstance(error, GeneratorExit)  # then nothing can be awaited any more
+        self.is_closed = type(error) is GeneratorExit  # then nothing can be awaited any more
 
     @property
     def propagating(self) -> BaseException | None:
-        return self.replacement or self.error
+        return self.error if self.replacement is None else self.replacement
+
+    def close(self) -> BaseException | None:
+        """Return the exception to raise instead of the step's own, and drop both.
+
+        A frame of a hook, in the traceback of its error, leads to the frames that have called it, and these lead here.
+        """
+        replacement = self.replacement
+        self.error = self.replacement = self._traceback = None
+        return replacement
 
     def add(self, own: BaseException, hook: object) -> None:
         """Decide whether the exception of a hook propagates; log the one that does not."""
-        self.is_closed = self.is_closed or isinstance(own, GeneratorExit)
+        self.is_closed = self.is_closed or type(own) is GeneratorExit
         propagating = self.propagating
         if own is self.error or own is self.replacement:
             return  # the hook has only let it through
-        if propagating is None or (isinstance(propagating, Exception) and not isinstance(own, Exception)):
+        _remove_own_frames(own)
+        if propagating is None or (status_of(propagating) is _FAILED and status_of(own) is not _FAILED):
             if self.replacement is not None:
                 self._log(self.replacement, self._hook)
-            self.replacement, self._hook = own, hook
+            self.replacement, self._hook, self._traceback = own, hook, traceback_of(own)
         else:
             self._log(own, hook)
 
@@ -241,18 +267,58 @@ class _Outcome:
 
     def restore_traceback(self) -> None:
         """Remove the frames of hooks, through which the error may have passed, from its traceback."""
-        if self.error is not None:
-            self.error.__traceback__ = self._traceback
+        propagating = self.propagating
+        if propagating is not None:
+            _set_traceback(propagating, self._traceback)
 
     def _log(self, error: BaseException, hook: object) -> None:
+        if issubclass(type(error), RecursionError) and issubclass(type(self.error), RecursionError):
+            return  # the same full stack, on which the log would not fit either
         import logging  # not at the top, as it takes long to import
 
-        logging.getLogger("dddkit.stories.hooks").error(
-            "%s: the hook %s failed while another error was on its way",
-            self.context.story_name,
-            display_name(hook),
-            exc_info=error,
-        )
+        try:  # noqa: SIM105
+            logging.getLogger("dddkit.stories.hooks").error(
+                "%s: the hook %s failed while another error was on its way",
+                self.context.story_name,
+                display_name(hook),
+                exc_info=(type(error), error, traceback_of(error)),  # the error alone would be asked for its truth
+            )
+        except Exception:
+            pass  # a log handler that fails must not replace the error either
+
+
+# Errors as they are, whatever their classes define: a frozen dataclass can be an exception too
+
+traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
+_set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
+_set_cause: Final = BaseException.__dict__["__cause__"].__set__
+
+
+def _remove_own_frames(error: BaseException) -> None:
+    """Remove the frames of this module from the outer end of a traceback: they lead to the facts, and to the error."""
+    traceback = traceback_of(error)
+    while traceback is not None and traceback.tb_frame.f_globals is globals():
+        traceback = traceback.tb_next
+    _set_traceback(error, traceback)
+
+
+def _release_frames(error: BaseException, context: StoryExecutionContext) -> None:
+    """Clear the variables in a traceback that lead to the facts, which are about to refer to the error.
+
+    They are those of hooks, and those of the engine where an interrupt has stopped it.
+    """
+    facts = {id(context), *map(id, context._steps)}
+    traceback = traceback_of(error)
+    traceback = traceback and traceback.tb_next  # the first frame is that of the run, and clears itself
+    while traceback is not None:
+        frame = traceback.tb_frame
+        # `f_locals` would make a dictionary, which some Pythons keep in the frame.
+        if frame.f_globals.get("__package__") == __package__ or not facts.isdisjoint(map(id, get_referents(frame))):
+            try:  # noqa: SIM105
+                frame.clear()
+            except RuntimeError:
+                pass  # the hook has raised an old error, which comes from a function that is running still
+        traceback = traceback.tb_next
 
 
 # Hooks that return an awaitable
@@ -310,7 +376,7 @@ def _leave_generator(generator: Generator[Any, Any, Any], error: BaseException |
         return
     except RuntimeError as own:
         # PEP 479: a StopIteration that leaves a generator is wrapped
-        if isinstance(error, StopIteration) and own.__cause__ is error:
+        if issubclass(type(error), StopIteration) and own.__cause__ is error:
             return
         raise
     raise _second_yield(generator)

@@ -10,13 +10,14 @@ There are three kinds of compiled source. Each is a special case of the next one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from threading import Lock
+from collections.abc import Callable, Mapping, Sequence
+from threading import RLock
 from time import perf_counter
-from types import CodeType, CoroutineType, FunctionType, MethodType
+from types import CodeType, CoroutineType, FunctionType, MethodType, MethodWrapperType
 from typing import Any, Final, TypeGuard, cast
 
 from dddkit._awaitables import FINISHED, is_async, is_awaitable, is_coroutine_function
+from dddkit._callables import without_partials
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine import outcome
 from dddkit.stories._engine.codegen import (
@@ -27,7 +28,7 @@ from dddkit.stories._engine.codegen import (
     source_without_hooks,
     to_function,
 )
-from dddkit.stories._engine.current_run import CURRENT_RUN, nest_run
+from dddkit.stories._engine.current_run import CURRENT_RUN, end_nested, leave_run, nest_run
 from dddkit.stories._engine.deferred import (
     Condition,
     DeferredHooks,
@@ -41,9 +42,9 @@ from dddkit.stories._engine.registry import Callback, Hooks, collect
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.validation import check_step_result, is_method, look_up
 
-__all__ = ["PREPARING", "Plan", "PreparedRun", "is_engine_call"]
+__all__ = ["PREPARING", "Plan", "PreparedRun", "async_steps", "is_engine_call", "nested_call"]
 
-PREPARING: Final = Lock()
+PREPARING: Final = RLock()
 """Held while a class is given a `__call__`, or loses it because it has changed."""
 
 
@@ -57,7 +58,7 @@ class Plan:
     Attributes:
         names: the steps, in order.
         instance_steps: the names that only an instance can resolve: fields, properties, methods of other mixins.
-        is_async: whether any of the other steps is async.
+        is_async: whether the class shows that the story is async.
         prepared: what was prepared for the current hooks; None after they have changed.
 
     Raises:
@@ -82,6 +83,7 @@ class Plan:
     def __init__(self, cls: Any, run_story: Callable[[Any, Any], Any]) -> None:
         self._cls: Final = cls
         self._run_story: Final = run_story
+        shows_async = bool(cls.__story__.async_steps)  # read first: another thread may be about to patch the class
         self.names: Final[tuple[str, ...]] = tuple(cls.I.__steps__)
         if not self.names:
             raise StoryDefinitionError(
@@ -92,12 +94,13 @@ class Plan:
         for name in self.names:
             found = look_up(cls, name)
             # A mixin that is no story would not notify us when it is patched.
-            is_known = found is not None and not found.by_instance and is_method(found.value)
+            is_known = found is not None and not found.by_instance and _is_fixed(found.value)
             if found is not None and is_known and "__story__" in vars(found.owner):
                 functions[name] = found.value
         self.instance_steps: Final = tuple([name for name in dict.fromkeys(self.names) if name not in functions])
         async_names = {name for name, value in functions.items() if is_async(getattr(value, "__func__", value))}
-        self.is_async: Final = bool(async_names)
+        # A mixin may have been patched since; but the `__call__` of the class goes on saying that it is async.
+        self.is_async: Final = bool(async_names) or shows_async
         coroutine_functions = {name for name in async_names if is_coroutine_function(functions[name])}
         # Nothing can replace them in an instance that has slots only.
         is_fixed = cls.__dictoffset__ == 0 and cls.__getattribute__ is object.__getattribute__
@@ -157,6 +160,40 @@ def _has_child_with_own_call(cls: type) -> bool:
 def is_engine_call(call: object) -> bool:
     """Whether a `__call__` is `Story.__call__`, or was compiled from generated source."""
     return isinstance(call, FunctionType) and getattr(call, "__engine_call__", False)
+
+
+def _is_fixed(value: object) -> bool:
+    """Whether it is a method, unless a static one that is a story: it may become async when it changes."""
+    return is_method(value) and nested_call(getattr(value, "__func__", value)) is None
+
+
+def async_steps(shown: Mapping[str, object]) -> set[str]:
+    """Return which of the steps that a class shows are async; a story that is a step counts by what its class shows."""
+    found: set[str] = set()
+    for name, value in shown.items():
+        call = getattr(value, "__func__", value)
+        nested = nested_call(call)
+        if is_async(call if nested is None else nested[1]):
+            found.add(name)
+    return found
+
+
+def nested_call(step: object) -> tuple[object, object] | None:
+    """Return the story that a step runs, with the `__call__` that it runs by; None where the step is another callable.
+
+    The step is the story, its bound `__call__`, or a partial of these.
+    """
+    if isinstance(step, FunctionType):  # the usual step
+        return None
+    step = without_partials(step)
+    call: object = None
+    while isinstance(step, (MethodType, MethodWrapperType)) and getattr(step, "__name__", None) == "__call__":
+        call = call or getattr(step, "__func__", None)
+        step = step.__self__
+    if "__story__" not in type(step).__dict__:
+        return None
+    cls: Any = type(step)
+    return step, call or cls.__call__
 
 
 class PreparedRun:
@@ -264,13 +301,14 @@ _BOTH: Final[dict[str, object]] = {
     "RunRecord": RunRecord,
     "StepRecord": StepRecord,
     "StoppedRun": outcome.StoppedRun,
+    "abandon_run": outcome.abandon_run,
     "advance": advance,
     "clock": perf_counter,
     "current_run": CURRENT_RUN.get,
+    "end_nested": end_nested,
     "enter_generator": outcome.enter_generator,
     "finish_run": outcome.finish_run,
     "nest_run": nest_run,
-    "reset_current_run": CURRENT_RUN.reset,
     "running_step": running_step,
     "set_current_run": CURRENT_RUN.set,
 }
@@ -286,5 +324,7 @@ _ASYNC: Final = _BOTH | {
     "complete_step": outcome.complete_step_async,
     "finish_stopped_run": outcome.finish_stopped_run_async,
     "is_awaitable": is_awaitable,
+    "leave_run": leave_run,
+    "reset_current_run": CURRENT_RUN.reset,
 }
 _NAMES: Final = {False: _SYNC, True: _ASYNC}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
-from dddkit._callables import are_same
+from dddkit._callables import are_same, kind_of
 from dddkit._typing import Self
 
 __all__ = [
@@ -79,7 +79,7 @@ class Registry(dict[str, "list[Callback]"]):
         own: dict[str, list[Callback]] = {}
         for kind, callbacks in given.items():
             if not isinstance(callbacks, Iterable):
-                raise TypeError(f"__step_hooks__[{kind!r}] is a list of hooks, and not {callbacks!r}")
+                raise TypeError(f"__step_hooks__[{kind!r}] is a list of hooks, and not {kind_of(callbacks)}")
             own[kind] = Callbacks(self, cast("Iterable[Callback]", callbacks))
         return own
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from types import NoneType
 from typing import Any, Final
 
+from dddkit.stories._engine.nested import NestedRuns
 from dddkit.stories._engine.status import StepStatus
 
 __all__ = ["DEFAULT_TEMPLATE", "TreeLine"]
@@ -29,7 +30,7 @@ class TreeLine:
     of `meta` is compared at each rendering, which takes 0.3 µs a line.
 
     Attributes:
-        nested: the runs inside the step.
+        nested: the runs inside the step; None if there was none.
         is_shared: whether a hook that is none of the default ones has had access.
         rendered: the text, as long as nothing has changed and nothing is shared; else empty.
     """
@@ -38,7 +39,7 @@ class TreeLine:
 
     def __init__(self) -> None:
         self.meta: dict[str, Any] = {}
-        self.nested: list[Any] = []  # of contexts, which are above this module
+        self.nested: NestedRuns | None = None
         self.template = DEFAULT_TEMPLATE
         self.is_shared = False
         self.rendered = ""

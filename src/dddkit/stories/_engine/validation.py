@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType, MemberDescriptorType, MethodType, SimpleNamespace
 from typing import Any, Final, NamedTuple
 from warnings import warn
@@ -10,19 +10,25 @@ from weakref import WeakSet
 
 from dddkit._annotations import is_class_level, own_annotations
 from dddkit._awaitables import FINISHED, dispose, is_awaitable
-from dddkit._callables import display_name, without_partials
+from dddkit._callables import display_name, kind_of, without_partials
 from dddkit.exceptions import StoryDefinitionError
+from dddkit.stories._engine.defaults import is_plainly_mutable
+from dddkit.stories._engine.fields import VARIABLE
 
 __all__ = [
     "Found",
     "check_step_result",
+    "is_field_of",
+    "is_handwritten",
     "is_method",
     "look_up",
     "reject_async_hook",
+    "sets_attributes",
+    "shown_steps",
     "step_of",
     "supplies_names",
     "validate_class",
-    "warn_of_shared_defaults",
+    "validate_state",
 ]
 
 # A handwritten one of these may give an instance attributes that its class does not show.
@@ -34,6 +40,7 @@ _SUPPLIERS: Final = (
     "__getattr__",
     "__getattribute__",
 )
+_MAKERS: Final = ("attr", "dataclasses", "dddkit", "pydantic", "typing", "typing_extensions")
 _NO_STEPS: Final = ("I", "State", "register_hook")
 
 _VARARGS: Final = 0x04  # inspect.CO_VARARGS
@@ -63,6 +70,11 @@ def look_up(cls: type, name: str) -> Found | None:
     return None
 
 
+def is_field_of(cls: type, name: str) -> bool:
+    """Whether dataclasses or attrs has made it a field of this class, so that the constructor decides about it."""
+    return name in cls.__dict__.get("__dataclass_fields__", ()) or _is_built_field(cls, name)
+
+
 def _is_built_field(cls: type, name: str) -> bool:
     """Whether it is a field of attrs, which leaves neither annotation nor value in the class."""
     return any(field.name == name for field in cls.__dict__.get("__attrs_attrs__", ()))
@@ -88,7 +100,7 @@ def _may_be_supplied(cls: type) -> bool:
             if story.supplies_names:
                 return True
             continue
-        if any(_is_handwritten(base, base.__dict__[name]) for name in _SUPPLIERS if name in base.__dict__):
+        if any(is_handwritten(base, base.__dict__[name]) for name in _SUPPLIERS if name in base.__dict__):
             return True
     return False
 
@@ -98,31 +110,56 @@ def supplies_names(namespace: dict[str, Any]) -> bool:
     return any(name in namespace for name in _SUPPLIERS)
 
 
-def _is_handwritten(cls: type, method: object) -> bool:
-    method = getattr(method, "__func__", method)  # `__new__` is a static method
+def sets_attributes(cls: type) -> bool:
+    """Whether a constructor may set any attribute: a handwritten one, also added later, or one that is no Python."""
+    for base in cls.__mro__[:-1]:
+        for name in _SUPPLIERS:
+            method = base.__dict__.get(name)
+            if method is not None and (is_handwritten(base, method) or not isinstance(_function(method), FunctionType)):
+                return True
+    return False
+
+
+def _function(method: object) -> object:
+    return getattr(method, "__func__", method)  # `__new__` is a static method
+
+
+def is_handwritten(cls: type, method: object) -> bool:
+    """Whether it is a function of the author's, and not one that a decorator or `typing` has made."""
+    method = _function(method)
     if not isinstance(method, FunctionType):
         return False
     source = method.__code__.co_filename
     by_dataclass = "__dataclass_fields__" in cls.__dict__ and source == "<string>"
     by_attrs = source.startswith("<attrs generated")
-    by_others = method.__module__.partition(".")[0] in ("typing", "typing_extensions", "pydantic")
+    by_others = str(method.__module__).partition(".")[0] in _MAKERS
     return not (by_dataclass or by_attrs or by_others)
 
 
-def validate_class(cls: type, names: tuple[str, ...]) -> None:
-    """Reject what is visible when a class is defined.
+def validate_class(cls: type, names: tuple[str, ...]) -> dict[str, object]:
+    """Reject what is visible when a class is defined; return the steps that the class shows, as `shown_steps` does.
 
     Raises:
         StoryDefinitionError: a name that can never resolve, a step that is not callable, or that cannot take
             the state as its one positional argument.
     """
+    shown: dict[str, object] = {}
     for name in dict.fromkeys(names):
         found = look_up(cls, name)
         if found is None:
             if not _may_be_supplied(cls):
                 _reject_missing(cls, name)
-        elif not found.by_instance and (is_method(found.value) or not _may_be_supplied(cls)):
-            _validate_step(cls, name, found.value, bound=False)
+        elif not found.by_instance:
+            shown[name] = found.value
+            if is_method(found.value) or not _may_be_supplied(cls):
+                _validate_step(cls, name, found.value, bound=False)
+    return shown
+
+
+def shown_steps(cls: type, names: Iterable[str]) -> dict[str, object]:
+    """Return the steps that a class shows, and not only its instances, as they stand in the class dictionaries."""
+    found = {name: look_up(cls, name) for name in names}
+    return {name: step.value for name, step in found.items() if step is not None and not step.by_instance}
 
 
 def is_method(value: object) -> bool:
@@ -133,8 +170,18 @@ def is_method(value: object) -> bool:
 def _reject_missing(cls: type, name: str) -> None:
     """Raise for a listed name that stands for nothing, with the nearest name that exists."""
     from difflib import get_close_matches
+    from unicodedata import normalize
 
-    near = get_close_matches(name, list(_names_like_steps(cls)), n=1)
+    names = list(_names_like_steps(cls))
+    for other in names:
+        if normalize("NFKC", other) == name:
+            raise _error(
+                cls,
+                name,
+                f"names no step; the class spells it {other!a}, which is not normalized; "
+                f'give it the name unicodedata.normalize("NFKC", name), as Python does in source',
+            )
+    near = get_close_matches(name, names, n=1)
     hint = (
         f'did you mean "{near[0]}"?'
         if near
@@ -166,13 +213,14 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
         kind = value.__qualname__
         raise _error(cls, name, f"is the class {kind}, where an instance belongs; did you mean {kind}()?")
     call, given = _unwrapped(value, bound=bound)
-    if not callable(call):
-        found = f"{value!r} ({type(value).__qualname__})"
-        raise _error(cls, name, f"is no callable, but {found}; a step is a method or any callable")
+    if not callable(call) or isinstance(call, str):  # a listed name can be called only to raise
+        raise _error(cls, name, f"is no callable, but {kind_of(value)}; a step is a method or any callable")
     if not isinstance(call, FunctionType):
-        own = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
+        own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
         if isinstance(own, FunctionType):
             call, given = own, given + 1
+        elif callable(own) and not hasattr(type(own), "__get__"):  # an object, such as a story: not bound
+            call = own
     if not (_function_takes(call, given) if isinstance(call, FunctionType) else _takes(call, given)):
         shape = "(self, state)" if given == 2 else "(state)"
         raise _error(
@@ -277,10 +325,27 @@ def check_step_result(story: object, name: str, result: object) -> None:
 _WARNED: Final[WeakSet[type]] = WeakSet()
 
 
-def warn_of_shared_defaults(story: str, state: object, stacklevel: int) -> None:
-    """Warn, once per class, of a list, dict or set that all objects of a SimpleNamespace State would share."""
-    if not (isinstance(state, type) and issubclass(state, SimpleNamespace)):
+def validate_state(story: str, state: object, stacklevel: int) -> None:
+    """Reject a `variable()` in a State that would read it as a value; warn of what all objects would share."""
+    if not isinstance(state, type):
         return
+    # Other classes are rejected while they are made. A NamedTuple takes its defaults out of its body before.
+    defaults: dict[str, object] = getattr(state, "_field_defaults", {}) if issubclass(state, tuple) else {}
+    for name, value in defaults.items():
+        if value is VARIABLE:
+            raise TypeError(
+                f"{story}: {name} = variable() of {state.__qualname__} is for the fields of a StoryState; "
+                f"derive the State from StoryState, so that a step can set it"
+            )
+    if issubclass(state, SimpleNamespace):
+        _warn_of_shared_defaults(story, state, stacklevel + 1)
+
+
+def _warn_of_shared_defaults(story: str, state: type, stacklevel: int) -> None:
+    """Warn, once per class, of a list, an entity and the like that all objects of a SimpleNamespace State would share.
+
+    An object of another class may be a service that they are meant to share: silent.
+    """
     shared: list[str] = []
     for base in state.__mro__[: state.__mro__.index(SimpleNamespace)]:
         if base in _WARNED:
@@ -290,9 +355,10 @@ def warn_of_shared_defaults(story: str, state: object, stacklevel: int) -> None:
         shared += [
             name
             for name, value in base.__dict__.items()
-            if isinstance(value, (list, dict, set))
+            if not (name.startswith("__") and name.endswith("__"))
+            and not hasattr(value, "__get__")
             and not (name in annotations and is_class_level(annotations[name], base))
-            and not (name.startswith("__") and name.endswith("__"))
+            and is_plainly_mutable(value)
         ]
     if shared:
         names = ", ".join(shared)
