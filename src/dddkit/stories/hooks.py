@@ -26,6 +26,7 @@ __all__ = [
     "HookRegistration",
     "LoggingHook",
     "StatusTracker",
+    "StepStatus",
     "StoryHook",
     "inject_hooks",
 ]
