@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from dddkit.dataclasses import Aggregate, AggregateEvent, ChangesHandler, EventBroker
+from dddkit.exceptions import UnhandledEventError
 from dddkit.stories import I, Story, StoryState, inject_hooks, variable
+from tests.blocks.flavours import needs_threads
 
 ROUNDS = 1_000
 HELD = 8 * 1024  # bytes that the interpreter itself may keep for frames and free lists
@@ -185,6 +187,50 @@ def failing_folds() -> None:
             raise OSError
 
 
+BROKERS = [
+    EventBroker(on_error="continue"),
+    EventBroker(on_error="continue", parallel=True),
+    EventBroker(parallel=True),
+]
+"""They live as long as a service; what they keep stays."""
+
+
+def decline(event: Sale.State) -> None:
+    raise ValueError("declined")
+
+
+def failing_publishes() -> None:
+    for broker in BROKERS:
+        subscription = broker.subscribe(Sale.State, decline)
+        for _ in range(ROUNDS // 10):
+            with suppress(Exception):
+                broker.publish(Sale.State())
+        subscription.cancel()
+
+
+def failing_async_publishes() -> None:
+    async def main() -> None:
+        for broker in BROKERS:
+            subscription = broker.subscribe(Sale.State, decline)
+            for _ in range(ROUNDS // 10):
+                with suppress(Exception):
+                    await broker.apublish(Sale.State())
+            subscription.cancel()
+
+    asyncio.run(main())
+
+
+def event_classes_that_come_and_go() -> None:
+    for broker in BROKERS:
+        for number in range(ROUNDS // 10):
+            event_class = type(f"Event{number}", (), {})
+            subscription = broker.subscribe(event_class, type)
+            broker.publish(event_class())
+            subscription.cancel()
+            with suppress(UnhandledEventError):
+                broker.publish(event_class())
+
+
 measures_memory = pytest.mark.skipif(
     sys.gettrace() is not None, reason="what measures coverage keeps memory of its own"
 )
@@ -204,6 +250,9 @@ measures_memory = pytest.mark.skipif(
         subscriptions_that_come_and_go,
         blocks_left_elsewhere,
         failing_folds,
+        pytest.param(failing_publishes, marks=needs_threads),
+        pytest.param(failing_async_publishes, marks=needs_threads),
+        pytest.param(event_classes_that_come_and_go, marks=needs_threads),
     ],
 )
 def test_nothing_is_left_behind(work: Callable[[], None]) -> None:

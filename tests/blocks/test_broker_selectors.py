@@ -166,7 +166,7 @@ def test_fb3_an_instance_is_rejected_without_showing_its_values() -> None:
         assert "hunter2" not in str(error.value), way
     with pytest.raises(TypeError, match="and an instance of Secret cannot be called"):
         broker.subscribe(Happened, SECRET)
-    with pytest.raises(TypeError, match="and got an instance of str$"):
+    with pytest.raises(TypeError, match=r"and got an instance of str$"):
         broker.subscribe("not a name: hunter2", print)
 
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import wraps
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
-from dddkit._awaitables import FINISHED
+from dddkit._awaitables import FINISHED, is_unfinished
 from dddkit._callables import display_name
-from dddkit._core.dispatch import (
-    Dispatcher,
-    async_handler_error,
-    await_handlers,
-    handlers_after,
-    is_async_message,
-    is_unfinished,
-    log,
-)
+from dddkit._core.coroutines import await_rest
+from dddkit._core.dispatch import Dispatcher, async_handler_error, is_async_message, log
 from dddkit._core.selectors import validate_event_classes, validate_handler, validate_predicate, validate_selector
 from dddkit._core.subscriptions import Subscription, Subscriptions
 from dddkit.exceptions import UnhandledEventError
@@ -55,14 +50,16 @@ class EventBroker:
     result may be awaited as well. When any is async, it returns a coroutine, and no handler runs before you
     await it.
 
-    Subscribing, cancelling and publishing are safe from several threads. A publish uses the handlers it started with.
+    Subscribing, cancelling and publishing are safe from several threads, from finalizers and signal handlers, and in
+    forked children. A publish uses the handlers it started with.
 
     Args:
         unhandled: what to do with an event that has no handler: "raise" an UnhandledEventError, or "ignore" it.
         on_error: "stop" lets the first error propagate, and no later handler runs; "continue" runs every handler,
-            then raises one ExceptionGroup of all errors.
+            then raises one ExceptionGroup of all errors. A predicate that raises counts as an error of its handler.
         parallel: run the handlers of one event concurrently, sync ones in threads. Publishing returns when none is
             running any more. With it "stop" raises the first error in the order of subscription, and logs the others.
+            Async publishing needs asyncio then: elsewhere, as in trio, it is a RuntimeError, and no handler has run.
 
     Raises:
         ValueError: `unhandled` or `on_error` is none of its values.
@@ -78,7 +75,7 @@ class EventBroker:
         self._ignores_unhandled: Final = _validated("unhandled", unhandled, "raise", "ignore") == "ignore"
         self._stops: Final = _validated("on_error", on_error, "stop", "continue") == "stop"
         self._dispatcher: Final = Dispatcher(stops=self._stops, parallel=parallel)
-        self._subscriptions: Final = Subscriptions(direct=self._stops and not parallel)
+        self._subscriptions: Final = Subscriptions(type(self).__qualname__, direct=self._stops and not parallel)
         self._routes: Final = self._subscriptions.routes  # here too: one look-up less for each event
 
     # Subscribing
@@ -140,11 +137,14 @@ class EventBroker:
     def subscribe(self, selector: Handler, handler: Handler, /) -> Subscription:
         """Subscribe the handler to the events of a class and its subclasses, or to those that a predicate selects.
 
+        Whether the handler is async is found out now, so change the steps of a story before you subscribe it.
+
         Returns:
             The subscription, which can be cancelled.
 
         Raises:
-            TypeError: the handler cannot handle an event, or the selector is neither a class nor a predicate.
+            TypeError: the handler cannot handle an event, or the selector is neither a class nor a predicate; what is
+                for type checkers, such as `Changed[int]`, is neither.
         """
         return self._subscribe(selector, handler)
 
@@ -193,16 +193,17 @@ class EventBroker:
         if route.sync_handlers is not None:
             for handler in route.sync_handlers:
                 if (result := handler(event)) is not None and is_unfinished(result):
-                    return await_handlers(result, handlers_after(handler, route.sync_handlers), event)
+                    return _named(route.call, await_rest(result, handler, route.sync_handlers, event))
             return FINISHED
-        if route.handlers is not None:
-            return await_handlers(None, route.handlers, event)
+        if (arun := route.arun) is not None:
+            return arun(event)
         failures: list[Failure] = []
         selected = self._select(route, event, failures)
         for subscriber in selected:
             if subscriber.is_async:
-                return self._dispatcher.arun(selected, event, failures)
-        return self._dispatcher.run(selected, event, failures, reject_async=False) or FINISHED
+                return _named(route.call, self._dispatcher.arun(selected, event, failures))
+        coroutine = self._dispatcher.run(selected, event, failures, reject_async=False)
+        return FINISHED if coroutine is None else _named(route.call, coroutine)
 
     def publish(self, event: object, /) -> None:
         """Publish the event to sync handlers; they have run when it returns.
@@ -238,9 +239,14 @@ class EventBroker:
         except KeyError:
             route = self._subscriptions.resolve(type(event))
         if route.handlers is not None:
-            for handler in route.handlers:
-                if (result := handler(event)) is not None and (type(result) is CoroutineType or is_unfinished(result)):
-                    await result
+            try:
+                for handler in route.handlers:
+                    if (result := handler(event)) is not None and (
+                        type(result) is CoroutineType or is_unfinished(result)
+                    ):
+                        await result
+            finally:
+                result = None  # a future holds its error, see Dispatcher
             return
         failures: list[Failure] = []
         await self._dispatcher.arun(self._select(route, event, failures), event, failures)
@@ -262,6 +268,33 @@ class EventBroker:
         if not (selected or failures or optional or self._ignores_unhandled):
             raise UnhandledEventError(event)
         return selected
+
+
+def _named(name: str, coroutine: Any) -> Coroutine[Any, Any, None]:
+    """Return the coroutine with a name for the warning where nobody awaits it."""
+    coroutine.__qualname__ = name
+    named: Coroutine[Any, Any, None] = coroutine
+    return named
+
+
+def _naming(apublish: Callable[[EventBroker, object], Coroutine[Any, Any, None]]) -> Callable[..., Any]:
+    """Return an `apublish` whose coroutine names broker and event; from Python 3.12 on, it can be marked as async."""
+
+    @wraps(apublish)
+    def call(self: EventBroker, event: object, /) -> Coroutine[Any, Any, None]:
+        try:
+            route = self._routes[type(event)]
+        except KeyError:
+            route = self._subscriptions.resolve(type(event))
+        return arun(event) if (arun := route.arun) is not None else _named(route.call, apublish(self, event))
+
+    return call
+
+
+if sys.version_info >= (3, 12):
+    from inspect import markcoroutinefunction
+
+    EventBroker.apublish = EventBroker.async_publish = markcoroutinefunction(_naming(EventBroker.apublish))
 
 
 def _validated(name: str, value: str, *allowed: str) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import builtins
 import sys
 from itertools import chain
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, final
 
-from dddkit._awaitables import Finished, dispose, is_awaitable
+from dddkit._awaitables import dispose, is_unfinished
 from dddkit._callables import display_name
 from dddkit._core.threads import acall_in_thread, call_in_threads
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Coroutine, Iterable, Sequence
-    from typing import TypeAlias, TypeGuard
+    from typing import TypeAlias
 
     from dddkit._core.selectors import Handler
     from dddkit._core.subscriptions import Failure, Subscriber
@@ -26,10 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Dispatcher",
     "async_handler_error",
-    "await_handlers",
-    "handlers_after",
     "is_async_message",
-    "is_unfinished",
     "log",
 ]
 
@@ -112,6 +108,7 @@ class Dispatcher:
         outcomes, interruptions = call_in_threads([subscriber.handler for subscriber in subscribers], event)
         reject = reject_async or bool(interruptions)
         started = _sort_outcomes(subscribers, outcomes, failures, reject_async=reject)
+        outcomes.clear()
         if interruptions:
             log(failures, event)
             raise interruptions.pop()
@@ -197,10 +194,11 @@ def _sort_tasks(
     import asyncio
 
     for (subscriber, _), task in zip(started, tasks, strict=True):
+        failure: BaseException | None = None
         if not task.cancelled():
             failure = task.exception()
-        else:  # by the cancellation of the publish; without one, the handler has cancelled itself
-            failure = None if cancelled else asyncio.CancelledError()
+        elif not cancelled:  # as the publish is not, the handler has cancelled itself
+            failure = asyncio.CancelledError()
         if failure is not None:
             failures.append((subscriber, failure))
 
@@ -215,33 +213,6 @@ def _require_asyncio() -> None:
             "a broker with parallel=True runs async handlers as tasks of asyncio, and no event loop of asyncio is "
             "running here; elsewhere (in trio, say) publish with a broker without parallel=True"
         ) from None
-
-
-def is_unfinished(result: object) -> TypeGuard[Awaitable[Any]]:
-    """Return whether the result of a handler has to be awaited."""
-    return type(result) is not Finished and is_awaitable(result)
-
-
-async def await_handlers(started: Awaitable[Any] | None, handlers: Iterable[Handler], event: object) -> None:
-    """Await what an earlier handler returned, if anything, then run the handlers; the first error propagates."""
-    result = started
-    try:
-        if started is not None:
-            await started
-        for handler in handlers:
-            if (result := handler(event)) is not None and (type(result) is CoroutineType or is_unfinished(result)):
-                await result
-    finally:
-        started = result = None  # a future holds its error, see Dispatcher
-
-
-def handlers_after(handler: Handler, handlers: Iterable[Handler]) -> Iterable[Handler]:
-    """Return the handlers that follow this one; each is there once."""
-    rest = iter(handlers)
-    for other in rest:
-        if other is handler:
-            break
-    return rest
 
 
 def async_handler_error(handler: Handler, result: Any) -> TypeError:

@@ -11,7 +11,7 @@ from dddkit._callables import display_name, without_partials
 from dddkit._core.typing_objects import described, is_class, is_typing_object, replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import TypeAlias
 
     Handler: TypeAlias = Callable[[Any], Any]  # of any event, with any result: both are the user's

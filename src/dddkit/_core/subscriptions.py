@@ -1,20 +1,25 @@
 """The subscribers of a broker, resolved per event class.
 
-There is no lock, since nothing would make one right: a finalizer or a signal handler may subscribe, cancel or publish in
-the middle of any method here, in the same thread, and a fork may copy the data at any moment. Instead, every change is
-one operation of a dict, and a route is in the table before the subscribers are read that it is filled in with: whoever
-changes them empties the table afterwards, and so discards what was read before.
+There is no lock. A finalizer or a signal handler may subscribe, cancel or publish in the middle of any method here, in
+the same thread, while it waits for a lock of the user's: no lock of ours is right then. Instead:
+
+- Each change is a row of statements without a call, which CPython does not interrupt; only the last one calls.
+- A route is in the table before the subscribers are read that it is filled in with. Who changes them empties the table
+  afterwards, and so discards what was read before.
+- Weak references serve the cache alone: the garbage collector clears those of a broker that it is going to free before
+  it calls finalizers, which may publish once more.
 """
 
 from __future__ import annotations
 
 import sys
-from itertools import chain, count
-from typing import TYPE_CHECKING, Any, Final, final
-from weakref import WeakKeyDictionary, ref
+from itertools import count
+from typing import TYPE_CHECKING, Final, final
+from weakref import WeakKeyDictionary
 
 from dddkit._awaitables import is_async
 from dddkit._callables import display_name, key_of
+from dddkit._core.coroutines import runner
 from dddkit._core.selectors import is_matched_by_mro
 from dddkit._core.typing_objects import is_class
 
@@ -22,10 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import TypeAlias
 
+    from dddkit._core.coroutines import Run
     from dddkit._core.selectors import Handler, Predicate
 
     Failure: TypeAlias = tuple["Subscriber", BaseException]
-    Group: TypeAlias = dict["Subscriber", None]  # a set in the order of insertion
+    Group: TypeAlias = dict[int, "Subscriber"]  # by their order
 
 __all__ = ["Route", "Subscriber", "Subscription", "Subscriptions"]
 
@@ -37,31 +43,31 @@ MOST_ROUTES: Final = 4096
 class Subscription:
     """One handler's subscription to the events of a class, or to those that a predicate selects.
 
-    It keeps neither the handler nor the broker alive.
+    It does not keep the handler alive.
     """
 
-    __slots__ = ("_subscriber", "_subscriptions")
+    __slots__ = ("_order", "_subscriptions")
 
-    def __init__(self, subscriptions: Subscriptions, subscriber: Subscriber) -> None:
-        self._subscriptions: Final = ref(subscriptions)
-        self._subscriber: Final = ref(subscriber)
+    def __init__(self, subscriptions: Subscriptions, order: int) -> None:
+        self._subscriptions: Subscriptions | None = subscriptions
+        self._order: Final = order
 
     def cancel(self) -> None:
         """Cancel the subscription; a second call changes nothing. A publish that has begun still calls the handler."""
-        subscriptions, subscriber = self._subscriptions(), self._subscriber()
-        if subscriptions is not None and subscriber is not None:
-            subscriptions.discard(subscriber)
+        subscriptions = self._subscriptions
+        if subscriptions is not None:
+            subscriptions.discard(self._order)
+            self._subscriptions = None
 
 
 @final
 class Subscriber:
     """A handler, and what selects its events."""
 
-    __slots__ = ("__weakref__", "by_class", "handler", "handler_key", "is_async", "order", "predicate", "selector")
+    __slots__ = ("handler", "handler_key", "is_async", "order", "predicate", "selector")
 
     def __init__(self, selector: Handler, handler: Handler, order: int) -> None:
         self.selector: Final = selector  # an event class or a predicate
-        self.by_class: Final = is_class(selector) and is_matched_by_mro(selector)
         self.predicate: Final = _isinstance_predicate(selector) if is_class(selector) else selector
         self.handler: Final = handler
         self.handler_key: Final = key_of(handler)
@@ -74,15 +80,17 @@ class Subscriptions:
     """All subscribers of one broker: by event class where the class decides, else by predicate.
 
     Args:
+        broker: the name of the broker's class.
         direct: the handlers may be called without collecting their errors (see Route).
     """
 
-    __slots__ = ("__weakref__", "_by_class", "_by_predicate", "_direct", "_next_order", "_passing", "routes")
+    __slots__ = ("_broker", "_by_class", "_by_predicate", "_direct", "_groups", "_next_order", "_passing", "routes")
 
-    def __init__(self, *, direct: bool) -> None:
+    def __init__(self, broker: str, *, direct: bool) -> None:
+        self._broker: Final = broker
         self._direct: Final = direct
-        # A class that nobody else keeps goes as soon as its last subscriber has gone, and its empty group with it.
-        self._by_class: Final = WeakKeyDictionary[type, "Group"]()
+        self._groups: Final[dict[int, Group]] = {}  # the group of each subscriber, by its order
+        self._by_class: Final[dict[object, Group]] = {}  # no group in it is empty, so it keeps no class alive in vain
         self._by_predicate: Final[Group] = {}
         self._next_order: Final[Callable[[], int]] = count().__next__
         self.routes: Final[dict[type, Route]] = {}
@@ -91,19 +99,38 @@ class Subscriptions:
 
     def add(self, selector: Handler, handler: Handler) -> Subscription:
         """Subscribe the handler; it is valid, and the selector is an event class or a predicate."""
-        subscriber = Subscriber(selector, handler, self._next_order())
-        subscription = Subscription(self, subscriber)
-        group = self._by_class.setdefault(selector, {}) if subscriber.by_class else self._by_predicate
+        order = self._next_order()
+        subscriber = Subscriber(selector, handler, order)
+        subscription = Subscription(self, order)
+        by_class = is_class(selector) and is_matched_by_mro(selector)
+        group: Group = {} if by_class else self._by_predicate
         passing = WeakKeyDictionary[type, Route]()
-        # Between these three nothing can interrupt: CPython asks for signals after calls.
-        group[subscriber] = None
-        self._passing = passing
+        # From here on there is no call but the last.
+        if by_class:
+            if selector in self._by_class:
+                group = self._by_class[selector]
+            else:
+                self._by_class[selector] = group
+        group[order] = subscriber
+        self._groups[order] = group
+        passing, self._passing = self._passing, passing
         self.routes.clear()
         return subscription
 
-    def discard(self, subscriber: Subscriber) -> None:
-        """Remove the subscriber; do nothing where it was removed before."""
-        self._discard(self._group_of(subscriber.selector, by_class=subscriber.by_class), [subscriber])
+    def discard(self, order: int) -> bool:
+        """Remove the subscriber with this number; return whether it was there."""
+        passing = WeakKeyDictionary[type, Route]()
+        # From here on there is no call but the last.
+        if order not in self._groups:
+            return False
+        group = self._groups[order]
+        subscriber = group[order]
+        del self._groups[order], group[order]
+        if not group and group is not self._by_predicate:
+            del self._by_class[subscriber.selector]
+        passing, self._passing = self._passing, passing
+        self.routes.clear()
+        return True
 
     def remove(self, selector: Handler, handler: Handler) -> None:
         """Remove each subscription of the handler to the selector.
@@ -111,10 +138,12 @@ class Subscriptions:
         Raises:
             ValueError: there is none.
         """
-        group = self._group_of(selector, by_class=is_class(selector) and is_matched_by_mro(selector))
+        group: Group = self._by_class.get(selector, {}) if is_class(selector) else {}
         keys = key_of(selector), key_of(handler)
-        found = [other for other in group.copy() if (key_of(other.selector), other.handler_key) == keys]
-        if not self._discard(group, found):
+        candidates = [*group.copy().values(), *self._by_predicate.copy().values()]
+        found = [other for other in candidates if (key_of(other.selector), other.handler_key) == keys]
+        removed = [subscriber for subscriber in found if self.discard(subscriber.order)]
+        if not removed:
             raise ValueError(f"{display_name(handler)} is not subscribed to {display_name(selector)}")
 
     def resolve(self, event_class: type) -> Route:
@@ -122,44 +151,33 @@ class Subscriptions:
         passing = self._passing
         route = passing.get(event_class)
         if route is None:
+            route = Route(f"{self._broker}.apublish({event_class.__qualname__})")
             if self._is_kept_elsewhere(event_class):
                 if len(self.routes) >= MOST_ROUTES:
                     self.routes.clear()
-                route = self.routes.setdefault(event_class, Route())
+                route = self.routes.setdefault(event_class, route)
             else:
-                route = passing.setdefault(event_class, Route())
+                route = passing.setdefault(event_class, route)
         if route.candidates is None:
             self.fill(route, event_class)
         return route
 
     def fill(self, route: Route, event_class: type) -> None:
         """Find the subscribers that may match events of this class."""
-        groups = (self._by_class.get(base) for base in event_class.__mro__)
-        # Copies: while a group is iterated, nothing may change it.
-        found = [*self._by_predicate.copy(), *chain.from_iterable(group.copy() for group in groups if group)]
+        groups = [self._by_predicate.copy()]  # copies: while a group is iterated, nothing may change it
+        groups += [self._by_class[base].copy() for base in event_class.__mro__ if base in self._by_class]
+        found = [subscriber for group in groups for subscriber in group.values()]
         found.sort(key=lambda subscriber: subscriber.order)
-        route.fill(found, direct=self._direct)
+        route.fill(found, by_predicate=bool(groups[0]), direct=self._direct)
 
     def _is_kept_elsewhere(self, event_class: type) -> bool:
         """Return whether a subscriber or its module keeps the class alive; no route may be what does."""
-        if self._by_class.get(event_class):
+        if event_class in self._by_class:
             return True
         found: object = sys.modules.get(event_class.__module__)
         for name in event_class.__qualname__.split("."):
             found = getattr(found, "__dict__", {}).get(name)
         return found is event_class
-
-    def _group_of(self, selector: Handler, *, by_class: bool) -> Group:
-        return self._by_class.get(selector, {}) if by_class and is_class(selector) else self._by_predicate
-
-    def _discard(self, group: Group, subscribers: Iterable[Subscriber]) -> bool:
-        """Remove the subscribers; return whether any was there."""
-        passing = WeakKeyDictionary[type, Route]()
-        try:
-            return any([group.pop(subscriber, self) is None for subscriber in subscribers])
-        finally:  # also where it is interrupted
-            self._passing = passing
-            self.routes.clear()
 
 
 @final
@@ -167,31 +185,36 @@ class Route:
     """The subscribers that may match events of one concrete class; empty at first.
 
     Attributes:
+        call: the async publish of such an event, for the warning where nobody awaits it.
         candidates: the subscribers with their predicates; None until it is filled in.
         handlers: the handlers to call directly: every event of the class goes to them, and no error is collected.
             Else None.
         sync_handlers: the same, where all of them are sync; else None.
+        arun: what runs the handlers to call directly, in a coroutine; else None.
     """
 
-    __slots__ = ("__weakref__", "_fixed", "_handlers_differ", "candidates", "handlers", "sync_handlers")
+    __slots__ = ("_fixed", "_handlers_differ", "arun", "call", "candidates", "handlers", "sync_handlers")
 
-    def __init__(self) -> None:
+    def __init__(self, call: str) -> None:
+        self.call: Final = call
         self.candidates: Sequence[tuple[Predicate, Subscriber]] | None = None
         self._fixed: Sequence[Subscriber] | None = None
         self._handlers_differ = False
         self.handlers: tuple[Handler, ...] | None = None
         self.sync_handlers: tuple[Handler, ...] | None = None
+        self.arun: Run | None = None
 
-    def fill(self, found: Sequence[Subscriber], *, direct: bool) -> None:
+    def fill(self, found: Sequence[Subscriber], *, by_predicate: bool, direct: bool) -> None:
         """Fill it in; others may use it meanwhile, so each attribute is None or right."""
         self._handlers_differ = len({subscriber.handler_key for subscriber in found}) == len(found)
-        if all(subscriber.by_class for subscriber in found):
+        if not by_predicate:
             self._fixed = _first_of_each_handler(found)
         self.candidates = [(subscriber.predicate, subscriber) for subscriber in found]
         if self._fixed and direct:
             handlers = tuple(subscriber.handler for subscriber in self._fixed)
             if not any(subscriber.is_async for subscriber in self._fixed):
                 self.sync_handlers = handlers
+            self.arun = runner(handlers, self.call)
             self.handlers = handlers
 
     def select(self, event: object) -> Sequence[Subscriber]:

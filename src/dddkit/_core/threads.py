@@ -6,7 +6,7 @@ from contextvars import Context, copy_context
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from dddkit._awaitables import Finished, dispose, is_awaitable
+from dddkit._awaitables import dispose, is_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,12 +62,12 @@ async def acall_in_thread(handler: Handler, event: object) -> None:
         interruptions = []
         raise outcome.pop()
     result = outcome.pop(0)
-    is_unfinished = result is not None and type(result) is not Finished and is_awaitable(result)
+    is_done = result is None or not is_unfinished(result)
     if interruptions:
-        if is_unfinished:
+        if not is_done:
             dispose(result)
         raise interruptions.pop()
-    if is_unfinished:
+    if not is_done:
         try:
             await result
         finally:

@@ -96,7 +96,7 @@ def _event_classes(value: object) -> list[type]:
             inner = getattr(value, attribute, None)
         except Exception:  # the statement names what is not there: it is evaluated now
             return []
-        if inner is not None:
+        if inner not in (None, type(None)):  # what an unbound ParamSpec is bound to, from 3.13 on
             return _event_classes(inner)
     return []
 
