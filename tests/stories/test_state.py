@@ -452,12 +452,10 @@ def test_fs3_a_variable_in_a_named_tuple_is_refused_before_the_story_is_made() -
         TypeError, match=r"payment = variable\(\).* is for the fields of a StoryState; derive the State"
     ):
 
-        class Row(NamedTuple):  # it is rejected itself from 3.13 on
-            order_id: int
-            payment: str = variable()
-
         class Sale(Story):  # type: ignore[dddkit-empty-story]  # only its State is tested
-            State: typing_extensions.TypeAlias = Row
+            class State(NamedTuple):  # it is rejected itself from 3.13 on
+                order_id: int
+                payment: str = variable()
 
 
 def test_fs3_a_variable_says_what_it_is() -> None:
@@ -568,6 +566,16 @@ def test_a_child_may_give_a_new_default_without_annotation() -> None:
     assert (state.order_id, state.notes) == (7, ["new"])
     state.notes.append("more")
     assert loosely(State)().notes == ["new"]
+
+
+def test_a_child_may_leave_a_field_to_a_step_without_annotation() -> None:
+    class State(Checkout.State):
+        order_id = loosely(variable())
+
+    state = loosely(State)()
+    assert not hasattr(state, "order_id")
+    with pytest.raises(TypeError, match="order_id is set by a step"):
+        loosely(State)(order_id=1)
 
 
 def test_a_property_may_replace_a_field_of_a_base() -> None:

@@ -27,6 +27,9 @@ class Gateway:
     pass
 
 
+GATEWAY = Gateway()
+
+
 class Base(Story):
     """Lists a step that uses nothing, so that only the fields matter."""
 
@@ -297,7 +300,7 @@ def by_a_parent_that_is_a_dataclass() -> Any:
 def by_a_mixin_that_is_a_dataclass() -> Any:
     @dataclass
     class Connected:
-        gateway: Gateway = Gateway()
+        gateway: Gateway = GATEWAY
 
     return undecorated(Base, Connected, gateway=Gateway)
 
@@ -308,7 +311,7 @@ def by_a_redeclared_field() -> Any:
 
     @dataclass
     class Checkout(House):
-        gateway: Gateway = Gateway()
+        gateway: Gateway = GATEWAY
 
     return Checkout
 
