@@ -120,7 +120,7 @@ COPIED: dict[str, Callable[[], object]] = {
     "dataclass compared by object": ByObject,
     "list": list,
     "deque": deque,
-    "defaultdict": lambda: defaultdict(list[str]),
+    "defaultdict": lambda: defaultdict[str, list[str]](list),
     "OrderedDict": OrderedDict,
     "bytearray": bytearray,
     "frozen dataclass with a list": lambda: Frozen([]),
@@ -317,7 +317,7 @@ def test_fs1_a_copied_collection_holds_the_same_sentinels_and_locks(
 
 
 def innermost(value: Any) -> object:
-    kind: Any = type(value)
+    kind: Any = value.__class__
     if kind not in (list, tuple, dict, deque):
         return value
     parts: list[Any] = [*value.values()] if kind is dict else [*value]
@@ -401,7 +401,7 @@ def test_fs1_values_are_shared_at_any_depth(default: object) -> None:
 
 def mutable_parts(value: Any) -> list[int]:
     """Return the ids of all lists and dicts in a value."""
-    kind: Any = type(value)
+    kind: Any = value.__class__
     parts: list[Any] = []
     if kind in (list, tuple):
         parts = [*value]

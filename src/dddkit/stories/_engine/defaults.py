@@ -58,7 +58,11 @@ def is_plainly_mutable(value: object) -> bool:
     """Whether it is a value that can change and nobody means to share: an unhashable one, or an entity."""
     if type(value) in _ATOMS or isinstance(value, _SHARED):
         return False
-    return _is_entity(value) or not _is_hashable(value) or any(map(is_plainly_mutable, _items_of(value)))
+    return (
+        _is_entity(value)
+        or not _is_hashable(value)
+        or (isinstance(value, (tuple, frozenset)) and any(map(is_plainly_mutable, _parts_of(value))))
+    )
 
 
 def _can_change(value: object, seen: set[int]) -> bool:
@@ -130,16 +134,14 @@ def _is_set(slot: MemberDescriptorType, value: object) -> bool:
     return True
 
 
-def _items_of(value: object) -> Iterable[object]:
-    return value if isinstance(value, (tuple, frozenset)) else ()
-
-
 def _parts_of(value: object) -> Iterable[object]:
     """Return the items of a collection, or the fields of a value whose hash comes from them."""
-    if isinstance(value, _COLLECTIONS):
-        return value
     if isinstance(value, dict):
-        return [part for item in value.items() for part in item]
+        pairs: dict[object, object] = value
+        return [*pairs.keys(), *pairs.values()]
+    if isinstance(value, _COLLECTIONS):
+        items: Iterable[object] = value
+        return items
     kind: Any = type(value)
     names: list[str] = [
         *getattr(kind, "__dataclass_fields__", ()),
