@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from reprlib import recursive_repr
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from dddkit._typing import dataclass_transform
 from dddkit.exceptions import StoryStateError
@@ -220,11 +220,11 @@ class StoryState(_Base):
             return made
 
     def __eq__(self, other: object) -> bool:
-        if type(self) is not type(other):
+        if not isinstance(other, StoryState) or type(self) is not type(other):
             return NotImplemented
         if not self.__state_slots__ and self.__dict__ == other.__dict__:
             return True
-        return _held(self) == _held(cast("StoryState", other))
+        return _held(self) == _held(other)
 
     __hash__: ClassVar[None]  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]  # mutable
 
