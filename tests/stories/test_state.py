@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+import subprocess
 import sys
 import typing
 from abc import ABC, abstractmethod
@@ -848,3 +849,34 @@ def test_the_state_of_an_inherited_story_is_inherited() -> None:
     state = Child.State(order_id=2)
     Child()(state)
     assert state.payment == "payment of 2"
+
+
+SENDING = """
+import sys, dill
+from dddkit.stories import StoryState, variable
+
+class State(StoryState):
+    order_id: int
+    notes: list = ["fragile"]
+    payment: str = variable()
+
+State(order_id=0)
+sys.stdout.buffer.write(dill.dumps(State(order_id=1)))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
+def test_the_state_class_of_a_script_is_the_same_in_another_process() -> None:
+    dill: Any = pytest.importorskip("dill")
+    sent = subprocess.run([sys.executable, "-c", SENDING], capture_output=True, check=True).stdout
+
+    state = dill.loads(sent)
+
+    assert repr(state) == "State(order_id=1, notes=['fragile'])"
+    first, second = type(state)(order_id=2), type(state)(order_id=2)
+    assert first == second
+    assert first.notes is not second.notes
+    with pytest.raises(TypeError, match="order_id is required"):
+        type(state)()
+    with pytest.raises(TypeError, match="payment is set by a step"):
+        type(state)(order_id=1, payment="cash")
