@@ -11,7 +11,7 @@ from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContex
 from dddkit.stories._engine.metaclass import StoryMeta
 from dddkit.stories._engine.registry import HookRegistration, HookRegistry, add
 from dddkit.stories._engine.steps import I, StepList, steps
-from dddkit.stories._engine.undecorated import make_instance, reject_undecorated
+from dddkit.stories._engine.undecorated import make_instance
 
 if TYPE_CHECKING:
     from abc import ABC
@@ -31,8 +31,8 @@ else:
         __slots__ = ()
 
         def __new__(cls, *arguments, **keywords):
-            if cls.__unchecked__:
-                reject_undecorated(cls)
+            if cls.__is_made_plainly__:
+                return object.__new__(cls)
             return make_instance(cls, super().__new__, arguments, keywords)
 
 

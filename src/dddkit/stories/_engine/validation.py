@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType, MemberDescriptorType, MethodType, SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from warnings import warn
 from weakref import WeakSet
 
@@ -331,7 +331,7 @@ def validate_state(story: str, state: object, stacklevel: int) -> None:
     if not isinstance(state, type):
         return
     # Other classes are rejected while they are made. A NamedTuple takes its defaults out of its body before.
-    defaults: dict[str, object] = getattr(state, "_field_defaults", {}) if issubclass(state, tuple) else {}
+    defaults: dict[str, object] = getattr(cast("Any", state), "_field_defaults", {}) if issubclass(state, tuple) else {}
     for name, value in defaults.items():
         if value is VARIABLE:
             raise TypeError(
