@@ -50,6 +50,30 @@ class Backend:
         """Register a metric that does not belong to the hook."""
         raise NotImplementedError
 
+    def metric(self, name: str) -> Any:
+        """Return the metric that the registry has under a name."""
+        raise NotImplementedError
+
+    def unregister(self, name: str) -> None:
+        raise NotImplementedError
+
+    def empty(self, metric: Any) -> None:
+        """Remove all series of a metric, as its library does it."""
+        raise NotImplementedError
+
+    def remove(self, name: str, **labels: str) -> None:
+        """Remove one series, as the library does it."""
+        raise NotImplementedError
+
+    def clear(self, name: str) -> None:
+        self.empty(self.metric(name))
+
+    def has(self, name: str, **labels: str) -> bool:
+        return any(
+            sample.name == f"{name}_count" and labels.items() <= dict(sample.labels).items()
+            for sample in self.everything()
+        )
+
     def new_hook(self, **options: Any) -> MetricsHook:
         return self.hook(registry=self.registry, **options)
 
@@ -118,6 +142,19 @@ class PrometheusClient(Backend):
 
         Histogram(name, "somebody else's", registry=self.registry)
 
+    def metric(self, name: str) -> Any:
+        return self.registry._names_to_collectors[name]
+
+    def unregister(self, name: str) -> None:
+        self.registry.unregister(self.metric(name))
+
+    def empty(self, metric: Any) -> None:
+        metric.clear()
+
+    def remove(self, name: str, **labels: str) -> None:
+        metric = self.metric(name)
+        metric.remove(*[labels[label] for label in metric._labelnames])
+
 
 class AioPrometheus(Backend):
     def __init__(self) -> None:
@@ -140,6 +177,18 @@ class AioPrometheus(Backend):
         from aioprometheus import Histogram
 
         Histogram(name, "somebody else's", registry=self.registry)
+
+    def metric(self, name: str) -> Any:
+        return self.registry.get(name)
+
+    def unregister(self, name: str) -> None:
+        self.registry.deregister(name)
+
+    def empty(self, metric: Any) -> None:
+        metric.values.clear()
+
+    def remove(self, name: str, **labels: str) -> None:
+        del self.metric(name).values[labels]
 
 
 def failing(error: BaseException) -> Any:

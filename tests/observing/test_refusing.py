@@ -65,9 +65,9 @@ def test_a_bucket_for_nothing_at_all_is_fine(backend: Backend) -> None:
     ("options", "culprit"),
     [
         ({"app_name": None}, "app_name has to be a str, not None"),
-        ({"prefix": 7}, "prefix has to be a str, not 7"),
+        ({"prefix": 7}, "prefix has to be a str, not int"),
         ({"labels": {"env": None}}, "the label 'env' has to be a str, not None"),
-        ({"labels": {7: "x"}}, "the name of a label has to be a str, not 7"),
+        ({"labels": {7: "x"}}, "the name of a label has to be a str, not int"),
     ],
 )
 def test_what_has_to_be_text_is_refused_when_it_is_none(
