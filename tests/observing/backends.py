@@ -9,7 +9,9 @@ from typing import Any, NamedTuple, Protocol
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dddkit.stories import I, Story
 from dddkit.stories.metrics import MetricsHook
+from tests.stories.shop import Mode, checkout
 
 STORY = "dddkit_stories_executions_latency_ms"
 STEP = "dddkit_stories_step_executions_latency_ms"
@@ -189,6 +191,17 @@ class AioPrometheus(Backend):
 
     def remove(self, name: str, **labels: str) -> None:
         del self.metric(name).values[labels]
+
+
+def with_odd_step(mode: Mode) -> type[Story]:
+    """Return a story with a step whose name no encoding has."""
+
+    class Odd(checkout(mode)):  # type: ignore[misc]
+        I.reserve
+        getattr(I, "pay\ud800")
+        locals()["pay\ud800"] = lambda self, state: None
+
+    return Odd
 
 
 def failing(error: BaseException) -> Any:
