@@ -18,10 +18,9 @@ from typing import Any, Final
 
 __all__ = ["EXCLUSION", "call_exclusively", "is_inside", "postpone"]
 
-EXCLUSION: Final = RLock()
+EXCLUSION: Final[Any] = RLock()  # whose owner typeshed does not know
 """Held during such a call, and during a fork."""
 
-_is_owned: Final[Callable[[], bool]] = getattr(EXCLUSION, "_is_owned")  # noqa: B009  # typeshed does not know it
 _POSTPONED: Final[deque[Callable[[], object]]] = deque()
 
 
@@ -36,7 +35,8 @@ if hasattr(os, "register_at_fork"):
 
 def is_inside() -> bool:
     """Return whether this thread is inside such a call."""
-    return _is_owned()
+    inside: bool = EXCLUSION._is_owned()
+    return inside
 
 
 def postpone(call: Callable[[], object]) -> None:

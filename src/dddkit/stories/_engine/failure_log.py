@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from threading import Lock
 from time import monotonic
 from typing import Final
+
+from dddkit._locks import new_lock
 
 __all__ = ["FailureLog"]
 
@@ -23,7 +24,7 @@ class FailureLog:
         self._hook: Final = hook
         self._last: float | None = None
         self._skipped = 0
-        self._lock: Final = Lock()
+        self._lock: Final = new_lock()
 
     def log(self) -> None:
         """Log the exception that is being handled, unless another was logged less than a minute ago."""
@@ -32,7 +33,8 @@ class FailureLog:
             if self._last is not None and now - self._last < _PAUSE:
                 self._skipped += 1
                 return
-            skipped, self._skipped, self._last = self._skipped, 0, now
+            self._last = now  # first: a finalizer may come in between, and fail as well
+            skipped, self._skipped = self._skipped, 0
         try:
             _LOGGER.error(_MESSAGE, self._hook, skipped, exc_info=True)
         except Exception:

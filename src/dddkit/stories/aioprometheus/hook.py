@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import RLock
 from typing import Any, Final
 
+from dddkit._locks import new_lock
 from dddkit.exceptions import MissingDependencyError
 from dddkit.stories import metrics
 
@@ -64,7 +65,7 @@ class _SafeHistogram(Histogram):
     def __init__(self, registry: Registry, wanted: metrics.Histogram) -> None:
         self.wanted: Final = wanted
         self.removals: Final = metrics.Removals()
-        self._lock: Final = RLock()
+        self._lock: Final = new_lock()
         super().__init__(wanted.name, wanted.help, registry=registry, buckets=wanted.buckets)
         self.values = _Series(self._lock, self.removals)
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from dddkit._locks import new_lock
 from dddkit.exceptions import MissingDependencyError
 from dddkit.stories import metrics
 from dddkit.stories._engine.exclusion import call_exclusively, is_inside, postpone
 
 try:
-    from prometheus_client import REGISTRY, CollectorRegistry, Histogram
+    from prometheus_client import REGISTRY, CollectorRegistry, Histogram, Metric
     from prometheus_client import values as library
 except ModuleNotFoundError as error:
     if error.name != "prometheus_client":  # it is there, but cannot be imported
@@ -77,6 +78,9 @@ class _Histogram(Histogram):
             partial(_observe_exclusively, observe) if getattr(library.ValueClass, "_multiprocess", False) else observe
         )
 
+    def collect(self) -> Iterable[Metric]:
+        return super().collect() if is_inside() else list(call_exclusively(super().collect))
+
     def clear(self) -> None:
         super().clear()
         self.removals.notify()
@@ -100,6 +104,7 @@ def _observe_exclusively(observe: metrics.Observe, milliseconds: float) -> None:
 def _make(registry: CollectorRegistry, wanted: metrics.Histogram) -> _Histogram:
     made = _Histogram(wanted.name, wanted.help, wanted.labels, registry=None, buckets=wanted.buckets)
     made.wanted, made.removals = wanted, metrics.Removals()
+    cast("Any", made)._lock = new_lock()  # held while a series is made, when a finalizer may remove or read others
     registry.register(made)
     return made
 
