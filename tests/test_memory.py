@@ -9,12 +9,14 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any
+from functools import singledispatchmethod
+from typing import Any, NamedTuple
 
 import pytest
 
-from dddkit.dataclasses import EventBroker
+from dddkit.dataclasses import Aggregate, AggregateEvent, ChangesHandler, EventBroker
 from dddkit.exceptions import UnhandledEventError
 from dddkit.stories import I, Story, StoryState, inject_hooks, variable
 from tests.blocks.flavours import needs_threads
@@ -140,6 +142,51 @@ def subscriptions_that_come_and_go() -> None:
         broker(Sale.State())
 
 
+class Basket(Aggregate):
+    class Added(AggregateEvent): ...
+
+
+class Added(NamedTuple):
+    number: int
+
+
+class Changes(ChangesHandler[Basket, Added]):
+    result_type = Added
+
+    def _clear_state(self) -> None:
+        self.number = 0
+
+    @singledispatchmethod
+    def handle_changes(self, event: object, aggregate: Basket) -> None:
+        self.number += 1
+
+
+def fold_in_a_block(handler: Changes) -> None:
+    basket = Basket()
+    basket.add_event(basket.Added())
+    handler.__enter__()(basket)
+
+
+def blocks_left_elsewhere() -> None:
+    handler = Changes()
+    for number in range(ROUNDS):
+        copy_context().run(fold_in_a_block, handler)
+        if number % 10 == 9:
+            with suppress(RuntimeError):  # with several blocks it is not known which one ends
+                handler.__exit__(None, None, None)
+        elif number % 10 == 0:
+            handler.__exit__(None, None, None)
+
+
+def failing_folds() -> None:
+    handler = Changes()
+    for _ in range(ROUNDS):
+        with suppress(OSError), handler:
+            fold_in_a_block(handler)
+            handler.__exit__(None, None, None)
+            raise OSError
+
+
 BROKERS = [
     EventBroker(on_error="continue"),
     EventBroker(on_error="continue", parallel=True),
@@ -201,6 +248,8 @@ measures_memory = pytest.mark.skipif(
         hooks_that_come_and_go,
         publishes,
         subscriptions_that_come_and_go,
+        blocks_left_elsewhere,
+        failing_folds,
         pytest.param(failing_publishes, marks=needs_threads),
         pytest.param(failing_async_publishes, marks=needs_threads),
         pytest.param(event_classes_that_come_and_go, marks=needs_threads),

@@ -8,13 +8,13 @@ from typing import Annotated, Any, ClassVar, Final, get_args, get_origin
 
 __all__ = [
     "UNRESOLVED",
+    "is_among",
     "is_class_level",
     "is_class_var",
-    "is_final",
-    "kind_of",
     "nothing_sets",
     "own_annotations",
     "resolve_name",
+    "split",
     "text_of",
 ]
 
@@ -43,25 +43,18 @@ else:
 
 def is_class_var(annotation: object, owner: type) -> bool:
     """Return whether the annotation declares a class variable; anything else declares a field."""
-    return any(found is ClassVar for found in _qualifiers_of(annotation, owner))
-
-
-def is_final(annotation: object, owner: type) -> bool:
-    """Return whether the annotation says that the value is never replaced."""
-    return any(found is Final for found in _qualifiers_of(annotation, owner))
+    return is_among(ClassVar, split(annotation, owner)[0])
 
 
 def is_class_level(annotation: object, owner: type) -> bool:
     """Return whether the annotation is a ClassVar or Final: where nothing makes fields, the value is a constant."""
-    return any(found is not Annotated for found in _qualifiers_of(annotation, owner))
+    qualifiers = split(annotation, owner)[0]
+    return is_among(ClassVar, qualifiers) or is_among(Final, qualifiers)
 
 
-def kind_of(annotation: object, owner: type) -> tuple[str, str]:
-    """Return module and name of the class that the annotation is, or is an object of, for those of other libraries."""
-    text = text_of(annotation)
-    value = annotation if text is None else resolve_name(text.partition("[")[0].strip(), owner)
-    kind = value if isinstance(value, type) else type(value)
-    return kind.__module__, kind.__name__
+def is_among(qualifier: object, qualifiers: Sequence[object]) -> bool:
+    """Return whether it is one of them: `in` would compare, which annotations may answer as they like."""
+    return any(found is qualifier for found in qualifiers)
 
 
 def nothing_sets(owner: type, names: Sequence[str], decorator: str) -> TypeError:
@@ -89,10 +82,11 @@ def resolve_name(name: str, owner: type) -> Any:
     return found
 
 
-def _qualifiers_of(annotation: object, owner: type) -> list[object]:
-    """Return the qualifiers that the annotation begins with, from the outermost on: ClassVar, Final, Annotated.
+def split(annotation: object, owner: type) -> tuple[Sequence[object], object]:
+    """Return the qualifiers that an annotation begins with, outermost first, and what the type after them begins with.
 
-    The module may know them under other names; what cannot be resolved counts by its text.
+    Qualifiers are ClassVar, Final and Annotated. The module may know them under other names; what cannot be resolved
+    counts by its text, and a type that cannot is UNRESOLVED.
     """
     found: list[object] = []
     while True:
@@ -102,11 +96,11 @@ def _qualifiers_of(annotation: object, owner: type) -> list[object]:
             head = get_origin(annotation) or annotation
             inner = next(iter(get_args(annotation)), None)
         else:
-            name, _, inner = text.partition("[")  # what follows is cut nowhere: only how it begins is read
+            name, _, inner = text.partition("[")  # the end may stay, since only beginnings are read
             head = resolve_name(name.strip(), owner)
             if head is UNRESOLVED:
-                head = _QUALIFIERS.get(name.rpartition(".")[2].strip())
-        if not any(head is qualifier for qualifier in _QUALIFIERS.values()):
-            return found
+                head = _QUALIFIERS.get(name.rpartition(".")[2].strip(), UNRESOLVED)
+        if head is not ClassVar and head is not Final and head is not Annotated:
+            return found, head
         found.append(head)
         annotation = inner

@@ -32,8 +32,8 @@ def test_fs2_class_variables_are_no_fields_and_final_names_are() -> None:
         TYPED: typing_extensions.Final[int] = 4
         quoted: "ClassVar[Decimal]" = loosely(5)
         required: Final[int]
-        annotated: Annotated["Final[int]", "given once"] = 5
-        constant: Annotated["ClassVar[int]", "shared"] = 6
+        annotated: Annotated["Final[int]", "given once"] = 5  # type: ignore[valid-type]
+        constant: Annotated["ClassVar[int]", "shared"] = 6  # type: ignore[valid-type]
         order_id: int
         price: "Decimal" = loosely(6)
         payment: "Decimal | None" = variable()

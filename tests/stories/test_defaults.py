@@ -76,12 +76,12 @@ class ChildOfSlotted(SlottedCart):
 
 @dataclass
 class Unhashable:
-    items: list[str] = field(default_factory=list)
+    items: list[str] = field(default_factory=list[str])
 
 
 @dataclass(eq=False)
 class ByObject:
-    items: list[str] = field(default_factory=list)
+    items: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,10 @@ class Named(NamedTuple):
     item: Any
 
 
+def frozen_model(item: object) -> FrozenByPydantic:
+    return FrozenByPydantic(item=item)
+
+
 class Unhashing:
     def __hash__(self) -> int:
         raise ValueError("not yet")
@@ -116,7 +120,7 @@ COPIED: dict[str, Callable[[], object]] = {
     "dataclass compared by object": ByObject,
     "list": list,
     "deque": deque,
-    "defaultdict": lambda: defaultdict(list),
+    "defaultdict": lambda: defaultdict[str, list[str]](list),
     "OrderedDict": OrderedDict,
     "bytearray": bytearray,
     "frozen dataclass with a list": lambda: Frozen([]),
@@ -125,7 +129,7 @@ COPIED: dict[str, Callable[[], object]] = {
     "frozen model with an own class": lambda: FrozenByPydantic(item=Cart()),
     "named tuple with an own class": lambda: Named(Cart()),
     "tuple with an own class": lambda: (1, Cart()),
-    "tuple in a tuple with a list": lambda: ((), ([],)),
+    "tuple in a tuple with a list": lambda: ((), (list[str](),)),
     "frozenset with an own class": lambda: frozenset([Cart()]),
     "frozen dataclass in a tuple with an own class": lambda: (Frozen((Cart(),)),),
     "text buffer": io.StringIO,
@@ -146,7 +150,7 @@ def test_fs1_a_default_that_can_change_is_copied_for_each_state(make: Callable[[
     assert first is not second
 
 
-@pytest.mark.parametrize("hold", [Frozen, FrozenByAttrs, Named, lambda cart: FrozenByPydantic(item=cart)])
+@pytest.mark.parametrize("hold", [Frozen, FrozenByAttrs, Named, frozen_model])
 def test_fs1_a_copy_is_deep_in_whatever_holds_it(hold: Callable[[object], object]) -> None:
     first, second = two_states(hold(Cart()))
     first.item.items.append("apple")
@@ -293,17 +297,17 @@ def test_fs1_what_a_singleton_holds_stays_where_it_is() -> None:
     assert Singleton().items is items
 
 
+HOLDERS: dict[str, Callable[[object], object]] = {
+    "list": lambda part: [part],
+    "dict": lambda part: {"a": part},
+    "tuple": lambda part: (list[str](), part),
+    "deque": lambda part: deque([part]),
+    "nested": lambda part: {"a": [(part, list[str]())]},
+}
+
+
 @pytest.mark.parametrize("part", [Sentinel(), Gateway(), threading.Lock(), Frozen("x"), Singleton(), FailsHalfway()])
-@pytest.mark.parametrize(
-    "hold",
-    [
-        lambda part: [part],
-        lambda part: {"a": part},
-        lambda part: ([], part),
-        lambda part: deque([part]),
-        lambda part: {"a": [(part, [])]},
-    ],
-)
+@pytest.mark.parametrize("hold", HOLDERS.values(), ids=list(HOLDERS))
 def test_fs1_a_copied_collection_holds_the_same_sentinels_and_locks(
     part: object, hold: Callable[[object], object]
 ) -> None:
@@ -313,10 +317,11 @@ def test_fs1_a_copied_collection_holds_the_same_sentinels_and_locks(
 
 
 def innermost(value: Any) -> object:
-    while isinstance(value, (list, tuple, dict, deque)):
-        parts: list[object] = list(value.values() if isinstance(value, dict) else value)
-        value = next(part for part in parts if part != [])
-    return value
+    kind: Any = value.__class__
+    if kind not in (list, tuple, dict, deque):
+        return value
+    parts: list[Any] = [*value.values()] if kind is dict else [*value]
+    return innermost(next(part for part in parts if part != []))
 
 
 def test_fs1_a_default_that_holds_itself_is_copied() -> None:
@@ -394,16 +399,17 @@ def test_fs1_values_are_shared_at_any_depth(default: object) -> None:
     assert all(held is default for held in two_states(default))
 
 
-def mutable_parts(value: object) -> list[int]:
+def mutable_parts(value: Any) -> list[int]:
     """Return the ids of all lists and dicts in a value."""
-    parts: list[object] = []
-    if isinstance(value, (list, tuple)):
+    kind: Any = value.__class__
+    parts: list[Any] = []
+    if kind in (list, tuple):
         parts = [*value]
-    elif isinstance(value, dict):
+    elif kind is dict:
         parts = [*value.values()]
-    elif isinstance(value, Frozen):
+    elif kind is Frozen:
         parts = [value.item]
-    own = [id(value)] if isinstance(value, (list, dict)) else []
+    own = [id(value)] if kind in (list, dict) else []
     return own + [found for part in parts for found in mutable_parts(part)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import NewType
 from uuid import UUID
 
@@ -39,6 +40,23 @@ class Money(ValueObject):
     amount: int
 
 
+class Cents(ValueObject, int):
+    """A number that is a value of the domain."""
+
+
+@dataclass(frozen=True)
+class Unit(ValueObject):
+    code: str
+
+
+class Units(Unit, Enum):
+    gram = "g"
+
+
+assert_type(Cents(7), Cents)
+assert_type(Units.gram.code, str)
+
+
 @dataclass(kw_only=True)
 class Basket(Aggregate):
     basket_id: Identity[BasketId]
@@ -57,6 +75,9 @@ class Basket(Aggregate):
         basket = cls(basket_id=basket_id)
         basket.add_event(cls.Created())
         return basket
+
+    def changes(self) -> list[AggregateEvent]:
+        return self.get_events()
 
     def add_item(self, item: Product) -> None:
         if _item := self.items.get(item.product_id):
@@ -123,10 +144,34 @@ async def provide(in_memory: InMemoryRepository[Basket, BasketId], by_any: Repos
 
 baskets: InMemoryRepository[Basket, BasketId] = InMemoryRepository()
 
+# Pending events are those of the flavour.
+
+
+def tell(event: AggregateEvent) -> datetime:
+    return event.occurred_on
+
+
+assert_type(basket.get_events(), list[AggregateEvent])
+assert_type(basket.pull_events(), list[AggregateEvent])
+assert_type([tell(event) for event in basket.get_events()], list[datetime])
+basket.add_event(basket.get_events()[0])
+
+
+class Narrowed(Basket):
+    def get_events(self) -> list[AggregateEvent]:
+        return [event for event in super().get_events() if not isinstance(event, self.Created)]
+
+
+def of_any(aggregate: Aggregate) -> list[AggregateEvent]:
+    return aggregate.pull_events()
+
+
 # Mistakes.
 
 BasketRepository()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
 InMemoryRepository[Product, int]  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeArguments]
+Cents(amount=7)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+ValueObject(7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Basket()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Basket(basket_id="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 basket.add_event(created)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -31,7 +31,11 @@ class Recording(AggregateMark):
         _stored_versions: Versions
 
     def add_event(self, event: Recordable) -> None:
-        """Record what has happened to the aggregate; events of both flavours are accepted.
+        """Record what has happened to the aggregate.
+
+        Events of both flavours are accepted, since dataclass aggregates that record pydantic events are common.
+        `get_events` and `pull_events` promise those of the aggregate's own flavour: where you mix the flavours, look
+        at the class of an event before you use what only one of them has.
 
         Raises:
             TypeError: it is no AggregateEvent.
@@ -40,7 +44,7 @@ class Recording(AggregateMark):
             raise TypeError(_rejection_message(self, event))
         pending_events(self).append(event)
 
-    def get_events(self) -> list[Recordable]:
+    def get_events(self) -> list[Any]:  # of events of the flavour; its Aggregate declares which
         """Return the pending events, oldest first. The list is a copy."""
         return list(pending_events(self))
 
@@ -51,7 +55,7 @@ class Recording(AggregateMark):
         """
         pending_events(self).clear()
 
-    def pull_events(self) -> list[Recordable]:
+    def pull_events(self) -> list[Any]:
         """Return the pending events, oldest first, and clear them: to publish each of them once."""
         events = self.get_events()
         self.clear_events()

@@ -18,7 +18,9 @@ except ModuleNotFoundError as error:
         raise
     raise MissingDependencyError("pydantic", "pydantic", "pydantic") from error
 
-__all__ = ["Aggregate", "Entity", "ValueObject"]
+from dddkit.pydantic._aggregate_event import AggregateEvent  # it needs pydantic as well
+
+__all__ = ["Aggregate", "AggregateEvent", "Entity", "ValueObject"]
 
 _STATE: Final = (
     "__dict__",
@@ -68,6 +70,16 @@ class Aggregate(Recording, Entity):
     """The entity that keeps its parts consistent, and records what happens to them as events."""
 
     __slots__ = ("_pending_events", "_stored_versions")
+
+    if TYPE_CHECKING:  # the core does not know the class of the flavour's events
+
+        def get_events(self) -> list[AggregateEvent]:
+            """Return the pending events, oldest first. The list is a copy."""
+            ...
+
+        def pull_events(self) -> list[AggregateEvent]:
+            """Return the pending events, oldest first, and clear them: to publish each of them once."""
+            ...
 
     def __copy__(self) -> Self:
         duplicate = super().__copy__()

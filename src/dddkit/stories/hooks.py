@@ -26,6 +26,7 @@ __all__ = [
     "HookRegistration",
     "LoggingHook",
     "StatusTracker",
+    "StepStatus",
     "StoryHook",
     "inject_hooks",
 ]
@@ -125,9 +126,19 @@ class LoggingHook:
     fails. Where the level is off, nothing is rendered. Whether DEBUG is on is checked when a run starts. The location
     of a record (`%(pathname)s:%(lineno)d`) is the line of the story that lists the step, and that of the first step at
     the end of a run.
+
+    Args:
+        ascii: write ASCII only, for streams that cannot encode the glyphs: `>` for a running step, `+` for a completed
+            one, `x` for a failed one, `!` for a cancelled one. Other characters are escaped, in the traceback too.
     """
 
-    __slots__ = ()
+    __slots__ = ("_ascii",)
+
+    def __init__(self, *, ascii: bool = False) -> None:  # noqa: A002  # what `ascii()` does
+        self._ascii: Final = ascii
+
+    def __hook_key__(self) -> object:
+        return self._ascii
 
     @only_if(_debug_is_on)
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
@@ -135,17 +146,19 @@ class LoggingHook:
             yield
         finally:
             if context.status is not StepStatus.FAILED:
-                _write(_DEBUG, context, 0)
+                _write(self._ascii, _DEBUG, context, 0)
 
     @only_if(_debug_is_on)
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        _write(_DEBUG, context, step.step_index)
+        _write(self._ascii, _DEBUG, context, step.step_index)
 
     def error(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        _write(_ERROR, context, step.step_index, step.error)
+        _write(self._ascii, _ERROR, context, step.step_index, step.error)
 
 
-def _write(level: int, context: StoryExecutionContext, index: int, error: BaseException | None = None) -> None:
+def _write(
+    in_ascii: bool, level: int, context: StoryExecutionContext, index: int, error: BaseException | None = None
+) -> None:
     """Log the tree, unless this run is part of logging another one: a handler, or a template, may run a story."""
     is_endless = issubclass(type(error), RecursionError)
     if _IS_WRITING.get() or (is_endless and hasattr(error, _LOGGED)):
@@ -155,7 +168,7 @@ def _write(level: int, context: StoryExecutionContext, index: int, error: BaseEx
         return
     token = _IS_WRITING.set(True)
     try:
-        _write_record(logger, default_class, level, context, index, error)
+        _write_record(logger, default_class, in_ascii, level, context, index, error)
         if is_endless:  # it goes on through as many runs as fit on the stack
             setattr(error, _LOGGED, True)
     finally:
@@ -165,6 +178,7 @@ def _write(level: int, context: StoryExecutionContext, index: int, error: BaseEx
 def _write_record(
     logger: Logger,
     default_class: type[Logger],
+    in_ascii: bool,
     level: int,
     context: StoryExecutionContext,
     index: int,
@@ -175,6 +189,8 @@ def _write_record(
     `logger.log` would walk up the stack to find this function, which takes a quarter of the time of a record.
     """
     tree = str(context)  # as text: a handler may format the record later, when the run has gone on
+    if in_ascii:
+        tree = _to_ascii(tree)
     exc_info = None if error is None else (type(error), error, traceback_of(error))
     steps: Any = getattr(context.story, "I", None)
     listed: tuple[ListedStep, ...] = getattr(steps, "__listed_steps__", ())
@@ -183,7 +199,26 @@ def _write_record(
         logger.log(level, tree, exc_info=exc_info)
         return
     _, file, line = listed[index]
-    logger.handle(logger.makeRecord(_LOGGER, level, file, line, tree, (), exc_info, context.story_name))
+    record = logger.makeRecord(_LOGGER, level, file, line, tree, (), exc_info, context.story_name)
+    if in_ascii:
+        record.funcName = _to_ascii(context.story_name)
+        if exc_info is not None:
+            record.exc_text = _ascii_traceback(exc_info)
+    logger.handle(record)
+
+
+def _ascii_traceback(exc_info: Any) -> str | None:
+    """Return what formatters write in place of a traceback that is not ASCII; None: its own text."""
+    from logging import Formatter
+
+    text = Formatter().formatException(exc_info)
+    return None if text.isascii() else _to_ascii(text)
+
+
+def _to_ascii(text: str) -> str:
+    from dddkit.stories._engine.encoding import to_ascii  # few ask for it
+
+    return to_ascii(text)
 
 
 _DEFAULT_HOOKS: Final[tuple[StoryHook, ...]] = (StatusTracker(), ExecutionTimeTracker(), LoggingHook())

@@ -64,17 +64,15 @@ def _class_value(cls: type, name: str) -> Any:
 
 def _held(state: StoryState) -> dict[str, Any]:
     """Return the fields that are set, in order; other attributes, such as those of a cached_property, are none."""
-    cls = type(state)
-    held: dict[str, Any] = {}
-    for name in cls.__state_fields__:
-        if name in state.__dict__:
-            held[name] = state.__dict__[name]
-        elif isinstance(slot := _class_value(cls, name), MemberDescriptorType):  # of a mixin
+    cls, values = type(state), state.__dict__
+    if cls.__state_slots__:
+        values = values.copy()
+        for name, slot in cls.__state_slots__.items():
             try:
-                held[name] = slot.__get__(state, cls)
+                values[name] = slot.__get__(state, cls)
             except AttributeError:
                 continue
-    return held
+    return {name: values[name] for name in cls.__state_fields__ if name in values}
 
 
 def _names(cls: type) -> tuple[str, str]:
@@ -161,6 +159,7 @@ class StoryState(_Base):
 
     __state_fields__: ClassVar[dict[str, Any]]
     __state_final__: ClassVar[frozenset[str]]
+    __state_slots__: ClassVar[dict[str, MemberDescriptorType]]
 
     if not TYPE_CHECKING:
 
@@ -221,8 +220,10 @@ class StoryState(_Base):
             return made
 
     def __eq__(self, other: object) -> bool:
-        if type(self) is not type(other):
+        if not isinstance(other, StoryState) or type(self) is not type(other):
             return NotImplemented
+        if not self.__state_slots__ and self.__dict__ == other.__dict__:
+            return True
         return _held(self) == _held(other)
 
     __hash__: ClassVar[None]  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]  # mutable

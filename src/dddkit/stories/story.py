@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from dddkit._callables import kind_of
 from dddkit.stories._engine.call import is_async_call, run_story
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.metaclass import StoryMeta
 from dddkit.stories._engine.registry import HookRegistration, HookRegistry, add
-from dddkit.stories._engine.steps import I, steps
-from dddkit.stories._engine.undecorated import make_instance, reject_undecorated
+from dddkit.stories._engine.steps import I, StepList, steps
+from dddkit.stories._engine.undecorated import make_instance
 
 if TYPE_CHECKING:
     from abc import ABC
 
-__all__ = ["I", "Story", "steps"]
+__all__ = ["I", "StepExecutionInfo", "Steps", "Story", "StoryExecutionContext", "steps"]
+
+Steps: TypeAlias = StepList  # its name in 0.5.0
 
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ else:
         __slots__ = ()
 
         def __new__(cls, *arguments, **keywords):
-            if cls.__unchecked__:
-                reject_undecorated(cls)
+            if cls.__is_made_plainly__:
+                return object.__new__(cls)
             return make_instance(cls, super().__new__, arguments, keywords)
 
 

@@ -58,7 +58,9 @@ def is_plainly_mutable(value: object) -> bool:
     """Whether it is a value that can change and nobody means to share: an unhashable one, or an entity."""
     if type(value) in _ATOMS or isinstance(value, _SHARED):
         return False
-    return _is_entity(value) or not _is_hashable(value) or any(map(is_plainly_mutable, _items_of(value)))
+    if _is_entity(value) or not _is_hashable(value):
+        return True
+    return issubclass(type(value), (tuple, frozenset)) and any(map(is_plainly_mutable, _parts_of(value)))
 
 
 def _can_change(value: object, seen: set[int]) -> bool:
@@ -80,7 +82,7 @@ def _collect_shared(value: object, shared: dict[int, object], seen: set[int]) ->
     seen.add(id(value))
     if not _can_change(value, set()):
         shared[id(value)] = value
-    elif isinstance(value, (*_COLLECTIONS, dict)):
+    elif issubclass(type(value), (*_COLLECTIONS, dict)):
         for part in _parts_of(value):
             _collect_shared(part, shared, seen)
     elif not _can_be_copied(value):
@@ -130,17 +132,13 @@ def _is_set(slot: MemberDescriptorType, value: object) -> bool:
     return True
 
 
-def _items_of(value: object) -> Iterable[object]:
-    return value if isinstance(value, (tuple, frozenset)) else ()
-
-
-def _parts_of(value: object) -> Iterable[object]:
+def _parts_of(value: Any) -> Iterable[object]:
     """Return the items of a collection, or the fields of a value whose hash comes from them."""
-    if isinstance(value, _COLLECTIONS):
-        return value
-    if isinstance(value, dict):
-        return [part for item in value.items() for part in item]
-    kind: Any = type(value)
+    kind: Any = value.__class__
+    if issubclass(kind, _COLLECTIONS):
+        return value  # type: ignore[no-any-return]  # any of them
+    if issubclass(kind, dict):
+        return [*value.keys(), *value.values()]
     names: list[str] = [
         *getattr(kind, "__dataclass_fields__", ()),
         *(field.name for field in getattr(kind, "__attrs_attrs__", ())),

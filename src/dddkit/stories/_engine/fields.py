@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from types import MemberDescriptorType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from dddkit._annotations import is_class_var, is_final, kind_of, own_annotations
+from dddkit._annotations import is_among, own_annotations, split
 from dddkit.stories._engine.defaults import default_of
 
 __all__ = ["REQUIRED", "VARIABLE", "read_fields"]
@@ -63,27 +64,30 @@ def read_fields(cls: Any) -> None:
     """
     fields: dict[str, Any] = {}
     final: set[str] = set()
-    for base in reversed(cls.__mro__[1:]):
-        found, final_names = base.__dict__.get("__state_fields__"), base.__dict__.get("__state_final__", ())
-        if found is None:
+    slots: dict[str, MemberDescriptorType] = {}
+    declared: Container[str] = ()
+    for base in reversed(cls.__mro__):
+        if "__state_fields__" in base.__dict__:
+            found, constants, stored = base.__state_fields__, base.__state_final__, base.__state_slots__
+        else:
             # A mixin that is no StoryState declares names for the steps; checkers know no such constructor argument.
-            found, final_names = _declared(base, otherwise=VARIABLE)
+            found, constants, stored = _declared(base, REQUIRED if base is cls else VARIABLE)
+            declared = found
         fields.update(found)
         final.difference_update(found)
-        final.update(final_names)
-    declared, final_names = _declared(cls, otherwise=REQUIRED)
-    fields.update(declared)
-    final.difference_update(declared)
-    final.update(final_names)
+        final.update(constants)
+        slots.update(stored)
     for name, value in list(cls.__dict__.items()):
         if name in declared:
             type.__delattr__(cls, name)
             continue
-        _reject_specifier(cls, name, value)
+        if not name.startswith("__"):
+            _reject_specifier(cls, name, value)
         if name in fields and hasattr(value, "__get__"):
             del fields[name]  # a property or method takes the place of a field of a base
         elif name in fields:
-            fields[name] = default_of(value)  # without annotation: a new default for a field of a base
+            # Without annotation: a new default for a field of a base.
+            fields[name] = value if isinstance(value, _Mark) else default_of(value)
             type.__delattr__(cls, name)
         elif value is VARIABLE:
             raise TypeError(
@@ -91,32 +95,39 @@ def read_fields(cls: Any) -> None:
             )
     type.__setattr__(cls, "__state_fields__", fields)
     type.__setattr__(cls, "__state_final__", frozenset(final))
+    type.__setattr__(cls, "__state_slots__", slots)
 
 
-def _declared(cls: Any, otherwise: _Mark) -> tuple[dict[str, Any], list[str]]:
-    """Return the fields that a class declares, each with its default, and which of them are Final."""
+def _declared(cls: Any, otherwise: _Mark) -> tuple[dict[str, Any], list[str], dict[str, MemberDescriptorType]]:
+    """Return the fields that a class declares, each with its default; which are Final; which a slot of it stores."""
     found: dict[str, Any] = {}
     final: list[str] = []
-    is_state = otherwise is REQUIRED
+    slots: dict[str, MemberDescriptorType] = {}
     for name, annotation in own_annotations(cls).items():
-        if is_class_var(annotation, cls):
+        qualifiers, head = split(annotation, cls)
+        if is_among(ClassVar, qualifiers):
             continue
-        kind = _PSEUDO_FIELDS.get(kind_of(annotation, cls))
-        if kind is not None:
-            if not is_state:  # the mixin is a dataclass, which gives it to its own constructor
+        kind = head if isinstance(head, type) else type(head)
+        pseudo_field = _PSEUDO_FIELDS.get((kind.__module__, kind.__name__))
+        if pseudo_field is not None:
+            if otherwise is VARIABLE:  # the mixin is a dataclass, which gives it to its own constructor
                 continue
             raise TypeError(
-                f"{cls.__qualname__}: {name}: {kind} is for dataclasses; a StoryState takes every field by keyword, "
-                f"and stores it: annotate {name} with its type, or take the line out"
+                f"{cls.__qualname__}: {name}: {pseudo_field} is for dataclasses; a StoryState takes every field by "
+                f"keyword, and stores it: annotate {name} with its type, or take the line out"
             )
         value = cls.__dict__.get(name, otherwise)
         if isinstance(value, MemberDescriptorType):  # a slot is no default
+            if otherwise is VARIABLE:
+                slots[name] = value
             value = otherwise
-        _reject_specifier(cls, name, value)
-        found[name] = value if isinstance(value, _Mark) else default_of(value)
-        if is_final(annotation, cls):
+        if not isinstance(value, _Mark):
+            _reject_specifier(cls, name, value)
+            value = default_of(value)
+        found[name] = value
+        if is_among(Final, qualifiers):
             final.append(name)
-    return found, final
+    return found, final, slots
 
 
 def _reject_specifier(cls: type, name: str, value: object) -> None:

@@ -58,7 +58,7 @@ class StoryMeta(_Meta):
             if bases:
                 namespace["__step_hooks__"] = Registry({})
         namespace["__story__"] = declaration
-        namespace["__unchecked__"] = True  # whether its fields are set: its decorator comes after this
+        namespace["__is_made_plainly__"] = False  # until the first object is made: its decorator comes after this
         made: Any = super().__new__(cls, name, bases, namespace, **kwargs)
         if isinstance(first, Declaration):
             if first.cell is not None:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from dddkit._callables import are_same, kind_of
 from dddkit._typing import Self
+from dddkit.stories._engine.equality import do_the_same
 
 __all__ = [
     "Callback",
@@ -169,6 +170,6 @@ def _merged(registries: Iterable[HookRegistry], kind: str) -> Iterator[Callback]
     seen: list[Callback] = []
     for registry in registries:
         for callback in registry.get(kind, ()):
-            if not any(are_same(callback, other) for other in seen):
+            if not any(do_the_same(other, callback, Hooks._fields) for other in seen):
                 seen.append(callback)
                 yield callback

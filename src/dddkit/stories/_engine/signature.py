@@ -43,11 +43,11 @@ def _type_of(cls: type, name: str) -> Any:
         annotation = get_type_hints(alone, localns=names | vars(owner), include_extras=True)[name]
     except Exception:
         return annotation
-    metadata = getattr(annotation, "__metadata__", None)
-    if metadata is not None:
+    metadata: tuple[object, ...] = getattr(annotation, "__metadata__", ())
+    if metadata:
         annotation = annotation.__origin__
     if annotation is Final:
         return None
     if get_origin(annotation) is Final:
         [annotation] = get_args(annotation)
-    return annotation if metadata is None else Annotated[(annotation, *metadata)]
+    return Annotated[(annotation, *metadata)] if metadata else annotation

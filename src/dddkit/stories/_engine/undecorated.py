@@ -15,7 +15,7 @@ from dddkit.stories._engine.validation import is_field_of, is_handwritten, sets_
 if TYPE_CHECKING:
     from inspect import Signature
 
-__all__ = ["SignatureOfStory", "make_instance", "reject_undecorated"]
+__all__ = ["SignatureOfStory", "make_instance"]
 
 _NO_FIELDS: Final = ("I", "State")
 _SETTERS: Final = frozenset({"setattr", "__setattr__", "__dict__", "vars"})
@@ -23,35 +23,43 @@ _FUNCTIONS_OF: Final = ("__func__", "__wrapped__", "fget", "fset", "func")
 
 
 def make_instance(cls: Any, make: Any, arguments: tuple[object, ...], keywords: dict[str, object]) -> Any:
-    """Make an object as Python does for a class without `__new__`; `make` is that of the next class in the MRO."""
+    """Make an object as Python does for a class without `__new__`; `make` is that of the next class in the MRO.
+
+    Where that is `object`, and a constructor takes the arguments, the objects that follow are made without this.
+
+    Raises:
+        TypeError: nothing sets the fields of the class, or nothing takes the arguments.
+    """
+    if not cls.__abstractmethods__:  # else `object` says what is abstract
+        _reject_unset_fields(cls)
+        _let_protocols_step_aside(cls)
     if make is not object.__new__:
         return make(cls, *arguments, **keywords)
-    if (arguments or keywords) and cls.__init__ is object.__init__:
+    if cls.__init__ is not object.__init__:
+        type.__setattr__(cls, "__is_made_plainly__", True)
+    elif arguments or keywords:
         raise TypeError(f"{cls.__name__}() takes no arguments")
     return make(cls)
 
 
-def reject_undecorated(cls: Any) -> None:
-    """Raise TypeError for a story class whose fields nothing sets; look at no other one again.
+def _reject_unset_fields(cls: Any) -> None:
+    """Raise TypeError for a story class whose fields nothing sets.
 
     A field is an annotation without a value, in the body of a story; what other mixins declare, somebody else gives. A
     handwritten constructor, or a method that sets the attribute, may set it. A field that is a step is checked at the
     call, before the first step.
     """
-    if cls.__abstractmethods__:  # `object` says what is abstract
+    if sets_attributes(cls):
         return
-    if not sets_attributes(cls):
-        steps = cls.I.__steps__
-        for base in reversed(cls.__mro__):
-            names = [name for name in _bare_names(base) if not _is_set(cls, name)]
-            if not set(names) <= set(steps):
-                raise nothing_sets(base, names, "@dataclass")
-    _let_protocols_step_aside(cls)
-    type.__setattr__(cls, "__unchecked__", False)
+    steps = cls.I.__steps__
+    for base in reversed(cls.__mro__):
+        names = [name for name in _bare_names(base) if not _is_set(cls, name)]
+        if not set(names) <= set(steps):
+            raise nothing_sets(base, names, "@dataclass")
 
 
 def _let_protocols_step_aside(cls: Any) -> None:
-    """Replace the `__init__` of a Protocol by the next one, as Protocols do at the first object: it takes anything."""
+    """Replace the `__init__` of a Protocol, which takes anything, by the next one, as Protocols themselves do later."""
     inits = [base.__dict__["__init__"] for base in cls.__mro__ if "__init__" in base.__dict__]
     init = next(init for init in inits if not getattr(init, "__name__", "").startswith("_no_init"))
     if init is not inits[0]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType, MemberDescriptorType, MethodType, SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from warnings import warn
 from weakref import WeakSet
 
@@ -214,7 +214,8 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
         raise _error(cls, name, f"is the class {kind}, where an instance belongs; did you mean {kind}()?")
     call, given = _unwrapped(value, bound=bound)
     if not callable(call) or isinstance(call, str):  # a listed name can be called only to raise
-        raise _error(cls, name, f"is no callable, but {kind_of(value)}; a step is a method or any callable")
+        found = "the name of a step" if callable(call) else kind_of(value)
+        raise _error(cls, name, f"is no callable, but {found}; a step is a method or any callable")
     if not isinstance(call, FunctionType):
         own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
         if isinstance(own, FunctionType):
@@ -330,7 +331,7 @@ def validate_state(story: str, state: object, stacklevel: int) -> None:
     if not isinstance(state, type):
         return
     # Other classes are rejected while they are made. A NamedTuple takes its defaults out of its body before.
-    defaults: dict[str, object] = getattr(state, "_field_defaults", {}) if issubclass(state, tuple) else {}
+    defaults: dict[str, object] = getattr(cast("Any", state), "_field_defaults", {}) if issubclass(state, tuple) else {}
     for name, value in defaults.items():
         if value is VARIABLE:
             raise TypeError(
