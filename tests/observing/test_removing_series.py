@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import prometheus_client
@@ -144,11 +145,12 @@ def test_fm2_a_thread_that_asks_for_a_series_during_a_clear_does_not_go_on_with_
     story = checkout("sync")
     inject_hooks(story, [backend.new_hook()])
     metric = backend.metric(STORY)
-    child = type(metric).child
+    made: Any = metric.__class__
+    child: Callable[..., Any] = made.child
     cleared: list[bool] = []
 
     def cleared_after_it_was_found(self: Any, values: tuple[str, ...]) -> Any:
-        found = child(self, values)
+        found: Any = child(self, values)
         if not cleared and self is metric and "completed" in values:
             cleared.append(True)
             thread = threading.Thread(target=backend.clear, args=[STORY])
@@ -156,7 +158,7 @@ def test_fm2_a_thread_that_asks_for_a_series_during_a_clear_does_not_go_on_with_
             thread.join()
         return found
 
-    monkeypatch.setattr(type(metric), "child", cleared_after_it_was_found)
+    monkeypatch.setattr(made, "child", cleared_after_it_was_found)
     perform(story, Notes())
     perform(story, Notes())
     assert cleared

@@ -25,7 +25,7 @@ pytest.importorskip("opentelemetry.sdk", reason="needs the SDK")
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.context.context import _RuntimeContext
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import Sampler
@@ -87,10 +87,11 @@ def runs_as_without_hooks(mode: Mode, hook: TracingHook) -> None:
 # Runtime contexts
 
 
-class Plain(_RuntimeContext):
+class Plain(ContextVarsRuntimeContext):
     """Keeps the current context in an attribute; its tokens are plain objects."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.current = Context()
 
     def attach(self, context: Context) -> Any:
@@ -356,7 +357,8 @@ class Shy(Declined):
     def __eq__(self, other: object) -> bool:
         raise ValueError("incomparable")
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        raise ValueError("not to be hashed")
 
 
 @both_modes
@@ -378,10 +380,10 @@ def test_fr20_an_error_that_cannot_be_described_sets_the_status_of_its_spans(mod
 def test_fr20_an_error_that_is_neither_true_nor_false_sets_the_status_of_its_spans() -> None:
     tracing, story, own = Tracing(), checkout("sync")(), Falsy("own")
     context = StoryExecutionContext(story)
-    run = tracing.hook.around_story(context)
+    run: Any = tracing.hook.around_story(context)
     next(run)
     charge = StepExecutionInfo("charge", error=own)
-    step = tracing.hook.around_step(context, charge)
+    step: Any = tracing.hook.around_step(context, charge)
     next(step)
     for generator in (step, run):
         with pytest.raises(Falsy):
@@ -454,9 +456,9 @@ def test_fr4_a_failed_run_with_a_tracing_hook_is_freed_without_the_collector(
     tracing = broken_by(what) if what in ("start", "end") else Tracing()
     hook: Any = tracing.hook.around_story(StoryExecutionContext(checkout(mode)()))
     error: Declined | None = Declined()
-    watched = weakref.ref(cast("Declined", error))
+    watched = weakref.ref(error)
     next(hook)
     with suppress(Declined):
-        hook.throw(cast("Declined", error))
+        hook.throw(error)
     del hook, error
     assert watched() is None

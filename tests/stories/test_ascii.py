@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,7 +38,7 @@ class Stream:
 
 
 @contextmanager
-def listening(stream: Stream, level: int = logging.DEBUG) -> Iterator[None]:
+def listening(stream: Stream, level: int = logging.DEBUG) -> Generator[None]:
     before = LOGGER.level
     LOGGER.addHandler(stream.handler)
     LOGGER.setLevel(level)

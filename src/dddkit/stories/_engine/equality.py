@@ -26,18 +26,22 @@ def do_the_same(one: Callable[..., Any], other: Callable[..., Any], kinds: Itera
         return True
     if not (isinstance(one, MethodType) and isinstance(other, MethodType)):
         return False
-    first: Any = one.__self__
-    second: Any = other.__self__
+    first: object = one.__self__
+    second: object = other.__self__
     if not (hasattr(type(first), "__hook_key__") and hasattr(type(second), "__hook_key__")):
         return False
     try:
         return (
-            first.__hook_key__() == second.__hook_key__()
+            _key(first) == _key(second)
             and all(getattr(type(first), kind, None) is getattr(type(second), kind, None) for kind in kinds)
             and _own_attributes(first) == _own_attributes(second)
         )
     except Exception:  # attributes of a subclass that cannot be compared
         return False
+
+
+def _key(hook: Any) -> object:
+    return hook.__hook_key__()
 
 
 def _own_attributes(hook: object) -> dict[str, object]:

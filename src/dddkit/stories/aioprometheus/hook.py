@@ -37,9 +37,10 @@ class PrometheusMetricsHook(metrics.MetricsHook):
         registry: where the metrics are registered; None: aioprometheus' own.
 
     Raises:
-        ValueError: a prefix, label name or buckets that Prometheus cannot use; or other label names or buckets than
-            those of a hook that has the same prefix already.
-        TypeError: what has to be text is none.
+        ValueError: a prefix, label name, text or buckets that Prometheus cannot use; or other label names or buckets
+            than those of a hook that has the same prefix already.
+        TypeError: what has to be text is none; labels that are no mapping, buckets that are no list; a registry of
+            another library.
     """
 
     __slots__ = ()

@@ -104,7 +104,7 @@ class TracingHook:
         except Exception:
             self._failures.log()
 
-    def _detach(self, token: Token[Context]) -> None:
+    def _detach(self, token: Any) -> None:
         runtime: Any = getattr(opentelemetry.context, "_RUNTIME_CONTEXT", None)
         try:
             # OpenTelemetry's own `detach` logs each failure: one for every step.

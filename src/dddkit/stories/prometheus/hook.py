@@ -32,7 +32,8 @@ class PrometheusMetricsHook(metrics.MetricsHook):
     step; in milliseconds, also where they failed or were cancelled. It needs no other hook. Where several hooks
     accompany a story, inject this one first: then it sees also what the others stop.
 
-    Hooks with the same prefix share their metrics. prometheus_client's multi-process mode works.
+    Hooks with the same prefix share their metrics; of hooks with equal settings, a run calls only the first. A series
+    that you remove is made anew by the next run. prometheus_client's multi-process mode works.
 
     Args:
         app_name: the value of the label `service`.
@@ -42,9 +43,10 @@ class PrometheusMetricsHook(metrics.MetricsHook):
         registry: where the metrics are registered; None: prometheus_client's own.
 
     Raises:
-        ValueError: a prefix, label name or buckets that Prometheus cannot use; or other label names or buckets than
-            those of a hook that has the same prefix already.
-        TypeError: what has to be text is none.
+        ValueError: a prefix, label name, text or buckets that Prometheus cannot use; or other label names or buckets
+            than those of a hook that has the same prefix already.
+        TypeError: what has to be text is none; labels that are no mapping, buckets that are no list; a registry of
+            another library.
     """
 
     __slots__ = ()
