@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -496,6 +498,55 @@ def test_a_library_that_goes_on_failing_is_logged_once_a_minute(
     now += 61
     perform(story, Notes())
     assert [record.args[1] for record in caplog.records if isinstance(record.args, tuple)] == [0, 3]
+
+
+@both_modes
+def test_fr2_a_log_handler_that_runs_the_story_again_while_a_failure_is_logged(
+    backend: Backend, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story, again, records = checkout(mode), checkout("sync"), list[logging.LogRecord]()
+    hook = backend.new_hook()
+    inject_hooks(story, [hook])
+    inject_hooks(again, [hook])
+    backend.fail(monkeypatch, OSError("no space left"))
+
+    class Running(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+            again()(Notes())
+
+    logger, handler = logging.getLogger("dddkit.stories.hooks"), Running()
+    logger.addHandler(handler)
+    try:
+        perform(story, Notes())
+    finally:
+        logger.removeHandler(handler)
+    assert len(records) == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_fr4_a_failed_run_with_a_metrics_hook_is_freed_without_the_collector(
+    backend: Backend, fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = logging.getLogger("dddkit.stories.hooks")
+    monkeypatch.setattr(logger, "disabled", True)  # caplog would keep the records
+    failure = OSError("no space left")
+    if fails:
+        backend.fail(monkeypatch, failure)
+    run: Any = backend.new_hook().around_story(StoryExecutionContext(checkout("sync")()))
+    error = Declined()
+    watched = weakref.ref(error)
+    gc.collect()
+    gc.disable()
+    try:
+        next(run)
+        with suppress(Declined):
+            run.throw(error)
+        del run, error
+        failure.__context__ = failure.__traceback__ = None  # this one object is raised each time
+        assert watched() is None
+    finally:
+        gc.enable()
 
 
 # Hooks that share metrics

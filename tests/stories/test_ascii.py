@@ -216,6 +216,18 @@ def test_fr10_hooks_with_and_without_ascii_are_different_hooks(caplog: pytest.Lo
     assert [record.getMessage().splitlines()[1].strip()[0] for record in caplog.records] == list("⟳>✓+✓++✓")
 
 
+def test_fr10_a_subclass_with_a_constructor_of_its_own_writes_glyphs(caplog: pytest.LogCaptureFixture) -> None:
+    class Named(LoggingHook):
+        def __init__(self, name: str) -> None:  # as it could be written before there was an option
+            self.name = name
+
+    story = checkout("sync")
+    inject_hooks(story, [StatusTracker(), Named("own")])
+    with caplog.at_level(logging.DEBUG):
+        perform(story, Notes())
+    assert caplog.records[0].getMessage().splitlines()[1] == "    ⟳I.reserve"
+
+
 PROGRAM = """
 import logging
 from dddkit.stories import ExecutionTimeTracker, I, LoggingHook, StatusTracker, Story, inject_hooks

@@ -132,10 +132,12 @@ class LoggingHook:
             one, `x` for a failed one, `!` for a cancelled one. Other characters are escaped, in the traceback too.
     """
 
-    __slots__ = ("_ascii",)
+    __slots__ = ("__dict__",)
+
+    _ascii = False  # for a subclass whose `__init__` does not call this one
 
     def __init__(self, *, ascii: bool = False) -> None:  # noqa: A002  # what `ascii()` does
-        self._ascii: Final = ascii
+        self._ascii = ascii
 
     def __hook_key__(self) -> object:
         return self._ascii
@@ -211,7 +213,10 @@ def _ascii_traceback(exc_info: Any) -> str | None:
     """Return what formatters write in place of a traceback that is not ASCII; None: its own text."""
     from logging import Formatter
 
-    text = Formatter().formatException(exc_info)
+    try:
+        text = Formatter().formatException(exc_info)
+    except Exception:  # an error that `traceback` cannot format
+        return None
     return None if text.isascii() else _to_ascii(text)
 
 
