@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from dddkit._awaitables import dispose, is_unfinished
 from dddkit._callables import display_name
-from dddkit._core.threads import acall_in_thread, call_in_threads
 
 if TYPE_CHECKING:
     import asyncio
@@ -105,6 +104,8 @@ class Dispatcher:
     def _run_in_threads(
         self, subscribers: Sequence[Subscriber], event: object, failures: list[Failure], *, reject_async: bool
     ) -> Coroutine[Any, Any, None] | None:
+        from dddkit._core.threads import call_in_threads
+
         outcomes, interruptions = call_in_threads([subscriber.handler for subscriber in subscribers], event)
         reject = reject_async or bool(interruptions)
         started = _sort_outcomes(subscribers, outcomes, failures, reject_async=reject)
@@ -121,6 +122,8 @@ class Dispatcher:
     async def _arun_in_parallel(
         self, subscribers: Sequence[Subscriber], event: object, failures: list[Failure]
     ) -> None:
+        from dddkit._core.threads import acall_in_thread
+
         _require_asyncio()
         started: list[Started] = []
         for subscriber in subscribers:

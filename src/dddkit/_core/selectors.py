@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dddkit._awaitables import is_async
 from dddkit._callables import display_name, without_partials
-from dddkit._core.typing_objects import described, is_class, is_typing_object, replacement
+from dddkit._core.typing_objects import is_class, is_typing_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,13 +35,13 @@ def validate_selector(selector: object) -> None:
     elif callable(selector):
         _validate_predicate(selector)
     else:
-        raise TypeError(f"{wanted} {described(selector)}")
+        raise TypeError(f"{wanted} {_described(selector)}")
 
 
 def validate_predicate(predicate: object) -> None:
     """Raise TypeError for what is no predicate."""
     if is_class(predicate) or not callable(predicate) or is_typing_object(predicate):
-        given = described(predicate)
+        given = _described(predicate)
         raise TypeError(f"register takes a predicate, and got {given}; for classes there is handle(...)")
     _validate_predicate(predicate)
 
@@ -54,7 +54,7 @@ def validate_event_classes(method: str, event_classes: tuple[object, ...]) -> No
         if is_class(event_class):
             _reject_uncheckable(wanted, event_class)
     if not event_classes or not all(map(is_class, event_classes)):
-        given = ", ".join(map(described, event_classes)) or "nothing"
+        given = ", ".join(map(_described, event_classes)) or "nothing"
         raise TypeError(f"{wanted} {given}; write @broker.{method}(ProductCreated)")
 
 
@@ -62,10 +62,10 @@ def validate_handler(handler: object) -> None:
     """Raise TypeError for a handler that cannot be called with an event, or whose body would not run when it is."""
     if is_typing_object(handler):
         raise TypeError(
-            f"a handler is called with the event, and {described(handler)} is a typing object; write a function"
+            f"a handler is called with the event, and {_described(handler)} is a typing object; write a function"
         )
     if not callable(handler):
-        raise TypeError(f"a handler is called with the event, and {described(handler)} cannot be called")
+        raise TypeError(f"a handler is called with the event, and {_described(handler)} cannot be called")
     if _is_generator(handler):
         raise TypeError(f"{display_name(handler)} is a generator: called with an event, its body would not run")
 
@@ -83,7 +83,7 @@ def is_matched_by_mro(event_class: type) -> bool:
 
 def _reject_typing_object(wanted: str, given: object) -> None:
     if is_typing_object(given):
-        raise TypeError(f"{wanted} {described(given)}; write {replacement(given)}")
+        raise TypeError(f"{wanted} {_described(given)}; write {_replacement(given)}")
 
 
 def _reject_uncheckable(wanted: str, event_class: type) -> None:
@@ -91,7 +91,7 @@ def _reject_uncheckable(wanted: str, event_class: type) -> None:
         try:
             isinstance(None, event_class)
         except TypeError as error:  # it is a protocol without @runtime_checkable
-            raise TypeError(f"{wanted} {described(event_class)}: {error}") from None
+            raise TypeError(f"{wanted} {_described(event_class)}: {error}") from None
 
 
 def _validate_predicate(predicate: Handler) -> None:
@@ -114,3 +114,15 @@ def _is_generator(function: Handler) -> bool:
 def _is_generator_coroutine(function: Handler) -> bool:
     flags: object = getattr(getattr(function, "__code__", None), "co_flags", 0)
     return isinstance(flags, int) and bool(flags & inspect.CO_ITERABLE_COROUTINE)  # by `types.coroutine`
+
+
+def _described(value: object) -> str:
+    from dddkit._core.descriptions import described
+
+    return described(value)
+
+
+def _replacement(value: object) -> str:
+    from dddkit._core.descriptions import replacement
+
+    return replacement(value)
