@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from threading import Lock
 from time import monotonic
 from typing import Final
+
+from dddkit._locks import new_lock
 
 __all__ = ["FailureLog"]
 
@@ -22,7 +23,7 @@ class FailureLog:
         self._hook: Final = hook
         self._last: float | None = None
         self._skipped = 0
-        self._lock: Final = Lock()
+        self._lock: Final = new_lock()
 
     def log(self) -> None:
         """Log the exception that is being handled, unless another was logged less than a minute ago."""

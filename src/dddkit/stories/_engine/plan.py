@@ -11,7 +11,6 @@ There are three kinds of compiled source. Each is a special case of the next one
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from threading import RLock
 from time import perf_counter
 from types import CodeType, CoroutineType, FunctionType, MethodType, MethodWrapperType
 from typing import Any, Final, TypeGuard, cast
@@ -38,14 +37,12 @@ from dddkit.stories._engine.deferred import (
     running_step,
 )
 from dddkit.stories._engine.facts import RunRecord, StepRecord
+from dddkit.stories._engine.lock import LOCK
 from dddkit.stories._engine.registry import Callback, Hooks, collect
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.validation import check_step_result, is_method, look_up
 
-__all__ = ["PREPARING", "Plan", "PreparedRun", "async_steps", "is_engine_call", "nested_call"]
-
-PREPARING: Final = RLock()
-"""Held while a class is given a `__call__`, or loses it because it has changed."""
+__all__ = ["Plan", "PreparedRun", "async_steps", "is_engine_call", "nested_call"]
 
 
 class Plan:
@@ -118,13 +115,13 @@ class Plan:
         """Prepare a run with the current hooks."""
         changes = self._changes
         prepared = PreparedRun(self, collect(self._registries))
-        with PREPARING:
+        with LOCK:
             if self._changes == changes:  # else the run that starts now is the only one to use it
                 self.prepared = prepared
         return prepared
 
     def invalidate_hooks(self) -> None:
-        """Discard what was prepared, since the hooks have changed. The caller holds PREPARING."""
+        """Discard what was prepared, since the hooks have changed. The caller holds LOCK."""
         self._changes += 1
         self.prepared = None
 
