@@ -20,9 +20,20 @@ __all__ = ["StoryState", "variable"]
 
 _DECORATORS: Final = {"__dataclass_fields__": "dataclasses", "__attrs_attrs__": "attrs"}  # by what they add to a class
 
+
+class _Mark:
+    """Pickled by its name, since a State may be sent by value."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __reduce__(self) -> str:
+        return self._name
+
+
 # How a field that has no default comes to its value: from the caller, or from a step.
-_REQUIRED: Final = object()
-_VARIABLE: Final = object()
+_REQUIRED: Final = _Mark("_REQUIRED")
+_VARIABLE: Final = _Mark("_VARIABLE")
 
 
 def variable(*, init: Literal[False] = False) -> Any:
@@ -124,7 +135,8 @@ if not TYPE_CHECKING:
         def __new__(mcs, name, bases, namespace, /, **kwargs):
             made = super().__new__(mcs, name, bases, namespace, **kwargs)
             _reject_decorated(made, namespace)
-            _read_fields(made)
+            if "__state_fields__" not in namespace:  # dill makes a class from its dictionary
+                _read_fields(made)
             return made
 
         def __setattr__(cls, name, value):  # noqa: N805  # of a metaclass

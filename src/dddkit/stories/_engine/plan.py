@@ -10,7 +10,9 @@ There are three kinds of compiled source. Each is a special case of the next one
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from time import perf_counter
 from types import CodeType, CoroutineType, FunctionType, MethodType, MethodWrapperType
 from typing import Any, Final, TypeGuard, cast
@@ -38,6 +40,7 @@ from dddkit.stories._engine.deferred import (
 )
 from dddkit.stories._engine.facts import RunRecord, StepRecord
 from dddkit.stories._engine.lock import LOCK
+from dddkit.stories._engine.pickling import reduce_context_variable
 from dddkit.stories._engine.registry import Callback, Hooks, collect
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.validation import check_step_result, is_method, look_up
@@ -325,3 +328,5 @@ _ASYNC: Final = _BOTH | {
     "reset_current_run": CURRENT_RUN.reset,
 }
 _NAMES: Final = {False: _SYNC, True: _ASYNC}
+
+copyreg.pickle(ContextVar, reduce_context_variable)

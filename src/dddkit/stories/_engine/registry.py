@@ -130,7 +130,13 @@ class Registry(dict[str, "list[Callback]"]):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Copies and pickles have the same hooks, and no class that uses them yet."""
-        return Registry, (dict[str, "list[Callback]"](),), None, None, iter([(kind, list(callbacks)) for kind, callbacks in self.items()])
+        return (
+            Registry,
+            (dict[str, "list[Callback]"](),),
+            None,
+            None,
+            iter([(kind, list(callbacks)) for kind, callbacks in self.items()]),
+        )
 
 
 class Callbacks(list[Callback]):
