@@ -194,7 +194,7 @@ def test_fs6_a_story_class_of_main_runs_in_another_process(tool: str, stage: str
     hooks = "hooks" in stage
     names = {"n": "reserve", "m": "charge", "s": "ship"}
     expected = RAN.format(**{key: f"before {name}," if hooks else "" for key, name in names.items()})
-    assert python(_RECEIVE, tool, tmp_path / "stories").split("\n") == expected.strip().split("\n") + [""]
+    assert python(_RECEIVE, tool, tmp_path / "stories").split("\n") == [*expected.strip().split("\n"), ""]
 
 
 def by_value(tool: ModuleType, value: object) -> Any:

@@ -79,9 +79,8 @@ def _install(cls: Any, plan: Plan, prepared: PreparedRun, function: Any) -> None
         return
     _describe(cls, function, call)
     with LOCK:
-        # Another thread may have changed the class or its hooks meanwhile, or a finalizer at one of these lines.
-        if cls.__story__.plan is plan and plan.prepared is prepared and cls.__dict__.get("__call__") is call:
-            type.__setattr__(cls, "__call__", function)
+        # Another thread may have changed the class or its hooks meanwhile, or a finalizer at the line above.
+        _ = cls.__story__.plan is plan and plan.prepared is prepared and type.__setattr__(cls, "__call__", function)
 
 
 def _plan_of(cls: type[Any]) -> Plan:

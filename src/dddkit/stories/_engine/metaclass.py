@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from dddkit.exceptions import StoryDefinitionError
@@ -20,6 +20,9 @@ else:
     from dddkit.stories._engine.protocol import ProtocolMeta as _Meta
 
 __all__ = ["StoryMeta"]
+
+_set: Final[Callable[[type, str, object], None]] = type.__setattr__
+_delete: Final[Callable[[type, str], None]] = type.__delattr__
 
 
 class Declaration:
@@ -129,9 +132,8 @@ def _invalidate_plan(cls: type, changed: str) -> None:
             found = known.async_steps.intersection(listed) - names | async_steps(shown_steps(cls, names))
             # A new one, since another thread may be about to store in the old one what it found before the change.
             declaration = Declaration(known.supplies_names, known.cell, found)
-            if cls.__dict__["__story__"] is known:  # else a finalizer has changed the class at one of these lines
-                type.__setattr__(cls, "__story__", declaration)
-                break
+            if cls.__dict__["__story__"] is known and _set(cls, "__story__", declaration) is None:
+                break  # else a finalizer has changed the class at one of these lines
         _reset_call(cls)
     children: list[type] = type.__subclasses__(cls)
     for child in children:
@@ -171,12 +173,14 @@ def _reset_call(cls: type) -> None:
             if own is None and nearest is None:
                 return
             made = _first_call(cls)
-        if cls.__dict__.get("__call__") is own:  # else a finalizer has changed it at one of these lines
-            break
-    if made is not None:
-        type.__setattr__(cls, "__call__", made)
-    elif own is not None:
-        type.__delattr__(cls, "__call__")
+        elif own is None:
+            return
+        # As above: the line that looks at what there is also changes it.
+        if (
+            cls.__dict__.get("__call__") is own
+            and (_delete(cls, "__call__") if made is None else _set(cls, "__call__", made)) is None
+        ):
+            return
 
 
 def _first_call(cls: type) -> object:

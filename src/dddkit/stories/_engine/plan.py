@@ -119,8 +119,9 @@ class Plan:
         changes = self._changes
         prepared = PreparedRun(self, collect(self._registries))
         with LOCK:
-            if self._changes == changes:  # else the run that starts now is the only one to use it
-                self.prepared = prepared
+            self.prepared = prepared
+            if self._changes != changes:  # then the run that starts now is the only one to use it
+                self.prepared = None
         return prepared
 
     def invalidate_hooks(self) -> None:

@@ -25,7 +25,7 @@ Callback: TypeAlias = Callable[..., Any]  # what a callback returns is None, an 
 HookRegistry: TypeAlias = dict[str, list[Callback]]
 
 # A finalizer or a signal handler may change the hooks while the same thread changes them. So a change that takes
-# several lines looks at the version before its last line, which is one operation of `list`, and else starts again.
+# several lines ends with one that looks at the version and does one operation of `list`; or it starts again.
 _VERSIONS: Final = count()
 _append: Final = list[Callback].append
 _assign: Final = list[Callback].__setitem__
@@ -160,8 +160,7 @@ class Callbacks(list[Callback]):
                 version = self._version
                 if any(are_same(callback, other) for other in tuple(self)):
                     return False
-                if self._version == version:
-                    _append(self, callback)
+                if self._version == version and _append(self, callback) is None:  # type: ignore[func-returns-value]
                     break
             self.notify()
             return True
@@ -172,8 +171,7 @@ class Callbacks(list[Callback]):
             while True:
                 version = self._version
                 others = [other for other in tuple(self) if not are_same(other, callback)]
-                if self._version == version:
-                    _assign(self, _EVERYTHING, others)
+                if self._version == version and _assign(self, _EVERYTHING, others) is None:  # type: ignore[func-returns-value]
                     break
             self.notify()
 
