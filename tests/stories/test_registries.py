@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import Any
 from weakref import ref
@@ -78,7 +79,8 @@ def test_fs7_all_that_autoreload_does_to_a_class_leaves_it_working() -> None:
         state.take("repay")
 
     new = child_of(Sale, pay=repay)
-    for name, value in list(vars(new).items()):
+    attributes: Any = vars(new)
+    for name, value in list(attributes.items()):
         if name not in ("__dict__", "__weakref__", "__doc__"):
             setattr(old, name, value)
     assert ran(story) == ran(old) == ran(new) == ["repay"]
@@ -157,13 +159,14 @@ def test_fs7_fs13_a_kind_of_hook_that_does_not_exist_is_refused(how: str) -> Non
 
 def test_fs7_classes_that_share_a_registry_die() -> None:
     one = child_of(Sale)
-    dead = []
-    for _ in range(100):
+
+    def use_and_drop() -> ref[Any]:
         other = child_of(Sale)
         other.__step_hooks__ = one.__step_hooks__
         ran(other)
-        dead.append(ref(other))
-    del other
+        return ref(other)
+
+    dead = [use_and_drop() for _ in range(100)]
     gc.collect()
     assert [known() for known in dead] == [None] * 100
     inject_hooks(one, [Note()])
@@ -195,6 +198,7 @@ def switching() -> Iterator[None]:
 @pytest.mark.usefixtures("switching")
 @pytest.mark.parametrize("append", APPENDS.values(), ids=APPENDS)
 def test_fr16_no_hook_is_lost_that_several_threads_append(append: Callable[[Any, Any], object]) -> None:
+    story: Any = None
     for _ in range(30):
         story = child_of(Sale)
         barrier = threading.Barrier(8)
@@ -262,7 +266,8 @@ def interrupted_at(number: int, work: Callable[[], object], function: Callable[[
 
     def trace(frame: Any, event: str, argument: object) -> Any:
         nonlocal lines
-        if event == "line" and "dddkit" in frame.f_code.co_filename:
+        file = frame.f_code.co_filename
+        if event == "line" and "dddkit" in file and not file.endswith("codegen.py"):  # which changes nothing
             lines += 1
             if lines == number:
                 sys.settrace(None)
@@ -282,16 +287,17 @@ def interrupted_at(number: int, work: Callable[[], object], function: Callable[[
 @pytest.mark.parametrize("has_run", [False, True])
 @pytest.mark.parametrize("work", ["inject", "run", "remove"])
 def test_fr2_hooks_are_right_whatever_line_another_change_interrupts(work: str, has_run: bool) -> None:
+    number = 0
     for number in count(1):
         story = child_of(Sale)
         meddling = Meddling(story)
         if has_run:
             ran(story)
         if work == "inject":
-            went_on = interrupted_at(number, lambda story=story: inject_hooks(story, [Note("mine")]), meddling.meddle)
+            went_on = interrupted_at(number, partial(inject_hooks, story, [Note("mine")]), meddling.meddle)
         elif work == "run":
             inject_hooks(story, [Note("mine")])
-            went_on = interrupted_at(number, lambda story=story: ran(story), meddling.meddle)
+            went_on = interrupted_at(number, partial(ran, story), meddling.meddle)
         else:
             registration = inject_hooks(story, [Note("mine")])
             went_on = interrupted_at(number, registration.remove, meddling.meddle)
@@ -310,6 +316,7 @@ async def async_pay(self: object, state: Notes) -> None:
 
 @pytest.mark.parametrize("work", ["patch", "first run", "other patch"])
 def test_fr2_a_patch_is_seen_whatever_line_it_interrupts(work: str) -> None:
+    number = 0
     for number in count(1):
         story = child_of(Sale)
 

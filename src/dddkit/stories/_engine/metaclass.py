@@ -21,8 +21,8 @@ else:
 
 __all__ = ["StoryMeta"]
 
-_set: Final[Callable[[type, str, object], None]] = type.__setattr__
-_delete: Final[Callable[[type, str], None]] = type.__delattr__
+_set: Final[Callable[[type, str, object], object]] = type.__setattr__
+_delete: Final[Callable[[type, str], object]] = type.__delattr__
 
 
 class Declaration:

@@ -27,8 +27,8 @@ HookRegistry: TypeAlias = dict[str, list[Callback]]
 # A finalizer or a signal handler may change the hooks while the same thread changes them. So a change that takes
 # several lines ends with one that looks at the version and does one operation of `list`; or it starts again.
 _VERSIONS: Final = count()
-_append: Final = list[Callback].append
-_assign: Final = list[Callback].__setitem__
+_append: Final[Callable[[list[Callback], Callback], object]] = list.append
+_assign: Final[Callable[[list[Callback], slice, list[Callback]], object]] = list.__setitem__
 _EVERYTHING: Final = slice(None)
 
 
@@ -160,7 +160,7 @@ class Callbacks(list[Callback]):
                 version = self._version
                 if any(are_same(callback, other) for other in tuple(self)):
                     return False
-                if self._version == version and _append(self, callback) is None:  # type: ignore[func-returns-value]
+                if self._version == version and _append(self, callback) is None:
                     break
             self.notify()
             return True
@@ -171,7 +171,7 @@ class Callbacks(list[Callback]):
             while True:
                 version = self._version
                 others = [other for other in tuple(self) if not are_same(other, callback)]
-                if self._version == version and _assign(self, _EVERYTHING, others) is None:  # type: ignore[func-returns-value]
+                if self._version == version and _assign(self, _EVERYTHING, others) is None:
                     break
             self.notify()
 
