@@ -11,10 +11,10 @@ IMPORTED_I: Final = "dddkit.stories._engine.steps.I"
 DECLARED: Final = "dddkit.dataclasses._declared.Declared"  # what refuses undecorated classes at run time
 FROZEN: Final = "dddkit.dataclasses._declared.Frozen"
 
-AGGREGATE_EVENT: Final = "dddkit.dataclasses.events.AggregateEvent"
+AGGREGATE_EVENT: Final = "dddkit.dataclasses._aggregate_event.AggregateEvent"
 DOMAIN_EVENT: Final = "dddkit.dataclasses.events.DomainEvent"
 VALUE_OBJECT: Final = "dddkit.dataclasses.aggregates.ValueObject"
-AGGREGATE_EVENT_MODEL: Final = "dddkit.pydantic.events.AggregateEvent"
+AGGREGATE_EVENT_MODEL: Final = "dddkit.pydantic._aggregate_event.AggregateEvent"
 DOMAIN_EVENT_MODEL: Final = "dddkit.pydantic.events.DomainEvent"
 VALUE_OBJECT_MODEL: Final = "dddkit.pydantic.aggregates.ValueObject"
 

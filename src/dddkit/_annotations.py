@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, ClassVar, Final, get_origin
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Final, get_args, get_origin
 
-__all__ = ["UNRESOLVED", "is_class_level", "is_class_var", "own_annotations", "resolve_name", "text_of"]
+__all__ = [
+    "UNRESOLVED",
+    "is_among",
+    "is_class_level",
+    "is_class_var",
+    "nothing_sets",
+    "own_annotations",
+    "resolve_name",
+    "split",
+    "text_of",
+]
 
 UNRESOLVED: Final = object()
 """What `resolve_name` returns for a name that is not there: only checkers import it, or it is misspelt."""
 
-_QUALIFIERS: Final[dict[str, object]] = {"ClassVar": ClassVar, "Final": Final}
+_QUALIFIERS: Final[dict[str, object]] = {"Annotated": Annotated, "ClassVar": ClassVar, "Final": Final}
 
 if sys.version_info >= (3, 14):
 
@@ -31,13 +42,27 @@ else:
 
 
 def is_class_var(annotation: object, owner: type) -> bool:
-    """Return whether the annotation declares a class variable: for dataclasses anything else declares a field."""
-    return _qualifier_of(annotation, owner) is ClassVar
+    """Return whether the annotation declares a class variable; anything else declares a field."""
+    return is_among(ClassVar, split(annotation, owner)[0])
 
 
 def is_class_level(annotation: object, owner: type) -> bool:
-    """Return whether the annotation is a ClassVar or Final: in a StoryState both are constants of the class."""
-    return _qualifier_of(annotation, owner) is not None
+    """Return whether the annotation is a ClassVar or Final: where nothing makes fields, the value is a constant."""
+    qualifiers = split(annotation, owner)[0]
+    return is_among(ClassVar, qualifiers) or is_among(Final, qualifiers)
+
+
+def is_among(qualifier: object, qualifiers: Sequence[object]) -> bool:
+    """Return whether it is one of them: `in` would compare, which annotations may answer as they like."""
+    return any(found is qualifier for found in qualifiers)
+
+
+def nothing_sets(owner: type, names: Sequence[str], decorator: str) -> TypeError:
+    """Return the error for a class whose decorator is missing, so that nothing sets the fields it declares."""
+    return TypeError(
+        f"{owner.__qualname__} declares {', '.join(names)}, but nothing sets them; "
+        f"decorate the class with {decorator}, or write its __init__"
+    )
 
 
 def text_of(annotation: object) -> str | None:
@@ -57,17 +82,25 @@ def resolve_name(name: str, owner: type) -> Any:
     return found
 
 
-def _qualifier_of(annotation: object, owner: type) -> object:
-    """Return the ClassVar or Final that the annotation is, or begins with; else None.
+def split(annotation: object, owner: type) -> tuple[Sequence[object], object]:
+    """Return the qualifiers that an annotation begins with, outermost first, and what the type after them begins with.
 
-    The module may know them under other names; what cannot be resolved counts by its text.
+    Qualifiers are ClassVar, Final and Annotated. The module may know them under other names; what cannot be resolved
+    counts by its text, and a type that cannot is UNRESOLVED.
     """
-    text = text_of(annotation)
-    if text is None:
-        head = get_origin(annotation) or annotation
-    else:
-        name = text.partition("[")[0].strip()
-        head = resolve_name(name, owner)
-        if head is UNRESOLVED:
-            head = _QUALIFIERS.get(name.rpartition(".")[2].strip())
-    return head if head is ClassVar or head is Final else None
+    found: list[object] = []
+    while True:
+        text = text_of(annotation)
+        inner: Any
+        if text is None:
+            head = get_origin(annotation) or annotation
+            inner = next(iter(get_args(annotation)), None)
+        else:
+            name, _, inner = text.partition("[")  # the end may stay, since only beginnings are read
+            head = resolve_name(name.strip(), owner)
+            if head is UNRESOLVED:
+                head = _QUALIFIERS.get(name.rpartition(".")[2].strip(), UNRESOLVED)
+        if head is not ClassVar and head is not Final and head is not Annotated:
+            return found, head
+        found.append(head)
+        annotation = inner

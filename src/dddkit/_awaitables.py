@@ -8,7 +8,7 @@ from types import BuiltinFunctionType, CoroutineType, FunctionType, GeneratorTyp
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, final
 from weakref import ref
 
-__all__ = ["FINISHED", "Finished", "dispose", "is_async", "is_awaitable", "is_coroutine_function"]
+__all__ = ["FINISHED", "Finished", "dispose", "is_async", "is_awaitable", "is_coroutine_function", "is_unfinished"]
 
 # What `inspect` calls CO_COROUTINE and CO_ITERABLE_COROUTINE; importing it costs more than the rest of the kit.
 _COROUTINE: Final = 0x80
@@ -105,3 +105,8 @@ class Finished:
 
 
 FINISHED: Final = Finished()
+
+
+def is_unfinished(result: object) -> TypeGuard[Awaitable[Any]]:
+    """Whether what a callable has returned has to be awaited."""
+    return type(result) is not Finished and is_awaitable(result)

@@ -1,4 +1,4 @@
-"""The identity of a callable, with the name to show for it."""
+"""The identity of a callable; what messages show for it, and for other objects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 from types import BuiltinMethodType, MethodType, MethodWrapperType
 from typing import Any
 
-__all__ = ["are_same", "display_name", "key_of", "without_partials"]
+__all__ = ["are_same", "display_name", "key_of", "kind_of", "without_partials"]
 
 
 def key_of(function: object) -> tuple[int, object]:
@@ -35,6 +35,16 @@ def display_name(function: object) -> str:
     if name.rpartition(".")[2] in {"_", "<lambda>"} and code is not None:
         name += f" ({function.__module__}, line {code.co_firstlineno})"
     return name
+
+
+def kind_of(value: object) -> str:
+    """Return what messages say about an object that is wrong where it is: never its repr, which may contain secrets."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    if isinstance(value, type):
+        return f"the class {value.__qualname__}"
+    name = type(value).__qualname__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def without_partials(function: Any) -> Any:

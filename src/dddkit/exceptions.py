@@ -3,9 +3,10 @@
     DDDKitError
     ├── MissingDependencyError   (also ImportError)          a subpackage whose extra is not installed
     ├── UnhandledEventError      (also NotImplementedError)  an event without a handler
-    ├── ConcurrencyError                                     saving an aggregate that was changed meanwhile
+    ├── ConcurrencyError                                     saving or deleting what was changed meanwhile
     ├── ChangesResultError                                   a field of a result that was never set
     ├── StoryDefinitionError     (also TypeError)            a story that cannot run
+    │   └── StepListError        (also AttributeError)       `I` outside of a story's body, or not as a list of names
     └── StoryStateError          (also AttributeError)       a state attribute unset or undeclared
 
 Each keeps its subject in attributes, so that callers need not parse the message. Each can be pickled.
@@ -20,6 +21,7 @@ __all__ = [
     "ConcurrencyError",
     "DDDKitError",
     "MissingDependencyError",
+    "StepListError",
     "StoryDefinitionError",
     "StoryStateError",
     "UnhandledEventError",
@@ -82,12 +84,12 @@ class UnhandledEventError(DDDKitError, NotImplementedError):
 
 
 class ConcurrencyError(DDDKitError):
-    """An aggregate was saved that is not the stored version any more.
+    """An aggregate was saved or deleted that is not the stored version any more.
 
     To recover, load it again, repeat the change, save.
 
     Attributes:
-        aggregate: the object that was not saved.
+        aggregate: the object that was not saved or deleted.
         expected: the version it was read at; None for a new object.
         found: the version that is stored; None when there is none, since it was deleted.
     """
@@ -99,7 +101,7 @@ class ConcurrencyError(DDDKitError):
         self.found = found
 
     def __str__(self) -> str:
-        what = f"{type(self.aggregate).__qualname__}: {self.aggregate!r}"
+        what = _shown(self.aggregate)
         if self.expected is None:
             return f"{what} is new, but one with its identity is stored already (version {self.found})"
         if self.found is None:
@@ -108,6 +110,16 @@ class ConcurrencyError(DDDKitError):
             f"{what} was read at version {self.expected}, but version {self.found} is stored now; "
             f"load it again and repeat the change"
         )
+
+
+def _shown(aggregate: Any) -> str:
+    """Return the class and the identity of an aggregate: other fields may be secret, and messages end up in logs."""
+    name = type(aggregate).__qualname__
+    try:
+        identity = aggregate.__identity_value__()
+        return name if identity is None else f"{name} with the identity {identity!r}"
+    except Exception:  # an error has a message, even if its subject cannot be read any more
+        return name
 
 
 class ChangesResultError(DDDKitError):
@@ -147,6 +159,13 @@ class StoryDefinitionError(DDDKitError, TypeError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class StepListError(StoryDefinitionError, AttributeError):
+    """An attribute of `I`, or of a name that it lists, that can be none.
+
+    It is an AttributeError too, so that `hasattr` answers False, and tools that look through modules go on.
+    """
 
 
 class StoryStateError(DDDKitError, AttributeError):

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from aioprometheus.histogram import Histogram as _Buckets
+from aioprometheus.metricdict import MetricDict as _MetricDict
 
 class _Collector:
     name: str
     doc: str
     const_labels: dict[str, str]
+    values: _MetricDict
     def set_value(self, labels: dict[str, str], value: _Buckets) -> None: ...
     def get_value(self, labels: dict[str, str]) -> _Buckets: ...
     def get_all(self) -> list[tuple[dict[str, str], dict[float | str, float]]]: ...

@@ -847,6 +847,111 @@ def test_an_interruption_stops_the_publish_and_logs_the_errors_so_far(
     assert logged(caplog) == [("a failed on Happened", error)]
 
 
+def raising(error: BaseException) -> Callable[[object], bool]:
+    def predicate(event: object) -> bool:
+        raise error
+
+    return predicate
+
+
+@with_both
+@in_both_orders
+def test_fr11_a_predicate_that_raises_counts_as_an_error_of_its_handler(publish: Publish, parallel: bool) -> None:
+    broker, seen = EventBroker(on_error="continue", parallel=parallel), list[str]()
+    errors = [LookupError("a"), ValueError("b"), KeyError("c")]
+    broker.subscribe(Happened, failing("a", seen, errors[0]))
+    broker.subscribe(raising(errors[1]), failing("b", seen))
+    broker.subscribe(anything, failing("c", seen, errors[2]))
+    broker.subscribe(Happened, failing("d", seen))
+    for _ in range(2):
+        with pytest.raises(ExceptionGroup, match="3 handlers of Happened failed") as group:
+            publish(broker, HAPPENED)
+        assert list(group.value.exceptions) == errors
+    assert sorted(seen) == ["a", "a", "c", "c", "d", "d"]
+
+
+@with_async
+@in_both_orders
+def test_fr11_async_handlers_run_too(publish: Publish, parallel: bool) -> None:
+    broker, seen = EventBroker(on_error="continue", parallel=parallel), list[str]()
+    errors = [ValueError("a"), LookupError("b")]
+    broker.subscribe(raising(errors[0]), failing_later("a", seen))
+    broker.subscribe(anything, failing_later("b", seen, errors[1]))
+    broker.subscribe(Happened, failing_later("c", seen))
+    with pytest.raises(ExceptionGroup) as group:
+        publish(broker, HAPPENED)
+    assert list(group.value.exceptions) == errors
+    assert seen == ["b", "c"]
+
+
+@with_both
+@in_both_orders
+def test_fr11_a_handler_whose_other_predicate_raises_runs(publish: Publish, parallel: bool) -> None:
+    broker, seen, error = EventBroker(on_error="continue", parallel=parallel), list[str](), ValueError()
+    handler = failing("a", seen)
+    broker.subscribe(raising(error), handler)
+    broker.subscribe(Happened, handler)
+    with pytest.raises(ExceptionGroup) as group:
+        publish(broker, HAPPENED)
+    assert list(group.value.exceptions) == [error]
+    assert seen == ["a"]
+
+
+@with_both
+@in_both_orders
+@pytest.mark.parametrize("unhandled", ["raise", "ignore"])
+def test_fr11_an_event_whose_only_predicate_raises_is_an_error_and_not_unhandled(
+    publish: Publish, parallel: bool, unhandled: Any
+) -> None:
+    class NoTruth:
+        def __bool__(self) -> bool:
+            raise error
+
+    error = ValueError()
+
+    def no_truth(event: object) -> Any:
+        return NoTruth()
+
+    for predicate in (raising(error), no_truth):
+        broker = EventBroker(on_error="continue", parallel=parallel, unhandled=unhandled)
+        broker.subscribe(predicate, failing("a", []))
+        with pytest.raises(ExceptionGroup) as group:
+            publish(broker, HAPPENED)
+        assert list(group.value.exceptions) == [error]
+
+
+def test_fr11_it_is_logged_where_the_publish_is_rejected(caplog: pytest.LogCaptureFixture) -> None:
+    broker, error = EventBroker(on_error="continue"), ValueError()
+    broker.subscribe(raising(error), failing("a", []))
+    broker.subscribe(Happened, failing_later("b", []))
+    with pytest.raises(TypeError, match="b is async"):
+        broker.publish(HAPPENED)
+    assert logged(caplog) == [("a failed on Happened", error)]
+
+
+@with_both
+@in_both_orders
+def test_fr11_where_errors_stop_it_is_raised_before_any_handler_runs(publish: Publish, parallel: bool) -> None:
+    broker, seen, error = EventBroker(parallel=parallel), list[str](), ValueError()
+    broker.subscribe(Happened, failing("a", seen))
+    broker.subscribe(raising(error), failing("b", seen))
+    with pytest.raises(ValueError) as raised:  # noqa: PT011  # the very error
+        publish(broker, HAPPENED)
+    assert raised.value is error
+    assert seen == []
+
+
+@with_both
+@in_both_orders
+def test_fr11_an_interrupted_predicate_stops_the_publish(publish: Publish, parallel: bool) -> None:
+    broker, seen = EventBroker(on_error="continue", parallel=parallel), list[str]()
+    broker.subscribe(Happened, failing("a", seen))
+    broker.subscribe(raising(KeyboardInterrupt()), failing("b", seen))
+    with pytest.raises(KeyboardInterrupt):
+        publish(broker, HAPPENED)
+    assert seen == []
+
+
 def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, BaseException | None]]:
     records = [record for record in caplog.records if record.name == "dddkit.broker"]
     assert all(record.levelno == logging.ERROR for record in records)

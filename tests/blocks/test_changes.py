@@ -412,14 +412,6 @@ def test_without_asyncio_imported_blocks_belong_to_threads(monkeypatch: pytest.M
     assert pending(basket) == []
 
 
-def test_leaving_a_block_in_another_task_is_an_error_that_says_so() -> None:
-    handler = BasketChanges()
-    context = copy_context()
-    context.run(handler.__enter__)
-    with pytest.raises(RuntimeError, match="BasketChanges: the block was opened by another task or thread"):
-        handler.__exit__(None, None, None)
-
-
 @given(
     st.sampled_from(FLAVOURS),
     st.lists(st.sampled_from(["add", "fold", "fail"]), max_size=10),

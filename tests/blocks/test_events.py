@@ -12,6 +12,7 @@ from typing import Any
 
 import pydantic
 import pytest
+from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,6 +79,54 @@ def test_a_subclass_may_raise_its_version(flavour: type[Flavour]) -> None:
 def test_a22_the_time_is_utc_and_needs_no_time_zone_database() -> None:
     assert dddkit.dataclasses.DomainEvent().occurred_on.tzinfo is timezone.utc
     assert dddkit.pydantic.AggregateEvent().occurred_on.tzinfo is timezone.utc
+
+
+THEN = datetime(2001, 12, 31, 23, 59, tzinfo=timezone.utc)  # in the past: ids of 3.14 would stay in the future
+
+
+@in_both_flavours
+def test_fd3_frozen_time_is_the_time_of_the_event(flavour: type[Flavour]) -> None:
+    with freeze_time(THEN):
+        recorded, published = flavour.Basket.Created(), flavour.Placed()
+        direct = [getattr(flavour.blocks, name)() for name in ("AggregateEvent", "DomainEvent")]
+    for event in (recorded, published, *direct):
+        assert event.occurred_on == THEN
+        assert event.occurred_on.utcoffset() == timedelta(0)
+    assert flavour.Placed().occurred_on > THEN + timedelta(days=1)
+    with freeze_time(THEN, tick=True) as clock:
+        clock.move_to(THEN + timedelta(days=1))
+        ticked = flavour.Placed().occurred_on - THEN
+        assert timedelta(days=1) <= ticked < timedelta(days=2)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="ids of the standard library never go back in one process")
+@in_both_flavours
+def test_fd3_frozen_time_is_the_time_of_the_id(flavour: type[Flavour]) -> None:
+    with freeze_time(THEN):
+        event = flavour.Placed()
+    assert event.id.int >> 80 == THEN.timestamp() * 1000
+    assert event.id.version == 7
+
+
+@in_both_flavours
+def test_fd3_frozen_events_can_be_pickled_compared_and_dumped(flavour: type[Flavour]) -> None:
+    with freeze_time(THEN):
+        event = flavour.Placed(order=1)
+        assert pickle.loads(pickle.dumps(event)) == event
+    assert flavour.as_dict(event)["occurred_on"] == THEN
+
+
+@in_both_flavours
+def test_fd3_a_clock_that_a_test_puts_in_our_place_is_asked_at_each_event(
+    flavour: type[Flavour], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return THEN.astimezone(tz)
+
+    monkeypatch.setattr("dddkit._core.events.datetime", Clock)
+    assert flavour.Placed().occurred_on == flavour.Basket.Created().occurred_on == THEN
 
 
 def test_ids_are_uuid7_ordered_by_the_millisecond() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import dddkit.dataclasses
 import dddkit.pydantic
-from dddkit import exceptions
+from dddkit import exceptions, stories
 from dddkit.exceptions import (
     ChangesResultError,
     ConcurrencyError,
@@ -21,6 +21,7 @@ from dddkit.exceptions import (
     MissingDependencyError,
     UnhandledEventError,
 )
+from dddkit.stories import I
 from tests.blocks.flavours import Dataclasses, Flavour, in_both_flavours
 
 NAMES = [
@@ -33,8 +34,10 @@ NAMES = [
     "Identity",
     "InMemoryRepository",
     "Repository",
+    "Subscription",
     "SyncRepository",
     "ValueObject",
+    "evolve",
 ]
 
 
@@ -48,10 +51,11 @@ def test_a_flavour_exports_the_building_blocks(flavour: type[Flavour]) -> None:
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        ("aggregates", ["Aggregate", "Entity", "ValueObject"]),
-        ("events", ["AggregateEvent", "DomainEvent", "EventBroker"]),
+        ("aggregates", ["Aggregate", "AggregateEvent", "Entity", "ValueObject"]),
+        ("events", ["AggregateEvent", "DomainEvent", "EventBroker", "Subscription"]),
         ("changes_handler", ["ChangesHandler"]),
         ("repositories", ["Repository", "SyncRepository", "InMemoryRepository"]),
+        ("evolution", ["evolve"]),
     ],
 )
 @in_both_flavours
@@ -63,7 +67,117 @@ def test_the_submodules_are_contract_too(flavour: type[Flavour], module: str, na
 
 def test_what_has_no_flavour_exists_once() -> None:
     once = [name for name in NAMES if getattr(dddkit.dataclasses, name) is getattr(dddkit.pydantic, name)]
-    assert once == ["ChangesHandler", "EventBroker", "Identity", "InMemoryRepository", "Repository", "SyncRepository"]
+    assert once == [
+        "ChangesHandler",
+        "EventBroker",
+        "Identity",
+        "InMemoryRepository",
+        "Repository",
+        "Subscription",
+        "SyncRepository",
+    ]
+
+
+@in_both_flavours
+def test_fd7_what_subscribe_returns_can_be_annotated(flavour: type[Flavour]) -> None:
+    exported: Any = flavour.blocks
+    events = importlib.import_module(f"{exported.__name__}.events")
+    broker = exported.EventBroker(unhandled="ignore")
+    assert type(broker.subscribe(flavour.Placed, print)) is exported.Subscription is events.Subscription
+    assert broker(flavour.Basket.Created()) is events.FINISHED
+
+
+def test_fd7_what_inject_hooks_and_a_sync_story_return_can_be_annotated_and_compared() -> None:
+    class Sale(stories.Story):
+        I.pay
+
+        def pay(self, state: object) -> None: ...
+
+    with stories.inject_hooks(Sale, []) as registration:
+        assert type(registration) is stories.HookRegistration
+    assert type(Sale.register_hook("before", print)) is stories.HookRegistration
+    assert Sale()(object()) is stories.FINISHED
+    assert {"FINISHED", "HookRegistration"} <= set(stories.__all__)
+
+
+# What dddkit 0.5.0 defined or exported, by module. People import it, so it stays.
+OF_0_5_0 = {
+    "dddkit.exceptions": ["DDDKitError", "MissingDependencyError"],
+    **{
+        f"dddkit.{flavour}{module}": names
+        for flavour in ("dataclasses", "pydantic")
+        for module, names in {
+            "": [
+                "Aggregate",
+                "AggregateEvent",
+                "ChangesHandler",
+                "DomainEvent",
+                "Entity",
+                "EventBroker",
+                "Repository",
+                "ValueObject",
+            ],
+            ".aggregates": ["Aggregate", "AggregateEvent", "Entity", "ValueObject"],
+            ".changes_handler": ["ChangesHandler"],
+            ".events": ["DomainEvent", "EventBroker"],
+            ".repositories": ["Repository"],
+        }.items()
+    },
+    "dddkit.stories": [
+        "ExecutionTimeTracker",
+        "I",
+        "LoggingHook",
+        "StatusTracker",
+        "StepExecutionInfo",
+        "Story",
+        "StoryExecutionContext",
+        "inject_hooks",
+    ],
+    "dddkit.stories.story": ["StepExecutionInfo", "Steps", "Story", "StoryExecutionContext"],
+    "dddkit.stories.hooks": ["ExecutionTimeTracker", "LoggingHook", "StatusTracker", "StepStatus", "inject_hooks"],
+    "dddkit.stories.prometheus": ["PrometheusMetricsHook"],
+    "dddkit.stories.prometheus.hook": ["PrometheusMetricsHook"],
+    "dddkit.stories.aioprometheus": ["PrometheusMetricsHook"],
+    "dddkit.stories.aioprometheus.hook": ["PrometheusMetricsHook"],
+}
+# Left out: its type variables and aliases (A, Callback, ET, HandlerEvent, HooksName, NameMethod, Predicate, Result, ST,
+# T, T_ID_contra), and what it used itself (DefaultDict, HOOKS_NAMES, logger, uuid_factory).
+
+
+each_module = pytest.mark.parametrize("module", OF_0_5_0)
+
+
+def import_old(module: str) -> Any:
+    """Import the module; skip the test where the library that it is an adapter for is not installed."""
+    if "aioprometheus" in module:
+        pytest.importorskip("aioprometheus")
+    return importlib.import_module(module)
+
+
+@each_module
+def test_fd6_what_0_5_0_exported_can_be_imported_from_where_it_was(module: str) -> None:
+    imported = import_old(module)
+    assert [name for name in OF_0_5_0[module] if not hasattr(imported, name)] == []
+    assert set(OF_0_5_0[module]) <= set(imported.__all__)  # type checkers accept the import too
+
+
+@each_module
+def test_fd6_a_name_means_the_same_from_wherever_it_is_imported(module: str) -> None:
+    imported, package = import_old(module), importlib.import_module(module.rpartition(".")[0])
+    for name in OF_0_5_0[module]:
+        assert getattr(package, name, getattr(imported, name)) is getattr(imported, name)
+
+
+@pytest.mark.skipif(sys.platform == "emscripten", reason="no processes there")
+@each_module
+def test_fd6_each_module_can_be_the_first_one_imported(module: str) -> None:
+    subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+
+
+def test_fd6_steps_makes_a_list_of_steps() -> None:
+    steps: Any = importlib.import_module("dddkit.stories.story").Steps()
+    steps.pay
+    assert steps.__steps__ == ["pay"]
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,8 @@ def test_a_save_succeeds_exactly_when_nothing_was_saved_meanwhile(
                 assert (read is None) is (which not in current)
                 held[who] = (flavour.Basket(basket_id=which), None) if read is None else (read, current[which])
             elif step == "delete":
-                await baskets.delete(flavour.Basket(basket_id=which))
+                if (read := await baskets.get(which)) is not None:
+                    await baskets.delete(read)
                 current.pop(which, None)
             elif who in held:
                 basket, version = held[who]

@@ -1,7 +1,8 @@
 """`make dashboards` sends every query of every panel to a Prometheus and compares the answers with what happened.
 
-It starts three services (both backends, two metric prefixes) and a Prometheus that scrapes them, simulates customers,
-and then sends the queries that Grafana would send. It fails if a panel is empty or shows a wrong figure.
+It starts four services (both backends, three metric prefixes, one without a name) and a Prometheus that scrapes them,
+simulates customers, and then sends the queries that Grafana would send. It fails if a panel is empty or shows a wrong
+figure.
 """
 
 from __future__ import annotations
@@ -259,6 +260,14 @@ COMPARISONS: Final[Mapping[str, Mapping[str, Comparison]]] = {
 MAY_BE_EMPTY: Final = {"Failed steps over time": "failed", "Cancelled steps over time": "cancelled"}
 """Panels that are empty if no step has this status."""
 
+EVERYTHING: Final = {
+    variable.name: variable.everything or ""
+    for dashboard in DASHBOARDS
+    for variable in dashboard.variables
+    if variable.name in ("service", "story", "step")
+}
+"""What Grafana asks for when All is chosen."""
+
 CHOICES: Final = (
     Chosen("dddkit_stories"),
     Chosen("dddkit_stories", ["shop"]),
@@ -268,6 +277,8 @@ CHOICES: Final = (
     Chosen("dddkit_stories", None, ["Restock"]),
     Chosen("my_service"),
     Chosen("my_service", ["my_app"], ["ExportBooks"]),
+    Chosen("nameless"),
+    Chosen("nameless", None, ["Checkout"]),
 )
 
 
@@ -290,16 +301,16 @@ class Asking:
     def values(self, chosen: Chosen) -> dict[str, str]:
         """Return the values that replace the variables in a query."""
 
-        def several(names: Sequence[str] | None) -> str:
+        def several(variable: str, names: Sequence[str] | None) -> str:
             if names is None:
-                return ".+"
+                return EVERYTHING[variable]
             return names[0] if len(names) == 1 else f"({'|'.join(names)})"
 
         return {
             "prefix": chosen.prefix,
-            "service": several(chosen.services),
-            "story": several(chosen.stories),
-            "step": several(chosen.steps),
+            "service": several("service", chosen.services),
+            "story": several("story", chosen.stories),
+            "step": several("step", chosen.steps),
             "__range": interval(self.end - self.start),
             "__rate_interval": interval(max(self.step + self.scrape, 4 * self.scrape)),
         }
@@ -394,7 +405,7 @@ def trade(server: Prometheus, shops: Sequence[Running], seconds: float, scrape: 
         if dict(counted) != outcomes:
             raise RuntimeError(f"the ledger of {shop.site.name} says {dict(counted)}, and its customers {outcomes}")
         bounds = DEFAULT_BUCKETS if shop.site.buckets is None else shop.site.buckets
-        pages.append(Page(shop.site.name, shop.site.prefix, bounds, warm_up, entries))
+        pages.append(Page(shop.site.app_name, shop.site.prefix, bounds, warm_up, entries))
     time.sleep(6 * scrape)
     return Records(pages, start, time.time(), scrape)
 
@@ -449,7 +460,7 @@ def check_variables(result: Result, asking: Asking, dashboard: Dashboard, chosen
     entries = [entry for page in known for entry in (*page.warm_up, *page.entries)]
     expected = {
         "prefix": {page.prefix for page in records.pages},
-        "service": {page.service for page in pages},
+        "service": {page.service for page in pages if page.service},  # to Prometheus, an empty label is none
         "story": {entry.story for entry in entries},
         "step": {
             entry.step for entry in entries if entry.step and (not chosen.stories or entry.story in chosen.stories)

@@ -37,9 +37,10 @@ class Site:
     """A service and the options of its hook.
 
     Attributes:
-        name: its `app_name`.
+        name: what the check calls it, and its `app_name` unless it has none.
         customers: the average number of customers per second.
         exports: whether it runs the story that always fails.
+        is_named: whether it has an `app_name`, or an empty one.
     """
 
     name: str
@@ -49,6 +50,11 @@ class Site:
     buckets: Sequence[float] | None = None
     customers: float = 8.0
     exports: bool = False
+    is_named: bool = True
+
+    @property
+    def app_name(self) -> str:
+        return self.name if self.is_named else ""
 
 
 SITES: Final = (
@@ -63,6 +69,7 @@ SITES: Final = (
         customers=4,
         exports=True,
     ),
+    Site("nameless", "prometheus_client", prefix="nameless", customers=4, is_named=False),
 )
 
 PRODUCTS: Final = 400
@@ -289,7 +296,9 @@ async def serve(service: Service) -> int:
         from dddkit.stories.prometheus import PrometheusMetricsHook
 
         collectors = prometheus_client.CollectorRegistry()
-        service.listen(PrometheusMetricsHook(site.name, site.prefix, site.labels, site.buckets, registry=collectors))
+        service.listen(
+            PrometheusMetricsHook(site.app_name, site.prefix, site.labels, site.buckets, registry=collectors)
+        )
         server, _ = prometheus_client.start_http_server(0, "127.0.0.1", registry=collectors)
         return server.server_port
 
@@ -298,7 +307,7 @@ async def serve(service: Service) -> int:
     from dddkit.stories.aioprometheus import PrometheusMetricsHook as AioPrometheusMetricsHook
 
     registry = aioprometheus.Registry()
-    service.listen(AioPrometheusMetricsHook(site.name, site.prefix, site.labels, site.buckets, registry=registry))
+    service.listen(AioPrometheusMetricsHook(site.app_name, site.prefix, site.labels, site.buckets, registry=registry))
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):  # Prometheus may time out or stop

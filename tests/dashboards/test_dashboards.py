@@ -53,7 +53,7 @@ every_query = pytest.mark.parametrize(
 
 
 def named(dashboard: Dashboard) -> dict[str, str]:
-    return {variable.name: ".+" for variable in dashboard.variables} | {"prefix": "dddkit_stories"} | BUILT_IN
+    return {variable.name: ".*" for variable in dashboard.variables} | {"prefix": "dddkit_stories"} | BUILT_IN
 
 
 VALUES = {name: value for dashboard in DASHBOARDS for name, value in named(dashboard).items()}
@@ -228,7 +228,22 @@ def test_data_source_prefix_service_and_story_can_be_chosen(dashboard: Dashboard
     assert variables["datasource"].query == "prometheus"
     for name in variables.keys() & {"service", "story", "step"}:
         assert variables[name].json["includeAll"]
-        assert variables[name].everything == ".+"
+        assert variables[name].everything == ".*"
+
+
+@every_panel
+def test_fm4_all_matches_the_empty_service_story_and_step(dashboard: Dashboard, panel: Panel) -> None:
+    everything = {variable.name: variable.everything for variable in dashboard.variables}
+    for target in panel.targets:
+        for name, matchers in selectors(
+            fill(target.query, {**VALUES, **{key: value for key, value in everything.items() if value}})
+        ):
+            assert name, "a query with no name and no label would match everything"
+            for label, operator, value in matchers:
+                if label in ("service", "story_name", "step_name"):
+                    assert operator == "=~"
+                    assert re.fullmatch(value, "")
+                    assert re.fullmatch(value, "anything")
 
 
 @pytest.mark.parametrize("prefix", ["dddkit_stories", "my_service", "step"])

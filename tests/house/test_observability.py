@@ -332,4 +332,4 @@ def test_no_block_is_left_out_of_these_tests() -> None:
     assert PAGE.count("```") == 2 * len(BLOCKS)
     assert {block.language for block in BLOCKS} == {"python", "console", "text", "yaml", "promql"}
     assert set(FILES) == {"app.py", "service.py", "pages.py", "worker.py", "traced.py", "prometheus.yml"}
-    assert len(PROGRAMS) == 2
+    assert len(PROGRAMS) == 3

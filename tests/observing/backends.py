@@ -9,7 +9,9 @@ from typing import Any, NamedTuple, Protocol
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dddkit.stories import I, Story
 from dddkit.stories.metrics import MetricsHook
+from tests.stories.shop import Mode, checkout
 
 STORY = "dddkit_stories_executions_latency_ms"
 STEP = "dddkit_stories_step_executions_latency_ms"
@@ -49,6 +51,30 @@ class Backend:
     def occupy(self, name: str) -> None:
         """Register a metric that does not belong to the hook."""
         raise NotImplementedError
+
+    def metric(self, name: str) -> Any:
+        """Return the metric that the registry has under a name."""
+        raise NotImplementedError
+
+    def unregister(self, name: str) -> None:
+        raise NotImplementedError
+
+    def empty(self, metric: Any) -> None:
+        """Remove all series of a metric, as its library does it."""
+        raise NotImplementedError
+
+    def remove(self, name: str, **labels: str) -> None:
+        """Remove one series, as the library does it."""
+        raise NotImplementedError
+
+    def clear(self, name: str) -> None:
+        self.empty(self.metric(name))
+
+    def has(self, name: str, **labels: str) -> bool:
+        return any(
+            sample.name == f"{name}_count" and labels.items() <= dict(sample.labels).items()
+            for sample in self.everything()
+        )
 
     def new_hook(self, **options: Any) -> MetricsHook:
         return self.hook(registry=self.registry, **options)
@@ -118,6 +144,19 @@ class PrometheusClient(Backend):
 
         Histogram(name, "somebody else's", registry=self.registry)
 
+    def metric(self, name: str) -> Any:
+        return self.registry._names_to_collectors[name]
+
+    def unregister(self, name: str) -> None:
+        self.registry.unregister(self.metric(name))
+
+    def empty(self, metric: Any) -> None:
+        metric.clear()
+
+    def remove(self, name: str, **labels: str) -> None:
+        metric = self.metric(name)
+        metric.remove(*[labels[label] for label in metric._labelnames])
+
 
 class AioPrometheus(Backend):
     def __init__(self) -> None:
@@ -140,6 +179,32 @@ class AioPrometheus(Backend):
         from aioprometheus import Histogram
 
         Histogram(name, "somebody else's", registry=self.registry)
+
+    def metric(self, name: str) -> Any:
+        return self.registry.get(name)
+
+    def unregister(self, name: str) -> None:
+        self.registry.deregister(name)
+
+    def empty(self, metric: Any) -> None:
+        metric.values.clear()
+
+    def remove(self, name: str, **labels: str) -> None:
+        del self.metric(name).values[labels]
+
+
+def pay(self: object, state: object) -> None: ...
+
+
+def with_odd_step(mode: Mode) -> type[Story]:
+    """Return a story with a step whose name no encoding has."""
+
+    class Odd(checkout(mode)):  # type: ignore[misc]
+        I.reserve
+        getattr(I, "pay\ud800")
+        locals()["pay\ud800"] = pay
+
+    return Odd
 
 
 def failing(error: BaseException) -> Any:

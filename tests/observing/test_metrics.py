@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import new_class
@@ -15,8 +15,8 @@ from typing import Any, cast
 
 import pytest
 
-from dddkit.stories import I, LoggingHook, StatusTracker, Story, StoryExecutionContext, StoryHook, inject_hooks
-from dddkit.stories.metrics import MetricsHook, Settings
+from dddkit.stories import I, LoggingHook, StatusTracker, Story, StoryExecutionContext, StoryHook, inject_hooks, metrics
+from dddkit.stories.metrics import MetricsHook, Observe, Removals, Settings
 from tests.observing.backends import STEP, STORY, AioPrometheus, Backend, PrometheusClient, backend
 from tests.stories.recording import Recorder
 from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, needs_threads, perform, run_alone
@@ -501,18 +501,28 @@ def test_a_library_that_goes_on_failing_is_logged_once_a_minute(
 # Hooks that share metrics
 
 
-def test_the_child_of_one_combination_of_labels_is_asked_for_once() -> None:
-    made: list[tuple[str, ...]] = []
+class Asked:
+    """A metric that stores what it is asked for."""
 
-    def child(values: tuple[str, ...]) -> Callable[[float], object]:
-        made.append(values)
+    def __init__(self, wanted: metrics.Histogram) -> None:
+        self.wanted = wanted
+        self.removals = Removals()
+        self.values: list[tuple[str, ...]] = []
+
+    def child(self, values: tuple[str, ...]) -> Observe:
+        self.values.append(values)
         return lambda milliseconds: None
 
+
+def test_the_child_of_one_combination_of_labels_is_asked_for_once() -> None:
+    settings = Settings("shop", "our", None, None)
+    runs, steps = Asked(settings.story), Asked(settings.step)
     story = checkout("sync")
-    inject_hooks(story, [MetricsHook(Settings("shop", "our", None, None), child, child)])
+    inject_hooks(story, [MetricsHook(settings, runs, steps)])
     for _ in range(3):
         perform(story, Notes())
-    assert len(made) == len(set(made)) == 3 * (1 + 3)  # 3 statuses, for the story and for each of its 3 steps
+    assert len(runs.values) == len(set(runs.values)) == 3  # statuses
+    assert len(steps.values) == len(set(steps.values)) == 3 * 3  # steps and statuses
 
 
 def test_hooks_with_one_prefix_share_their_metrics(backend: Backend) -> None:

@@ -108,3 +108,35 @@ def test_a_directory_that_is_gone_costs_the_metrics_and_not_the_stories(tmp_path
     assert run.returncode == 0
     assert run.stderr.count("PrometheusMetricsHook could not record what a story did") == 1
     assert "FileNotFoundError" in run.stderr
+
+
+def run_once(folder: Path, program: str) -> None:
+    run = subprocess.run(
+        [sys.executable, *STRICT, "-c", program, "0"],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_fm1_start_up_code_that_runs_twice_counts_each_run_once_in_every_process(tmp_path: Path) -> None:
+    inject = next(line for line in PROGRAM.splitlines() if line.startswith("inject_hooks"))
+    run_once(tmp_path, PROGRAM.replace(inject, f"{inject}\n{inject}\n{inject.replace('(Pay,', '(Story,')}"))
+    assert count(tmp_path, f"{STORY}_count") == 10
+    assert count(tmp_path, f"{STEP}_count") == 20
+
+
+def test_fm2_after_a_clear_each_process_counts_on(tmp_path: Path) -> None:
+    # prometheus_client warns that a clear removes nothing from the files.
+    clear = (
+        "import warnings\n"
+        "from prometheus_client import REGISTRY\n"
+        "warnings.simplefilter('ignore', UserWarning)\n"
+        "for collector in {*REGISTRY._names_to_collectors.values()}:\n"
+        "    if 'dddkit' in str(collector): collector.clear()\n"
+    )
+    run_once(tmp_path, PROGRAM.replace("serve(10)\n", f"serve(10)\n{clear}serve(10)\n"))
+    assert count(tmp_path, f"{STORY}_count") == 20
+    assert count(tmp_path, f"{STEP}_count") == 40

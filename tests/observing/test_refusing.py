@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dddkit.stories import inject_hooks
-from tests.observing.backends import STEP, STORY, Backend, backend
-from tests.stories.shop import Notes, checkout, perform
+from tests.observing.backends import (
+    STEP,
+    STORY,
+    AioPrometheus,
+    Backend,
+    PrometheusClient,
+    backend,
+    with_odd_step,
+)
+from tests.stories.shop import Mode, Notes, both_modes, checkout, perform
 
 __all__ = ["backend"]
 
@@ -65,9 +77,9 @@ def test_a_bucket_for_nothing_at_all_is_fine(backend: Backend) -> None:
     ("options", "culprit"),
     [
         ({"app_name": None}, "app_name has to be a str, not None"),
-        ({"prefix": 7}, "prefix has to be a str, not 7"),
+        ({"prefix": 7}, "prefix has to be a str, not int"),
         ({"labels": {"env": None}}, "the label 'env' has to be a str, not None"),
-        ({"labels": {7: "x"}}, "the name of a label has to be a str, not 7"),
+        ({"labels": {7: "x"}}, "the name of a label has to be a str, not int"),
     ],
 )
 def test_what_has_to_be_text_is_refused_when_it_is_none(
@@ -127,8 +139,6 @@ def test_a_name_that_somebody_else_has_taken_is_refused_and_nothing_is_registere
 
 def test_registries_have_nothing_to_do_with_each_other() -> None:
     pytest.importorskip("aioprometheus", reason="needs both libraries")
-    from tests.observing.backends import AioPrometheus, PrometheusClient
-
     for kind in (PrometheusClient, AioPrometheus):
         one, other = kind(), kind()
         one.new_hook(buckets=[1])
@@ -147,3 +157,122 @@ def test_a_registry_that_was_cleared_gets_new_metrics(backend: Backend) -> None:
     inject_hooks(story, [backend.new_hook(labels={"env": "test"})])
     perform(story, Notes())
     assert backend.value(f"{STORY}_count", env="test") == 1
+
+
+# Labels and buckets of the wrong kind
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        (["env"], "list"),
+        (["me"], "list"),  # `dict` makes {"m": "e"} of it
+        ([("env", "production")], "list"),
+        ([], "list"),
+        ({"env"}, "set"),
+        ("env=production", "str"),
+        ("", "str"),
+        (("env", "production"), "tuple"),
+        (7, "int"),
+        (False, "bool"),
+    ],
+)
+def test_fm5_labels_that_map_nothing_are_refused_with_an_example(backend: Backend, labels: Any, kind: str) -> None:
+    with pytest.raises(TypeError) as refused:
+        backend.new_hook(labels=labels)
+    assert str(refused.value) == f'labels has to map names to values, as in {{"env": "production"}}; it is a {kind}'
+
+
+@pytest.mark.parametrize("labels", [None, {}, MappingProxyType({"env": "test"}), ChainMap({"env": "test"})])
+def test_fm5_every_mapping_serves_as_labels(backend: Backend, labels: Any) -> None:
+    backend.new_hook(labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "culprit"),
+    [
+        ({"env": None}, "the label 'env' has to be a str, not None"),
+        ({"env": 7}, "the label 'env' has to be a str, not int"),
+        ({"env": ["a"]}, "the label 'env' has to be a str, not list"),
+        ({None: "x"}, "the name of a label has to be a str, not None"),
+        ({b"env": "x"}, "the name of a label has to be a str, not bytes"),
+        ({("env", "zone"): "x"}, "the name of a label has to be a str, not tuple"),
+        ({"env": "test", 7: "x"}, "the name of a label has to be a str, not int"),
+    ],
+)
+def test_fm5_names_and_values_of_labels_have_to_be_text(backend: Backend, labels: dict[Any, Any], culprit: str) -> None:
+    with pytest.raises(TypeError, match=f"^{culprit}$"):
+        backend.new_hook(labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("buckets", "kind"), [("10,20", "str"), ("12", "str"), (b"12", "bytes"), ("", "str"), (10, "int"), (True, "bool")]
+)
+def test_fm5_buckets_that_are_no_list_are_refused_with_an_example(backend: Backend, buckets: Any, kind: str) -> None:
+    with pytest.raises(TypeError) as refused:
+        backend.new_hook(buckets=buckets)
+    assert str(refused.value) == f"buckets has to be a list of numbers, as in [10, 50, 100]; it is a {kind}"
+
+
+@pytest.mark.parametrize("option", ["app_name", "prefix"])
+@pytest.mark.parametrize(("value", "kind"), [(None, "None"), (b"shop", "bytes"), (["shop"], "list"), (object, "type")])
+def test_fm5_names_have_to_be_text_and_messages_show_no_values(
+    backend: Backend, option: str, value: Any, kind: str
+) -> None:
+    with pytest.raises(TypeError, match=f"^{option} has to be a str, not {kind}$"):
+        backend.new_hook(**{option: value})
+
+
+def test_fm5_a_registry_of_the_other_library_is_refused() -> None:
+    pytest.importorskip("aioprometheus", reason="needs both libraries")
+    one, other = PrometheusClient(), AioPrometheus()
+    with pytest.raises(TypeError, match=r"registry has to be a CollectorRegistry of prometheus_client, not aioprom"):
+        one.hook(registry=other.registry)
+    with pytest.raises(TypeError, match=r"registry has to be a Registry of aioprometheus, not prometheus_client\."):
+        other.hook(registry=one.registry)
+
+
+# Text that no page of metrics can encode
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"app_name": "sh\ud800p"}, "app_name has a lone surrogate at index 2"),
+        ({"labels": {"env": "\udcff"}}, "the label 'env' has a lone surrogate at index 0"),
+        ({"labels": {"env\udcff": "x"}}, "the name of a label has a lone surrogate at index 3"),
+        ({"prefix": "our\udcff"}, "prefix has a lone surrogate at index 3"),
+    ],
+)
+def test_fr17_a_lone_surrogate_is_refused_when_the_hook_is_made(
+    backend: Backend, options: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(ValueError, match=what) as refused:
+        backend.new_hook(**options)
+    str(refused.value).encode()
+    assert backend.everything() == {}
+
+
+@both_modes
+def test_fr17_the_scrape_shows_the_escaped_name_of_a_step(backend: Backend, mode: Mode) -> None:
+    story = with_odd_step(mode)
+    inject_hooks(story, [backend.new_hook()])
+    perform(story, Notes())
+    assert backend.stories() == {("Odd", "completed"): 1}
+    assert backend.steps() == {("reserve", "completed"): 1, ("pay\\ud800", "completed"): 1}
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=st.text(max_size=5) | st.text(st.characters(categories=["Cs", "Lu"]), max_size=5))
+def test_fr17_whatever_text_is_accepted_can_be_scraped(backend: Backend, value: str) -> None:
+    backend = type(backend)()
+    try:
+        hook = backend.new_hook(app_name=value, labels={"own": value})
+    except ValueError:
+        with pytest.raises(UnicodeEncodeError):
+            value.encode()
+        return
+    story = checkout("sync")
+    inject_hooks(story, [hook])
+    perform(story, Notes())
+    assert STORY in backend.render()

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable
 from contextlib import suppress
+from types import new_class
 from typing import Any, Literal, TypeAlias
 
 import pytest
@@ -108,3 +109,10 @@ def listed(steps: Any, *names: str) -> None:
 
 
 needs_threads = pytest.mark.skipif(sys.platform == "emscripten", reason="no threads in WebAssembly")
+
+
+def derived(base: type[Story], **body: object) -> type[Story]:
+    """Return a new child of a story class, with these attributes."""
+    made: Any = new_class(base.__name__, (base,), exec_body=lambda namespace: namespace.update(body))
+    story: type[Story] = made
+    return story

@@ -5,11 +5,12 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import pytest
 import typing_extensions
 
+from dddkit.exceptions import StoryStateError
 from dddkit.stories import I, Story, StoryState, steps, variable
 from tests.stories.constructors import Constructor, every_constructor
 
@@ -23,19 +24,25 @@ def loosely(value: Any) -> Any:
     return value
 
 
-def test_class_variables_and_constants_are_no_fields() -> None:
+def test_fs2_class_variables_are_no_fields_and_final_names_are() -> None:
     class State(StoryState):
         shared: ClassVar[list[str]] = []
         bare: typing.ClassVar = 1
         LIMIT: Final = 3
         TYPED: typing_extensions.Final[int] = 4
         quoted: "ClassVar[Decimal]" = loosely(5)
+        required: Final[int]
+        annotated: Annotated["Final[int]", "given once"] = 5  # type: ignore[valid-type]
+        constant: Annotated["ClassVar[int]", "shared"] = 6  # type: ignore[valid-type]
         order_id: int
         price: "Decimal" = loosely(6)
         payment: "Decimal | None" = variable()
 
-    state = loosely(State)(order_id=1)
-    assert repr(state) == "State(order_id=1, price=6)"
+    state = loosely(State)(order_id=1, required=2)
+    assert repr(state) == "State(LIMIT=3, TYPED=4, required=2, annotated=5, order_id=1, price=6)"
+    for name in ("LIMIT", "TYPED", "required", "annotated"):
+        with pytest.raises(StoryStateError, match=f"{name} is Final"):
+            setattr(state, name, 0)
     assert state.shared is State.shared
     assert not hasattr(state, "payment")
 

@@ -489,8 +489,6 @@ def test_the_imported_i_refuses_every_name() -> None:
     with pytest.raises(StoryDefinitionError, match="only in the body of a class that derives from Story"):
         listed(Vocabulary, "reserve")
     with pytest.raises(StoryDefinitionError):
-        hasattr(Vocabulary, "reserve")
-    with pytest.raises(StoryDefinitionError):
 
         class NoStory:
             listed(I, "reserve")

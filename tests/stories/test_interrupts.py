@@ -13,7 +13,7 @@ import pytest
 
 from dddkit._awaitables import FINISHED
 from dddkit.stories import I, StepExecutionInfo, StepStatus, Story, StoryExecutionContext, inject_hooks
-from tests.stories.shop import Mode, both_modes
+from tests.stories.shop import Mode, both_modes, derived
 
 INTERRUPTS = 2_000  # for each of the ten kinds of run
 
@@ -67,7 +67,7 @@ def story_with(mode: Mode, hooks: str) -> tuple[type[Story], Kept]:
         raise ValueError("declined")
 
     body: dict[str, Any] = {"second": fail} if hooks == "failing" else {}
-    story: type[Story] = type(Sync)("Sale", (Sync if mode == "sync" else Async,), body)
+    story = derived(Sync if mode == "sync" else Async, **body)
     kept = Kept()
     match hooks:
         case "default":

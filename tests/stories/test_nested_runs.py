@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import re
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from weakref import ref
 import pytest
 
 from dddkit.stories import I, StepExecutionInfo, StepStatus, Story, StoryExecutionContext, inject_hooks
-from tests.stories.shop import Mode, both_modes, perform
+from tests.stories.shop import Mode, both_modes, derived, perform
 
 RUNS = 100
 
@@ -27,10 +28,8 @@ class Handle(Story):
     def work(self, state: Message) -> None: ...
 
 
-class AsyncHandle(Story):
-    I.work
-
-    async def work(self, state: Message) -> None:
+class AsyncHandle(Handle):
+    async def work(self, state: Message) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # the point
         await asyncio.sleep(0)
 
 
@@ -44,8 +43,8 @@ def handling(mode: Mode, error: BaseException | None = None) -> type[Story]:
         async def fail_async(self: object, state: Message) -> None:
             raise error
 
-        return type(Handle)("Handle", (Story,), {"I": Handle.I, "work": fail if mode == "sync" else fail_async})
-    return type(Handle)("Handle", (Handle if mode == "sync" else AsyncHandle,), {})
+        return derived(Handle, work=fail if mode == "sync" else fail_async)
+    return derived(Handle if mode == "sync" else AsyncHandle)
 
 
 class Step:
@@ -91,19 +90,15 @@ def consuming(mode: Mode, handle: type[Story], after_each: Callable[[Message], o
     def consume() -> None:
         for _ in range(RUNS):
             message = Message()
-            try:
+            with contextlib.suppress(ValueError, KeyboardInterrupt):
                 handle()(message)
-            except (ValueError, KeyboardInterrupt):
-                pass
             after_each(message)
 
     async def consume_async() -> None:
         for _ in range(RUNS):
             message = Message()
-            try:
+            with contextlib.suppress(ValueError, asyncio.CancelledError):
                 await handle()(message)
-            except (ValueError, asyncio.CancelledError):
-                pass
             after_each(message)
 
     return consume if mode == "sync" else consume_async
@@ -115,7 +110,7 @@ def consuming(mode: Mode, handle: type[Story], after_each: Callable[[Message], o
 def test_fr3_a_step_keeps_the_last_twenty_runs_inside_it_without_their_state(
     mode: Mode, outcome: str, are_read: bool
 ) -> None:
-    errors = {"failed": ValueError("no stock"), "cancelled": KeyboardInterrupt()}
+    errors: dict[str, BaseException] = {"failed": ValueError("no stock"), "cancelled": KeyboardInterrupt()}
     if mode == "async":
         errors["cancelled"] = asyncio.CancelledError()
     handle = handling(mode, errors.get(outcome))
@@ -136,7 +131,7 @@ def test_fr3_a_step_keeps_the_last_twenty_runs_inside_it_without_their_state(
     assert [run.state for run in nested] == [None] * 20
     assert {run.status.name.lower() for run in nested} == {outcome}
     assert {run.steps[0].status.name.lower() for run in nested} == {outcome}
-    assert {run.story_name for run in nested} == {"Handle"}
+    assert {run.story_name for run in nested} == {handle.__name__}
     if outcome == "completed":
         assert all(run.duration > 0 and run.steps[0].duration > 0 for run in nested)
         assert [message() for message in messages] == [None] * RUNS
@@ -173,7 +168,7 @@ def test_fr3_the_tree_counts_the_runs_that_are_not_kept(mode: Mode) -> None:
     head, count, *rest = str(hook.context).splitlines()[1:]
     assert re.fullmatch(r"    ✓I\.consume \[\d\.\d{3}s\]", head)
     assert count == "        … 80 more"
-    assert rest[0] == "        Handle:"
+    assert rest[0] == f"        {handle.__name__}:"
     assert len(rest) == 40
 
 
@@ -229,11 +224,11 @@ def test_fr3_a_run_that_goes_on_is_shown_before_those_that_started_later_and_hav
         await asyncio.sleep(0)
         for _ in range(RUNS):
             await handle()(Message())
-        assert [run.story_name for run in hook.step.nested] == ["Slow"] + ["Handle"] * 20
+        assert [run.story_name for run in hook.step.nested] == ["Slow"] + [handle.__name__] * 20
         assert "… 80 more" in str(hook.context)
         wait.set()
         await task
-        assert [run.story_name for run in hook.step.nested] == ["Slow"] + ["Handle"] * 19
+        assert [run.story_name for run in hook.step.nested] == ["Slow"] + [handle.__name__] * 19
 
     handle = handling("async")
     inject_hooks(handle)

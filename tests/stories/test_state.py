@@ -6,14 +6,22 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
+import subprocess
+import sys
 import typing
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, ForwardRef, Generic, TypeVar
+from collections.abc import Callable
+from dataclasses import KW_ONLY, InitVar, dataclass, field, make_dataclass
+from functools import cached_property
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, ForwardRef, Generic, NamedTuple, TypeVar
 
+import attr
 import attrs
 import pydantic.dataclasses
+import pydantic.fields
 import pytest
 import typing_extensions
 from hypothesis import given
@@ -191,32 +199,269 @@ def test_a_state_defined_in_a_function_goes_by_its_short_name() -> None:
 # What is not a field
 
 
-def test_class_variables_and_constants_are_no_fields() -> None:
+def test_class_variables_are_no_fields() -> None:
     class State(StoryState):
         shared: ClassVar[list[str]] = []
         qualified: typing.ClassVar[int] = 1
         extended: typing_extensions.ClassVar[int] = 1
         bare: ClassVar = 1
-        LIMIT: Final = 3
-        TYPED: typing_extensions.Final[int] = 4
+        annotated: Annotated[ClassVar[int], "a constant"] = 1  # type: ignore[valid-type]
+        constant: ClassVar[Final[int]] = 1  # type: ignore[valid-type]
         hidden: OnlyForCheckers[int] = 5
         order_id: int
 
     state = loosely(State)(order_id=1)
     assert repr(state).endswith("State(hidden=5, order_id=1)")
     assert state.shared is State.shared
-    assert (state.LIMIT, state.TYPED, state.qualified, state.extended, state.bare) == (3, 4, 1, 1, 1)
+    assert (state.qualified, state.extended, state.bare, state.annotated, state.constant) == (1, 1, 1, 1, 1)
     with pytest.raises(StoryStateError):
-        state.LIMIT = 4
+        state.constant = 4
 
 
-@pytest.mark.parametrize("text", ["ClassVar[int]", "typing.ClassVar", "Final", "unknown.ClassVar[int]"])
+CLASS_VARIABLES = (
+    "ClassVar[int]",
+    "typing.ClassVar",
+    "unknown.ClassVar[int]",
+    "Annotated[ClassVar[int], 'constant']",
+    "typing . Annotated[ typing . ClassVar[int], 1]",
+    "ClassVar[Final[int]]",
+    "Final[ClassVar[int]]",
+    "unknown.Final[unknown.ClassVar[int]]",
+)
+
+
+@pytest.mark.parametrize("text", CLASS_VARIABLES)
 @pytest.mark.parametrize("kind", [str, ForwardRef])
 def test_an_annotation_that_only_checkers_can_evaluate_is_matched_by_its_text(kind: Any, text: str) -> None:
     body = {"__annotations__": {"limit": kind(text), "order_id": kind("int")}, "limit": 3}
     state_class = loosely(type(StoryState))("State", (StoryState,), body)
     assert state_class.limit == 3
     assert repr(state_class(order_id=1)) == "State(order_id=1)"
+
+
+FINAL = (
+    "Final",
+    "Final[int]",
+    "typing.Final",
+    "typing_extensions.Final[int]",
+    "unknown.Final[int]",
+    "Annotated[Final[int], 'given once']",
+)
+
+
+@pytest.mark.parametrize("text", FINAL)
+@pytest.mark.parametrize("kind", [str, ForwardRef])
+@pytest.mark.parametrize("default", [{}, {"limit": 3}], ids=["required", "with a default"])
+def test_fs2_a_final_name_is_a_field_that_keeps_its_value(kind: Any, text: str, default: dict[str, int]) -> None:
+    body: dict[str, Any] = {"__annotations__": {"limit": kind(text)}, "__module__": __name__, **default}
+    state_class = loosely(type(StoryState))("State", (StoryState,), body)
+
+    if default:
+        assert repr(state_class()) == "State(limit=3)"
+    else:
+        with pytest.raises(TypeError, match=r"^State\(\): limit is required, and was not given$"):
+            state_class()
+    state = state_class(limit=4)
+    assert state.limit == 4
+    with pytest.raises(StoryStateError, match=r"^State\.limit is Final, so it keeps its value; make another state"):
+        state.limit = 5
+    with pytest.raises(StoryStateError, match="is Final"):
+        del state.limit
+    assert state == state_class(limit=4) != state_class(limit=5)
+    assert copy.deepcopy(state).limit == state.__replace__().limit == 4
+    assert state.__replace__(limit=5).limit == 5
+
+
+def test_fs2_final_belongs_to_the_nearest_declaration() -> None:
+    class Parent(StoryState):
+        limit: Final[int] = 1
+        total: int = 1
+
+    class Inheriting(Parent):
+        other: int = 2
+
+    class Child(Parent):
+        limit: int = 2  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]  # the point
+        total: Final[int] = 2  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]  # the point
+
+    with pytest.raises(StoryStateError):
+        loosely(Inheriting)().limit = 3
+    state = loosely(Child)()
+    state.limit = 3
+    with pytest.raises(StoryStateError):
+        state.total = 3
+    assert (state.limit, state.total) == (3, 2)
+
+
+def test_fs2_a_final_list_is_copied_for_every_object() -> None:
+    class State(StoryState):
+        notes: Final[list[str]] = []
+
+    State().notes.append("fragile")
+    assert State().notes == []
+
+
+def test_fs2_a_final_variable_is_set_once() -> None:
+    class State(StoryState):
+        payment: Final[str] = variable()
+
+    state = loosely(State)()
+    state.payment = "cash"
+    with pytest.raises(StoryStateError, match="payment is Final"):
+        state.payment = "card"
+    assert state.payment == "cash"
+
+
+def test_fs2_a_constructor_of_its_own_may_set_a_final_field() -> None:
+    class State(StoryState):
+        limit: Final[int]
+
+        def __init__(self, text: str) -> None:
+            self.limit = int(text)
+
+    state = loosely(State)("3")
+    with pytest.raises(StoryStateError):
+        state.limit = 4
+    assert state.limit == 3
+
+
+def test_fs2_other_qualifiers_say_nothing_about_the_field() -> None:
+    class State(StoryState):
+        order_id: typing_extensions.ReadOnly[int]  # type: ignore[valid-type]  # pyright: ignore[reportInvalidTypeForm]
+        notes: Annotated[list[str], "for the courier"] = []
+
+    assert repr(loosely(State)(order_id=1)).endswith("State(order_id=1, notes=[])")
+
+
+# What is no default of a StoryState
+
+
+class Specifiers(NamedTuple):
+    value: Any
+    name: str
+
+
+SPECIFIERS: dict[str, Specifiers] = {
+    "dataclasses": Specifiers(dataclasses.field(default_factory=list), r"field\(\.\.\.\) of dataclasses"),
+    "dataclasses, with a default": Specifiers(field(default=1), r"field\(\.\.\.\) of dataclasses"),
+    "attrs": Specifiers(attrs.field(factory=list), r"field\(\.\.\.\) of attrs"),
+    "attr.ib": Specifiers(attr.ib(default=1), r"field\(\.\.\.\) of attrs"),
+    "attrs.Factory": Specifiers(attrs.Factory(list), r"Factory\(\.\.\.\) of attrs"),
+    "pydantic": Specifiers(pydantic.Field(default_factory=list), r"Field\(\.\.\.\) of pydantic"),
+    "pydantic, private": Specifiers(pydantic.PrivateAttr(default=1), r"PrivateAttr\(\.\.\.\) of pydantic"),
+    "a subclass": Specifiers(type("Own", (pydantic.fields.FieldInfo,), {})(), r"Field\(\.\.\.\) of pydantic"),
+}
+BODIES: dict[str, Callable[[Any], object]] = {
+    "annotated": lambda value: state_class_of({"notes": "list[str]"}, notes=value),
+    "Final": lambda value: state_class_of({"notes": "Final"}, notes=value),
+    "without annotation": lambda value: state_class_of({}, notes=value),
+    "in a child": lambda value: state_class_of({}, (Checkout.State,), notes=value),
+    "in a mixin": lambda value: state_class_of(
+        {}, (StoryState, type("Mixin", (), {"__annotations__": {"notes": "Any"}, "notes": value}))
+    ),
+}
+
+
+def state_class_of(annotations: dict[str, Any], bases: tuple[type, ...] = (StoryState,), **values: Any) -> Any:
+    body = {"__annotations__": annotations, "__module__": __name__, **values}
+    return loosely(type(StoryState))("State", bases, body)
+
+
+@pytest.mark.parametrize("define", BODIES.values(), ids=list(BODIES))
+@pytest.mark.parametrize("specifier", SPECIFIERS.values(), ids=list(SPECIFIERS))
+def test_fs3_a_field_specifier_of_another_library_is_refused_with_the_cure(
+    define: Callable[[Any], object], specifier: Specifiers
+) -> None:
+    with pytest.raises(
+        TypeError, match=rf": notes = {specifier.name} is no default of a StoryState; write the default"
+    ):
+        define(specifier.value)
+
+
+def test_fs3_a_field_of_pydantic_may_be_metadata() -> None:
+    class State(StoryState):
+        amount: Annotated[int, pydantic.Field(gt=0)] = 1
+
+    assert State().amount == 1
+
+
+@pytest.mark.parametrize("annotation", [InitVar[int], InitVar, KW_ONLY, "InitVar[int]", "dataclasses.KW_ONLY"])
+def test_fs3_pseudo_fields_of_dataclasses_are_refused(annotation: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"^State: order: (InitVar|KW_ONLY) is for dataclasses; a StoryState takes every"
+    ):
+        state_class_of({"order": annotation})
+
+
+def test_fs3_a_mixin_that_is_a_dataclass_keeps_its_own_specifiers() -> None:
+    @dataclass
+    class Audited:
+        by: str = "me"
+        _: KW_ONLY
+        trail: list[str] = field(default_factory=list[str])
+
+    class State(StoryState, Audited):
+        order_id: int
+
+    state = loosely(State)(order_id=1)
+    assert state.by == "me"
+    state.trail = ["read"]
+    assert repr(state).endswith("State(by='me', trail=['read'], order_id=1)")
+
+
+OTHER_STATES: dict[str, Callable[[], object]] = {
+    "namespace": lambda: type("State", (SimpleNamespace,), {"payment": loosely(variable())}),
+    "dataclass": lambda: dataclass(type("State", (), body_with_variable())),
+    "slotted dataclass": lambda: dataclass(slots=True)(type("State", (), body_with_variable())),
+    "make_dataclass": lambda: make_dataclass("State", [("payment", Any, variable())]),
+    "default of a field": lambda: dataclass(
+        type("State", (), {**body_with_variable(), "payment": field(default=variable())})
+    ),
+    "attrs": lambda: attrs.define(type("State", (), body_with_variable())),
+    "pydantic": lambda: loosely(type(pydantic.BaseModel))("State", (pydantic.BaseModel,), body_with_variable()),
+    "plain class": lambda: type("State", (), body_with_variable()),
+    "protocol": lambda: loosely(type(typing_extensions.Protocol))(
+        "State",
+        (loosely(typing_extensions.Protocol),),
+        body_with_variable(),
+    ),
+    "story": lambda: loosely(type(Checkout))("State", (Checkout,), body_with_variable()),
+}
+
+
+def body_with_variable() -> dict[str, Any]:
+    return {"__annotations__": {"payment": Any}, "__module__": __name__, "payment": variable()}
+
+
+@pytest.mark.parametrize("define", OTHER_STATES.values(), ids=list(OTHER_STATES))
+def test_fs3_a_variable_in_another_kind_of_state_is_refused_at_definition(define: Callable[[], object]) -> None:
+    with pytest.raises((TypeError, RuntimeError)) as caught:
+        define()
+    error: BaseException | None = caught.value
+    if sys.version_info < (3, 12):  # Python makes a RuntimeError of what `__set_name__` raises
+        assert "'payment' in 'State'" in str(error)
+        error = caught.value.__cause__
+    assert isinstance(error, TypeError)
+    assert str(error) == (
+        "State: payment = variable() is for the fields of a StoryState; derive the State from StoryState, "
+        "or write `payment: <its type>` in a mixin for one"
+    )
+
+
+def test_fs3_a_variable_in_a_named_tuple_is_refused_before_the_story_is_made() -> None:
+    with pytest.raises(
+        TypeError, match=r"payment = variable\(\).* is for the fields of a StoryState; derive the State"
+    ):
+
+        class Sale(Story):  # type: ignore[dddkit-empty-story]  # only its State is tested
+            class State(NamedTuple):  # it is rejected itself from 3.13 on
+                order_id: int
+                payment: str = variable()
+
+
+def test_fs3_a_variable_says_what_it_is() -> None:
+    assert repr(variable()) == "variable()"
+    assert COPIES.keys() == {name for name, copied in COPIES.items() if copied(variable()) is variable()}
 
 
 def test_methods_and_properties_work() -> None:
@@ -324,6 +569,16 @@ def test_a_child_may_give_a_new_default_without_annotation() -> None:
     assert loosely(State)().notes == ["new"]
 
 
+def test_a_child_may_leave_a_field_to_a_step_without_annotation() -> None:
+    class State(Checkout.State):
+        order_id = loosely(variable())
+
+    state = loosely(State)()
+    assert not hasattr(state, "order_id")
+    with pytest.raises(TypeError, match="order_id is set by a step"):
+        loosely(State)(order_id=1)
+
+
 def test_a_property_may_replace_a_field_of_a_base() -> None:
     class Base(StoryState):
         total: int
@@ -402,6 +657,58 @@ def test_a_state_may_write_its_own_constructor() -> None:
 # Equality, repr, copies
 
 
+class Totalled(StoryState):
+    price: int
+    payment: str = variable()
+
+    @cached_property
+    def total(self) -> int:
+        return self.price * 2
+
+
+def test_fs4_only_fields_decide_equality() -> None:
+    one, other = Totalled(price=1), Totalled(price=1)
+    assert one.total == 2
+    assert one == other
+    assert other == one
+    one.__dict__["_cache"] = {}
+    assert one == other
+    other.payment = "cash"
+    assert one != other
+    assert repr(one) == "Totalled(price=1)"
+
+
+@pytest.mark.parametrize("name", ["copy", "deepcopy", "pickle"])
+def test_fs4_a_copy_of_a_state_that_has_computed_something_is_equal(name: str) -> None:
+    state = Totalled(price=1)
+    assert state.total == 2
+    made = COPIES[name](state)
+    assert made == state == Totalled(price=1)
+    assert made.total == 2
+
+
+def test_fs4_a_field_in_the_slot_of_a_mixin_counts() -> None:
+    class Audited:
+        __slots__ = ("by",)
+        by: str
+
+    class State(StoryState, Audited):
+        order_id: int
+
+    def audited(by: str) -> Any:
+        state = loosely(State)(order_id=1)
+        assert not hasattr(state, "by")
+        with pytest.raises(StoryStateError, match="is not set"):
+            del state.by
+        state.by = by
+        return state
+
+    assert audited("me") == audited("me") != audited("you")
+    assert repr(audited("me")).endswith("State(by='me', order_id=1)")
+    assert copy.copy(audited("me")) == audited("me")
+    assert audited("me").__replace__(order_id=2).by == "me"
+
+
 def test_states_are_equal_by_class_and_by_what_is_set() -> None:
     one, other = Checkout.State(order_id=1), Checkout.State(order_id=1)
     assert one == other
@@ -460,6 +767,48 @@ def test_a_copy_is_equal_and_keeps_what_is_set_and_what_is_not(
     assert made != state
 
 
+def replace(state: Any, **changes: Any) -> Any:
+    """Do what `copy.replace` does from 3.13 on."""
+    replacing: Any = getattr(copy, "replace", None)
+    return replacing(state, **changes) if replacing else state.__replace__(**changes)
+
+
+def test_fs5_replacing_gives_a_state_with_other_fields() -> None:
+    state = Checkout.State(order_id=1, notes=["fragile"])
+    state.payment = "cash"
+
+    made = replace(state, order_id=2)
+
+    assert type(made) is Checkout.State
+    assert repr(made) == "Checkout.State(order_id=2, notes=['fragile'], discount=0.5, payment='cash')"
+    assert repr(state) == "Checkout.State(order_id=1, notes=['fragile'], discount=0.5, payment='cash')"
+    assert not hasattr(replace(Checkout.State(order_id=1)), "payment")
+
+
+def test_fs5_what_was_computed_is_computed_anew_after_replacing() -> None:
+    state = Totalled(price=1)
+    assert state.total == 2
+    assert replace(state, price=2).total == 4
+
+
+def test_fs5_replacing_takes_what_the_constructor_takes() -> None:
+    state = Checkout.State(order_id=1)
+    with pytest.raises(TypeError, match=r'Checkout\.State\(\): ordr_id is not declared; did you mean "order_id"\?'):
+        replace(state, ordr_id=2)
+    with pytest.raises(TypeError, match=r"payment is set by a step; the constructor does not take it$"):
+        replace(state, payment="cash")
+
+
+@given(order_id=st.integers(), notes=st.lists(st.text()), payment=st.none() | st.text())
+def test_fs5_replacing_nothing_or_everything_is_a_copy(order_id: int, notes: list[str], payment: str | None) -> None:
+    state = Checkout.State(order_id=order_id, notes=notes)
+    if payment is not None:
+        state.payment = payment
+    assert replace(state) == state
+    assert replace(state, order_id=order_id, notes=notes, discount=state.discount) == state
+    assert replace(replace(state, order_id=0), order_id=order_id) == state
+
+
 def test_an_object_made_without_its_constructor_has_nothing_set() -> None:
     state = Checkout.State.__new__(Checkout.State)
     assert repr(state) == "Checkout.State()"
@@ -500,3 +849,34 @@ def test_the_state_of_an_inherited_story_is_inherited() -> None:
     state = Child.State(order_id=2)
     Child()(state)
     assert state.payment == "payment of 2"
+
+
+SENDING = """
+import sys, dill
+from dddkit.stories import StoryState, variable
+
+class State(StoryState):
+    order_id: int
+    notes: list = ["fragile"]
+    payment: str = variable()
+
+State(order_id=0)
+sys.stdout.buffer.write(dill.dumps(State(order_id=1)))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
+def test_the_state_class_of_a_script_is_the_same_in_another_process() -> None:
+    dill: Any = pytest.importorskip("dill")
+    sent = subprocess.run([sys.executable, "-c", SENDING], capture_output=True, check=True).stdout
+
+    state = dill.loads(sent)
+
+    assert repr(state) == "State(order_id=1, notes=['fragile'])"
+    first, second = type(state)(order_id=2), type(state)(order_id=2)
+    assert first == second
+    assert first.notes is not second.notes
+    with pytest.raises(TypeError, match="order_id is required"):
+        type(state)()
+    with pytest.raises(TypeError, match="payment is set by a step"):
+        type(state)(order_id=1, payment="cash")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import NewType
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from dddkit.dataclasses import (
     Repository,
     SyncRepository,
     ValueObject,
+    evolve,
 )
 
 ProductName = NewType("ProductName", str)
@@ -36,6 +38,23 @@ class Product(Entity):
 @dataclass(frozen=True, kw_only=True)
 class Money(ValueObject):
     amount: int
+
+
+class Cents(ValueObject, int):
+    """A number that is a value of the domain."""
+
+
+@dataclass(frozen=True)
+class Unit(ValueObject):
+    code: str
+
+
+class Units(Unit, Enum):
+    gram = "g"
+
+
+assert_type(Cents(7), Cents)
+assert_type(Units.gram.code, str)
 
 
 @dataclass(kw_only=True)
@@ -57,6 +76,9 @@ class Basket(Aggregate):
         basket.add_event(cls.Created())
         return basket
 
+    def changes(self) -> list[AggregateEvent]:
+        return self.get_events()
+
     def add_item(self, item: Product) -> None:
         if _item := self.items.get(item.product_id):
             _item.amount = item.amount
@@ -74,6 +96,8 @@ assert_type(basket.basket_id, BasketId)
 assert_type(basket == basket, bool)
 assert_type(hash(basket), int)
 
+assert_type(evolve(basket, items={}), Basket)
+assert_type(evolve(basket), Basket)
 created = ProductCreated(ProductId(1), "tea", version=2)
 assert_type(created.id, UUID)
 assert_type(created.version, int)
@@ -120,10 +144,34 @@ async def provide(in_memory: InMemoryRepository[Basket, BasketId], by_any: Repos
 
 baskets: InMemoryRepository[Basket, BasketId] = InMemoryRepository()
 
+# Pending events are those of the flavour.
+
+
+def tell(event: AggregateEvent) -> datetime:
+    return event.occurred_on
+
+
+assert_type(basket.get_events(), list[AggregateEvent])
+assert_type(basket.pull_events(), list[AggregateEvent])
+assert_type([tell(event) for event in basket.get_events()], list[datetime])
+basket.add_event(basket.get_events()[0])
+
+
+class Narrowed(Basket):
+    def get_events(self) -> list[AggregateEvent]:
+        return [event for event in super().get_events() if not isinstance(event, self.Created)]
+
+
+def of_any(aggregate: Aggregate) -> list[AggregateEvent]:
+    return aggregate.pull_events()
+
+
 # Mistakes.
 
 BasketRepository()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
 InMemoryRepository[Product, int]  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeArguments]
+Cents(amount=7)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+ValueObject(7)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Basket()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 Basket(basket_id="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 basket.add_event(created)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

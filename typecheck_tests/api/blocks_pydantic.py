@@ -19,6 +19,7 @@ from dddkit.pydantic import (
     Identity,
     InMemoryRepository,
     Repository,
+    evolve,
 )
 
 ProductId = NewType("ProductId", int)
@@ -47,6 +48,9 @@ class Basket(Aggregate):
         basket.add_event(cls.Created())
         return basket
 
+    def changes(self) -> list[AggregateEvent]:
+        return self.get_events()
+
 
 class ProductCreated(DomainEvent):
     product_id: ProductId
@@ -59,6 +63,7 @@ class BasketRepository(Repository[Basket, BasketId]):
 basket = Basket.new(BasketId(1))
 assert_type(basket.basket_id, BasketId)
 assert_type(basket.model_copy(), Basket)
+assert_type(evolve(basket, items={}), Basket)
 created = ProductCreated(product_id=ProductId(1))
 assert_type(created.id, UUID)
 assert_type(created.version, int)
@@ -75,6 +80,28 @@ def note(event: Basket.Created | ProductCreated) -> datetime:
 
 
 assert_type(note(created), datetime)
+
+# Pending events are those of the flavour.
+
+
+def tell(event: AggregateEvent) -> datetime:
+    return event.occurred_on
+
+
+assert_type(basket.get_events(), list[AggregateEvent])
+assert_type(basket.pull_events(), list[AggregateEvent])
+assert_type([tell(event) for event in basket.get_events()], list[datetime])
+basket.add_event(basket.get_events()[0])
+
+
+class Narrowed(Basket):
+    def get_events(self) -> list[AggregateEvent]:
+        return [event for event in super().get_events() if not isinstance(event, self.Created)]
+
+
+def of_any(aggregate: Aggregate) -> list[AggregateEvent]:
+    return aggregate.pull_events()
+
 
 # Mistakes.
 

@@ -18,7 +18,7 @@ def check(ctx: ClassContext) -> None:
     """Report a class whose own fields no decorator and no `__init__` of its own sets."""
     info = ctx.info
     fields = _fields(info.defn)
-    if not fields or _has_constructor(info):
+    if not fields or info.is_enum or _has_constructor(info):  # members of an Enum are made by their mixins
         return
     decorator = "@dataclass(frozen=True, kw_only=True)" if info.has_base(names.FROZEN) else "@dataclass(kw_only=True)"
     ctx.report(

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import wraps
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
-from dddkit._awaitables import FINISHED
+from dddkit._awaitables import FINISHED, is_unfinished
 from dddkit._callables import display_name
-from dddkit._core.dispatch import (
-    Dispatcher,
-    async_handler_error,
-    await_handlers,
-    handlers_after,
-    is_async_message,
-    is_unfinished,
-)
-from dddkit._core.subscriptions import Subscription, Subscriptions, validate_handler
+from dddkit._core.coroutines import await_rest
+from dddkit._core.dispatch import Dispatcher, async_handler_error, is_async_message, log
+from dddkit._core.selectors import validate_event_classes, validate_handler, validate_predicate, validate_selector
+from dddkit._core.subscriptions import Subscription, Subscriptions
 from dddkit.exceptions import UnhandledEventError
+
+if sys.version_info >= (3, 12):
+    from inspect import markcoroutinefunction
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from dddkit._core.subscriptions import Handler, Predicate, Route
+    from dddkit._core.selectors import Handler, Predicate
+    from dddkit._core.subscriptions import Failure, Route, Subscriber
 
 __all__ = ["EventBroker", "Subscription"]
 
@@ -52,14 +53,16 @@ class EventBroker:
     result may be awaited as well. When any is async, it returns a coroutine, and no handler runs before you
     await it.
 
-    Subscribing, cancelling and publishing are safe from several threads. A publish uses the handlers it started with.
+    Subscribing, cancelling and publishing are safe from several threads, from finalizers and signal handlers, and in
+    forked children. A publish uses the handlers it started with.
 
     Args:
         unhandled: what to do with an event that has no handler: "raise" an UnhandledEventError, or "ignore" it.
         on_error: "stop" lets the first error propagate, and no later handler runs; "continue" runs every handler,
-            then raises one ExceptionGroup of all errors.
+            then raises one ExceptionGroup of all errors. A predicate that raises counts as an error of its handler.
         parallel: run the handlers of one event concurrently, sync ones in threads. Publishing returns when none is
             running any more. With it "stop" raises the first error in the order of subscription, and logs the others.
+            Async publishing needs asyncio then: elsewhere, as in trio, it is a RuntimeError, and no handler has run.
 
     Raises:
         ValueError: `unhandled` or `on_error` is none of its values.
@@ -73,9 +76,9 @@ class EventBroker:
         parallel: bool = False,
     ) -> None:
         self._ignores_unhandled: Final = _validated("unhandled", unhandled, "raise", "ignore") == "ignore"
-        stops = _validated("on_error", on_error, "stop", "continue") == "stop"
-        self._dispatcher: Final = Dispatcher(stops=stops, parallel=parallel)
-        self._subscriptions: Final = Subscriptions(direct=stops and not parallel)
+        self._stops: Final = _validated("on_error", on_error, "stop", "continue") == "stop"
+        self._dispatcher: Final = Dispatcher(stops=self._stops, parallel=parallel)
+        self._subscriptions: Final = Subscriptions(type(self).__qualname__, direct=self._stops and not parallel)
         self._routes: Final = self._subscriptions.routes  # here too: one look-up less for each event
 
     # Subscribing
@@ -122,8 +125,7 @@ class EventBroker:
 
     def register(self, predicate: Predicate, /) -> Callable[[H], H]:
         """Subscribe the decorated handler to the events for which the predicate is true."""
-        if isinstance(predicate, type) or not callable(predicate):
-            raise TypeError(f"register takes a predicate, and got {predicate!r}; for classes there is handle(...)")
+        validate_predicate(predicate)
 
         def decorate(handler: H) -> H:
             self._subscribe(predicate, handler)
@@ -138,11 +140,14 @@ class EventBroker:
     def subscribe(self, selector: Handler, handler: Handler, /) -> Subscription:
         """Subscribe the handler to the events of a class and its subclasses, or to those that a predicate selects.
 
+        Whether the handler is async is found out now, so change the steps of a story before you subscribe it.
+
         Returns:
             The subscription, which can be cancelled.
 
         Raises:
-            TypeError: the handler cannot handle an event, or the selector is neither a class nor a predicate.
+            TypeError: the handler cannot handle an event, or the selector is neither a class nor a predicate; what is
+                for type checkers, such as `Changed[int]`, is neither.
         """
         return self._subscribe(selector, handler)
 
@@ -158,14 +163,11 @@ class EventBroker:
         """
         self._subscriptions.remove(selector, handler)
 
-    def _handle(self, method: str, *event_classes: object) -> Decorator[Any, Any]:
-        classes = [event_class for event_class in event_classes if isinstance(event_class, type)]
-        if not classes or len(classes) < len(event_classes):
-            given = ", ".join(map(repr, event_classes)) or "nothing"
-            raise TypeError(f"{method} takes event classes, and got {given}; write @broker.{method}(ProductCreated)")
+    def _handle(self, method: str, *event_classes: type) -> Decorator[Any, Any]:
+        validate_event_classes(method, event_classes)
 
         def decorate(handler: Handler) -> Handler:
-            for event_class in classes:
+            for event_class in event_classes:
                 self._subscribe(event_class, handler)
             return handler
 
@@ -173,8 +175,7 @@ class EventBroker:
 
     def _subscribe(self, selector: Handler, handler: Handler) -> Subscription:
         validate_handler(handler)
-        if not callable(selector):
-            raise TypeError(f"subscribe takes an event class or a predicate, and got {selector!r}")
+        validate_selector(selector)
         return self._subscriptions.add(selector, handler)
 
     # Publishing
@@ -195,15 +196,17 @@ class EventBroker:
         if route.sync_handlers is not None:
             for handler in route.sync_handlers:
                 if (result := handler(event)) is not None and is_unfinished(result):
-                    return await_handlers(result, handlers_after(handler, route.sync_handlers), event)
+                    return _named(route.call, await_rest(result, handler, route.sync_handlers, event))
             return FINISHED
-        if route.handlers is not None:
-            return await_handlers(None, route.handlers, event)
-        selected = self._select(route, event)
-        for subscription in selected:
-            if subscription.is_async:
-                return self._dispatcher.arun(selected, event)
-        return self._dispatcher.run(selected, event, reject_async=False) or FINISHED
+        if (arun := route.arun) is not None:
+            return arun(event)
+        failures: list[Failure] = []
+        selected = self._select(route, event, failures)
+        for subscriber in selected:
+            if subscriber.is_async:
+                return _named(route.call, self._dispatcher.arun(selected, event, failures))
+        coroutine = self._dispatcher.run(selected, event, failures, reject_async=False)
+        return FINISHED if coroutine is None else _named(route.call, coroutine)
 
     def publish(self, event: object, /) -> None:
         """Publish the event to sync handlers; they have run when it returns.
@@ -221,10 +224,12 @@ class EventBroker:
                 if (result := handler(event)) is not None and is_unfinished(result):
                     raise async_handler_error(handler, result)
             return
-        selected = self._select(route, event)
-        if names := [display_name(subscription.handler) for subscription in selected if subscription.is_async]:
+        failures: list[Failure] = []
+        selected = self._select(route, event, failures)
+        if names := [display_name(subscriber.handler) for subscriber in selected if subscriber.is_async]:
+            log(failures, event)
             raise TypeError(is_async_message(*names))
-        self._dispatcher.run(selected, event, reject_async=True)
+        self._dispatcher.run(selected, event, failures, reject_async=True)
 
     async def apublish(self, event: object, /) -> None:
         """Publish the event to sync and async handlers; they have run when it returns.
@@ -237,24 +242,55 @@ class EventBroker:
         except KeyError:
             route = self._subscriptions.resolve(type(event))
         if route.handlers is not None:
-            for handler in route.handlers:
-                if (result := handler(event)) is not None and (type(result) is CoroutineType or is_unfinished(result)):
-                    await result
+            try:
+                for handler in route.handlers:
+                    if (result := handler(event)) is not None and (
+                        type(result) is CoroutineType or is_unfinished(result)
+                    ):
+                        await result
+            finally:
+                result = None  # a future holds its error, see Dispatcher
             return
-        await self._dispatcher.arun(self._select(route, event), event)
+        failures: list[Failure] = []
+        await self._dispatcher.arun(self._select(route, event, failures), event, failures)
+
+    if not TYPE_CHECKING and sys.version_info >= (3, 12):
+        # Its coroutine names broker and event where nobody awaits it. Before, only `async def` is known as async.
+        _apublish = apublish
+
+        @markcoroutinefunction
+        @wraps(_apublish)
+        def apublish(self, event, /):
+            try:
+                route = self._routes[type(event)]
+            except KeyError:
+                route = self._subscriptions.resolve(type(event))
+            return arun(event) if (arun := route.arun) is not None else _named(route.call, self._apublish(event))
 
     async_publish = apublish
 
     async def _apublish_optional(self, event: object) -> None:
         """Publish an event that may have no handler, also where `unhandled` is "raise"."""
         route = self._routes.get(type(event)) or self._subscriptions.resolve(type(event))
-        await self._dispatcher.arun(route.select(event), event)
+        failures: list[Failure] = []
+        await self._dispatcher.arun(self._select(route, event, failures, optional=True), event, failures)
 
-    def _select(self, route: Route, event: object) -> Sequence[Subscription]:
-        selected = route.select(event)
-        if not selected and not self._ignores_unhandled:
+    def _select(
+        self, route: Route, event: object, failures: list[Failure], *, optional: bool = False
+    ) -> Sequence[Subscriber]:
+        if route.candidates is None:  # it is in the table before it is filled in
+            self._subscriptions.fill(route, type(event))
+        selected = route.select(event) if self._stops else route.try_select(event, failures)
+        if not (selected or failures or optional or self._ignores_unhandled):
             raise UnhandledEventError(event)
         return selected
+
+
+def _named(name: str, coroutine: Any) -> Coroutine[Any, Any, None]:
+    """Return the coroutine with a name for the warning where nobody awaits it."""
+    coroutine.__qualname__ = name
+    named: Coroutine[Any, Any, None] = coroutine
+    return named
 
 
 def _validated(name: str, value: str, *allowed: str) -> str:

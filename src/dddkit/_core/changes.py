@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any, Generic, TypeVar, cast
 
-from dddkit._core.blocks import Block, block_opened_here, blocks_by_copy, open_block
+from dddkit._core.blocks import Block, blocks_by_copy, blocks_to_leave, open_block
 from dddkit._core.events import Recordable
 from dddkit._core.folding import make_fold, validated_result_type
 from dddkit._core.recording import Recording, discard, pending_events
@@ -46,7 +46,8 @@ class ChangesHandler(Generic[AggregateT, ResultT]):
     are still pending, so that a retry writes everything. Outside a block each call clears the events that it folded.
 
     One handler may be shared by tasks and threads: each call folds into a copy of it. `with` returns a copy for that
-    block, which belongs to the task or thread that opened it.
+    block, which belongs to the task or thread that opened it, and not to those that it starts; give them the copy. If
+    a framework leaves blocks in other threads than it opens them, make a handler for each request.
     """
 
     __slots__ = ()
@@ -87,10 +88,21 @@ class ChangesHandler(Generic[AggregateT, ResultT]):
         return mine
 
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
-        block = block_opened_here(self)
-        if block is None:
-            raise RuntimeError(f"{type(self).__qualname__}: the block was opened by another task or thread")
-        block.close(discard_events=error_type is None)
+        blocks = blocks_to_leave(self)
+        if len(blocks) == 1:
+            blocks[0].close(discard_events=error_type is None)
+            return
+        for block in blocks:
+            block.release()
+        if error_type is not None:
+            return  # the error goes on, and the events are still pending, as they should be
+        name = type(self).__qualname__
+        if not blocks:
+            raise RuntimeError(f"{name}: no block is open on this handler")
+        raise RuntimeError(
+            f"{name}: the block was opened by another task or thread, and {len(blocks)} blocks are open on this "
+            f"handler, so which of them ends is not known; make one handler per request"
+        )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
 from datetime import datetime, timezone
-from functools import partial
 from typing import Final
 from uuid import UUID, SafeUUID
 
@@ -20,8 +18,9 @@ class Recordable:
     __slots__ = ()
 
 
-current_time: Final[Callable[[], datetime]] = partial(datetime.now, timezone.utc)
-"""Return the current time, aware, in UTC; needs no time-zone database."""
+def current_time() -> datetime:
+    """Return the current time, aware, in UTC; needs no time-zone database."""
+    return datetime.now(timezone.utc)  # looked up at each call, as what freezes the time in tests replaces `datetime`
 
 
 if sys.version_info >= (3, 14):

@@ -11,6 +11,7 @@ from operator import attrgetter
 from types import FunctionType
 from typing import Any, Final, TypeAlias, final
 
+from dddkit._callables import kind_of
 from dddkit._core.events import Recordable
 from dddkit._core.recording import Recording
 from dddkit.exceptions import ChangesResultError, UnhandledEventError
@@ -72,8 +73,9 @@ def validated_result_type(cls: type) -> Any:
     """Return the `result_type` of a class of changes handlers; TypeError where it is no NamedTuple."""
     declared: object = getattr(cls, "result_type", None)
     if not (isinstance(declared, type) and tuple in declared.__mro__ and hasattr(declared, "_fields")):
+        given = kind_of(declared)
         raise TypeError(
-            f"{cls.__qualname__}.result_type is {declared!r}; set it to the NamedTuple that the handler folds into"
+            f"{cls.__qualname__}.result_type is {given}; set it to the NamedTuple that the handler folds into"
         )
     return declared
 

@@ -8,6 +8,7 @@ from types import UnionType
 from typing import Annotated, Any, ClassVar, Final, TypeVar, Union, get_args, get_origin
 
 from dddkit._annotations import UNRESOLVED, is_class_var, own_annotations, resolve_name, text_of
+from dddkit._markers import EntityMark
 
 __all__ = ["Identified", "Identity", "identity_of"]
 
@@ -32,7 +33,7 @@ _WRAPPERS: Final = frozenset({"Annotated", "Final", "Optional", "Union"})
 _WORD_BOUNDARY: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-class Identified:
+class Identified(EntityMark):
     """Compares and hashes by type and identity, never by fields that may change.
 
     The identity is the field marked `Identity[...]`, else the field called `id`, else `<class name>_id` in snake case,
@@ -64,6 +65,10 @@ class Identified:
     def __hash__(self) -> int:
         identity = identity_of(self)
         return object.__hash__(self) if identity is None else hash((self.__kind__(), identity))
+
+    def __identity_value__(self) -> Any:
+        """Return the identity; None while there is none. For exceptions, which import nothing of ours."""
+        return identity_of(self)
 
     @classmethod
     def __kind__(cls) -> type:

@@ -1,9 +1,10 @@
 """The building blocks as dataclasses."""
 
 from dddkit._core.identity import Identity
-from dddkit.dataclasses.aggregates import Aggregate, Entity, ValueObject
+from dddkit.dataclasses.aggregates import Aggregate, AggregateEvent, Entity, ValueObject
 from dddkit.dataclasses.changes_handler import ChangesHandler
-from dddkit.dataclasses.events import AggregateEvent, DomainEvent, EventBroker
+from dddkit.dataclasses.events import DomainEvent, EventBroker, Subscription
+from dddkit.dataclasses.evolution import evolve
 from dddkit.dataclasses.repositories import InMemoryRepository, Repository, SyncRepository
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Identity",
     "InMemoryRepository",
     "Repository",
+    "Subscription",
     "SyncRepository",
     "ValueObject",
+    "evolve",
 ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from enum import EnumMeta
+from typing import TYPE_CHECKING, Any
 
+from dddkit._core.copying import copied
 from dddkit._core.identity import Identified
-from dddkit._core.recording import Recording, copied
+from dddkit._core.recording import Recording
 from dddkit._typing import Self
-from dddkit.dataclasses._declared import Declared, Frozen
+from dddkit.dataclasses._aggregate_event import AggregateEvent
+from dddkit.dataclasses._declared import Declared, Frozen, attributes_of
 
-__all__ = ["Aggregate", "Entity", "ValueObject"]
+__all__ = ["Aggregate", "AggregateEvent", "Entity", "ValueObject"]
 
 
 class Entity(Identified, Declared):
@@ -26,7 +29,17 @@ class Entity(Identified, Declared):
 class Aggregate(Recording, Entity):
     """The entity that keeps its parts consistent, and records what happens to them as events."""
 
-    __slots__ = ("_pending_events", "_stored_version")
+    __slots__ = ("_pending_events", "_stored_versions")
+
+    if TYPE_CHECKING:  # the core does not know the class of the flavour's events
+
+        def get_events(self) -> list[AggregateEvent]:
+            """Return the pending events, oldest first. The list is a copy."""
+            ...
+
+        def pull_events(self) -> list[AggregateEvent]:
+            """Return the pending events, oldest first, and clear them: to publish each of them once."""
+            ...
 
     def __copy__(self) -> Self:
         duplicate: Self = copied(self)
@@ -37,11 +50,42 @@ class Aggregate(Recording, Entity):
         return duplicate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, repr=False, eq=False)
 class ValueObject(Frozen):
     """A value without an identity: equal when its fields are equal; replaced, never changed.
 
-    Declare yours with `@dataclass(frozen=True)`; `slots=True` works too.
+    Declare yours with `@dataclass(frozen=True)`; `slots=True` works too. One that derives from int, str, a named tuple
+    or another value as well is compared, hashed and shown as that value. As the mixin of an Enum it gives the members
+    their fields.
     """
 
     __slots__ = ()
+
+    # A class with fields gets these from its decorator. They serve the classes without, whose objects the decorator
+    # would find all equal.
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        if _has_value_of_another_base(type(self)):
+            return super().__eq__(other)
+        return attributes_of(self) == attributes_of(other)
+
+    __ne__ = object.__ne__  # the opposite; an int brings one of its own
+
+    def __hash__(self) -> int:
+        if _has_value_of_another_base(type(self)):
+            return super().__hash__()
+        return hash((type(self), frozenset(attributes_of(self).items())))
+
+    def __repr__(self) -> str:
+        if _has_value_of_another_base(type(self)):
+            return super().__repr__()
+        shown = ", ".join(f"{name}={value!r}" for name, value in attributes_of(self).items())
+        return f"{type(self).__qualname__}({shown})"
+
+
+def _has_value_of_another_base(cls: type[ValueObject]) -> bool:
+    """Return whether a base beside ours says what is equal: an int, a str, a named tuple, an Enum, an exception."""
+    compares = super(ValueObject, cls).__eq__ is not object.__eq__
+    return compares or isinstance(cls, EnumMeta) or issubclass(cls, BaseException)

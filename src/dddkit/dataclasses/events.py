@@ -6,26 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from dddkit._awaitables import FINISHED
 from dddkit._core.broker import EventBroker
-from dddkit._core.events import Recordable, current_time, new_event_id
+from dddkit._core.events import current_time, new_event_id
+from dddkit._core.subscriptions import Subscription
+from dddkit.dataclasses._aggregate_event import AggregateEvent
 from dddkit.dataclasses._declared import Frozen, instance_class_of
 
-__all__ = ["AggregateEvent", "DomainEvent", "EventBroker"]
-
-
-@dataclass(frozen=True)
-class AggregateEvent(Recordable, Frozen):
-    """What has happened to one aggregate. Record it with `add_event`; name it in the past tense.
-
-    Declare yours with `@dataclass(frozen=True, kw_only=True)`, best inside its aggregate.
-
-    Attributes:
-        occurred_on: the time it happened; aware, in UTC.
-    """
-
-    __slots__ = ()
-
-    occurred_on: datetime = field(default_factory=current_time, kw_only=True)
+__all__ = ["FINISHED", "AggregateEvent", "DomainEvent", "EventBroker", "Subscription"]
 
 
 @dataclass(frozen=True)
@@ -45,11 +33,6 @@ class DomainEvent(Frozen):
     id: UUID = field(default_factory=new_event_id, kw_only=True)
     version: int = field(default=1, kw_only=True)
     occurred_on: datetime = field(default_factory=current_time, kw_only=True)
-
-
-@instance_class_of(AggregateEvent)
-class BareAggregateEvent(AggregateEvent):
-    """The class of `AggregateEvent()`."""
 
 
 @instance_class_of(DomainEvent)

@@ -1,9 +1,10 @@
 """The building blocks as pydantic models."""
 
 from dddkit._core.identity import Identity
-from dddkit.pydantic.aggregates import Aggregate, Entity, ValueObject
+from dddkit.pydantic.aggregates import Aggregate, AggregateEvent, Entity, ValueObject
 from dddkit.pydantic.changes_handler import ChangesHandler
-from dddkit.pydantic.events import AggregateEvent, DomainEvent, EventBroker
+from dddkit.pydantic.events import DomainEvent, EventBroker, Subscription
+from dddkit.pydantic.evolution import evolve
 from dddkit.pydantic.repositories import InMemoryRepository, Repository, SyncRepository
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Identity",
     "InMemoryRepository",
     "Repository",
+    "Subscription",
     "SyncRepository",
     "ValueObject",
+    "evolve",
 ]

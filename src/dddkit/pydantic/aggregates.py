@@ -6,7 +6,8 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
 from dddkit._core.identity import Identified
-from dddkit._core.recording import Recording, carry_version
+from dddkit._core.recording import Recording
+from dddkit._core.versions import carry_versions
 from dddkit._typing import Self
 from dddkit.exceptions import MissingDependencyError
 
@@ -17,7 +18,9 @@ except ModuleNotFoundError as error:
         raise
     raise MissingDependencyError("pydantic", "pydantic", "pydantic") from error
 
-__all__ = ["Aggregate", "Entity", "ValueObject"]
+from dddkit.pydantic._aggregate_event import AggregateEvent  # it needs pydantic as well
+
+__all__ = ["Aggregate", "AggregateEvent", "Entity", "ValueObject"]
 
 _STATE: Final = (
     "__dict__",
@@ -46,6 +49,7 @@ class Entity(Identified, BaseModel):
     if not TYPE_CHECKING:  # with this `__setattr__`, checkers would allow any attribute to be assigned
 
         def __setattr__(self, name: str, value: object) -> None:
+            pending: list[Any] | None = getattr(self, "_pending_events", None)
             before = {part: copy(getattr(self, part)) for part in _STATE if hasattr(self, part)}
             try:
                 super().__setattr__(name, value)
@@ -56,22 +60,35 @@ class Entity(Identified, BaseModel):
                         object.__setattr__(self, part, before[part])
                     elif hasattr(self, part):
                         object.__delattr__(self, part)
+                if pending is not None:  # the same list as before: a block of a changes handler knows it
+                    pending[:] = before["_pending_events"]
+                    object.__setattr__(self, "_pending_events", pending)
                 raise
 
 
 class Aggregate(Recording, Entity):
     """The entity that keeps its parts consistent, and records what happens to them as events."""
 
-    __slots__ = ("_pending_events", "_stored_version")
+    __slots__ = ("_pending_events", "_stored_versions")
+
+    if TYPE_CHECKING:  # the core does not know the class of the flavour's events
+
+        def get_events(self) -> list[AggregateEvent]:
+            """Return the pending events, oldest first. The list is a copy."""
+            ...
+
+        def pull_events(self) -> list[AggregateEvent]:
+            """Return the pending events, oldest first, and clear them: to publish each of them once."""
+            ...
 
     def __copy__(self) -> Self:
         duplicate = super().__copy__()
-        carry_version(self, duplicate)
+        carry_versions(self, duplicate)
         return duplicate
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         duplicate = super().__deepcopy__(memo)
-        carry_version(self, duplicate)
+        carry_versions(self, duplicate)
         return duplicate
 
 

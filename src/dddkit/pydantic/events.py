@@ -7,24 +7,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dddkit._awaitables import FINISHED
 from dddkit._core.broker import EventBroker
-from dddkit._core.events import Recordable, current_time, new_event_id
+from dddkit._core.events import current_time, new_event_id
+from dddkit._core.subscriptions import Subscription
+from dddkit.pydantic._aggregate_event import AggregateEvent
 
-__all__ = ["AggregateEvent", "DomainEvent", "EventBroker"]
-
-
-class AggregateEvent(Recordable, BaseModel):
-    """What has happened to one aggregate. Record it with `add_event`; name it in the past tense.
-
-    Declare yours best inside its aggregate.
-
-    Attributes:
-        occurred_on: the time it happened; aware, in UTC.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    occurred_on: datetime = Field(default_factory=current_time)
+__all__ = ["FINISHED", "AggregateEvent", "DomainEvent", "EventBroker", "Subscription"]
 
 
 class DomainEvent(BaseModel):

@@ -7,10 +7,12 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
+from dddkit._callables import display_name, kind_of
 from dddkit.stories._engine.deferred import Condition, deferrable, only_if, show_duration, show_status
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.injection import methods_of
 from dddkit.stories._engine.metaclass import StoryMeta
+from dddkit.stories._engine.outcome import traceback_of
 from dddkit.stories._engine.registry import Callback, HookRegistration, Hooks, add
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.steps import ListedStep
@@ -24,6 +26,7 @@ __all__ = [
     "HookRegistration",
     "LoggingHook",
     "StatusTracker",
+    "StepStatus",
     "StoryHook",
     "inject_hooks",
 ]
@@ -123,9 +126,19 @@ class LoggingHook:
     fails. Where the level is off, nothing is rendered. Whether DEBUG is on is checked when a run starts. The location
     of a record (`%(pathname)s:%(lineno)d`) is the line of the story that lists the step, and that of the first step at
     the end of a run.
+
+    Args:
+        ascii: write ASCII only, for streams that cannot encode the glyphs: `>` for a running step, `+` for a completed
+            one, `x` for a failed one, `!` for a cancelled one. Other characters are escaped, in the traceback too.
     """
 
-    __slots__ = ()
+    __slots__ = ("_ascii",)
+
+    def __init__(self, *, ascii: bool = False) -> None:  # noqa: A002  # what `ascii()` does
+        self._ascii: Final = ascii
+
+    def __hook_key__(self) -> object:
+        return self._ascii
 
     @only_if(_debug_is_on)
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
@@ -133,27 +146,30 @@ class LoggingHook:
             yield
         finally:
             if context.status is not StepStatus.FAILED:
-                _write(_DEBUG, context, 0)
+                _write(self._ascii, _DEBUG, context, 0)
 
     @only_if(_debug_is_on)
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        _write(_DEBUG, context, step.step_index)
+        _write(self._ascii, _DEBUG, context, step.step_index)
 
     def error(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        _write(_ERROR, context, step.step_index, step.error)
+        _write(self._ascii, _ERROR, context, step.step_index, step.error)
 
 
-def _write(level: int, context: StoryExecutionContext, index: int, error: BaseException | None = None) -> None:
+def _write(
+    in_ascii: bool, level: int, context: StoryExecutionContext, index: int, error: BaseException | None = None
+) -> None:
     """Log the tree, unless this run is part of logging another one: a handler, or a template, may run a story."""
-    if _IS_WRITING.get() or (isinstance(error, RecursionError) and hasattr(error, _LOGGED)):
+    is_endless = issubclass(type(error), RecursionError)
+    if _IS_WRITING.get() or (is_endless and hasattr(error, _LOGGED)):
         return
     logger, default_class = _logger()
     if not logger.isEnabledFor(level):
         return
     token = _IS_WRITING.set(True)
     try:
-        _write_record(logger, default_class, level, context, index, error)
-        if isinstance(error, RecursionError):  # it goes on through as many runs as fit on the stack
+        _write_record(logger, default_class, in_ascii, level, context, index, error)
+        if is_endless:  # it goes on through as many runs as fit on the stack
             setattr(error, _LOGGED, True)
     finally:
         _IS_WRITING.reset(token)
@@ -162,6 +178,7 @@ def _write(level: int, context: StoryExecutionContext, index: int, error: BaseEx
 def _write_record(
     logger: Logger,
     default_class: type[Logger],
+    in_ascii: bool,
     level: int,
     context: StoryExecutionContext,
     index: int,
@@ -172,7 +189,9 @@ def _write_record(
     `logger.log` would walk up the stack to find this function, which takes a quarter of the time of a record.
     """
     tree = str(context)  # as text: a handler may format the record later, when the run has gone on
-    exc_info = None if error is None else (type(error), error, error.__traceback__)
+    if in_ascii:
+        tree = _to_ascii(tree)
+    exc_info = None if error is None else (type(error), error, traceback_of(error))
     steps: Any = getattr(context.story, "I", None)
     listed: tuple[ListedStep, ...] = getattr(steps, "__listed_steps__", ())
     # A class of its own may do more in `log`; and facts made by hand may be of another story, or of none.
@@ -180,7 +199,26 @@ def _write_record(
         logger.log(level, tree, exc_info=exc_info)
         return
     _, file, line = listed[index]
-    logger.handle(logger.makeRecord(_LOGGER, level, file, line, tree, (), exc_info, context.story_name))
+    record = logger.makeRecord(_LOGGER, level, file, line, tree, (), exc_info, context.story_name)
+    if in_ascii:
+        record.funcName = _to_ascii(context.story_name)
+        if exc_info is not None:
+            record.exc_text = _ascii_traceback(exc_info)
+    logger.handle(record)
+
+
+def _ascii_traceback(exc_info: Any) -> str | None:
+    """Return what formatters write in place of a traceback that is not ASCII; None: its own text."""
+    from logging import Formatter
+
+    text = Formatter().formatException(exc_info)
+    return None if text.isascii() else _to_ascii(text)
+
+
+def _to_ascii(text: str) -> str:
+    from dddkit.stories._engine.encoding import to_ascii  # few ask for it
+
+    return to_ascii(text)
 
 
 _DEFAULT_HOOKS: Final[tuple[StoryHook, ...]] = (StatusTracker(), ExecutionTimeTracker(), LoggingHook())
@@ -206,7 +244,7 @@ def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None 
             then.
     """
     if not isinstance(story, StoryMeta):
-        raise TypeError(f"inject_hooks takes the class of a story, as in inject_hooks(Checkout), not {story!r}")
+        raise TypeError(f"inject_hooks takes the class of a story, as in inject_hooks(Checkout), not {kind_of(story)}")
     given = _DEFAULT_HOOKS if hooks is None else _listed(hooks)
     wanted: dict[str, list[Callback]] = {kind: [] for kind in Hooks._fields}
     for hook in given:
@@ -217,5 +255,5 @@ def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None 
 
 def _listed(hooks: object) -> tuple[object, ...]:
     if not isinstance(hooks, Iterable):
-        raise TypeError(f"inject_hooks takes a list of hooks: hooks=[{hooks!r}]")
+        raise TypeError(f"inject_hooks takes a list of hooks: hooks=[{display_name(hooks)}(...)]")
     return tuple(cast("Iterable[object]", hooks))

@@ -5,27 +5,35 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from math import inf
-from threading import Lock
-from typing import Final, Generic, TypeAlias, TypeVar
-from weakref import WeakKeyDictionary
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
+from weakref import ref
 
+from dddkit.stories._engine.encoding import to_encodable
+from dddkit.stories._engine.exclusion import EXCLUSION, call_exclusively, is_inside, postpone
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.failure_log import FailureLog
+from dddkit.stories._engine.metric_options import (
+    DEFAULT_BUCKETS,
+    DEFAULT_NAME,
+    Histogram,
+    Settings,
+    check_registry,
+)
 from dddkit.stories._engine.status import status_of
 
-__all__ = ["DEFAULT_BUCKETS", "DEFAULT_NAME", "Histogram", "Histograms", "MetricsHook", "Observe", "Settings"]
-
-DEFAULT_NAME: Final = "dddkit_stories"
-DEFAULT_BUCKETS: Final = (10.0, 25.0, 50.0, 100.0, 300.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0)
-"""Upper bounds in milliseconds."""
-
-_STORY_LABELS: Final = ("service", "story_name", "status")
-_STEP_LABELS: Final = ("service", "story_name", "step_name", "status")
-_TAKEN: Final = frozenset({*_STEP_LABELS, "le", "job"})  # `job` is what the Prometheus server calls its target
+__all__ = [
+    "DEFAULT_BUCKETS",
+    "DEFAULT_NAME",
+    "Histogram",
+    "Histograms",
+    "Metric",
+    "MetricsHook",
+    "Observe",
+    "Removals",
+    "Settings",
+    "check_registry",
+]
 
 _WORDS: Final = ("completed", "failed", "cancelled")
 
@@ -33,77 +41,102 @@ Observe: TypeAlias = Callable[[float], object]
 """Counts one duration, in milliseconds."""
 
 _Registry = TypeVar("_Registry")
-_Made = TypeVar("_Made")
+_Metric = TypeVar("_Metric", bound="Metric")
 _Value = TypeVar("_Value")
 
 
-@dataclass(frozen=True)
-class Histogram:
-    """One metric, as every backend has to make it.
+class Metric(Protocol):
+    """One metric, as a backend has made it.
 
     Attributes:
-        name: its full name.
-        help: what Prometheus shows as its meaning.
-        labels: the names of its labels, in the order in which values are given.
-        buckets: the finite upper bounds in milliseconds, growing; the infinite one comes on top.
+        wanted: what it was made from.
+        removals: notifies the hooks when the user removes series from it.
     """
 
-    name: str
-    help: str
-    labels: tuple[str, ...]
-    buckets: tuple[float, ...]
+    @property
+    def wanted(self) -> Histogram: ...
+
+    @property
+    def removals(self) -> Removals: ...
+
+    def child(self, values: tuple[str, ...]) -> Observe:
+        """Return what counts one combination of label values; the same one, as long as it is not removed."""
+        ...
 
 
-class Histograms(Generic[_Registry, _Made]):
-    """The metrics a backend has made, so that hooks with the same prefix share them.
+class Removals:
+    """Notifies hooks when series are removed from a metric: they ask for new ones, which the registry shows."""
+
+    __slots__ = ("_hooks",)
+
+    def __init__(self) -> None:
+        self._hooks: tuple[ref[MetricsHook], ...] = ()
+
+    def add(self, hook: MetricsHook) -> None:
+        with EXCLUSION:
+            self._hooks = (*[known for known in self._hooks if known() is not None], ref(hook))
+
+    def notify(self) -> None:
+        for known in self._hooks:
+            hook = known()
+            if hook is not None:
+                hook.ask_anew()
+
+
+class Histograms(Generic[_Registry, _Metric]):
+    """The metrics of a backend, which hooks with the same prefix share.
 
     Args:
         make: makes and registers one; a ValueError says that its name is taken.
-        discard: takes one out of its registry again.
+        find: returns the one that a registry has under a name; None where there is none, or where it is not ours.
+        discard: removes one from its registry again.
     """
 
     def __init__(
-        self, make: Callable[[_Registry, Histogram], _Made], discard: Callable[[_Registry, _Made], object]
+        self,
+        make: Callable[[_Registry, Histogram], _Metric],
+        find: Callable[[_Registry, str], _Metric | None],
+        discard: Callable[[_Registry, _Metric], object],
     ) -> None:
         self._make = make
+        self._find = find
         self._discard = discard
-        self._known: WeakKeyDictionary[_Registry, dict[str, tuple[Histogram, _Made]]] = WeakKeyDictionary()
-        self._making = Lock()
 
-    def get(self, registry: _Registry, *wanted: Histogram) -> tuple[_Made, ...]:
-        """Give the metrics, new or shared; all of them or, with a ValueError, none."""
-        made: list[tuple[Histogram, _Made]] = []
-        shared: dict[str, _Made] = {}
-        with self._making:
-            known = self._known.setdefault(registry, {})
+    def get(self, registry: _Registry, *wanted: Histogram) -> tuple[_Metric, ...]:
+        """Return the metrics, new or shared; all of them or, with a ValueError, none."""
+        made: list[_Metric] = []
+        metrics: list[_Metric] = []
+        with EXCLUSION:
             try:
                 for histogram in wanted:
                     try:
-                        made.append((histogram, self._make(registry, histogram)))
+                        metric = self._make(registry, histogram)
                     except ValueError as error:
-                        shared[histogram.name] = _share(histogram, known.get(histogram.name), error)
+                        metric = _share(histogram, self._find(registry, histogram.name), error)
+                    else:
+                        made.append(metric)
+                    metrics.append(metric)
             except ValueError:
-                for _, one in made:
-                    self._discard(registry, one)
+                for metric in made:
+                    self._discard(registry, metric)
                 raise
-            known.update({histogram.name: (histogram, one) for histogram, one in made})
-            return tuple(known[histogram.name][1] for histogram in wanted)
+        return tuple(metrics)
 
 
-def _share(wanted: Histogram, found: tuple[Histogram, _Made] | None, error: ValueError) -> _Made:
+def _share(wanted: Histogram, found: _Metric | None, error: ValueError) -> _Metric:
     if found is None:
         raise ValueError(
             f"the metric {wanted.name} is in the registry already, and was not made by a hook of dddkit; "
             f"choose another prefix, or a registry of your own"
         ) from error
-    there, made = found
+    there = found.wanted
     for what, old, new in (("labels", there.labels, wanted.labels), ("buckets", there.buckets, wanted.buckets)):
         if old != new:
             raise ValueError(
                 f"the metric {wanted.name} exists with the {what} {_listed(old)}, and this hook wants "
                 f"{_listed(new)}; hooks with one prefix have the same {what}: change them, or the prefix"
             ) from error
-    return made
+    return found
 
 
 def _listed(values: Iterable[object]) -> str:
@@ -113,24 +146,35 @@ def _listed(values: Iterable[object]) -> str:
 class MetricsHook:
     """Counts every run and every started step, with its duration, by how it ended.
 
-    The base of the hooks that users inject: a backend passes what makes a child, the counter of one combination of
-    label values, for each of the two metrics.
+    The base of the hooks that users inject. Of several hooks with equal settings, a run calls only the first.
+
+    Args:
+        settings: the options.
+        story: the metric of whole runs.
+        step: the metric of steps.
     """
 
-    __slots__ = ("_completed", "_failures", "_steps", "_stories")
+    __slots__ = ("__weakref__", "_completed", "_failures", "_settings", "_step", "_steps", "_stories", "_story")
 
-    def __init__(
-        self,
-        settings: Settings,
-        story_child: Callable[[tuple[str, ...]], Observe],
-        step_child: Callable[[tuple[str, ...]], Observe],
-    ) -> None:
-        self._stories: Final = _Children(settings, story_child)
-        steps = _Children(settings, step_child)
-        self._steps: Final = steps
-        # Most steps complete: their children, by story and step, without a key to be built and hashed each time.
-        self._completed: Final = _ByName(lambda story: _ByName(lambda step: steps[story, step, "completed"]))
+    def __init__(self, settings: Settings, story: Metric, step: Metric) -> None:
+        self._settings: Final = settings
+        self._story: Final = story
+        self._step: Final = step
         self._failures: Final = FailureLog(type(self).__qualname__)
+        self.ask_anew()
+        story.removals.add(self)
+        step.removals.add(self)
+
+    def ask_anew(self) -> None:
+        """Ask the metrics again for what counts each combination of label values, since some may be removed."""
+        # New dictionaries: a thread that has just asked for a removed one puts it into the old ones.
+        self._stories = _Children(self._settings, self._story)
+        self._steps = steps = _Children(self._settings, self._step)
+        # Most steps complete: their children, by story and step, without a key to be built and hashed each time.
+        self._completed = _ByName(lambda story: _ByName(lambda step: steps[story, step, "completed"]))
+
+    def __hook_key__(self) -> object:
+        return id(self._story), id(self._step), self._settings.service, self._settings.values
 
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
         # The exception at the yield counts, and not the status: a hook inside this one may fail after the last step.
@@ -164,20 +208,40 @@ class MetricsHook:
 class _Children(dict[tuple[str, ...], Observe]):
     """The children of one metric by story, step and status, made when the first of them is asked for."""
 
-    __slots__ = ("_child", "_settings")
+    __slots__ = ("_metric", "_settings")
 
-    def __init__(self, settings: Settings, child: Callable[[tuple[str, ...]], Observe]) -> None:
+    def __init__(self, settings: Settings, metric: Metric) -> None:
         super().__init__()
         self._settings: Final = settings
-        self._child: Final = child
+        self._metric: Final = metric
 
     def __missing__(self, key: tuple[str, ...]) -> Observe:
+        if is_inside():
+            return _Later(self, key)
+        children: Observe = call_exclusively(lambda: self._made(key))
+        return children
+
+    def _made(self, key: tuple[str, ...]) -> Observe:
         # Every way to end begins at 0: of a counter that appears with the first failure, Prometheus would overlook
         # that failure.
         *names, wanted = key
-        made = {word: self._child((self._settings.service, *names, word, *self._settings.values)) for word in _WORDS}
+        shown = (self._settings.service, *map(to_encodable, names))
+        made = {word: self._metric.child((*shown, word, *self._settings.values)) for word in _WORDS}
         self.update({(*names, word): child for word, child in made.items()})
         return made[wanted]
+
+
+class _Later:
+    """Counts when the call is over that a finalizer or a signal handler has come into."""
+
+    __slots__ = ("_children", "_key")
+
+    def __init__(self, children: _Children, key: tuple[str, ...]) -> None:
+        self._children: Final = children
+        self._key: Final = key
+
+    def __call__(self, milliseconds: float) -> None:
+        postpone(lambda: self._children[self._key](milliseconds))
 
 
 class _ByName(dict[str, _Value]):
@@ -190,98 +254,7 @@ class _ByName(dict[str, _Value]):
         self._make: Final = make
 
     def __missing__(self, name: str) -> _Value:
-        self[name] = made = self._make(name)
+        made = self._make(name)
+        if type(made) is not _Later:
+            self[name] = made
         return made
-
-
-# What the options of a hook have to be
-
-
-class Settings:
-    """The options of a hook, checked.
-
-    Attributes:
-        service: the value of the label `service`.
-        values: the values of the labels of one's own, in the order of their names.
-        story: the metric of whole runs.
-        step: the metric of steps.
-
-    Raises:
-        TypeError: a name or a label's value that is no text.
-        ValueError: a name that Prometheus does not allow, or buckets that do not grow.
-    """
-
-    __slots__ = ("service", "step", "story", "values")
-
-    def __init__(
-        self,
-        app_name: str,
-        prefix: str,
-        labels: Mapping[str, str] | None,
-        buckets: Iterable[str | float] | None,
-    ) -> None:
-        own = {} if labels is None else dict(labels)
-        _check_text("app_name", app_name)
-        _check_prefix(prefix)
-        _check_labels(own)
-        bounds = DEFAULT_BUCKETS if buckets is None else _bounds(buckets)
-        names = tuple(sorted(own))
-        self.service: Final = app_name
-        self.values: Final = tuple(own[name] for name in names)
-        self.story: Final = Histogram(
-            f"{prefix}_executions_latency_ms", "Story Execution Time", (*_STORY_LABELS, *names), bounds
-        )
-        self.step: Final = Histogram(
-            f"{prefix}_step_executions_latency_ms", "Story step execution time", (*_STEP_LABELS, *names), bounds
-        )
-
-
-def _check_text(what: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise TypeError(f"{what} has to be a str, not {value!r}")
-
-
-def _check_prefix(prefix: str) -> None:
-    _check_text("prefix", prefix)
-    if not re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", prefix):
-        raise ValueError(
-            f"prefix={prefix!r} cannot begin the name of a metric; use the letters a to z, digits and underscores, "
-            f"and no digit first"
-        )
-
-
-def _check_labels(labels: Mapping[str, str]) -> None:
-    for name, value in labels.items():
-        _check_text("the name of a label", name)
-        if name in _TAKEN:
-            raise ValueError(f"the label {name!r} has a meaning already; give yours another name")
-        if name.startswith("__") or not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
-            raise ValueError(
-                f"{name!r} cannot be the name of a label; use the letters a to z, digits and underscores, "
-                f"no digit first, and no two underscores either"
-            )
-        _check_text(f"the label {name!r}", value)
-
-
-def _bounds(buckets: Iterable[str | float]) -> tuple[float, ...]:
-    given = list(buckets)
-    bounds: list[float] = []
-    for value in given:
-        try:
-            bounds.append(float(value))
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"buckets={given!r}: {value!r} is no number of milliseconds") from error
-    if bounds and bounds[-1] == inf:
-        bounds.pop()
-    if not bounds:
-        raise ValueError(f"buckets={given!r} has no upper bound; None gives the default ones")
-    before = -0.0
-    for index, bound in enumerate(bounds):
-        if not (bound > before or (index == 0 and bound == 0)) or bound == inf:
-            raise ValueError(
-                f"buckets={given!r} do not grow: {given[index]!r} follows {given[index - 1]!r}"
-                if index
-                else f"buckets={given!r}: no duration is below {given[0]!r}"
-            )
-        before = bound
-    return tuple(bounds)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from copy import deepcopy
 from reprlib import recursive_repr
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
-from dddkit._annotations import is_class_level, own_annotations
 from dddkit._typing import dataclass_transform
 from dddkit.exceptions import StoryStateError
+from dddkit.stories._engine.defaults import Default
+from dddkit.stories._engine.fields import REQUIRED, VARIABLE, read_fields
 
 if not TYPE_CHECKING:
     from dddkit.stories._engine.protocol import ProtocolMeta as _Meta
@@ -21,69 +21,18 @@ __all__ = ["StoryState", "variable"]
 _DECORATORS: Final = {"__dataclass_fields__": "dataclasses", "__attrs_attrs__": "attrs"}  # by what they add to a class
 
 
-class _Mark:
-    """Pickled by its name, since a State may be sent by value."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __reduce__(self) -> str:
-        return self._name
-
-
-# How a field that has no default comes to its value: from the caller, or from a step.
-_REQUIRED: Final = _Mark("_REQUIRED")
-_VARIABLE: Final = _Mark("_VARIABLE")
-
-
 def variable(*, init: Literal[False] = False) -> Any:
     """Declare an attribute of a `StoryState` that a step sets; the constructor does not take it.
 
         class State(StoryState):
             payment: Payment = variable()
 
-    Until a step has set it, reading it raises `StoryStateError`.
+    Until a step has set it, reading it raises `StoryStateError`. In any other class it is rejected.
 
     Args:
         init: tells type checkers that the constructor leaves it out; there is nothing to choose.
     """
-    return _VARIABLE
-
-
-def _read_fields(cls: Any) -> None:
-    """Collect the annotated names, the bases' first, and take their values out of the class.
-
-    Were they left there, an object that was made without them would find a default all objects share.
-    """
-    fields: dict[str, Any] = {}
-    for base in reversed(cls.__mro__[1:]):
-        inherited = base.__dict__.get("__state_fields__")
-        # A mixin that is no StoryState declares names for the steps; checkers know no such constructor argument.
-        fields.update(_declared(base, otherwise=_VARIABLE) if inherited is None else inherited)
-    declared = _declared(cls, otherwise=_REQUIRED)
-    fields.update(declared)
-    for name, value in list(cls.__dict__.items()):
-        if name in declared:
-            type.__delattr__(cls, name)
-        elif name in fields and hasattr(value, "__get__"):
-            del fields[name]  # a property or method takes the place of a field of a base
-        elif name in fields:
-            fields[name] = value  # without annotation: a new default for a field of a base
-            type.__delattr__(cls, name)
-        elif value is _VARIABLE:
-            raise TypeError(
-                f"{cls.__qualname__}: {name} = variable() has no annotation; write `{name}: <its type> = variable()`"
-            )
-    type.__setattr__(cls, "__state_fields__", fields)
-
-
-def _declared(cls: type, otherwise: object) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, annotation in own_annotations(cls).items():
-        if not is_class_level(annotation, cls):
-            value = cls.__dict__.get(name, otherwise)
-            found[name] = otherwise if isinstance(value, MemberDescriptorType) else value  # a slot is no default
-    return found
+    return VARIABLE
 
 
 def _reject_decorated(cls: type, new_names: Container[str]) -> None:
@@ -99,17 +48,31 @@ def _reject_argument(cls: type, name: str, why: str) -> None:
     raise TypeError(f"{_names(cls)[1]}(): {name} {why}")
 
 
-def _is_unhashable(value: object) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return True
-    return False
+def _reject_change(state: StoryState, name: str) -> None:
+    story, full_name = _names(type(state))
+    raise StoryStateError(
+        f"{full_name}.{name} is Final, so it keeps its value; make another state with copy.replace, or take Final off",
+        story,
+        name,
+    )
 
 
 def _class_value(cls: type, name: str) -> Any:
     """What the class itself says of a name, None for nothing; `getattr` would ask the metaclass too."""
     return next((base.__dict__[name] for base in cls.__mro__ if name in base.__dict__), None)
+
+
+def _held(state: StoryState) -> dict[str, Any]:
+    """Return the fields that are set, in order; other attributes, such as those of a cached_property, are none."""
+    cls, values = type(state), state.__dict__
+    if cls.__state_slots__:
+        values = values.copy()
+        for name, slot in cls.__state_slots__.items():
+            try:
+                values[name] = slot.__get__(state, cls)
+            except AttributeError:
+                continue
+    return {name: values[name] for name in cls.__state_fields__ if name in values}
 
 
 def _names(cls: type) -> tuple[str, str]:
@@ -129,14 +92,35 @@ def _hint(cls: Any, name: str) -> str:
 
 if not TYPE_CHECKING:
 
+    class _SignatureOfState:
+        """Makes the signature of a State when somebody reads it, as `inspect.signature` does.
+
+        No property, which would stand before a `__signature__` that the class itself has.
+        """
+
+        def __get__(self, cls, metaclass=None):
+            made_by = (base.__dict__["__init__"] for base in cls.__mro__ if "__init__" in base.__dict__)
+            # A Protocol's, which steps aside for the next one when the first object is made.
+            init = next(init for init in made_by if not init.__name__.startswith("_no_init"))
+            if init is not StoryState.__init__ or cls.__new__ is not object.__new__:
+                raise AttributeError(f"{cls.__qualname__} has a constructor of its own")
+            from dddkit.stories._engine.signature import signature_of
+
+            try:
+                return signature_of(cls)
+            except ValueError as error:  # a field was made whose name is no identifier
+                raise AttributeError(str(error)) from None
+
     class _StateMeta(_Meta):
         """Reads the fields of a State, and rejects decorators that would give it a second constructor."""
+
+        __signature__ = _SignatureOfState()
 
         def __new__(mcs, name, bases, namespace, /, **kwargs):
             made = super().__new__(mcs, name, bases, namespace, **kwargs)
             _reject_decorated(made, namespace)
             if "__state_fields__" not in namespace:  # dill makes a class from its dictionary
-                _read_fields(made)
+                read_fields(made)
             return made
 
         def __setattr__(cls, name, value):  # noqa: N805  # of a metaclass
@@ -161,11 +145,13 @@ class StoryState(_Base):
             payment: Payment = variable()      # a step sets it
 
     It is a `dataclass_transform` base (PEP 681), so every type checker knows the constructor; do not decorate it.
-    Unhashable defaults are copied deeply for every object, hashable ones are shared. The State of a story that
-    derives from another derives from the other's: `class State(Parent.State)`.
+    A default that can change is copied deeply for every object: an unhashable one, an entity, an object that is hashed
+    by its identity and has attributes. Others, and those that cannot be copied, are shared. A Final field keeps the
+    value that the object was made with. The State of a story that derives from another derives from the other's:
+    `class State(Parent.State)`.
 
-    Objects are equal when they are of one class and hold the same; being mutable, they have no hash. Copying and
-    pickling keep what is set.
+    Objects are equal when they are of one class and their fields hold the same; being mutable, they have no hash.
+    Copying and pickling keep what is set; so does `copy.replace`, which makes an object with other fields.
 
     Raises:
         TypeError: from the constructor: a required field is missing, or a name that it does not take is given.
@@ -173,21 +159,23 @@ class StoryState(_Base):
     """
 
     __state_fields__: ClassVar[dict[str, Any]]
+    __state_final__: ClassVar[frozenset[str]]
+    __state_slots__: ClassVar[dict[str, MemberDescriptorType]]
 
     if not TYPE_CHECKING:
 
         def __init__(self, /, **values):
             for name, default in type(self).__state_fields__.items():
                 if name in values:
-                    if default is _VARIABLE:
+                    if default is VARIABLE:
                         _reject_argument(type(self), name, "is set by a step; the constructor does not take it")
                     value = values.pop(name)
-                elif default is _VARIABLE:
+                elif default is VARIABLE:
                     continue
-                elif default is _REQUIRED:
+                elif default is REQUIRED:
                     _reject_argument(type(self), name, "is required, and was not given")
                 else:
-                    value = deepcopy(default) if _is_unhashable(default) else default
+                    value = default.for_object() if type(default) is Default else default
                 object.__setattr__(self, name, value)
             for name in values:
                 _reject_argument(type(self), name, f"is not declared; {_hint(type(self), name)}")
@@ -209,24 +197,39 @@ class StoryState(_Base):
                 raise StoryStateError(
                     f"{full_name} declares no {name!r}, so it cannot be set; {_hint(cls, name)}", story, name
                 )
+            if name in cls.__state_final__ and name in self.__dict__:
+                _reject_change(self, name)
             object.__setattr__(self, name, value)
 
         __hash__ = None
 
         def __delattr__(self, name):
-            if name in type(self).__state_fields__ and name not in self.__dict__:
+            cls = type(self)
+            if name in cls.__state_fields__ and name not in _held(self):
                 self.__getattr__(name)
+            if name in cls.__state_final__:
+                _reject_change(self, name)
             object.__delattr__(self, name)
 
+        def __replace__(self, /, **changes):
+            cls = type(self)
+            held = _held(self)
+            variables = {name: held.pop(name) for name in [*held] if cls.__state_fields__[name] is VARIABLE}
+            made = cls(**{**held, **changes})
+            for name, value in variables.items():
+                object.__setattr__(made, name, value)
+            return made
+
     def __eq__(self, other: object) -> bool:
-        if type(self) is not type(other):
+        if not isinstance(other, StoryState) or type(self) is not type(other):
             return NotImplemented
-        return self.__dict__ == other.__dict__
+        if not self.__state_slots__ and self.__dict__ == other.__dict__:
+            return True
+        return _held(self) == _held(other)
 
     __hash__: ClassVar[None]  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]  # mutable
 
     @recursive_repr()
     def __repr__(self) -> str:
-        fields = type(self).__state_fields__
-        held = ", ".join(f"{name}={self.__dict__[name]!r}" for name in fields if name in self.__dict__)
+        held = ", ".join(f"{name}={value!r}" for name, value in _held(self).items())
         return f"{_names(type(self))[1]}({held})"

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from dddkit._callables import display_name
+from dddkit._callables import display_name, kind_of
 from dddkit.stories._engine.call import is_async_call, run_story
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.injection import check_callback
 from dddkit.stories._engine.metaclass import StoryMeta
 from dddkit.stories._engine.registry import HookRegistration, HookRegistry, add
-from dddkit.stories._engine.steps import I, steps
+from dddkit.stories._engine.steps import I, StepList, steps
+from dddkit.stories._engine.undecorated import make_instance
 
 if TYPE_CHECKING:
     from abc import ABC
 
-__all__ = ["I", "Story", "steps"]
+__all__ = ["I", "StepExecutionInfo", "Steps", "Story", "StoryExecutionContext", "steps"]
+
+Steps: TypeAlias = StepList  # its name in 0.5.0
 
 
 if TYPE_CHECKING:
@@ -27,6 +30,11 @@ else:
 
     class _Base(metaclass=StoryMeta):
         __slots__ = ()
+
+        def __new__(cls, *arguments, **keywords):
+            if cls.__is_made_plainly__:
+                return object.__new__(cls)
+            return make_instance(cls, super().__new__, arguments, keywords)
 
 
 class Story(_Base):
@@ -50,7 +58,8 @@ class Story(_Base):
 
     A step is a method or any callable attribute, another story included. A subclass inherits the steps when it
     lists none, and replaces them when it lists some. A name that can never resolve, or a step that does not take
-    the state, is a `StoryDefinitionError` when the class is defined.
+    the state, is a `StoryDefinitionError` when the class is defined. A class whose fields nothing sets, since its
+    decorator is missing, is a `TypeError` when it is instantiated.
 
     After stories by Artem Malyshev and others (the `I` of the class body), rebuilt on typed state.
     """
@@ -96,7 +105,7 @@ class Story(_Base):
         if kind not in ("before", "after", "error"):
             raise ValueError(f"{cls.__qualname__}: no hook kind {kind!r}; there are 'before', 'after' and 'error'")
         if not callable(callback):
-            raise TypeError(f"{cls.__qualname__}: a {kind!r} hook is a callable, not {callback!r}")
+            raise TypeError(f"{cls.__qualname__}: a {kind!r} hook is a callable, not {kind_of(callback)}")
         check_callback(kind, callback, f"{cls.__qualname__}: the {kind!r} hook {display_name(callback)}")
         return add(cls.__step_hooks__, {kind: [callback]})
 

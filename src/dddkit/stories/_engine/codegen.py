@@ -109,11 +109,11 @@ def source_with_hooks(steps: StepLayout, hooks: HookLayout) -> Source:
             context._steps = [step_0, step_1]
             step = step_0
             step_started = 0.0
-            nesting = None
+            nesting = token = None
             outer = current_run()
             try:
                 if outer is not None: nesting = nest_run(context, outer)
-                set_current_run(context)
+                token = set_current_run(context)
                 run_started = clock()
                 try:
                     step = step_0
@@ -144,8 +144,9 @@ def source_with_hooks(steps: StepLayout, hooks: HookLayout) -> Source:
                     if context.status is RUNNING: abandon_run(context)
                     if nesting is not None: end_nested(nesting, context)
                 finally:
-                    set_current_run(outer)
-                    context = nesting = outer = stopped = step = step_0 = step_1 = None
+                    try: reset_current_run(token)
+                    except Exception: leave_run(context, outer)
+                    context = nesting = outer = stopped = token = step = step_0 = step_1 = None
             return FINISHED
 
     Deferred hooks are not called at all: the run records the time after each step. When somebody reads the steps, or
@@ -204,11 +205,9 @@ def _write_step_records(source: Source, listed: Sequence[ListedStep], hooks: Hoo
 def _write_start(source: Source, hooks: HookLayout) -> None:
     """Make the run the current one, in a `try` that makes the outer one current again even after an interrupt."""
     write = source.write
-    write("nesting = None", "outer = current_run()")
-    if source.is_async:
-        write("token = None")
-    write("try:", "    if outer is not None: nesting = nest_run(context, outer)")
-    write("    token = set_current_run((context, 0))" if source.is_async else "    set_current_run(context)")
+    write("nesting = token = None", "outer = current_run()", "try:")
+    write("    if outer is not None: nesting = nest_run(context, outer)")
+    write(f"    token = set_current_run({'(context, 0)' if source.is_async else 'context'})")
     write("    run_started = clock()")
     if hooks.around_story:
         write("    story_generators = []", "    try:")
@@ -258,13 +257,11 @@ def _write_end(source: Source, hooks: HookLayout) -> None:
     if hooks.around_story:
         write("    replacement = finish_run(context, run_started, story_generators, None)")
         write("    if replacement is not None: raise replacement")
-    # Python 3.10 also looks for an interrupt where a handler begins, unless it begins with `try`.
+    # Python 3.10 also looks for an interrupt where a handler begins, unless it begins with `try`. The token is missing
+    # after an interrupt, and is of no use where a coroutine ends in another context, which never had our value.
     write("finally:", "    try:", "        if context.status is RUNNING: abandon_run(context)")
     write("        if nesting is not None: end_nested(nesting, context)", "    finally:")
-    if source.is_async:  # a coroutine may end in another context, which never had our value
-        write("        try: reset_current_run(token)", "        except Exception: leave_run(context, outer)")
-    else:
-        write("        set_current_run(outer)")
+    write("        try: reset_current_run(token)", "        except Exception: leave_run(context, outer)")
     write(f"        {' = '.join(_names_of_facts(source, hooks))} = None")
     write(source.last)
 
@@ -274,9 +271,7 @@ def _names_of_facts(source: Source, hooks: HookLayout) -> list[str]:
 
     The frame of a failed run lives as long as the error does, which the facts refer to: a cycle.
     """
-    names = ["context", "nesting", "outer", "stopped"]
-    if source.is_async:
-        names.append("token")
+    names = ["context", "nesting", "outer", "stopped", "token"]
     if hooks.is_deferred:
         names += ["read_steps", "timestamps"]
     else:

@@ -46,5 +46,5 @@ def leave_run(context: StoryExecutionContext, outer: _CurrentRun | None) -> None
     An interrupt may have lost the token; and a coroutine may end in another context, which never had our value.
     """
     current = CURRENT_RUN.get()
-    if isinstance(current, tuple) and current[0] is context:
+    if (current[0] if isinstance(current, tuple) else current) is context:
         CURRENT_RUN.set(outer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
+from dddkit._callables import kind_of
 from dddkit.stories._engine.nested import NestedRuns
 from dddkit.stories._engine.rendering import DEFAULT_TEMPLATE, TreeLine
 from dddkit.stories._engine.status import StepStatus, status_of
@@ -151,7 +152,7 @@ def _progress(status: StepStatus | None, duration: float, error: BaseException |
     if status in (StepStatus.FAILED, StepStatus.CANCELLED):
         return Failure(duration, status, error)
     if error is not None:
-        raise ValueError(f"a step that ended with {error!r} is failed or cancelled, not {status.name.lower()}")
+        raise ValueError(f"a step that ended with {kind_of(error)} is failed or cancelled, not {status.name.lower()}")
     if status is _COMPLETED:
         return duration
     if duration:

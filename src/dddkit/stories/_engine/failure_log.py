@@ -11,6 +11,7 @@ from dddkit._locks import new_lock
 __all__ = ["FailureLog"]
 
 _LOGGER: Final = logging.getLogger("dddkit.stories.hooks")
+_MESSAGE: Final = "%s could not record what a story did (%d more times before); the story went on"
 _PAUSE: Final = 60.0  # seconds: a backend that is down fails at every step of every run
 
 
@@ -32,10 +33,13 @@ class FailureLog:
             if self._last is not None and now - self._last < _PAUSE:
                 self._skipped += 1
                 return
-            skipped, self._skipped, self._last = self._skipped, 0, now
-        _LOGGER.error(
-            "%s could not record what a story did (%d more times before); the story went on",
-            self._hook,
-            skipped,
-            exc_info=True,
-        )
+            self._last = now  # first: a finalizer may come in between, and fail as well
+            skipped, self._skipped = self._skipped, 0
+        try:
+            _LOGGER.error(_MESSAGE, self._hook, skipped, exc_info=True)
+        except Exception:
+            # A filter or a handler fails; or nothing can format the error, as `traceback` asks whether it is true.
+            try:  # noqa: SIM105  # `contextlib` is not imported otherwise
+                _LOGGER.error(_MESSAGE, self._hook, skipped)
+            except Exception:  # there is nowhere left to report to
+                pass

@@ -8,7 +8,7 @@ from types import FunctionType, MethodType
 from typing import Any, Final
 
 from dddkit._awaitables import is_async
-from dddkit._callables import without_partials
+from dddkit._callables import display_name, kind_of, without_partials
 from dddkit.stories._engine.registry import Callback, Hooks
 from dddkit.stories._engine.validation import takes
 
@@ -29,13 +29,13 @@ def methods_of(hook: object) -> dict[str, Callback]:
     if isinstance(hook, type):
         raise TypeError(f"the hook {hook.__qualname__} is a class; pass an object of it: {hook.__qualname__}()")
     found = {kind: method for kind in Hooks._fields if (method := getattr(hook, kind, None)) is not None}
-    name = type(hook).__qualname__
+    name = display_name(hook)
     _reject_misspelt(hook, name, found)
     if not found:
-        raise TypeError(f"{name} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}")
+        raise TypeError(f"{kind_of(hook)} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}")
     for kind, method in found.items():
         if not callable(method):
-            raise TypeError(f"{kind!r} of the hook {name} is no method, but an object of {type(method).__qualname__}")
+            raise TypeError(f"{kind!r} of the hook {name} is no method, but {kind_of(method)}")
         check_callback(kind, method, f"{kind!r} of the hook {name}")
     return found
 

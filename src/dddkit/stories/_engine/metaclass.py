@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from dddkit._callables import kind_of
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.call import async_first_call
 from dddkit.stories._engine.lock import LOCK
 from dddkit.stories._engine.plan import Plan, async_steps, is_engine_call
 from dddkit.stories._engine.registry import Registry
 from dddkit.stories._engine.steps import StepList
-from dddkit.stories._engine.validation import shown_steps, supplies_names, validate_class, warn_of_shared_defaults
+from dddkit.stories._engine.undecorated import SignatureOfStory
+from dddkit.stories._engine.validation import shown_steps, supplies_names, validate_class, validate_state
 
 if TYPE_CHECKING:
     from abc import ABCMeta as _Meta
@@ -44,6 +46,8 @@ class Declaration:
 class StoryMeta(_Meta):
     """Gives every story its own `I` and hook registry, and rejects what could never run."""
 
+    __signature__ = SignatureOfStory()
+
     @classmethod
     def __prepare__(cls, name: str, bases: tuple[type, ...], /, **kwargs: Any) -> MutableMapping[str, object]:
         listed = StepList()
@@ -56,20 +60,21 @@ class StoryMeta(_Meta):
             declaration = Declaration(first.supplies_names, first.cell)
         else:
             _close_steps(name, bases, namespace, first)
-            declaration = Declaration(supplies_names(namespace), namespace.get("__classcell__"))
-            if bases:  # the base below Story is private
+            # The base below Story is private; its `__new__` supplies nothing.
+            declaration = Declaration(bool(bases) and supplies_names(namespace), namespace.get("__classcell__"))
+            if bases:
                 namespace["__step_hooks__"] = _to_registry(name, namespace.get("__step_hooks__", {}))
         namespace["__story__"] = declaration
+        namespace["__is_made_plainly__"] = False  # until the first object is made: its decorator comes after this
         made: Any = super().__new__(cls, name, bases, namespace, **kwargs)
         if isinstance(first, Declaration):
             if first.cell is not None:
                 first.cell.cell_contents = made
         elif "State" in namespace:
-            warn_of_shared_defaults(name, namespace["State"], stacklevel=3)
+            validate_state(name, namespace["State"], stacklevel=3)
         shown = validate_class(made, tuple(made.I.__steps__))
-        made.__story__.async_steps = frozenset(
-            async_steps(shown)
-        )  # by now another declaration: ABCMeta has set attributes
+        # By now another declaration: ABCMeta has set attributes.
+        made.__story__.async_steps = frozenset(async_steps(shown))
         _reset_call(made)
         if not is_engine_call(made.__call__):
             _invalidate_bases(made)
@@ -145,7 +150,7 @@ def _to_registry(story: str, hooks: object) -> Registry:
     if isinstance(hooks, Registry):
         return hooks
     if not isinstance(hooks, Mapping):
-        raise TypeError(f"{story}: __step_hooks__ is a dict, kind to list of hooks, and not {hooks!r}")
+        raise TypeError(f"{story}: __step_hooks__ is a dict, kind to list of hooks, and not {kind_of(hooks)}")
     return Registry(cast("Mapping[str, Any]", hooks))
 
 

@@ -35,6 +35,8 @@ __all__ = [
     "finish_stopped_run_async",
 ]
 
+_FAILED: Final = StepStatus.FAILED
+
 _Generators: TypeAlias = "list[Generator[Any, Any, Any]]"  # around hooks that wait at their yield, the outermost first
 
 
@@ -88,7 +90,7 @@ def complete_step(
     outcome = _Outcome(context, None)
     _call_remaining(outcome, hooks.after, step)
     outcome.leave(generators)
-    return outcome.replacement
+    return outcome.close()
 
 
 async def complete_step_async(
@@ -101,7 +103,7 @@ async def complete_step_async(
     except GeneratorExit:
         pass
     outcome.leave(generators)
-    return outcome.replacement
+    return outcome.close()
 
 
 def finish_run(
@@ -117,7 +119,7 @@ def finish_run(
     if generators:
         outcome = _Outcome(context, error)
         outcome.leave(generators)
-        replacement = outcome.replacement
+        replacement = outcome.close()
     if replacement is not None:
         context.status = status_of(replacement)
     return replacement
@@ -149,7 +151,7 @@ def _leave_all(context: StoryExecutionContext, generators: _Generators) -> BaseE
         outcome = _Outcome(context, None)
         outcome.add(error, generator)
         outcome.leave(generators)
-        return outcome.replacement
+        return outcome.close()
     return None
 
 
@@ -162,7 +164,7 @@ def _outcome_of(run: StoppedRun) -> tuple[_Outcome, tuple[Callback, ...]]:
         if not run.step_started or status is StepStatus.CANCELLED:  # a hook has failed, or an interrupt came
             _release_frames(error, run.context)
         step._progress = Failure(seconds, status, error)
-        return _Outcome(run.context, error), hooks.error + hooks.after if status is StepStatus.FAILED else hooks.after
+        return _Outcome(run.context, error), hooks.error + hooks.after if status is _FAILED else hooks.after
     outcome = _Outcome(run.context, None)  # a hook has failed, after the step
     failed = hooks.after[run.after_index] if run.after_index < len(hooks.after) else None
     outcome.add(error, failed)
@@ -173,7 +175,10 @@ def _finish(run: StoppedRun, outcome: _Outcome) -> BaseException | None:
     if run.step_generators:
         outcome.leave(run.step_generators)
     error = run.error
-    propagating = error if outcome.propagating is None else outcome.propagating
+    propagating = outcome.propagating
+    outcome.close()
+    if propagating is None:
+        propagating = error
     if propagating is not error:
         _set_cause(propagating, error)
     replacement = finish_run(run.context, run.run_started, run.story_generators, propagating)
@@ -218,26 +223,35 @@ class _Outcome:
     def __init__(self, context: StoryExecutionContext, error: BaseException | None) -> None:
         self.context: Final = context
         self._hook: object = None
-        self._traceback = error.__traceback__ if error is not None else None
-        self.error: Final = error
+        self._traceback = None if error is None else traceback_of(error)
+        self.error = error
         self.replacement: BaseException | None = None  # the exception to raise instead of `error`
-        self.is_closed = isinstance(error, GeneratorExit)  # then nothing can be awaited any more
+        self.is_closed = type(error) is GeneratorExit  # then nothing can be awaited any more
 
     @property
     def propagating(self) -> BaseException | None:
         return self.error if self.replacement is None else self.replacement
 
+    def close(self) -> BaseException | None:
+        """Return the exception to raise instead of the step's own, and drop both.
+
+        A frame of a hook, in the traceback of its error, leads to the frames that have called it, and these lead here.
+        """
+        replacement = self.replacement
+        self.error = self.replacement = self._traceback = None
+        return replacement
+
     def add(self, own: BaseException, hook: object) -> None:
         """Decide whether the exception of a hook propagates; log the one that does not."""
-        self.is_closed = self.is_closed or isinstance(own, GeneratorExit)
+        self.is_closed = self.is_closed or type(own) is GeneratorExit
         propagating = self.propagating
         if own is self.error or own is self.replacement:
             return  # the hook has only let it through
         _remove_own_frames(own)
-        if propagating is None or (isinstance(propagating, Exception) and not isinstance(own, Exception)):
+        if propagating is None or (status_of(propagating) is _FAILED and status_of(own) is not _FAILED):
             if self.replacement is not None:
                 self._log(self.replacement, self._hook)
-            self.replacement, self._hook = own, hook
+            self.replacement, self._hook, self._traceback = own, hook, traceback_of(own)
         else:
             self._log(own, hook)
 
@@ -253,31 +267,36 @@ class _Outcome:
 
     def restore_traceback(self) -> None:
         """Remove the frames of hooks, through which the error may have passed, from its traceback."""
-        if self.error is not None:
-            _set_traceback(self.error, self._traceback)
+        propagating = self.propagating
+        if propagating is not None:
+            _set_traceback(propagating, self._traceback)
 
     def _log(self, error: BaseException, hook: object) -> None:
-        if isinstance(error, RecursionError) and isinstance(self.error, RecursionError):
+        if issubclass(type(error), RecursionError) and issubclass(type(self.error), RecursionError):
             return  # the same full stack, on which the log would not fit either
         import logging  # not at the top, as it takes long to import
 
-        logging.getLogger("dddkit.stories.hooks").error(
-            "%s: the hook %s failed while another error was on its way",
-            self.context.story_name,
-            display_name(hook),
-            exc_info=(type(error), error, error.__traceback__),  # the error alone would be asked for its truth
-        )
+        try:  # noqa: SIM105
+            logging.getLogger("dddkit.stories.hooks").error(
+                "%s: the hook %s failed while another error was on its way",
+                self.context.story_name,
+                display_name(hook),
+                exc_info=(type(error), error, traceback_of(error)),  # the error alone would be asked for its truth
+            )
+        except Exception:
+            pass  # a log handler that fails must not replace the error either
 
 
 # Errors as they are, whatever their classes define: a frozen dataclass can be an exception too
 
+traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
 _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 _set_cause: Final = BaseException.__dict__["__cause__"].__set__
 
 
 def _remove_own_frames(error: BaseException) -> None:
     """Remove the frames of this module from the outer end of a traceback: they lead to the facts, and to the error."""
-    traceback = error.__traceback__
+    traceback = traceback_of(error)
     while traceback is not None and traceback.tb_frame.f_globals is globals():
         traceback = traceback.tb_next
     _set_traceback(error, traceback)
@@ -289,7 +308,7 @@ def _release_frames(error: BaseException, context: StoryExecutionContext) -> Non
     They are those of hooks, and those of the engine where an interrupt has stopped it.
     """
     facts = {id(context), *map(id, context._steps)}
-    traceback = error.__traceback__
+    traceback = traceback_of(error)
     traceback = traceback and traceback.tb_next  # the first frame is that of the run, and clears itself
     while traceback is not None:
         frame = traceback.tb_frame
@@ -357,7 +376,7 @@ def _leave_generator(generator: Generator[Any, Any, Any], error: BaseException |
         return
     except RuntimeError as own:
         # PEP 479: a StopIteration that leaves a generator is wrapped
-        if isinstance(error, StopIteration) and own.__cause__ is error:
+        if issubclass(type(error), StopIteration) and own.__cause__ is error:
             return
         raise
     raise _second_yield(generator)

@@ -309,7 +309,9 @@ _BOTH: Final[dict[str, object]] = {
     "end_nested": end_nested,
     "enter_generator": outcome.enter_generator,
     "finish_run": outcome.finish_run,
+    "leave_run": leave_run,
     "nest_run": nest_run,
+    "reset_current_run": CURRENT_RUN.reset,
     "running_step": running_step,
     "set_current_run": CURRENT_RUN.set,
 }
@@ -325,8 +327,6 @@ _ASYNC: Final = _BOTH | {
     "complete_step": outcome.complete_step_async,
     "finish_stopped_run": outcome.finish_stopped_run_async,
     "is_awaitable": is_awaitable,
-    "leave_run": leave_run,
-    "reset_current_run": CURRENT_RUN.reset,
 }
 _NAMES: Final = {False: _SYNC, True: _ASYNC}
 

@@ -7,8 +7,9 @@ from itertools import count
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 from weakref import ref
 
-from dddkit._callables import are_same
+from dddkit._callables import are_same, kind_of
 from dddkit._typing import Self
+from dddkit.stories._engine.equality import do_the_same
 from dddkit.stories._engine.lock import LOCK
 
 __all__ = [
@@ -105,7 +106,7 @@ class Registry(dict[str, "list[Callback]"]):
         for kind, callbacks in given.items():
             _check_kind(kind)
             if not isinstance(callbacks, Iterable):
-                raise TypeError(f"__step_hooks__[{kind!r}] is a list of hooks, and not {callbacks!r}")
+                raise TypeError(f"__step_hooks__[{kind!r}] is a list of hooks, and not {kind_of(callbacks)}")
         for kind, callbacks in given.items():
             own = self[kind]
             if callbacks is not own:  # as it is after `registry[kind] += [hook]`
@@ -234,6 +235,6 @@ def _merged(registries: Iterable[HookRegistry], kind: str) -> Iterator[Callback]
     seen: list[Callback] = []
     for registry in registries:
         for callback in tuple(registry.get(kind, ())):
-            if not any(are_same(callback, other) for other in seen):
+            if not any(do_the_same(other, callback, Hooks._fields) for other in seen):
                 seen.append(callback)
                 yield callback

@@ -31,4 +31,5 @@ def status_of(error: BaseException | None) -> StepStatus:
     """Return the status of a step, or a run, that ended with this exception, or with none."""
     if error is None:
         return StepStatus.COMPLETED
-    return StepStatus.FAILED if isinstance(error, Exception) else StepStatus.CANCELLED
+    # `isinstance` would also ask for `__class__`, which an error may define.
+    return StepStatus.FAILED if issubclass(type(error), Exception) else StepStatus.CANCELLED

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType, MemberDescriptorType, MethodType, SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from warnings import warn
 from weakref import WeakSet
 
 from dddkit._annotations import is_class_level, own_annotations
 from dddkit._awaitables import FINISHED, dispose, is_awaitable
-from dddkit._callables import display_name, without_partials
+from dddkit._callables import display_name, kind_of, without_partials
 from dddkit.exceptions import StoryDefinitionError
+from dddkit.stories._engine.defaults import is_plainly_mutable
+from dddkit.stories._engine.fields import VARIABLE
 
 __all__ = [
     "Found",
     "check_step_result",
+    "is_field_of",
+    "is_handwritten",
     "is_method",
     "look_up",
     "reject_async_hook",
+    "sets_attributes",
     "shown_steps",
     "step_of",
     "supplies_names",
     "takes",
     "validate_class",
-    "warn_of_shared_defaults",
+    "validate_state",
 ]
 
 # A handwritten one of these may give an instance attributes that its class does not show.
@@ -36,6 +41,7 @@ _SUPPLIERS: Final = (
     "__getattr__",
     "__getattribute__",
 )
+_MAKERS: Final = ("attr", "dataclasses", "dddkit", "pydantic", "typing", "typing_extensions")
 _NO_STEPS: Final = ("I", "State", "register_hook")
 
 _VARARGS: Final = 0x04  # inspect.CO_VARARGS
@@ -65,6 +71,11 @@ def look_up(cls: type, name: str) -> Found | None:
     return None
 
 
+def is_field_of(cls: type, name: str) -> bool:
+    """Whether dataclasses or attrs has made it a field of this class, so that the constructor decides about it."""
+    return name in cls.__dict__.get("__dataclass_fields__", ()) or _is_built_field(cls, name)
+
+
 def _is_built_field(cls: type, name: str) -> bool:
     """Whether it is a field of attrs, which leaves neither annotation nor value in the class."""
     return any(field.name == name for field in cls.__dict__.get("__attrs_attrs__", ()))
@@ -90,7 +101,7 @@ def _may_be_supplied(cls: type) -> bool:
             if story.supplies_names:
                 return True
             continue
-        if any(_is_handwritten(base, base.__dict__[name]) for name in _SUPPLIERS if name in base.__dict__):
+        if any(is_handwritten(base, base.__dict__[name]) for name in _SUPPLIERS if name in base.__dict__):
             return True
     return False
 
@@ -100,14 +111,29 @@ def supplies_names(namespace: dict[str, Any]) -> bool:
     return any(name in namespace for name in _SUPPLIERS)
 
 
-def _is_handwritten(cls: type, method: object) -> bool:
-    method = getattr(method, "__func__", method)  # `__new__` is a static method
+def sets_attributes(cls: type) -> bool:
+    """Whether a constructor may set any attribute: a handwritten one, also added later, or one that is no Python."""
+    for base in cls.__mro__[:-1]:
+        for name in _SUPPLIERS:
+            method = base.__dict__.get(name)
+            if method is not None and (is_handwritten(base, method) or not isinstance(_function(method), FunctionType)):
+                return True
+    return False
+
+
+def _function(method: object) -> object:
+    return getattr(method, "__func__", method)  # `__new__` is a static method
+
+
+def is_handwritten(cls: type, method: object) -> bool:
+    """Whether it is a function of the author's, and not one that a decorator or `typing` has made."""
+    method = _function(method)
     if not isinstance(method, FunctionType):
         return False
     source = method.__code__.co_filename
     by_dataclass = "__dataclass_fields__" in cls.__dict__ and source == "<string>"
     by_attrs = source.startswith("<attrs generated")
-    by_others = method.__module__.partition(".")[0] in ("typing", "typing_extensions", "pydantic")
+    by_others = str(method.__module__).partition(".")[0] in _MAKERS
     return not (by_dataclass or by_attrs or by_others)
 
 
@@ -145,8 +171,18 @@ def is_method(value: object) -> bool:
 def _reject_missing(cls: type, name: str) -> None:
     """Raise for a listed name that stands for nothing, with the nearest name that exists."""
     from difflib import get_close_matches
+    from unicodedata import normalize
 
-    near = get_close_matches(name, list(_names_like_steps(cls)), n=1)
+    names = list(_names_like_steps(cls))
+    for other in names:
+        if normalize("NFKC", other) == name:
+            raise _error(
+                cls,
+                name,
+                f"names no step; the class spells it {other!a}, which is not normalized; "
+                f'give it the name unicodedata.normalize("NFKC", name), as Python does in source',
+            )
+    near = get_close_matches(name, names, n=1)
     hint = (
         f'did you mean "{near[0]}"?'
         if near
@@ -178,8 +214,8 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
         kind = value.__qualname__
         raise _error(cls, name, f"is the class {kind}, where an instance belongs; did you mean {kind}()?")
     call, given = _unwrapped(value, bound=bound)
-    if not callable(call):
-        found = f"{value!r} ({type(value).__qualname__})"
+    if not callable(call) or isinstance(call, str):  # a listed name can be called only to raise
+        found = "the name of a step" if callable(call) else kind_of(value)
         raise _error(cls, name, f"is no callable, but {found}; a step is a method or any callable")
     if not isinstance(call, FunctionType):
         own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
@@ -298,10 +334,27 @@ def check_step_result(story: object, name: str, result: object) -> None:
 _WARNED: Final[WeakSet[type]] = WeakSet()
 
 
-def warn_of_shared_defaults(story: str, state: object, stacklevel: int) -> None:
-    """Warn, once per class, of a list, dict or set that all objects of a SimpleNamespace State would share."""
-    if not (isinstance(state, type) and issubclass(state, SimpleNamespace)):
+def validate_state(story: str, state: object, stacklevel: int) -> None:
+    """Reject a `variable()` in a State that would read it as a value; warn of what all objects would share."""
+    if not isinstance(state, type):
         return
+    # Other classes are rejected while they are made. A NamedTuple takes its defaults out of its body before.
+    defaults: dict[str, object] = getattr(cast("Any", state), "_field_defaults", {}) if issubclass(state, tuple) else {}
+    for name, value in defaults.items():
+        if value is VARIABLE:
+            raise TypeError(
+                f"{story}: {name} = variable() of {state.__qualname__} is for the fields of a StoryState; "
+                f"derive the State from StoryState, so that a step can set it"
+            )
+    if issubclass(state, SimpleNamespace):
+        _warn_of_shared_defaults(story, state, stacklevel + 1)
+
+
+def _warn_of_shared_defaults(story: str, state: type, stacklevel: int) -> None:
+    """Warn, once per class, of a list, an entity and the like that all objects of a SimpleNamespace State would share.
+
+    An object of another class may be a service that they are meant to share: silent.
+    """
     shared: list[str] = []
     for base in state.__mro__[: state.__mro__.index(SimpleNamespace)]:
         if base in _WARNED:
@@ -311,9 +364,10 @@ def warn_of_shared_defaults(story: str, state: object, stacklevel: int) -> None:
         shared += [
             name
             for name, value in base.__dict__.items()
-            if isinstance(value, (list, dict, set))
+            if not (name.startswith("__") and name.endswith("__"))
+            and not hasattr(value, "__get__")
             and not (name in annotations and is_class_level(annotations[name], base))
-            and not (name.startswith("__") and name.endswith("__"))
+            and is_plainly_mutable(value)
         ]
     if shared:
         names = ", ".join(shared)

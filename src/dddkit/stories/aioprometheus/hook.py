@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from threading import Lock
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from threading import RLock
+from typing import Any, Final
 
+from dddkit._locks import new_lock
 from dddkit.exceptions import MissingDependencyError
 from dddkit.stories import metrics
 
 try:
     from aioprometheus import REGISTRY, Histogram, Registry
     from aioprometheus.histogram import Histogram as Buckets
+    from aioprometheus.metricdict import MetricDict
 except ModuleNotFoundError as error:
     if error.name != "aioprometheus":  # it is there, but cannot be imported
         raise
@@ -35,9 +37,10 @@ class PrometheusMetricsHook(metrics.MetricsHook):
         registry: where the metrics are registered; None: aioprometheus' own.
 
     Raises:
-        ValueError: a prefix, label name or buckets that Prometheus cannot use; or other label names or buckets than
-            those of a hook that has the same prefix already.
-        TypeError: what has to be text is none.
+        ValueError: a prefix, label name, text or buckets that Prometheus cannot use; or other label names or buckets
+            than those of a hook that has the same prefix already.
+        TypeError: what has to be text is none; labels that are no mapping, buckets that are no list; a registry of
+            another library.
     """
 
     __slots__ = ()
@@ -52,21 +55,24 @@ class PrometheusMetricsHook(metrics.MetricsHook):
         registry: Registry | None = None,
     ) -> None:
         settings = metrics.Settings(app_name, prefix, labels, buckets)
-        story, step = _HISTOGRAMS.get(REGISTRY if registry is None else registry, settings.story, settings.step)
-        super().__init__(settings, story.child, step.child)
+        registry = REGISTRY if registry is None else registry
+        metrics.check_registry(registry, Registry)
+        super().__init__(settings, *_HISTOGRAMS.get(registry, settings.story, settings.step))
 
 
 class _SafeHistogram(Histogram):
     """A histogram that threads may share, whose children are looked up once."""
 
     def __init__(self, registry: Registry, wanted: metrics.Histogram) -> None:
-        self._names: Final = wanted.labels
-        self._lock: Final = Lock()
+        self.wanted: Final = wanted
+        self.removals: Final = metrics.Removals()
+        self._lock: Final = new_lock()
         super().__init__(wanted.name, wanted.help, registry=registry, buckets=wanted.buckets)
+        self.values = _Series(self._lock, self.removals)
 
     def child(self, values: tuple[str, ...]) -> metrics.Observe:
         # aioprometheus writes the values as they are, so they are escaped for the exposition format here.
-        labels = dict(zip(self._names, map(_escaped, values), strict=True))
+        labels = dict(zip(self.wanted.labels, map(_escaped, values), strict=True))
         with self._lock:
             try:
                 buckets = self.get_value(labels)
@@ -80,7 +86,31 @@ class _SafeHistogram(Histogram):
             return super().get_all()
 
 
-def _counting(buckets: Buckets, lock: Lock) -> Callable[[float], None]:
+class _Series(MetricDict):
+    """The series of a histogram, by their labels; it notifies the hooks when one is removed or replaced."""
+
+    def __init__(self, lock: RLock, removals: metrics.Removals) -> None:
+        self._lock: Final = lock
+        self._removals: Final = removals
+        super().__init__()
+
+    def __setitem__(self, labels: Any, buckets: Buckets) -> None:
+        with self._lock:
+            is_new = labels not in self
+            super().__setitem__(labels, buckets)
+        if not is_new:
+            self._removals.notify()
+
+    def __delitem__(self, labels: Any) -> None:
+        with self._lock:
+            super().__delitem__(labels)
+        self._removals.notify()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(list(self.store))  # a finalizer may add a series while the others are read
+
+
+def _counting(buckets: Buckets, lock: RLock) -> Callable[[float], None]:
     def observe(milliseconds: float) -> None:
         with lock:
             buckets.observe(milliseconds)
@@ -92,8 +122,13 @@ def _escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
+def _find(registry: Registry, name: str) -> _SafeHistogram | None:
+    found = registry.collectors.get(name)
+    return found if isinstance(found, _SafeHistogram) else None
+
+
 def _discard(registry: Registry, histogram: _SafeHistogram) -> None:
     registry.deregister(histogram.name)
 
 
-_HISTOGRAMS: Final = metrics.Histograms(_SafeHistogram, _discard)
+_HISTOGRAMS: Final = metrics.Histograms(_SafeHistogram, _find, _discard)

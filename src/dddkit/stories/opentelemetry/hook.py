@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from contextvars import Token
-from typing import Final
+from typing import Any, Final
 
 import dddkit
 from dddkit.exceptions import MissingDependencyError
+from dddkit.stories._engine.encoding import to_encodable
 from dddkit.stories._engine.failure_log import FailureLog
 from dddkit.stories._engine.status import status_of
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
 
 try:
-    from opentelemetry.context import Context, attach
+    import opentelemetry.context
+    from opentelemetry.context import Context, attach, detach
     from opentelemetry.trace import Span, Status, StatusCode, TracerProvider, get_tracer, set_span_in_context
 except ModuleNotFoundError as error:
     if error.name not in ("opentelemetry", "opentelemetry.context"):  # it is there, but cannot be imported
@@ -31,20 +32,26 @@ class TracingHook:
     a step calls, are inside the span of the step. `dddkit.status` is `completed`, `failed` or `cancelled`. A failure
     sets the status of the span and records the exception; a cancellation is none.
 
-    It needs `opentelemetry-api` only: without an SDK that is set up, nothing is recorded, at hardly any cost.
+    It needs `opentelemetry-api` only: without an SDK that is set up, nothing is recorded, at hardly any cost. Where a
+    tracer, a context or an exporter fails, the story goes on, and the failure is logged at most once a minute. Of
+    several hooks with the same provider, a run calls only the first.
 
     Args:
         tracer_provider: where the spans go; None: the global one, also when it is set later.
     """
 
-    __slots__ = ("_failures", "_tracer")
+    __slots__ = ("_failures", "_tracer", "_tracer_provider")
 
     def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
+        self._tracer_provider: Final = tracer_provider
         self._tracer: Final = get_tracer("dddkit", dddkit.__version__, tracer_provider)
         self._failures: Final = FailureLog(type(self).__qualname__)
 
+    def __hook_key__(self) -> object:
+        return id(self._tracer_provider)
+
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
-        story = context.story_name
+        story = to_encodable(context.story_name)
         opened = self._open(story, {"dddkit.story.name": story})
         try:
             yield
@@ -55,7 +62,7 @@ class TracingHook:
         self._close(opened, StepStatus.COMPLETED, None)
 
     def around_step(self, context: StoryExecutionContext, step: StepExecutionInfo) -> Iterator[None]:
-        story, name = context.story_name, step.step_name
+        story, name = to_encodable(context.story_name), to_encodable(step.step_name)
         opened = self._open(
             f"{story}.{name}",
             {"dddkit.story.name": story, "dddkit.step.name": name, "dddkit.step.index": step.step_index},
@@ -65,38 +72,82 @@ class TracingHook:
         finally:
             self._close(opened, step.status, step.error)
 
-    # No failure of the tracer may reach the story, and no span of ours may remain the current one.
+    # No failure of the tracer may reach the story, and no span of ours may remain the current one. A span is ended,
+    # and has its status, whatever else of it fails.
 
     def _open(self, name: str, attributes: dict[str, str | int]) -> _Opened | None:
         try:
             span = self._tracer.start_span(name, attributes=attributes)
-            return span, attach(set_span_in_context(span))
         except Exception:
             self._failures.log()
             return None
+        try:
+            return span, (attach(set_span_in_context(span)),)
+        except Exception:
+            self._failures.log()
+            return span, ()
 
     def _close(self, opened: _Opened | None, status: StepStatus, error: BaseException | None) -> None:
         if opened is None:
             return
-        span, token = opened
-        with suppress(ValueError):  # the coroutine is closed from another context, which never saw our span
-            token.var.reset(token)
+        span, tokens = opened
+        for token in tokens:
+            self._detach(token)
         try:
             span.set_attribute("dddkit.status", status.name.lower())
-            if status is StepStatus.FAILED and error is not None:
-                span.set_attribute("error.type", _full_name(type(error)))
-                span.record_exception(error)
-                span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
         except Exception:
             self._failures.log()
+        if status is StepStatus.FAILED and error is not None:
+            self._record(span, error)
         try:
             span.end()
         except Exception:
             self._failures.log()
 
+    def _detach(self, token: Any) -> None:
+        runtime: Any = getattr(opentelemetry.context, "_RUNTIME_CONTEXT", None)
+        try:
+            # OpenTelemetry's own `detach` logs each failure: one for every step.
+            (detach if runtime is None else runtime.detach)(token)
+        except Exception as error:
+            # A coroutine that is closed from another context never set our span there.
+            if not (isinstance(error, ValueError) and isinstance(token, Token)):
+                self._failures.log()
 
-_Opened = tuple[Span, Token[Context]]
+    def _record(self, span: Span, error: BaseException) -> None:
+        kind = type(error)
+        try:
+            message = str(error)
+        except Exception:
+            self._failures.log()
+            description, replaced = kind.__name__, None
+        else:
+            description = to_encodable(f"{kind.__name__}: {message}")
+            replaced = None if message.isascii() else _encodable_event(error, message)
+        try:
+            span.set_status(Status(StatusCode.ERROR, description))
+        except Exception:
+            self._failures.log()
+        try:
+            span.set_attribute("error.type", _full_name(kind))
+            span.record_exception(error, replaced)
+        except Exception:
+            self._failures.log()
+
+
+_Opened = tuple[Span, tuple[Token[Context], ...]]
 
 
 def _full_name(error: type[BaseException]) -> str:
     return error.__qualname__ if error.__module__ == "builtins" else f"{error.__module__}.{error.__qualname__}"
+
+
+def _encodable_event(error: BaseException, message: str) -> dict[str, str] | None:
+    """Return what to record instead of a message that no exporter can encode, else None."""
+    encodable = to_encodable(message)
+    if encodable == message:
+        return None
+    from traceback import format_exception
+
+    trace = "".join(format_exception(type(error), error, error.__traceback__))
+    return {"exception.message": encodable, "exception.stacktrace": to_encodable(trace)}
