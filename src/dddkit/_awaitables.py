@@ -29,7 +29,7 @@ def is_async(call: object) -> bool:
         call = call.__func__
     if type(call) is FunctionType:
         return bool(call.__code__.co_flags & (_COROUTINE | _ITERABLE_COROUTINE)) or bool(
-            getattr(call, "_is_coroutine_mark", None)
+            getattr(call, "_is_coroutine_marker", None)
         )
     if isinstance(call, partial):
         return is_async(call.func)
