@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -322,3 +323,21 @@ def test_fb1_an_async_hook_of_a_sync_story_is_refused_through_a_partial_too() ->
     with pytest.raises(TypeError, match="Inner: the before hook"):
         Twice(partial(Inner()))(event)
     assert event.log == []
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="inspect cannot mark functions yet")
+def test_fb1_a_function_that_inspect_has_marked_is_async() -> None:
+    anote = steps_of("async")
+    mark: Any = getattr(inspect, "markcoroutinefunction", None)
+
+    @mark
+    def note(event: Paid) -> Any:
+        return anote(event)
+
+    for handler in (note, partial(note), Outer(note)):
+        broker, event = EventBroker(), Paid()
+        broker.subscribe(Paid, handler)
+        with pytest.raises(TypeError, match="is async; use `await"):
+            broker.publish(event)
+        asyncio.run(broker.apublish(event))
+        assert event.log == ["story"]

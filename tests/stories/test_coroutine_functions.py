@@ -136,11 +136,11 @@ def test_fb2_before_and_after_hooks_come_and_go(mode: Mode) -> None:
 ASYNC_STEPS: dict[str, Any] = {
     "static method": staticmethod(anote),
     "class method": classmethod(acharge),
-    "partial": partial(anote),
+    "partial": staticmethod(partial(anote)),
     "object": Waiting(),
     "mock": AsyncMock(side_effect=anote),
     "story": Charge(),
-    "partial of a story": partial(Charge()),
+    "partial of a story": staticmethod(partial(partial(Charge()))),
     "call of a story": Charge().__call__,
     "static story": staticmethod(partial(Charge())),
     "method of another object": AsyncCharging().charge,
