@@ -22,12 +22,12 @@ def is_async(call: object) -> bool:
     `inspect.markcoroutinefunction` has marked. A function that merely returns an awaitable does not tell.
     An object whose class has an `__is_async__(call)` answers for itself, and for its bound `__call__`: a story does.
     """
-    if isinstance(call, MethodType):
+    if type(call) is MethodType:  # a mock with a specification says that its class is this one
         answer = getattr(type(call.__self__), "__is_async__", None)
         if answer is not None and getattr(call.__func__, "__name__", None) == "__call__":
             return bool(answer(call.__self__, call.__func__))
         call = call.__func__
-    if isinstance(call, FunctionType):
+    if type(call) is FunctionType:
         return bool(call.__code__.co_flags & (_COROUTINE | _ITERABLE_COROUTINE)) or bool(
             getattr(call, "_is_coroutine_mark", None)
         )
@@ -43,6 +43,8 @@ def is_async(call: object) -> bool:
         return bool(answer(call, own))
     if (type(own) in (FunctionType, partial) or hasattr(type(own), "__is_async__")) and is_async(own):
         return True
+    if not isinstance(getattr(getattr(call, "__code__", None), "co_flags", 0), int):
+        return False  # a mock of a function that is not async
     from inspect import iscoroutinefunction  # it knows all mocks and marks
 
     return iscoroutinefunction(call)

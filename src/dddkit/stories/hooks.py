@@ -7,10 +7,10 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
-from dddkit._awaitables import is_async
 from dddkit._callables import display_name, kind_of
 from dddkit.stories._engine.deferred import Condition, deferrable, only_if, show_duration, show_status
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
+from dddkit.stories._engine.injection import methods_of
 from dddkit.stories._engine.metaclass import StoryMeta
 from dddkit.stories._engine.outcome import traceback_of
 from dddkit.stories._engine.registry import Callback, HookRegistration, Hooks, add
@@ -239,15 +239,16 @@ def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None 
         A registration: `remove()` takes away what this call added, and so does leaving it as a context manager.
 
     Raises:
-        TypeError: no story class, a hook class instead of an object, or an object without any hook method.
-            Nothing has been injected then.
+        TypeError: no story class, a hook class instead of an object, an object without any hook method, with one
+            whose name is misspelt, or with one that cannot be called with its arguments. Nothing has been injected
+            then.
     """
     if not isinstance(story, StoryMeta):
         raise TypeError(f"inject_hooks takes the class of a story, as in inject_hooks(Checkout), not {kind_of(story)}")
     given = _DEFAULT_HOOKS if hooks is None else _listed(hooks)
     wanted: dict[str, list[Callback]] = {kind: [] for kind in Hooks._fields}
     for hook in given:
-        for kind, callback in _methods(hook).items():
+        for kind, callback in methods_of(hook).items():
             wanted[kind].append(callback)
     return add(cast("type[Story]", story).__step_hooks__, wanted)
 
@@ -256,22 +257,3 @@ def _listed(hooks: object) -> tuple[object, ...]:
     if not isinstance(hooks, Iterable):
         raise TypeError(f"inject_hooks takes a list of hooks: hooks=[{display_name(hooks)}(...)]")
     return tuple(cast("Iterable[object]", hooks))
-
-
-def _methods(hook: object) -> dict[str, Callback]:
-    if isinstance(hook, type):
-        raise TypeError(f"the hook {hook.__qualname__} is a class; pass an object of it: {hook.__qualname__}()")
-    from inspect import isasyncgenfunction
-
-    found = {kind: method for kind in Hooks._fields if (method := getattr(hook, kind, None)) is not None}
-    if not found:
-        raise TypeError(f"{kind_of(hook)} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}")
-    for kind, method in found.items():
-        if not callable(method):
-            raise TypeError(f"{kind!r} of the hook {display_name(hook)} is no method, but {kind_of(method)}")
-        if kind.startswith("around") and (is_async(method) or isasyncgenfunction(method)):
-            raise TypeError(
-                f"{kind!r} of the hook {display_name(hook)} is async; a plain generator function serves sync and async "
-                f"stories"
-            )
-    return found

@@ -119,7 +119,8 @@ if not TYPE_CHECKING:
         def __new__(mcs, name, bases, namespace, /, **kwargs):
             made = super().__new__(mcs, name, bases, namespace, **kwargs)
             _reject_decorated(made, namespace)
-            read_fields(made)
+            if "__state_fields__" not in namespace:  # dill makes a class from its dictionary
+                read_fields(made)
             return made
 
         def __setattr__(cls, name, value):  # noqa: N805  # of a metaclass

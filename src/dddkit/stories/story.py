@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from dddkit._callables import kind_of
+from dddkit._callables import display_name, kind_of
 from dddkit.stories._engine.call import is_async_call, run_story
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
+from dddkit.stories._engine.injection import check_callback
 from dddkit.stories._engine.metaclass import StoryMeta
 from dddkit.stories._engine.registry import HookRegistration, HookRegistry, add
 from dddkit.stories._engine.steps import I, StepList, steps
@@ -99,12 +100,13 @@ class Story(_Base):
 
         Raises:
             ValueError: another kind than these three.
-            TypeError: a callback that cannot be called.
+            TypeError: a callback that cannot be called with `(context, step)`.
         """
         if kind not in ("before", "after", "error"):
             raise ValueError(f"{cls.__qualname__}: no hook kind {kind!r}; there are 'before', 'after' and 'error'")
         if not callable(callback):
             raise TypeError(f"{cls.__qualname__}: a {kind!r} hook is a callable, not {kind_of(callback)}")
+        check_callback(kind, callback, f"{cls.__qualname__}: the {kind!r} hook {display_name(callback)}")
         return add(cls.__step_hooks__, {kind: [callback]})
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from dddkit._awaitables import is_async
 from dddkit.exceptions import StoryDefinitionError
-from dddkit.stories._engine.plan import PREPARING, Plan, PreparedRun, is_engine_call, nested_call
+from dddkit.stories._engine.lock import LOCK
+from dddkit.stories._engine.plan import Plan, PreparedRun, is_engine_call, nested_call
 from dddkit.stories._engine.validation import reject_async_hook, step_of
 
 __all__ = ["async_first_call", "is_async_call", "run_story", "source_of"]
@@ -73,12 +74,13 @@ def source_of(cls: Any) -> str:
 
 def _install(cls: Any, plan: Plan, prepared: PreparedRun, function: Any) -> None:
     """Make the compiled function the `__call__` of the class, so that nothing stands between it and the caller."""
-    with PREPARING:  # another thread may have changed the class or its hooks meanwhile
-        is_current = cls.__story__.plan is plan and plan.prepared is prepared
-        call = cls.__dict__.get("__call__")
-        if is_current and is_engine_call(call):
-            _describe(cls, function, call)
-            type.__setattr__(cls, "__call__", function)
+    call = cls.__dict__.get("__call__")
+    if not is_engine_call(call):
+        return
+    _describe(cls, function, call)
+    with LOCK:
+        # Another thread may have changed the class or its hooks meanwhile, or a finalizer at the line above.
+        _ = cls.__story__.plan is plan and plan.prepared is prepared and type.__setattr__(cls, "__call__", function)
 
 
 def _plan_of(cls: type[Any]) -> Plan:

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from keyword import iskeyword
-from threading import Lock
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
+from dddkit.stories._engine.lock import LOCK
 from dddkit.stories._engine.steps import ListedStep
 
 __all__ = ["HookLayout", "Source", "StepLayout", "source_with_hooks", "source_without_hooks", "to_function"]
@@ -342,18 +342,15 @@ class Source:
     def compiled(self) -> CodeType:
         file, first = self._steps[0].file, self._steps[0].line
         line_numbers = [step.line if step.file == file else first for step in self._steps]
-        with _COMPILING:
+        # Python 3.11 counts the depth of syntax trees for all threads together, and fails where two build one at the
+        # same time (python/cpython#106905): ours take turns, and try again when other code builds one.
+        with LOCK:
             for _ in range(9):
                 try:
                     return _compile(str(self), file, line_numbers)
                 except SystemError:
                     continue
             return _compile(str(self), file, line_numbers)
-
-
-# Python 3.11 counts the depth of syntax trees for all threads together, and fails where two build one at the same time
-# (python/cpython#106905): ours take turns, and try again when other code builds one.
-_COMPILING: Final = Lock()
 
 
 def _compile(source: str, file: str, line_numbers: list[int]) -> CodeType:

@@ -15,8 +15,8 @@ from time import perf_counter
 from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
-from dddkit._locks import new_lock
 from dddkit.stories._engine.facts import StepExecutionInfo, StepRecord, StoryExecutionContext
+from dddkit.stories._engine.lock import LOCK
 from dddkit.stories._engine.registry import Callback, Hooks
 from dddkit.stories._engine.status import StepStatus
 
@@ -37,8 +37,6 @@ C = TypeVar("C", bound=Callback)
 
 Condition: TypeAlias = "tuple[Callable[[int], bool], int]"
 """A function, and what to call it with."""
-
-_CATCHING_UP: Final = new_lock()
 
 _PENDING: Final = StepStatus.PENDING
 _RUNNING: Final = StepStatus.RUNNING
@@ -112,7 +110,7 @@ class DeferredHooks(NamedTuple):
         Another thread may do this at any time, so the steps change only under the lock, and always to what the
         timestamps say.
         """
-        with _CATCHING_UP:
+        with LOCK:
             steps = context._steps
             if not steps:
                 steps.extend([_pending_step(index, name) for index, name in enumerate(self.names)])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, cast
-from weakref import ref
 
 from dddkit._callables import kind_of
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.call import async_first_call
-from dddkit.stories._engine.plan import PREPARING, Plan, async_steps, is_engine_call
+from dddkit.stories._engine.lock import LOCK
+from dddkit.stories._engine.plan import Plan, async_steps, is_engine_call
 from dddkit.stories._engine.registry import Registry
 from dddkit.stories._engine.steps import StepList
 from dddkit.stories._engine.undecorated import SignatureOfStory
@@ -23,17 +23,24 @@ else:
 
 __all__ = ["StoryMeta"]
 
+_set: Final[Callable[[type, str, object], object]] = type.__setattr__
+_delete: Final[Callable[[type, str], object]] = type.__delattr__
+
 
 class Declaration:
     """What the class statement of a story has declared; it is in the class dictionary as `__story__`."""
 
     __slots__ = ("async_steps", "cell", "plan", "supplies_names")
 
-    def __init__(self, supplies_names: bool, cell: CellType | None) -> None:
+    def __init__(self, supplies_names: bool, cell: CellType | None, async_steps: Iterable[str] = ()) -> None:
         self.supplies_names: Final = supplies_names
         self.cell: Final = cell  # what zero-argument super() in its methods reads
-        self.async_steps: set[str] = set()  # those that the class shows; with any, its `__call__` is async
+        self.async_steps = frozenset(async_steps)  # those that the class shows; with any, its `__call__` is async
         self.plan: Plan | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cloudpickle and dill send a class of `__main__` with its dictionary: without what was prepared here."""
+        return Declaration, (self.supplies_names, None, sorted(self.async_steps))
 
 
 class StoryMeta(_Meta):
@@ -56,7 +63,7 @@ class StoryMeta(_Meta):
             # The base below Story is private; its `__new__` supplies nothing.
             declaration = Declaration(bool(bases) and supplies_names(namespace), namespace.get("__classcell__"))
             if bases:
-                namespace["__step_hooks__"] = Registry({})
+                namespace["__step_hooks__"] = _to_registry(name, namespace.get("__step_hooks__", {}))
         namespace["__story__"] = declaration
         namespace["__is_made_plainly__"] = False  # until the first object is made: its decorator comes after this
         made: Any = super().__new__(cls, name, bases, namespace, **kwargs)
@@ -66,22 +73,19 @@ class StoryMeta(_Meta):
         elif "State" in namespace:
             validate_state(name, namespace["State"], stacklevel=3)
         shown = validate_class(made, tuple(made.I.__steps__))
-        made.__story__.async_steps = async_steps(shown)  # by now another declaration: ABCMeta has set attributes
+        # By now another declaration: ABCMeta has set attributes.
+        made.__story__.async_steps = frozenset(async_steps(shown))
         _reset_call(made)
         if not is_engine_call(made.__call__):
             _invalidate_bases(made)
         if bases:
-            _watch_hooks(made, namespace["__step_hooks__"])
+            namespace["__step_hooks__"].watch(made, _invalidate_hooks)
         return made
 
     def __setattr__(cls, name: str, value: Any) -> None:
-        if name == "__step_hooks__" and not isinstance(value, Registry):
-            if not isinstance(value, Mapping):
-                raise TypeError(
-                    f"{cls.__qualname__}: __step_hooks__ is a dict, kind to list of hooks, and not {kind_of(value)}"
-                )
-            value = Registry(cast("Mapping[str, Any]", value))
-            _watch_hooks(cls, value)
+        if name == "__step_hooks__":
+            value = _to_registry(cls.__qualname__, value)
+            value.watch(cls, _invalidate_hooks)
         super().__setattr__(name, value)
         _invalidate(cls, name)
 
@@ -125,56 +129,63 @@ def _invalidate_bases(cls: type) -> None:
 
 def _invalidate_plan(cls: type, changed: str) -> None:
     """Discard what was prepared for a class and its children, since an attribute of the class has changed."""
-    with PREPARING:
-        known: Declaration = cls.__dict__["__story__"]
-        # A new one, since another thread may be about to store in the old one what it has found before the change.
-        declaration = Declaration(known.supplies_names, known.cell)
-        listed = getattr(getattr(cls, "I", None), "__steps__", ())
-        names = set(listed) if changed in ("I", "__bases__") else {changed}.intersection(listed)
-        declaration.async_steps = known.async_steps.intersection(listed) - names | async_steps(shown_steps(cls, names))
-        type.__setattr__(cls, "__story__", declaration)
+    with LOCK:
+        while True:
+            known: Declaration = cls.__dict__["__story__"]
+            listed = getattr(getattr(cls, "I", None), "__steps__", ())
+            names = set(listed) if changed in ("I", "__bases__") else {changed}.intersection(listed)
+            found = known.async_steps.intersection(listed) - names | async_steps(shown_steps(cls, names))
+            # A new one, since another thread may be about to store in the old one what it found before the change.
+            declaration = Declaration(known.supplies_names, known.cell, found)
+            if cls.__dict__["__story__"] is known and _set(cls, "__story__", declaration) is None:
+                break  # else a finalizer has changed the class at one of these lines
         _reset_call(cls)
     children: list[type] = type.__subclasses__(cls)
     for child in children:
         _invalidate_plan(child, changed)
 
 
-def _watch_hooks(cls: type, hooks: Registry) -> None:
-    """Discard what the class and its children have prepared whenever the hooks of the registry change."""
-    weak = ref(cls)
-
-    def invalidate() -> None:
-        changed = weak()
-        if changed is None:
-            hooks.listeners.remove(invalidate)  # the first of the two classes that `dataclass(slots=True)` makes
-        else:
-            with PREPARING:
-                _invalidate_hooks(changed)
-
-    hooks.listeners.append(invalidate)
+def _to_registry(story: str, hooks: object) -> Registry:
+    """Return the registry itself, which several classes may use, or a new one with the hooks of another mapping."""
+    if isinstance(hooks, Registry):
+        return hooks
+    if not isinstance(hooks, Mapping):
+        raise TypeError(f"{story}: __step_hooks__ is a dict, kind to list of hooks, and not {kind_of(hooks)}")
+    return Registry(cast("Mapping[str, Any]", hooks))
 
 
 def _invalidate_hooks(cls: type) -> None:
-    known: Declaration = cls.__dict__["__story__"]
-    if known.plan is not None:
-        known.plan.invalidate_hooks()
-        _reset_call(cls)
-    children: list[type] = type.__subclasses__(cls)
-    for child in children:
-        _invalidate_hooks(child)
+    """Discard what a class and its children have prepared for their hooks, since these have changed."""
+    with LOCK:
+        known: Declaration = cls.__dict__["__story__"]
+        if known.plan is not None:
+            known.plan.invalidate_hooks()
+            _reset_call(cls)
+        children: list[type] = type.__subclasses__(cls)
+        for child in children:
+            _invalidate_hooks(child)
 
 
 def _reset_call(cls: type) -> None:
     """Give a class `Story.__call__` as its own, which its first call replaces; none beside a handwritten one."""
-    own, *inherited = [base.__dict__.get("__call__") for base in cls.__mro__]
-    if own is not None and not is_engine_call(own):
-        return
-    nearest = next((call for call in inherited if call is not None), None)
-    if nearest is None or is_engine_call(nearest):
-        if own is not None or nearest is not None:
-            type.__setattr__(cls, "__call__", _first_call(cls))
-    elif own is not None:
-        type.__delattr__(cls, "__call__")
+    while True:
+        own, *inherited = [base.__dict__.get("__call__") for base in cls.__mro__]
+        if own is not None and not is_engine_call(own):
+            return
+        nearest = next((call for call in inherited if call is not None), None)
+        made = None
+        if nearest is None or is_engine_call(nearest):
+            if own is None and nearest is None:
+                return
+            made = _first_call(cls)
+        elif own is None:
+            return
+        # As above: the line that looks at what there is also changes it.
+        if (
+            cls.__dict__.get("__call__") is own
+            and (_delete(cls, "__call__") if made is None else _set(cls, "__call__", made)) is None
+        ):
+            return
 
 
 def _first_call(cls: type) -> object:

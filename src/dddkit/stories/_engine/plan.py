@@ -10,8 +10,9 @@ There are three kinds of compiled source. Each is a special case of the next one
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable, Mapping, Sequence
-from threading import RLock
+from contextvars import ContextVar
 from time import perf_counter
 from types import CodeType, CoroutineType, FunctionType, MethodType, MethodWrapperType
 from typing import Any, Final, TypeGuard, cast
@@ -38,14 +39,13 @@ from dddkit.stories._engine.deferred import (
     running_step,
 )
 from dddkit.stories._engine.facts import RunRecord, StepRecord
+from dddkit.stories._engine.lock import LOCK
+from dddkit.stories._engine.pickling import reduce_context_variable
 from dddkit.stories._engine.registry import Callback, Hooks, collect
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.validation import check_step_result, is_method, look_up
 
-__all__ = ["PREPARING", "Plan", "PreparedRun", "async_steps", "is_engine_call", "nested_call"]
-
-PREPARING: Final = RLock()
-"""Held while a class is given a `__call__`, or loses it because it has changed."""
+__all__ = ["Plan", "PreparedRun", "async_steps", "is_engine_call", "nested_call"]
 
 
 class Plan:
@@ -118,13 +118,14 @@ class Plan:
         """Prepare a run with the current hooks."""
         changes = self._changes
         prepared = PreparedRun(self, collect(self._registries))
-        with PREPARING:
-            if self._changes == changes:  # else the run that starts now is the only one to use it
-                self.prepared = prepared
+        with LOCK:
+            self.prepared = prepared
+            if self._changes != changes:  # then the run that starts now is the only one to use it
+                self.prepared = None
         return prepared
 
     def invalidate_hooks(self) -> None:
-        """Discard what was prepared, since the hooks have changed. The caller holds PREPARING."""
+        """Discard what was prepared, since the hooks have changed. The caller holds LOCK."""
         self._changes += 1
         self.prepared = None
 
@@ -328,3 +329,5 @@ _ASYNC: Final = _BOTH | {
     "is_awaitable": is_awaitable,
 }
 _NAMES: Final = {False: _SYNC, True: _ASYNC}
+
+copyreg.pickle(ContextVar, reduce_context_variable)

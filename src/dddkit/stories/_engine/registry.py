@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from threading import Lock
+from itertools import count
 from typing import Any, Final, NamedTuple, TypeAlias, cast
+from weakref import ref
 
 from dddkit._callables import are_same, kind_of
 from dddkit._typing import Self
 from dddkit.stories._engine.equality import do_the_same
+from dddkit.stories._engine.lock import LOCK
 
 __all__ = [
     "Callback",
@@ -23,7 +25,12 @@ __all__ = [
 Callback: TypeAlias = Callable[..., Any]  # what a callback returns is None, an awaitable or a generator, by its kind
 HookRegistry: TypeAlias = dict[str, list[Callback]]
 
-_CHANGING: Final = Lock()
+# A finalizer or a signal handler may change the hooks while the same thread changes them. So a change that takes
+# several lines ends with one that looks at the version and does one operation of `list`; or it starts again.
+_VERSIONS: Final = count()
+_append: Final[Callable[[list[Callback], Callback], object]] = list.append
+_assign: Final[Callable[[list[Callback], slice, list[Callback]], object]] = list.__setitem__
+_EVERYTHING: Final = slice(None)
 
 
 class Hooks(NamedTuple):
@@ -47,11 +54,12 @@ class HookRegistration:
 
     def remove(self) -> None:
         """Remove the hooks that were added, and none that was there before; the second call does nothing."""
-        with _CHANGING:
-            while self._added:
-                kind, callback = self._added.pop()
-                callbacks = self._registry.get(kind, [])
-                callbacks[:] = [other for other in callbacks if not are_same(other, callback)]
+        with LOCK:
+            for kind, callback in tuple(self._added):
+                callbacks = self._registry.get(kind)
+                if isinstance(callbacks, Callbacks):
+                    callbacks.discard(callback)
+            self._added.clear()
 
     def __enter__(self) -> HookRegistration:
         return self
@@ -61,61 +69,122 @@ class HookRegistration:
 
 
 class Registry(dict[str, "list[Callback]"]):
-    """A class's own hooks, kind to list of callbacks; it notifies its class whenever they change.
+    """Hooks of a class, kind to list of callbacks; it notifies the classes that use it whenever they change.
 
-    So no run has to compare them, which would take as long as two steps.
+    So no run has to compare them, which would take as long as two steps. The list of a kind stays the same object, so
+    that nothing is lost that another thread appends to it.
     """
 
-    __slots__ = ("listeners",)
+    __slots__ = ("_watchers",)
 
     def __init__(self, callbacks: Mapping[str, Iterable[Callback]]) -> None:
-        super().__init__(self._to_callbacks(callbacks))
-        self.listeners: Final[list[Callable[[], object]]] = []
+        super().__init__()
+        self._watchers: Final[list[tuple[ref[type], Callable[[type], object]]]] = []
+        if callbacks:
+            self.update(callbacks)
+
+    def watch(self, cls: type, notify: Callable[[type], object]) -> None:
+        """Call `notify(cls)` after each change, as long as the class lives."""
+        with LOCK:
+            known = [watched() for watched, _ in tuple(self._watchers)]
+            if not any(other is cls for other in known):
+                self._watchers.append((ref(cls), notify))
+            if None in known:  # the first of the two classes that `dataclass(slots=True)` makes
+                self.notify()
 
     def notify(self) -> None:
-        for listener in tuple(self.listeners):
-            listener()
+        for watcher in tuple(self._watchers):
+            watched, notify = watcher
+            cls = watched()
+            if cls is not None:
+                notify(cls)
+            elif watcher in self._watchers:
+                self._watchers.remove(watcher)
 
-    def _to_callbacks(self, given: Mapping[str, object]) -> dict[str, list[Callback]]:
-        own: dict[str, list[Callback]] = {}
+    def update(self, *others: Any, **more: Any) -> None:  # whatever a dict takes
+        given = dict[str, object](*others, **more)
         for kind, callbacks in given.items():
+            _check_kind(kind)
             if not isinstance(callbacks, Iterable):
                 raise TypeError(f"__step_hooks__[{kind!r}] is a list of hooks, and not {kind_of(callbacks)}")
-            own[kind] = Callbacks(self, cast("Iterable[Callback]", callbacks))
-        return own
+        for kind, callbacks in given.items():
+            own = self[kind]
+            if callbacks is not own:  # as it is after `registry[kind] += [hook]`
+                own[:] = cast("Iterable[Callback]", callbacks)
 
     def __missing__(self, kind: str) -> list[Callback]:
-        self[kind] = ()
-        return self[kind]
+        _check_kind(kind)
+        return super().setdefault(kind, Callbacks(self))
 
     def __setitem__(self, kind: str, callbacks: Iterable[Callback]) -> None:
         self.update({kind: callbacks})
 
     def setdefault(self, kind: str, default: Iterable[Callback] = ()) -> list[Callback]:
-        if kind not in self:
-            self[kind] = default
-        return self[kind]
-
-    def update(self, *others: Any, **more: Any) -> None:  # whatever a dict takes
-        super().update(self._to_callbacks(dict(*others, **more)))
-        self.notify()
+        with LOCK:
+            if kind not in self:
+                self[kind] = default
+            return self[kind]
 
     def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]  # whatever a dict takes
         self.update(other)
         return self
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Copies and pickles have the same hooks, and no class that uses them yet."""
+        return (
+            Registry,
+            (dict[str, "list[Callback]"](),),
+            None,
+            None,
+            iter([(kind, list(callbacks)) for kind, callbacks in self.items()]),
+        )
+
 
 class Callbacks(list[Callback]):
     """The callbacks of one kind in a registry."""
 
-    __slots__ = ("_registry",)
+    __slots__ = ("_registry", "_version")
 
-    def __init__(self, registry: Registry, callbacks: Iterable[Callback]) -> None:
-        super().__init__(callbacks)
+    def __init__(self, registry: Registry) -> None:
+        super().__init__()
         self._registry: Final = registry
+        self._version = next(_VERSIONS)
 
     def notify(self) -> None:
+        self._version = next(_VERSIONS)
         self._registry.notify()
+
+    def add(self, callback: Callback) -> bool:
+        """Add a callback; return False where it is known already."""
+        with LOCK:
+            while True:
+                version = self._version
+                if any(are_same(callback, other) for other in tuple(self)):
+                    return False
+                if self._version == version and _append(self, callback) is None:
+                    break
+            self.notify()
+            return True
+
+    def discard(self, callback: Callback) -> None:
+        """Remove a callback, if it is there."""
+        with LOCK:
+            while True:
+                version = self._version
+                others = [other for other in tuple(self) if not are_same(other, callback)]
+                if self._version == version and _assign(self, _EVERYTHING, others) is None:
+                    break
+            self.notify()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """A copy is a plain list."""
+        return list, (list(self),)
+
+
+def _check_kind(kind: object) -> None:
+    if kind not in Hooks._fields:
+        *others, last = Hooks._fields
+        raise ValueError(f"__step_hooks__: no hook kind {kind!r}; there are {', '.join(others)} and {last}")
 
 
 def _notifying(cls: type, name: str) -> Callable[..., Any]:
@@ -123,10 +192,11 @@ def _notifying(cls: type, name: str) -> Callable[..., Any]:
     change = getattr(cls, name)
 
     def method(self: Registry | Callbacks, *arguments: Any, **named: Any) -> Any:
-        try:
-            return change(self, *arguments, **named)
-        finally:
-            self.notify()
+        with LOCK:
+            try:
+                return change(self, *arguments, **named)
+            finally:
+                self.notify()
 
     return method
 
@@ -142,22 +212,17 @@ for _name in ("remove", "reverse", "sort"):
 def add(registry: HookRegistry, callbacks: Mapping[str, list[Callback]]) -> HookRegistration:
     """Add callbacks by kind; one that is known already is not added again."""
     added: list[tuple[str, Callback]] = []
-    with _CHANGING:
-        for kind, wanted in callbacks.items():
-            known = list(registry.get(kind, ()))
-            new = [callback for callback in wanted if _add_new(known, callback)]
-            if new:
-                registry[kind].extend(new)
-                added += [(kind, callback) for callback in new]
-    return HookRegistration(registry, added)
-
-
-def _add_new(known: list[Callback], callback: Callback) -> bool:
-    """Append a callback that is not known yet; return whether it was new."""
-    is_new = not any(are_same(callback, other) for other in known)
-    if is_new:
-        known.append(callback)
-    return is_new
+    registration = HookRegistration(registry, added)
+    with LOCK:
+        try:
+            for kind, wanted in callbacks.items():
+                for callback in wanted:
+                    if cast("Callbacks", registry[kind]).add(callback):
+                        added.append((kind, callback))  # noqa: PERF401  # one by one, in case of an interrupt
+        except BaseException:  # an interrupt
+            registration.remove()
+            raise
+    return registration
 
 
 def collect(registries: Iterable[HookRegistry]) -> Hooks | None:
@@ -169,7 +234,7 @@ def collect(registries: Iterable[HookRegistry]) -> Hooks | None:
 def _merged(registries: Iterable[HookRegistry], kind: str) -> Iterator[Callback]:
     seen: list[Callback] = []
     for registry in registries:
-        for callback in registry.get(kind, ()):
+        for callback in tuple(registry.get(kind, ())):
             if not any(do_the_same(other, callback, Hooks._fields) for other in seen):
                 seen.append(callback)
                 yield callback

@@ -27,6 +27,7 @@ __all__ = [
     "shown_steps",
     "step_of",
     "supplies_names",
+    "takes",
     "validate_class",
     "validate_state",
 ]
@@ -241,6 +242,13 @@ def _unwrapped(value: object, *, bound: bool) -> tuple[Any, int]:
     if isinstance(value, (classmethod, MethodType)):
         return wrapped.__func__, 2
     return wrapped, 2 if isinstance(value, FunctionType) and not bound else 1
+
+
+def takes(call: Any, given: int) -> bool:
+    """Whether a callable takes so many positional arguments; True where it has no signature to tell."""
+    if type(call) is MethodType and type(call.__func__) is FunctionType:  # a mock says that its class is this one
+        return _function_takes(call.__func__, given + 1)
+    return _function_takes(call, given) if type(call) is FunctionType else _takes(call, given)
 
 
 def _function_takes(function: FunctionType, given: int) -> bool:
