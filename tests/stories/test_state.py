@@ -683,7 +683,7 @@ def test_fs4_what_no_field_holds_is_not_even_compared() -> None:
         def __eq__(self, other: object) -> Any:
             raise ValueError("the truth value of a column is ambiguous")
 
-        __hash__ = None  # type: ignore[assignment]
+        __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
     class Table(StoryState):
         rows: int
