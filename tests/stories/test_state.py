@@ -678,6 +678,25 @@ def test_fs4_only_fields_decide_equality() -> None:
     assert repr(one) == "Totalled(price=1)"
 
 
+def test_fs4_what_no_field_holds_is_not_even_compared() -> None:
+    class Column:  # as in numpy and pandas
+        def __eq__(self, other: object) -> Any:
+            raise ValueError("the truth value of a column is ambiguous")
+
+        __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+    class Table(StoryState):
+        rows: int
+
+        @cached_property
+        def prices(self) -> Column:
+            return Column()
+
+    one, other = Table(rows=1), Table(rows=1)
+    assert one.prices is not other.prices
+    assert one == other
+
+
 @pytest.mark.parametrize("name", ["copy", "deepcopy", "pickle"])
 def test_fs4_a_copy_of_a_state_that_has_computed_something_is_equal(name: str) -> None:
     state = Totalled(price=1)

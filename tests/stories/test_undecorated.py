@@ -370,7 +370,31 @@ def test_fs11_an_attribute_that_a_method_sets_is_declared_only(setting: str) -> 
     assert loosely(story).gateway is None
 
 
-@pytest.mark.parametrize("wrap", [property, staticmethod, classmethod, functools.cached_property])
+def logged(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate as most libraries do."""
+
+    @functools.wraps(method)
+    def call(*arguments: Any) -> Any:
+        return method(*arguments)
+
+    return call
+
+
+WRAPPERS: list[Callable[[Any], Any]] = [
+    property,
+    staticmethod,
+    classmethod,
+    functools.cached_property,
+    logged,
+    lambda method: logged(logged(logged(method))),
+    lambda method: property(logged(method)),
+    lambda method: property(None, logged(method)),
+    lambda method: staticmethod(logged(method)),
+    lambda method: classmethod(logged(method)),
+]
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS)
 def test_fs11_whatever_kind_of_method_it_is(wrap: Callable[[Any], Any]) -> None:
     def connect(self: Any) -> None:
         self.gateway = None

@@ -223,8 +223,6 @@ class StoryState(_Base):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, StoryState) or type(self) is not type(other):
             return NotImplemented
-        if not self.__state_slots__ and self.__dict__ == other.__dict__:
-            return True
         return _held(self) == _held(other)
 
     __hash__: ClassVar[None]  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]  # mutable

@@ -17,7 +17,7 @@ __all__ = ["check_callback", "methods_of"]
 _GENERATOR: Final = 0x20  # inspect.CO_GENERATOR, CO_ASYNC_GENERATOR, CO_ITERABLE_COROUTINE
 _ASYNC_GENERATOR: Final = 0x200
 _ITERABLE_COROUTINE: Final = 0x100
-_CLOSE: Final = 0.8  # the ratio of `difflib`; "befor", "around_steps", not "reset" or "observe"
+_CLOSE: Final = 0.81  # the ratio of `difflib`; "befor", "around_steps", not the words "later" and "alter" (0.8)
 
 
 def methods_of(hook: object) -> dict[str, Callback]:

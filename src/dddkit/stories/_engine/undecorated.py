@@ -87,9 +87,21 @@ def _is_set(cls: type, name: str) -> bool:
 
 def _codes_of(cls: type) -> Iterator[CodeType]:
     for value in cls.__dict__.values():
-        for function in (value, *(getattr(value, attribute, None) for attribute in _FUNCTIONS_OF)):
-            if isinstance(function, FunctionType) and is_handwritten(cls, function):
+        for function in _functions_of(value):
+            if is_handwritten(cls, function):
                 yield function.__code__
+
+
+def _functions_of(value: object) -> Iterator[FunctionType]:
+    """Return the functions of a method, of a property and the like, below any number of decorators."""
+    found: list[object] = [value, *(getattr(value, attribute, None) for attribute in _FUNCTIONS_OF)]
+    seen: set[int] = set()
+    while found:
+        function = found.pop()
+        if isinstance(function, FunctionType) and id(function) not in seen:
+            seen.add(id(function))
+            found.append(getattr(function, "__wrapped__", None))
+            yield function
 
 
 def _sets(code: CodeType, name: str) -> bool:
