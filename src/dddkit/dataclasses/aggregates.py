@@ -79,6 +79,8 @@ class ValueObject(Frozen):
         return hash((type(self), frozenset(attributes_of(self).items())))
 
     def __repr__(self) -> str:
+        if not isinstance(self, ValueObject):  # pyright: ignore[reportUnnecessaryIsInstance]  # an Enum shows the value of a member by the `__repr__` of its mixin
+            return repr(self)
         if _has_value_of_another_base(type(self)):
             return super().__repr__()
         shown = ", ".join(f"{name}={value!r}" for name, value in attributes_of(self).items())
