@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from enum import EnumMeta
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,9 @@ class ValueObject(Frozen):
     """
 
     __slots__ = ()
+
+    if not TYPE_CHECKING and sys.version_info < (3, 11):  # an Enum with a `__new__` looks for it in this very class
+        __reduce_ex__ = Declared.__reduce_ex__
 
     # A class with fields gets these from its decorator. They serve the classes without, whose objects the decorator
     # would find all equal.
