@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses as stdlib
+import gc
+import weakref
 from collections.abc import Coroutine
 from functools import singledispatchmethod
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
 import attrs
@@ -417,3 +419,116 @@ def test_fd4_nested_models_stay_the_same_objects() -> None:
     product = Pydantic.Product(product_id=1)
     made = order(id=1, product=product)
     assert dddkit.pydantic.evolve(made, note="a").product is product
+
+
+def _doubled(value: str) -> str:
+    return value * 2
+
+
+class Transformed(dddkit.pydantic.Aggregate):
+    """Its types make of a value what they reject or change when they get it."""
+
+    model_config = pydantic.ConfigDict(frozen=True, revalidate_instances="always")
+    id: int
+    payload: pydantic.Json[list[int]]
+    key: pydantic.Base64Bytes
+    name: Annotated[str, pydantic.Field(max_length=3), pydantic.AfterValidator(_doubled)]
+    marked: Annotated[str, pydantic.Field(validate_default=True), pydantic.AfterValidator(_doubled)] = "m"
+    path: pydantic.Json[int] = pydantic.Field(0, validation_alias=pydantic.AliasPath("deep", "path"))
+    deep: dict[str, str] = pydantic.Field(default_factory=dict[str, str])
+    parts: tuple[Transformed, ...] = ()
+    low: int = 0
+    high: int = 0
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def is_a_dict(cls, values: Any) -> Any:
+        assert type(values) is dict
+        return values
+
+    @pydantic.model_validator(mode="wrap")
+    @classmethod
+    def wrap(cls, values: Any, make: Any) -> Any:
+        return make(values)
+
+    @pydantic.model_validator(mode="after")
+    def ordered(self) -> Any:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+        return self
+
+
+def transformed(id: int, **others: Any) -> Transformed:  # noqa: A002 - the field's name
+    given = {"id": id, "payload": "[1, 2]", "key": b"YWFhYQ==", "name": "ada", "deep": {"path": "7"}, **others}
+    return Transformed.model_validate(given)
+
+
+def test_fd4_values_that_stay_are_not_validated_again() -> None:
+    before = transformed(1, parts=[{"id": 2, "payload": "[]", "key": b"YWFhYQ==", "name": "bob"}])
+    after = dddkit.pydantic.evolve(before, low=3, high=4)
+    assert (after.payload, after.key, after.name, after.marked, after.path) == ([1, 2], b"aaaa", "adaada", "mm", 7)
+    assert after.parts is before.parts
+    assert (after.low, after.high) == (3, 4)
+    assert before.deep == {"path": "7"}
+    assert dddkit.pydantic.evolve(after, path="8", name="a").path == 8
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"payload": [3]}, {"name": "long"}, {"low": 5}, {"payload": "[3", "high": 1}, {"parts": [{"id": 1}]}],
+)
+def test_fd4_changes_are_validated_and_so_is_the_whole(changes: dict[str, Any]) -> None:
+    made = transformed(1)
+    dddkit.pydantic.evolve(made)
+    with pytest.raises(pydantic.ValidationError):
+        dddkit.pydantic.evolve(made, **changes)
+    with pytest.raises(pydantic.ValidationError):
+        transformed(1, name="adaada")
+
+
+def test_fd4_a_given_value_is_validated_even_if_it_is_the_same_object() -> None:
+    made = transformed(1)
+    with pytest.raises(pydantic.ValidationError):
+        dddkit.pydantic.evolve(made, payload=made.payload)
+
+
+class OwnInitTransformed(Transformed):
+    _calls: int = pydantic.PrivateAttr(0)
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self._calls += 1
+
+    def calls(self) -> int:
+        return self._calls
+
+
+def test_fd4_a_constructor_of_ones_own_leaves_what_stays_the_same() -> None:
+    made = OwnInitTransformed(id=1, payload="[1]", key=b"YWFhYQ==", name="ada")
+    after = dddkit.pydantic.evolve(made, low=1, high=2)
+    assert (after.payload, after.name, after.marked, after.calls()) == ([1], "adaada", "mm", 1)
+    assert "__pydantic_validator__" not in vars(after)
+    with pytest.raises(pydantic.ValidationError):
+        dddkit.pydantic.evolve(after, low=3)
+
+
+def test_fd4_extra_attributes_that_stay_are_not_validated_again() -> None:
+    class Extra(dddkit.pydantic.Aggregate):
+        model_config = pydantic.ConfigDict(extra="allow")
+        __pydantic_extra__: dict[str, pydantic.Json[int]] = pydantic.Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]  # pydantic's own way
+        id: int
+
+    after: Any = dddkit.pydantic.evolve(Extra.model_validate({"id": 1, "old": "1"}), new="2")
+    assert after.model_extra == {"old": 1, "new": 2}
+    with pytest.raises(pydantic.ValidationError):
+        dddkit.pydantic.evolve(after, newer=3)
+
+
+def test_fd4_evolving_keeps_no_class_alive() -> None:
+    made: Any = Pydantic.declare("Aggregate", "Order", id=int, note=(str, ""))(id=1)
+    dddkit.pydantic.evolve(made, note="a")
+    gone: list[str] = []
+    weakref.finalize(made.__class__, gone.append, "Order")
+    del made
+    gc.collect()
+    assert gone == ["Order"]

@@ -71,7 +71,31 @@ class Right(ValueObject, Flag):
     write = auto()
 
 
-ENUMS: list[Any] = [Units, SlottedUnits, Names, Color, Right]
+class Planet(ValueObject, Enum):
+    """The example in the documentation of Python."""
+
+    mercury = (3.303e23, 2.4397e6)
+    earth = (5.976e24, 6.37814e6)
+
+    def __init__(self, mass: float, radius: float) -> None:
+        self.mass = mass
+        self.radius = radius
+
+
+class Coordinate(ValueObject, Enum):
+    """Another one."""
+
+    px = "P.X", "car"
+    py = "P.Y", "bike"
+
+    def __new__(cls, value: str, vehicle: str) -> Any:
+        member: Any = object.__new__(cls)
+        member._value_ = value
+        member.vehicle = vehicle
+        return member
+
+
+ENUMS: list[Any] = [Units, SlottedUnits, Names, Color, Right, Planet, Coordinate]
 each_enum = pytest.mark.parametrize("enum", ENUMS, ids=lambda enum: enum.__name__)
 
 
@@ -96,6 +120,11 @@ def test_fd2_without_fields_a_member_has_the_value_that_the_body_assigns() -> No
         Color("blue")
 
 
+def test_fd2_a_member_gets_its_attributes_while_its_enum_makes_it() -> None:
+    assert [(planet.mass, planet.radius) for planet in Planet] == [(3.303e23, 2.4397e6), (5.976e24, 6.37814e6)]
+    assert [(member.value, getattr(member, "vehicle")) for member in Coordinate] == [("P.X", "car"), ("P.Y", "bike")]  # noqa: B009
+
+
 @each_enum
 def test_fd2_members_differ_and_are_one_object_each(enum: Any) -> None:
     first, second, *_ = enum
@@ -113,6 +142,12 @@ def test_fd2_members_are_frozen(enum: Any) -> None:
     for name in ("code", "undeclared"):
         with pytest.raises(stdlib.FrozenInstanceError):
             setattr(first, name, "x")
+
+
+def test_fd2_flags_are_frozen_in_every_combination() -> None:
+    for flag in (Right.read, Right.read | Right.write, Right(0)):
+        with pytest.raises(stdlib.FrozenInstanceError):
+            setattr(flag, "undeclared", "x")  # noqa: B010
 
 
 class Pair(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
-from enum import Enum, EnumMeta
+from enum import Enum, EnumMeta, Flag
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, SupportsIndex, TypeVar
 
@@ -106,7 +106,7 @@ class Frozen(Declared):
     if not TYPE_CHECKING:  # with this `__setattr__`, checkers would allow any attribute to be assigned
 
         def __setattr__(self, name: str, value: object) -> None:
-            if not _is_kept_by_another_base(type(self), name):
+            if not _is_kept_by_another_base(self, name):
                 raise FrozenInstanceError(f"cannot assign to field {name!r}")
             super().__setattr__(name, value)
 
@@ -164,21 +164,30 @@ def _new_member(cls: Any, arguments: tuple[Any, ...]) -> Any:
     member = object.__new__(cls)
     if arguments and cls._member_type_.__init__ is object.__init__:
         member._value_ = arguments[0] if len(arguments) == 1 else arguments
-        cls._value_repr_ = repr  # and not that of the mixin
     return member
 
 
-def _is_kept_by_another_base(cls: type, name: str) -> bool:
+def _is_kept_by_another_base(value: object, name: str) -> bool:
     """Return whether a base beside ours keeps this in the object: what a member is in its Enum, what a path caches.
 
-    None of it is a field.
+    None of it is a field. A member that its Enum is still making gets its attributes by assignment.
     """
+    cls = type(value)
     if isinstance(cls, EnumMeta):
-        return name.startswith("_") and name.endswith("_")
+        return (name.startswith("_") and name.endswith("_")) or not _is_made(value)
     if issubclass(cls, BaseException):
         return name in _OF_EXCEPTIONS
     slot = next((base.__dict__[name] for base in cls.__mro__ if name in base.__dict__), None)
     return name.startswith("_") and isinstance(slot, MemberDescriptorType) and not issubclass(slot.__objclass__, Frozen)
+
+
+def _is_made(member: Any) -> bool:
+    """Return whether the Enum knows the member; a combination of flags is known by its value alone."""
+    cls: Any = member.__class__
+    known = member.__dict__
+    if cls._member_map_.get(known.get("_name_")) is member:
+        return True
+    return issubclass(cls, Flag) and cls._value2member_map_.get(known.get("_value_")) is member
 
 
 _OF_EXCEPTIONS: Final = ("__cause__", "__context__", "__notes__", "__suppress_context__", "__traceback__")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from enum import EnumMeta
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,9 @@ class ValueObject(Frozen):
 
     __slots__ = ()
 
+    if not TYPE_CHECKING and sys.version_info < (3, 11):  # an Enum with a `__new__` looks for it in this very class
+        __reduce_ex__ = Declared.__reduce_ex__
+
     # A class with fields gets these from its decorator. They serve the classes without, whose objects the decorator
     # would find all equal.
 
@@ -79,6 +83,8 @@ class ValueObject(Frozen):
         return hash((type(self), frozenset(attributes_of(self).items())))
 
     def __repr__(self) -> str:
+        if not isinstance(self, ValueObject):  # pyright: ignore[reportUnnecessaryIsInstance]  # an Enum shows the value of a member by the `__repr__` of its mixin
+            return repr(self)
         if _has_value_of_another_base(type(self)):
             return super().__repr__()
         shown = ", ".join(f"{name}={value!r}" for name, value in attributes_of(self).items())
