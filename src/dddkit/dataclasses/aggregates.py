@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import EnumMeta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dddkit._core.copying import copied
 from dddkit._core.identity import Identified
@@ -56,10 +56,12 @@ class ValueObject(Frozen):
 
     Declare yours with `@dataclass(frozen=True)`; `slots=True` works too. One that derives from int, str, a named tuple
     or another value as well is compared, hashed and shown as that value. As the mixin of an Enum it gives the members
-    their fields.
+    their fields, by position: so without `kw_only=True`.
     """
 
     __slots__ = ()
+
+    __decorator__: ClassVar[str] = "@dataclass(frozen=True)"
 
     # A class with fields gets these from its decorator. They serve the classes without, whose objects the decorator
     # would find all equal.
