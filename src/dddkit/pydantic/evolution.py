@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import AliasChoices, AliasPath, BaseModel
 from pydantic.fields import FieldInfo
 
-from dddkit._core.evolution import hand_over, validate_changes
+from dddkit._core.evolution import hand_over, rejected, validate_changes
 from dddkit.pydantic.aggregates import Aggregate
 
 __all__ = ["evolve"]
@@ -36,7 +36,7 @@ def evolve(aggregate: A, /, **changes: Any) -> A:  # Any: the values of the fiel
     """
     cls = type(aggregate)
     if not isinstance(aggregate, Aggregate):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
-        raise TypeError(f"evolve of dddkit.pydantic takes one of its Aggregates, and got a {cls.__qualname__}")
+        raise rejected(aggregate, "pydantic", "dataclasses")
     fields = cls.model_fields
     if cls.model_config.get("extra") != "allow":
         validate_changes(cls, changes, fields)
