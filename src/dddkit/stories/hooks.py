@@ -258,6 +258,15 @@ def _listed(hooks: object) -> tuple[object, ...]:
     return tuple(cast("Iterable[object]", hooks))
 
 
+def _near(hook: object) -> str:
+    from difflib import get_close_matches
+
+    for name in dir(hook):
+        if not name.startswith("_") and (near := get_close_matches(name, Hooks._fields, 1)):
+            return f'; did you mean "{near[0]}" by its "{name}"?'
+    return ""
+
+
 def _methods(hook: object) -> dict[str, Callback]:
     if isinstance(hook, type):
         raise TypeError(f"the hook {hook.__qualname__} is a class; pass an object of it: {hook.__qualname__}()")
@@ -265,7 +274,9 @@ def _methods(hook: object) -> dict[str, Callback]:
 
     found = {kind: method for kind in Hooks._fields if (method := getattr(hook, kind, None)) is not None}
     if not found:
-        raise TypeError(f"{kind_of(hook)} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}")
+        raise TypeError(
+            f"{kind_of(hook)} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}{_near(hook)}"
+        )
     for kind, method in found.items():
         if not callable(method):
             raise TypeError(f"{kind!r} of the hook {display_name(hook)} is no method, but {kind_of(method)}")
