@@ -103,7 +103,10 @@ class ConcurrencyError(DDDKitError):
     def __str__(self) -> str:
         what = _shown(self.aggregate)
         if self.expected is None:
-            return f"{what} is new, but one with its identity is stored already (version {self.found})"
+            return (
+                f"{what} is new, but one with its identity is stored already (version {self.found}); read the "
+                f"stored one and go on with that, or give the new one another identity"
+            )
         if self.found is None:
             return f"{what} was read at version {self.expected}, but has been deleted since"
         return (

@@ -706,6 +706,9 @@ def test_handle_and_instance_take_classes(wrong: Any) -> None:
     for method in (broker.handle, broker.instance):
         with pytest.raises(TypeError, match=r"takes event classes, and got .*; write @broker\."):
             method(wrong)
+    for several in ([Happened, str], (Happened, str)):
+        with pytest.raises(TypeError, match=rf"; write @broker\.handle\({Happened.__qualname__}, str\)$"):
+            broker.handle(several)
     with pytest.raises(TypeError, match="handle takes event classes, and got nothing"):
         broker.handle()
     with pytest.raises(TypeError, match="instance takes event classes, and got nothing"):

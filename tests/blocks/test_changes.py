@@ -515,6 +515,12 @@ def test_a_property_that_fails_fails_as_itself() -> None:
         Broken()(Dataclasses.Basket(basket_id=1))
 
 
+@pytest.mark.parametrize("wrong", [None, "basket", Dataclasses.Product(product_id=1)], ids=["None", "str", "entity"])
+def test_only_an_aggregate_has_events_to_fold(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"^an aggregate has pending events, and this is (None|a str|a .*Product)$"):
+        BasketChanges()(wrong)
+
+
 def test_an_empty_result_is_a_result() -> None:
     class Empty(NamedTuple):
         pass

@@ -260,9 +260,17 @@ def test_fd4_an_aggregate_without_identity_may_get_one(flavour: type[Flavour]) -
 @in_both_flavours
 def test_fd4_each_flavour_evolves_its_own_aggregates(flavour: type[Flavour]) -> None:
     other = Pydantic if flavour is Dataclasses else Dataclasses
-    for wrong in (other.Basket(basket_id=1), flavour.Product(product_id=1), flavour.Money(amount=1), None):
-        with pytest.raises(TypeError, match=rf"evolve of dddkit.{flavour.name} takes one of its Aggregates, and got a"):
+    wanted = f"evolve of dddkit.{flavour.name} takes one of its Aggregates, and got"
+    for wrong, named in (
+        (other.Basket(basket_id=1), f"a {other.Basket.__qualname__}; this one is for evolve of dddkit.{other.name}"),
+        (flavour.Product(product_id=1), f"a {flavour.Product.__qualname__}"),
+        (flavour.Money(amount=1), f"a {flavour.Money.__qualname__}"),
+        (flavour.Basket, f"the class {flavour.Basket.__qualname__}"),
+        (None, "None"),
+    ):
+        with pytest.raises(TypeError) as rejected:
             flavour.blocks.evolve(wrong)
+        assert str(rejected.value) == f"{wanted} {named}"
 
 
 # Dataclasses

@@ -336,7 +336,7 @@ def test_fd2_then_its_undecorated_base_is_rejected() -> None:
     error: BaseException | None = rejected.value
     if isinstance(error, RuntimeError):  # before 3.12, what `__set_name__` raises is its cause
         error = error.__cause__
-    assert "Undecorated declares code, but nothing sets them" in str(error)
+    assert "Undecorated declares code, but nothing sets it" in str(error)
 
 
 def test_fd2_a_decorated_class_is_validated_again_once_it_is_made() -> None:

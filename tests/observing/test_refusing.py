@@ -180,7 +180,7 @@ def test_a_registry_that_was_cleared_gets_new_metrics(backend: Backend) -> None:
 def test_fm5_labels_that_map_nothing_are_refused_with_an_example(backend: Backend, labels: Any, kind: str) -> None:
     with pytest.raises(TypeError) as refused:
         backend.new_hook(labels=labels)
-    assert str(refused.value) == f'labels has to map names to values, as in {{"env": "production"}}; it is a {kind}'
+    assert str(refused.value) == f'labels has to map names to values, as in {{"env": "production"}}, not {kind}'
 
 
 @pytest.mark.parametrize("labels", [None, {}, MappingProxyType({"env": "test"}), ChainMap({"env": "test"})])
@@ -211,7 +211,7 @@ def test_fm5_names_and_values_of_labels_have_to_be_text(backend: Backend, labels
 def test_fm5_buckets_that_are_no_list_are_refused_with_an_example(backend: Backend, buckets: Any, kind: str) -> None:
     with pytest.raises(TypeError) as refused:
         backend.new_hook(buckets=buckets)
-    assert str(refused.value) == f"buckets has to be a list of numbers, as in [10, 50, 100]; it is a {kind}"
+    assert str(refused.value) == f"buckets has to be a list of numbers, as in [10, 50, 100], not {kind}"
 
 
 @pytest.mark.parametrize("option", ["app_name", "prefix"])

@@ -274,6 +274,11 @@ def test_a_callback_that_is_not_callable_is_refused() -> None:
         loosely(Sale).register_hook("before", None)
 
 
+class Misspelt:
+    def arround_story(self, context: StoryExecutionContext) -> Iterator[None]:
+        yield
+
+
 @pytest.mark.parametrize(
     ("hooks", "message"),
     [
@@ -285,10 +290,11 @@ def test_a_callback_that_is_not_callable_is_refused() -> None:
             [StatusTracker(), object()],
             "is no hook: it has none of the methods after, around_step, around_story, ",
         ),
+        ([StatusTracker(), Misspelt()], r'before, error; did you mean "around_story" by its "arround_story"\?$'),
         ([StatusTracker(), SimpleNamespace(before=3)], "'before' of the hook .* is no method, but 3"),
         (StatusTracker(), r"inject_hooks takes a list of hooks: hooks=\[StatusTracker\(...\)\]"),
     ],
-    ids=["class", "no method", "no callable", "no list"],
+    ids=["class", "no method", "misspelt method", "no callable", "no list"],
 )
 def test_what_is_no_hook_is_refused_and_nothing_is_injected(hooks: Any, message: str) -> None:
     story = new_sale()

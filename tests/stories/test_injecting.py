@@ -252,7 +252,9 @@ def test_fs13_a_decorated_generator_is_a_hook(method: Any, mode: Mode) -> None:
 
 
 @pytest.mark.parametrize("kind", ["around_story", "around_step"])
-@pytest.mark.parametrize("made", [None, 3, [None], contextmanager(lambda: iter([None]))], ids=repr)
+@pytest.mark.parametrize(
+    "made", [None, 3, [None], contextmanager(lambda: iter([None]))], ids=lambda made: type(made).__name__
+)
 @both_modes
 def test_fs13_what_an_around_hook_returns_is_checked_before_the_step(kind: str, made: Any, mode: Mode) -> None:
     def returns(self: Any, *given: Any) -> Any:

@@ -69,6 +69,8 @@ def test_a_field_without_default_is_a_required_keyword() -> None:
     assert Checkout.State(order_id=1).order_id == 1
     with pytest.raises(TypeError, match=r"^Checkout\.State\(\): order_id is required, and was not given$"):
         loosely(Checkout.State)()
+    with pytest.raises(TypeError, match=r'; ordr_id is not declared; did you mean "order_id"\?$'):
+        loosely(Checkout.State)(ordr_id=1)
     with pytest.raises(TypeError, match="positional"):
         loosely(Checkout.State)(1)
 

@@ -80,7 +80,7 @@ def test_fs11_a_story_without_its_decorator_is_refused_when_it_is_made(mode: Mod
     [Gateway, "Gateway", "only_for_checkers.Gateway", Final[Gateway], "Final", "Callable[[list[str]], None]"],
 )
 def test_fs11_any_annotation_without_a_value_is_a_field(annotation: Any) -> None:
-    with pytest.raises(TypeError, match="Checkout declares gateway, but nothing sets them"):
+    with pytest.raises(TypeError, match="Checkout declares gateway, but nothing sets it"):
         undecorated(gateway=annotation)()
 
 
@@ -96,9 +96,9 @@ def test_fs11_the_class_that_declares_the_field_is_named() -> None:
         more: int
 
     for made in (Checkout, loosely(Child)):
-        with pytest.raises(TypeError, match="House declares gateway, but nothing sets them"):
+        with pytest.raises(TypeError, match="House declares gateway, but nothing sets it"):
             made()
-    with pytest.raises(TypeError, match="Child declares more, but nothing sets them"):
+    with pytest.raises(TypeError, match="Child declares more, but nothing sets it"):
         undecorated_child(dataclass(undecorated(gateway=Any)))(Gateway())
 
 
@@ -115,7 +115,7 @@ def test_fs11_a_child_of_a_made_story_that_adds_a_field_is_refused(made: Constru
     if made is CONSTRUCTORS["by hand"]:  # its handwritten constructor may set anything
         assert child(Gateway()).gateway
         return
-    with pytest.raises(TypeError, match="Child declares more, but nothing sets them"):
+    with pytest.raises(TypeError, match="Child declares more, but nothing sets it"):
         child(Gateway())
     assert made(child)(*([Gateway(), 1])).more == 1
 

@@ -20,13 +20,18 @@ def check(ctx: ClassContext) -> None:
     fields = _fields(info.defn)
     if not fields or info.is_enum or _has_constructor(info):  # members of an Enum are made by their mixins
         return
-    decorator = "@dataclass(frozen=True, kw_only=True)" if info.has_base(names.FROZEN) else "@dataclass(kw_only=True)"
     ctx.report(
         f"{info.name} declares {', '.join(fields)}, but nothing sets {'it' if len(fields) == 1 else 'them'}; "
-        f"decorate the class with {decorator}, or write its __init__",
+        f"decorate the class with {_decorator(info)}, or write its __init__",
         info.defn,
         CODE,
     )
+
+
+def _decorator(info: TypeInfo) -> str:
+    if info.has_base(names.VALUE_OBJECT):  # as the mixin of an Enum it must not be `kw_only`
+        return "@dataclass(frozen=True)"
+    return "@dataclass(frozen=True, kw_only=True)" if info.has_base(names.FROZEN) else "@dataclass(kw_only=True)"
 
 
 def _fields(defn: ClassDef) -> list[str]:

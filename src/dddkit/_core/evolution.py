@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from dddkit._callables import kind_of
 from dddkit._core.identity import identity_of
 from dddkit._core.recording import Recording, pending_events
 from dddkit._core.versions import carry_versions
 
-__all__ = ["hand_over", "validate_changes"]
+__all__ = ["hand_over", "rejected", "validate_changes"]
+
+
+def rejected(given: object, flavour: str, other: str) -> TypeError:
+    """Return the error for what is no aggregate of this flavour."""
+    hint = f"; this one is for evolve of dddkit.{other}" if isinstance(given, Recording) else ""
+    return TypeError(f"evolve of dddkit.{flavour} takes one of its Aggregates, and got {kind_of(given)}{hint}")
 
 
 def validate_changes(cls: type, changes: Collection[str], fields: Collection[str]) -> None:

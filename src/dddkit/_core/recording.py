@@ -71,6 +71,8 @@ def pending_events(aggregate: Recording) -> list[Recordable]:
     try:
         return aggregate._pending_events  # pyright: ignore[reportPrivateUsage]  # this module owns the slot
     except AttributeError:
+        if not isinstance(aggregate, Recording):  # pyright: ignore[reportUnnecessaryIsInstance]  # a miss of `get`, say
+            raise TypeError(f"an aggregate has pending events, and this is {kind_of(aggregate)}") from None
         pending: list[Recordable] = []
         object.__setattr__(aggregate, "_pending_events", pending)
         return pending

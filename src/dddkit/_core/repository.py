@@ -86,7 +86,10 @@ class InMemoryRepository(Repository[AggregateT, Id_contra]):
         """
         identity = identity_of(aggregate)
         if identity is None:
-            raise TypeError(f"{type(aggregate).__qualname__} has no identity to be stored under")
+            raise TypeError(
+                f"{type(aggregate).__qualname__} has no identity to be stored under; give it a field called `id` or "
+                f"`<class name>_id`, or one annotated as Identity[...], and a value in it"
+            )
         copy = deepcopy(aggregate)
         forget_versions(copy)
         version = self._follow(self._stored.setdefault(identity, _Stored(None, 0)), aggregate, copy)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, ABCMeta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dddkit._awaitables import is_async
 from dddkit._callables import display_name, without_partials
 from dddkit._core.typing_objects import is_class, is_typing_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
     Handler: TypeAlias = Callable[[Any], Any]  # of any event, with any result: both are the user's
@@ -55,7 +55,15 @@ def validate_event_classes(method: str, event_classes: tuple[object, ...]) -> No
             _reject_uncheckable(wanted, event_class)
     if not event_classes or not all(map(is_class, event_classes)):
         given = ", ".join(map(_described, event_classes)) or "nothing"
-        raise TypeError(f"{wanted} {given}; write @broker.{method}(ProductCreated)")
+        raise TypeError(f"{wanted} {given}; write {_corrected(method, event_classes)}")
+
+
+def _corrected(method: str, event_classes: tuple[object, ...]) -> str:
+    if len(event_classes) == 1 and isinstance(event_classes[0], (list, tuple)):
+        listed = list(cast("Iterable[object]", event_classes[0]))
+        if listed and all(map(is_class, listed)):
+            return f"@broker.handle({', '.join(map(_described, listed))})"
+    return f"@broker.{method}(ProductCreated)"
 
 
 def validate_handler(handler: object) -> None:

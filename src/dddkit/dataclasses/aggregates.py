@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from enum import EnumMeta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dddkit._core.copying import copied
 from dddkit._core.identity import Identified
@@ -57,10 +57,12 @@ class ValueObject(Frozen):
 
     Declare yours with `@dataclass(frozen=True)`; `slots=True` works too. One that derives from int, str, a named tuple
     or another value as well is compared, hashed and shown as that value. As the mixin of an Enum it gives the members
-    their fields.
+    their fields, by position: so without `kw_only=True`.
     """
 
     __slots__ = ()
+
+    __decorator__: ClassVar[str] = "@dataclass(frozen=True)"
 
     if not TYPE_CHECKING and sys.version_info < (3, 11):  # an Enum with a `__new__` looks for it in this very class
         __reduce_ex__ = Declared.__reduce_ex__

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, TypeVar, cast
 
 from dddkit._annotations import is_class_var
-from dddkit._core.evolution import hand_over, validate_changes
+from dddkit._core.evolution import hand_over, rejected, validate_changes
 from dddkit._core.identity import identity_of
 from dddkit.dataclasses.aggregates import Aggregate
 
@@ -34,9 +34,8 @@ def evolve(aggregate: A, /, **changes: Any) -> A:  # Any: the values of the fiel
         TypeError: it has no such field, or none that the constructor takes; it is no Aggregate of this flavour.
         ValueError: the identity would change.
     """
-    cls = type(aggregate)
     if not isinstance(aggregate, Aggregate):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
-        raise TypeError(f"evolve of dddkit.dataclasses takes one of its Aggregates, and got a {cls.__qualname__}")
+        raise rejected(aggregate, "dataclasses", "pydantic")
     successor = _replaced(aggregate, changes)
     hand_over(aggregate, successor)
     return successor

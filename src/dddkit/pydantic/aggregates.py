@@ -93,6 +93,10 @@ class Aggregate(Recording, Entity):
 
 
 class ValueObject(BaseModel):
-    """A value without an identity: equal when its fields are equal; replaced, never changed."""
+    """A value without an identity: equal when its fields are equal; replaced, never changed.
+
+    A pydantic model cannot be an int, a str or the mixin of an Enum as well: derive these from the ValueObject of
+    `dddkit.dataclasses`.
+    """
 
     model_config = ConfigDict(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dddkit._core.evolution import hand_over, validate_changes
+from dddkit._core.evolution import hand_over, rejected, validate_changes
 from dddkit.pydantic._revalidation import made_with, plain_alias
 from dddkit.pydantic.aggregates import Aggregate
 
@@ -39,7 +39,7 @@ def evolve(aggregate: A, /, **changes: Any) -> A:  # Any: the values of the fiel
     """
     cls = type(aggregate)
     if not isinstance(aggregate, Aggregate):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
-        raise TypeError(f"evolve of dddkit.pydantic takes one of its Aggregates, and got a {cls.__qualname__}")
+        raise rejected(aggregate, "pydantic", "dataclasses")
     fields = cls.model_fields
     if cls.model_config.get("extra") != "allow":
         validate_changes(cls, changes, fields)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from reprlib import recursive_repr
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
@@ -46,6 +46,12 @@ def _reject_decorated(cls: type, new_names: Container[str]) -> None:
 
 def _reject_argument(cls: type, name: str, why: str) -> None:
     raise TypeError(f"{_names(cls)[1]}(): {name} {why}")
+
+
+def _reject_missing(cls: Any, name: str, given: Iterable[str]) -> None:
+    unknown = next((other for other in given if other not in cls.__state_fields__), None)  # perhaps `name`, misspelt
+    hint = "" if unknown is None else f"; {unknown} is not declared; {_hint(cls, unknown)}"
+    _reject_argument(cls, name, f"is required, and was not given{hint}")
 
 
 def _reject_change(state: StoryState, name: str) -> None:
@@ -173,7 +179,7 @@ class StoryState(_Base):
                 elif default is VARIABLE:
                     continue
                 elif default is REQUIRED:
-                    _reject_argument(type(self), name, "is required, and was not given")
+                    _reject_missing(type(self), name, values)
                 else:
                     value = default.for_object() if type(default) is Default else default
                 object.__setattr__(self, name, value)

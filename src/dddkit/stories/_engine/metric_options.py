@@ -110,7 +110,7 @@ def _check_prefix(prefix: str) -> None:
 
 def _own_labels(labels: object) -> dict[str, str]:
     if not hasattr(labels, "keys"):  # `dict` also takes pairs: of ["me"] it would make {"m": "e"}
-        raise TypeError(f'labels has to map names to values, as in {{"env": "production"}}; it is a {_kind(labels)}')
+        raise TypeError(f'labels has to map names to values, as in {{"env": "production"}}, not {_kind(labels)}')
     own: dict[str, str] = dict(cast("Mapping[str, str]", labels))
     for name, value in own.items():
         _check_text("the name of a label", name)
@@ -128,7 +128,7 @@ def _own_labels(labels: object) -> dict[str, str]:
 def _bounds(buckets: object) -> tuple[float, ...]:
     # Text is iterable too: "12" would be the buckets 1 and 2.
     if isinstance(buckets, (str, bytes, bytearray)) or not isinstance(buckets, Iterable):
-        raise TypeError(f"buckets has to be a list of numbers, as in [10, 50, 100]; it is a {_kind(buckets)}")
+        raise TypeError(f"buckets has to be a list of numbers, as in [10, 50, 100], not {_kind(buckets)}")
     given = list(cast("Iterable[str | float]", buckets))
     bounds: list[float] = []
     for value in given:
