@@ -63,11 +63,10 @@ def _given(kind: str) -> int:
 
 def _flags_of(callback: Any) -> int:
     """Return the flags of the function that is called in the end; 0 where it is no function of Python."""
-    callback = without_partials(callback)
-    kind: Any = type(callback)
-    if kind not in (FunctionType, MethodType):
-        callback = getattr(kind, "__call__", None)  # noqa: B004  # the function itself is wanted
-    function = callback.__func__ if type(callback) is MethodType else callback
+    call: object = without_partials(callback)
+    if type(call) not in (FunctionType, MethodType):
+        call = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted
+    function: object = call.__func__ if type(call) is MethodType else call
     return function.__code__.co_flags if type(function) is FunctionType else 0
 
 
