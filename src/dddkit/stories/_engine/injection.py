@@ -64,7 +64,7 @@ def _given(kind: str) -> int:
 def _flags_of(callback: Any) -> int:
     """Return the flags of the function that is called in the end; 0 where it is no function of Python."""
     callback = without_partials(callback)
-    kind: type = type(callback)
+    kind: Any = type(callback)
     if kind not in (FunctionType, MethodType):
         callback = getattr(kind, "__call__", None)  # noqa: B004  # the function itself is wanted
     function = callback.__func__ if type(callback) is MethodType else callback
