@@ -330,11 +330,11 @@ def test_fb1_a_function_that_inspect_has_marked_is_async() -> None:
     anote = steps_of("async")
     mark: Any = getattr(inspect, "markcoroutinefunction", None)
 
-    @mark
     def note(event: Paid) -> Any:
         return anote(event)
 
-    for handler in (note, partial(note), Outer(note)):
+    marked: Any = mark(note)
+    for handler in (marked, partial(marked), Outer(marked)):
         broker, event = EventBroker(), Paid()
         broker.subscribe(Paid, handler)
         with pytest.raises(TypeError, match="is async; use `await"):

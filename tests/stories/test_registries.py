@@ -411,7 +411,7 @@ def test_fr15_an_interrupt_leaves_no_lock_held_and_no_class_broken(mode: Mode) -
 
     before = signal.signal(signal.SIGALRM, interrupt)
     interrupts = 0
-    gc.disable()  # an interrupt in a callback of the collector is lost, and reported as a warning
+    gc.disable()  # what is called around a collection is not ours
     try:
         for number in range(1000):
             story: Any = child_of(base)
@@ -437,6 +437,6 @@ def test_fr15_an_interrupt_leaves_no_lock_held_and_no_class_broken(mode: Mode) -
                 perform(story, state)
                 assert state.log == ["reserve", "charge", "ship"]
     finally:
-        signal.signal(signal.SIGALRM, before)
         gc.enable()
+        signal.signal(signal.SIGALRM, before)
     assert interrupts > 500
