@@ -330,10 +330,10 @@ def test_fb1_a_function_that_inspect_has_marked_is_async() -> None:
     anote = steps_of("async")
     mark: Any = getattr(inspect, "markcoroutinefunction", None)
 
-    @mark
-    def note(event: Paid) -> Any:
+    def marked(event: Paid) -> Any:
         return anote(event)
 
+    note = mark(marked)
     for handler in (note, partial(note), Outer(note)):
         broker, event = EventBroker(), Paid()
         broker.subscribe(Paid, handler)

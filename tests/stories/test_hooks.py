@@ -290,7 +290,10 @@ class Misspelt:
             [StatusTracker(), object()],
             "is no hook: it has none of the methods after, around_step, around_story, ",
         ),
-        ([StatusTracker(), Misspelt()], r'before, error; did you mean "around_story" by its "arround_story"\?$'),
+        (
+            [StatusTracker(), Misspelt()],
+            r"'arround_story' of the hook Misspelt would never be called; did you mean 'around_story'\?",
+        ),
         ([StatusTracker(), SimpleNamespace(before=3)], "'before' of the hook .* is no method, but 3"),
         (StatusTracker(), r"inject_hooks takes a list of hooks: hooks=\[StatusTracker\(...\)\]"),
     ],

@@ -61,13 +61,12 @@ def _given(kind: str) -> int:
     return 1 if kind == "around_story" else 2
 
 
-def _flags_of(callback: Any) -> int:
+def _flags_of(callback: Callback) -> int:
     """Return the flags of the function that is called in the end; 0 where it is no function of Python."""
-    callback = without_partials(callback)
-    kind: type = type(callback)
-    if kind not in (FunctionType, MethodType):
-        callback = getattr(kind, "__call__", None)  # noqa: B004  # the function itself is wanted
-    function = callback.__func__ if type(callback) is MethodType else callback
+    called: object = without_partials(callback)
+    if type(called) not in (FunctionType, MethodType):
+        called = getattr(type(called), "__call__", None)  # noqa: B004  # the function itself is wanted
+    function = called.__func__ if type(called) is MethodType else called
     return function.__code__.co_flags if type(function) is FunctionType else 0
 
 
