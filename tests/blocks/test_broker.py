@@ -12,6 +12,7 @@ import types
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any, Protocol, runtime_checkable
 from unittest.mock import AsyncMock, MagicMock, Mock
@@ -413,6 +414,30 @@ def test_e10_unhashable_handlers_work_and_are_told_apart(publish: Publish, paral
     broker.unsubscribe(Happened, third.method)
     publish(broker, HAPPENED)
     assert [len(handler.seen) for handler in (one, other, third)] == [1, 2, 1]
+
+
+@dataclass
+class Above:
+    """A predicate that cannot be hashed, as a dataclass with `eq` cannot."""
+
+    limit: int
+
+    def __call__(self, event: object) -> bool:
+        return isinstance(event, int) and event > self.limit
+
+
+def test_e10_unhashable_predicates_can_be_cancelled_and_unsubscribed() -> None:
+    broker, seen = EventBroker(unhandled="ignore"), list[object]()
+    predicate = Above(3)
+    subscription = broker.subscribe(predicate, seen.append)
+    broker.publish(4)
+    subscription.cancel()
+    broker.publish(5)
+    broker.register(predicate)(seen.append)
+    broker.publish(6)
+    broker.unsubscribe(predicate, seen.append)
+    broker.publish(7)
+    assert seen == [4, 6]
 
 
 # Awaitables that are known only after the call

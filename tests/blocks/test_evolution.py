@@ -334,14 +334,27 @@ def test_fd4_what_is_no_dataclass_evolves_by_its_replace() -> None:
         dddkit.dataclasses.evolve(ByHand(1), note="a")
     made: Any
     for made in (Replaced(1), WithAttrs(1)):
-        if not hasattr(made, "__replace__"):  # attrs writes one from Python 3.13 on
-            continue
         baskets = Baskets()
         run(baskets.save(made))
         made.add_event(Dataclasses.Basket.Created())
         successor = dddkit.dataclasses.evolve(made, note="a")
         assert (successor.id, successor.note, len(successor.get_events())) == (1, "a", 1)
         run(baskets.save(successor))
+
+
+@attrs.frozen(eq=False)
+class SlottedWithAttrs(dddkit.dataclasses.Aggregate):
+    id: Any = attrs.field(init=False, factory=uuid4)
+    _count: int = attrs.field(default=0, converter=int)
+
+
+def test_fd4_classes_of_attrs_evolve_on_every_python() -> None:
+    make: Any = SlottedWithAttrs
+    made = make(count=1)
+    after: Any = dddkit.dataclasses.evolve(made, count="2")
+    assert (after.id, attrs.astuple(after)[1]) == (made.id, 2)
+    with pytest.raises(TypeError, match="no field '_count' to set; did you mean \"count\""):
+        dddkit.dataclasses.evolve(made, _count=1)
 
 
 # Models
@@ -450,8 +463,7 @@ class Transformed(dddkit.pydantic.Aggregate):
 
     @pydantic.model_validator(mode="before")
     @classmethod
-    def is_a_dict(cls, values: Any) -> Any:
-        assert type(values) is dict
+    def before(cls, values: Any) -> Any:
         return values
 
     @pydantic.model_validator(mode="wrap")

@@ -114,9 +114,11 @@ def interrupted() -> Iterator[Callable[[float, Callable[[], None]], None]]:
     previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
     gc.collect()
     gc.freeze()  # collecting is fast as long as there is little to look at
+    gc.disable()  # what is called around a collection is not ours
     try:
         yield run
     finally:
+        gc.enable()
         gc.unfreeze()
         signal.signal(signal.SIGALRM, previous)
 

@@ -130,7 +130,9 @@ class Subscriptions:
                 subscriber = group[order]
                 selector = subscriber.selector
                 del group[order]
-                if not group and selector in self._by_class and self._by_class[selector] is group:
+                # A predicate, which may not be hashable, is in no table by class.
+                emptied = not group and group is not self._by_predicate
+                if emptied and selector in self._by_class and self._by_class[selector] is group:
                     del self._by_class[selector]
         finally:
             passing, self._passing = self._passing, passing

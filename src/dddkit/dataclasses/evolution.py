@@ -28,7 +28,8 @@ def evolve(aggregate: A, /, **changes: Any) -> A:  # Any: the values of the fiel
 
     The class is called with all fields, those that stay the same included. What is no argument of it (a field with
     `init=False`) gets its value as in any construction; only the identity stays. Events that the construction itself
-    records are dropped. A class that is no dataclass is asked through its `__replace__`.
+    records are dropped. A class of attrs evolves by the arguments that it takes, and one with a `__replace__` of its
+    own by that.
 
     Raises:
         TypeError: it has no such field, or none that the constructor takes; it is no Aggregate of this flavour.
@@ -44,20 +45,42 @@ def evolve(aggregate: A, /, **changes: Any) -> A:  # Any: the values of the fiel
 def _replaced(aggregate: A, changes: dict[str, Any]) -> A:
     cls: Any = type(aggregate)
     own_replace = getattr(cls, "__replace__", None)
-    if own_replace is not None and own_replace.__module__ != "dataclasses":
+    if own_replace is not None and not _is_generated(own_replace):
         replaced: A = own_replace(aggregate, **changes)
         return replaced
-    declared: dict[str, dataclasses.Field[Any]] | None = getattr(cls, "__dataclass_fields__", None)
-    if declared is None:
-        raise TypeError(
-            f"evolve: {cls.__qualname__} is no dataclass; decorate it with {cls.__decorator__}, or write its "
-            f"__replace__(self, /, **changes)"
-        )
-    arguments = [name for name, field in declared.items() if field.init and not is_class_var(field.type, cls)]
+    by_attrs, fields = _fields_of(cls)
+    arguments = {argument: name for name, argument in fields.items() if argument}
     validate_changes(cls, changes, arguments)
-    made: Any = dataclasses.replace(cast("Any", aggregate), **changes)
+    made: Any
+    if by_attrs:
+        made = cls(**{argument: getattr(aggregate, name) for argument, name in arguments.items()} | changes)
+    else:
+        made = dataclasses.replace(cast("Any", aggregate), **changes)
     for name in cls.__identity__:
-        if name in declared and name not in arguments:  # a new object would get a new one
+        if name in fields and not fields[name]:  # a new object would get a new one
             object.__setattr__(made, name, identity_of(aggregate))
     evolved: A = made
     return evolved
+
+
+def _is_generated(method: Any) -> bool:
+    """Return whether a decorator has made it, as from Python 3.13 on."""
+    return getattr(method, "__globals__", {}).get("__name__") in ("dataclasses", "attr._make")
+
+
+def _fields_of(cls: Any) -> tuple[bool, dict[str, str | None]]:
+    """Return whether attrs has made the class, and by field the argument that the constructor takes for it, if any."""
+    for base in cls.__mro__:
+        if "__attrs_attrs__" in base.__dict__:
+            attributes: Any = base.__attrs_attrs__
+            return True, {field.name: field.alias if field.init else None for field in attributes}
+        if "__dataclass_fields__" in base.__dict__:
+            declared: dict[str, dataclasses.Field[Any]] = base.__dataclass_fields__
+            return False, {
+                name: name if field.init and not is_class_var(field.type, cls) else None
+                for name, field in declared.items()
+            }
+    raise TypeError(
+        f"evolve: {cls.__qualname__} is no dataclass; decorate it with {cls.__decorator__}, or write its "
+        f"__replace__(self, /, **changes)"
+    )

@@ -28,8 +28,8 @@ HookRegistry: TypeAlias = dict[str, list[Callback]]
 # A finalizer or a signal handler may change the hooks while the same thread changes them. So a change that takes
 # several lines ends with one that looks at the version and does one operation of `list`; or it starts again.
 _VERSIONS: Final = count()
-_append: Final = cast("Callable[[list[Callback], Callback], object]", list[Callback].append)
-_assign: Final = cast("Callable[[list[Callback], slice, list[Callback]], object]", list[Callback].__setitem__)
+_append: Final[Callable[[list[Callback], Callback], object]] = list[Callback].append
+_assign: Final[Callable[[list[Callback], slice, list[Callback]], object]] = list[Callback].__setitem__
 _EVERYTHING: Final = slice(None)
 
 
