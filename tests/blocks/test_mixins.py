@@ -13,8 +13,10 @@ from enum import Enum, Flag, auto
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from types import new_class
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
+import pydantic
 import pytest
 
 import dddkit.pydantic
@@ -419,3 +421,34 @@ def test_fd2_values_without_anything_are_equal_by_class() -> None:
 def test_fd2_pydantic_models_are_no_mixins_of_these_as_python_says(base: type) -> None:
     with pytest.raises(TypeError, match="conflict"):
         type("Mixed", (dddkit.pydantic.ValueObject, base), {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "given"),
+    [(int, "5", 5), (str, '"5"', "5"), (float, "2.5", 2.5), (bytes, '"5"', b"5"), (Decimal, '"2.50"', Decimal("2.50"))],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_fd2_a_pydantic_model_reads_and_writes_the_value(kind: Any, text: str, given: Any, is_first: bool) -> None:
+    bases = (kind, ValueObject) if is_first else (ValueObject, kind)
+    price: Any = new_class("Price", bases)
+    adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(price)
+    for made in (adapter.validate_json(text), adapter.validate_python(given), adapter.validate_python(price(given))):
+        assert (made, type(made)) == (price(given), price)
+        dumped = adapter.dump_python(made)
+        assert (dumped, type(dumped)) == (given, kind)
+        assert adapter.dump_json(made).decode() == text
+    modes: tuple[Literal["validation"], Literal["serialization"]] = ("validation", "serialization")
+    for mode in modes:
+        assert adapter.json_schema(mode=mode) == pydantic.TypeAdapter(kind).json_schema(mode=mode)
+    with pytest.raises(pydantic.ValidationError):
+        adapter.validate_python({"of": "another kind"})
+
+
+def test_fd2_a_pydantic_model_reads_a_value_object_with_fields_as_before() -> None:
+    @stdlib.dataclass(frozen=True)
+    class Money(ValueObject):
+        amount: int
+
+    adapter = pydantic.TypeAdapter(Money)
+    assert adapter.validate_json('{"amount": 3}') == Money(3)
+    assert adapter.dump_python(Money(3)) == {"amount": 3}

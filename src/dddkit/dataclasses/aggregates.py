@@ -92,6 +92,23 @@ class ValueObject(Frozen):
         shown = ", ".join(f"{name}={value!r}" for name, value in attributes_of(self).items())
         return f"{type(self).__qualname__}({shown})"
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Let pydantic read and write an int as an int; it would take the class for a dataclass, and lose the value."""
+        from decimal import Decimal
+
+        kinds: tuple[type, ...] = (int, str, float, bytes, Decimal)
+        kind = next((kind for kind in kinds if issubclass(cls, kind)), None)
+        if kind is None or "__dataclass_fields__" in cls.__dict__ or isinstance(cls, EnumMeta):
+            return handler(source)
+        value = handler.generate_schema(kind)
+        return {  # a schema is a dictionary, so that pydantic need not be imported
+            "type": "function-after",
+            "function": {"type": "no-info", "function": cls},
+            "schema": value,
+            "serialization": {"type": "function-plain", "function": kind, "return_schema": value},
+        }
+
 
 def _has_value_of_another_base(cls: type[ValueObject]) -> bool:
     """Return whether a base beside ours says what is equal: an int, a str, a named tuple, an Enum, an exception."""
