@@ -368,3 +368,9 @@ def test_of_several_threads_that_save_the_same_version_one_wins(flavour: type[Fl
         for thread in threads:
             thread.join()
     assert (outcomes.count("won"), outcomes.count("lost")) == (20, 60)
+
+
+def test_what_is_no_broker_is_rejected_when_the_repository_is_made() -> None:
+    broker: Any = Flavour  # a class
+    with pytest.raises(TypeError, match="takes the broker that publishes the events, not the class Flavour"):
+        InMemoryRepository[Any, Any](broker)

@@ -7,6 +7,7 @@ from contextvars import ContextVar, Token
 from typing import Any, Final, final
 from weakref import ReferenceType, ref
 
+from dddkit._context import reset_variable, set_variable
 from dddkit._core.events import Recordable
 from dddkit._core.recording import Recording, discard, pending_events, remaining
 
@@ -21,7 +22,7 @@ class Block:
     What they start has a copy of the context, which is another one.
     """
 
-    __slots__ = ("__weakref__", "_enclosing", "_folded", "_handler", "_token", "copy")
+    __slots__ = ("__weakref__", "_before", "_enclosing", "_folded", "_handler", "_token", "copy")
 
     def __init__(self, handler: object, handler_copy: object) -> None:
         self.copy: object = handler_copy
@@ -29,6 +30,7 @@ class Block:
         self._handler: object = handler
         self._enclosing: Block | None = open_block(handler)
         self._token: Token[None] | None = None
+        self._before: tuple[Block, ...] = ()
         # By the id of the list of pending events, which moves to the next state of an aggregate (`evolve`). The value
         # contains the list, which keeps it alive, so that no other gets its id.
         self._folded: Final[dict[int, tuple[list[Recordable], list[Recordable]]]] = {}
@@ -36,8 +38,9 @@ class Block:
     def open(self) -> None:
         # Without those of the context that this one is a copy of, and those that were left elsewhere.
         kept = (block for block in _opened.get() if blocks_by_copy.get(id(block.copy)) is block)
-        _opened.set((*(block for block in kept if block.belongs_here()), self))
-        self._token = _here.set(None)
+        self._before = _opened.get()
+        set_variable(_opened, (*(block for block in kept if block.belongs_here()), self))
+        self._token = set_variable(_here, None)
         blocks_by_copy[id(self.copy)] = self
 
     def fold(self, fold: Callable[[Any, Sequence[Recordable]], Any], aggregate: Recording) -> Any:
@@ -51,7 +54,11 @@ class Block:
     def close(self, *, discard_events: bool) -> None:
         """End the block; discard the events folded in it, or leave them pending."""
         blocks_by_copy.pop(id(self.copy), None)
-        _opened.set(tuple(other for other in _opened.get() if other is not self))
+        others = tuple(other for other in _opened.get() if other is not self)
+        # The very tuple from before: below Python 3.12, another one would be lost where a finalizer sets the variable
+        # while somebody else sets one, and the variable would be left with its address.
+        set_variable(_opened, self._before if others == self._before else others)
+        self._before = ()
         folded = [*self._folded.values()]
         self._folded.clear()
         # The context that opened it may live long, and keep the block.
@@ -76,10 +83,10 @@ class Block:
         if self._token is None:
             return False
         try:
-            _here.reset(self._token)
+            reset_variable(_here, self._token)
         except (ValueError, RuntimeError):  # made in another context; used, and then interrupted
             return False
-        self._token = _here.set(None)
+        self._token = set_variable(_here, None)
         return True
 
     def release(self) -> None:

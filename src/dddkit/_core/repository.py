@@ -6,6 +6,7 @@ from abc import abstractmethod
 from copy import deepcopy
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from dddkit._callables import kind_of
 from dddkit._core.broker import EventBroker
 from dddkit._core.identity import identity_of
 from dddkit._core.recording import Recording
@@ -72,6 +73,11 @@ class InMemoryRepository(Repository[AggregateT, Id_contra]):
     """
 
     def __init__(self, broker: EventBroker | None = None) -> None:
+        if broker is not None and not isinstance(broker, EventBroker):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+            raise TypeError(
+                f"InMemoryRepository takes the broker that publishes the events, not {kind_of(broker)}; "
+                f"the type of its aggregates is written as InMemoryRepository[Order, int]()"
+            )
         self._broker: Final = broker
         self._store: Final = MemoryStore()
         self._stored: Final[dict[Any, _Stored[AggregateT]]] = {}  # deleted ones too, so that no version is used twice

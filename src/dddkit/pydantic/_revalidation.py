@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from pydantic import AliasChoices, AliasPath, BaseModel
 from pydantic_core import SchemaValidator, core_schema
 
+from dddkit._context import reset_variable, set_variable
 from dddkit._locks import new_lock
 
 __all__ = ["made_with", "plain_alias"]
@@ -31,7 +32,7 @@ _NOT_KEPT: Final = object()
 def made_with(cls: type[M], values: dict[str, Any], kept: dict[str, Any]) -> M:
     """Make a model from the values, by their plain aliases; those that are kept, by their names, are not validated."""
     validator = _validator_of(cls)
-    token = _kept.set(kept)
+    token = set_variable(_kept, kept)
     try:
         if getattr(cls.__init__, "__pydantic_base_init__", False):
             made: M = validator.validate_python(values)
@@ -41,7 +42,7 @@ def made_with(cls: type[M], values: dict[str, Any], kept: dict[str, Any]) -> M:
         made.__init__(**values)  # type: ignore[misc]  # unsound for subclasses in general, not for this very class
         return made
     finally:
-        _kept.reset(token)
+        reset_variable(_kept, token)
 
 
 def plain_alias(alias: str | AliasPath | AliasChoices | None) -> str | None:

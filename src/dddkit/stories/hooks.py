@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 from dddkit._callables import display_name, kind_of
+from dddkit._context import set_variable
 from dddkit.stories._engine.deferred import Condition, deferrable, only_if, show_duration, show_status
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.injection import methods_of
@@ -168,13 +169,17 @@ def _write(
     logger, default_class = _logger()
     if not logger.isEnabledFor(level):
         return
-    token = _IS_WRITING.set(True)
     try:
+        set_variable(_IS_WRITING, True)
         _write_record(logger, default_class, in_ascii, level, context, index, error)
         if is_endless:  # it goes on through as many runs as fit on the stack
             setattr(error, _LOGGED, True)
     finally:
-        _IS_WRITING.reset(token)
+        # As in the generated source of a run: before the second call of these, CPython does not look for an interrupt.
+        try:
+            _kept = copy_context()
+        finally:
+            _IS_WRITING.set(False)
 
 
 def _write_record(

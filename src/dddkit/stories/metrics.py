@@ -109,11 +109,12 @@ class Histograms(Generic[_Registry, _Metric]):
         with EXCLUSION:
             try:
                 for histogram in wanted:
-                    try:
-                        metric = self._make(registry, histogram)
-                    except ValueError as error:
-                        metric = _share(histogram, self._find(registry, histogram.name), error)
+                    # Asked first: a signal handler may have come while this thread holds the registry's own lock.
+                    metric = self._find(registry, histogram.name)
+                    if metric is not None:
+                        _check_equal(histogram, metric.wanted)
                     else:
+                        metric = self._made(registry, histogram)
                         made.append(metric)
                     metrics.append(metric)
             except ValueError:
@@ -122,21 +123,23 @@ class Histograms(Generic[_Registry, _Metric]):
                 raise
         return tuple(metrics)
 
+    def _made(self, registry: _Registry, histogram: Histogram) -> _Metric:
+        try:
+            return self._make(registry, histogram)
+        except ValueError as error:
+            raise ValueError(
+                f"the metric {histogram.name} is in the registry already, and was not made by a hook of dddkit; "
+                f"choose another prefix, or a registry of your own"
+            ) from error
 
-def _share(wanted: Histogram, found: _Metric | None, error: ValueError) -> _Metric:
-    if found is None:
-        raise ValueError(
-            f"the metric {wanted.name} is in the registry already, and was not made by a hook of dddkit; "
-            f"choose another prefix, or a registry of your own"
-        ) from error
-    there = found.wanted
+
+def _check_equal(wanted: Histogram, there: Histogram) -> None:
     for what, old, new in (("labels", there.labels, wanted.labels), ("buckets", there.buckets, wanted.buckets)):
         if old != new:
             raise ValueError(
                 f"the metric {wanted.name} exists with the {what} {_listed(old)}, and this hook wants "
                 f"{_listed(new)}; hooks with one prefix have the same {what}: change them, or the prefix"
-            ) from error
-    return found
+            )
 
 
 def _listed(values: Iterable[object]) -> str:

@@ -17,6 +17,7 @@ same calls stand between those of the hooks: see `source_with_hooks`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from keyword import iskeyword
 from types import CodeType
@@ -87,7 +88,8 @@ def source_without_hooks(steps: StepLayout) -> Source:
 def source_with_hooks(steps: StepLayout, hooks: HookLayout) -> Source:
     """Return the calls of the steps, those of the hooks, and what records the facts of the run.
 
-    For a sync story with two steps, and one hook that has a `before` and an `after`, the source is
+    For a sync story with two steps, and one hook that has a `before` and an `after`, the source is (below Python 3.12
+    with `guard`, see `_guard`)
 
         def __call__(self, state, /):
             context = RunRecord()
@@ -176,7 +178,7 @@ def source_with_hooks(steps: StepLayout, hooks: HookLayout) -> Source:
     for index, step in enumerate(listed):
         source.step = step
         if source.is_async and index:
-            write(f"        set_current_run((context, {index}))")
+            write(*_guard("        "), f"        set_current_run((context, {index}))")
         if hooks.is_deferred:
             write(f"        {source.call_step(step)}", f"        timestamps[{index + 1}] = clock()")
             write("        if read_steps: advance(context)")
@@ -206,7 +208,7 @@ def _write_start(source: Source, hooks: HookLayout) -> None:
     """Make the run the current one, in a `try` that makes the outer one current again even after an interrupt."""
     write = source.write
     write("nesting = token = None", "outer = current_run()", "try:")
-    write("    if outer is not None: nesting = nest_run(context, outer)")
+    write("    if outer is not None: nesting = nest_run(context, outer)", *_guard("    "))
     write(f"    token = set_current_run({'(context, 0)' if source.is_async else 'context'})")
     write("    run_started = clock()")
     if hooks.around_story:
@@ -261,9 +263,22 @@ def _write_end(source: Source, hooks: HookLayout) -> None:
     # after an interrupt, and is of no use where a coroutine ends in another context, which never had our value.
     write("finally:", "    try:", "        if context.status is RUNNING: abandon_run(context)")
     write("        if nesting is not None: end_nested(nesting, context)", "    finally:")
-    write("        try: reset_current_run(token)", "        except Exception: leave_run(context, outer)")
-    write(f"        {' = '.join(_names_of_facts(source, hooks))} = None")
+    indent = "        "
+    if _guard():
+        write(f"{indent}try: {_guard()[0]}", f"{indent}finally:")  # the interrupt that stops the one comes to the other
+        indent += "    "
+    write(f"{indent}try: reset_current_run(token)", f"{indent}except Exception: leave_run(context, outer)")
+    write(f"{indent}{' = '.join(_names_of_facts(source, hooks))} = None")
     write(source.last)
+
+
+def _guard(indent: str = "") -> list[str]:
+    """Return the line that keeps the variables of the context alive while one of them is set.
+
+    Before Python 3.12, the garbage collector may run inside `ContextVar.set`. A finalizer that runs a story there sets
+    the variable too, and frees what the first call works on: a crash.
+    """
+    return [f"{indent}guard = copy_context()"] if sys.version_info < (3, 12) else []
 
 
 def _names_of_facts(source: Source, hooks: HookLayout) -> list[str]:
@@ -282,6 +297,8 @@ def _names_of_facts(source: Source, hooks: HookLayout) -> list[str]:
         names.append("story_generators")
     if hooks.around_story or hooks.around_step:
         names.append("replacement")
+    if _guard():
+        names.append("guard")
     return names
 
 

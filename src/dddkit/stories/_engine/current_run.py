@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Final, TypeAlias
 
+from dddkit._context import set_variable
 from dddkit.stories._engine.facts import StoryExecutionContext, without_state
 from dddkit.stories._engine.nested import NestedRuns
 from dddkit.stories._engine.status import StepStatus
@@ -47,4 +48,4 @@ def leave_run(context: StoryExecutionContext, outer: _CurrentRun | None) -> None
     """
     current = CURRENT_RUN.get()
     if (current[0] if isinstance(current, tuple) else current) is context:
-        CURRENT_RUN.set(outer)
+        set_variable(CURRENT_RUN, outer)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copyreg
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from time import perf_counter
 from types import CodeType, CoroutineType, FunctionType, MethodType, MethodWrapperType
 from typing import Any, Final, TypeGuard, cast
@@ -305,6 +305,7 @@ _BOTH: Final[dict[str, object]] = {
     "abandon_run": outcome.abandon_run,
     "advance": advance,
     "clock": perf_counter,
+    "copy_context": copy_context,
     "current_run": CURRENT_RUN.get,
     "end_nested": end_nested,
     "enter_generator": outcome.enter_generator,
