@@ -166,7 +166,7 @@ def test_fm2_a_thread_that_asks_for_a_series_during_a_clear_does_not_go_on_with_
 
 
 @pytest.mark.parametrize("library", ["prometheus_client", "aioprometheus"])
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(acts=st.lists(st.sampled_from(["run", "fail", "clear", "remove"]), max_size=12))
 def test_fm2_the_registry_shows_what_happened_since_the_last_clear_or_removal(library: str, acts: list[str]) -> None:
     pytest.importorskip(library, reason="needs the library")
