@@ -121,6 +121,22 @@ class LateStory:
         raise ValueError("no connection")
 
 
+class Interrupted:
+    def around_step(self, context: StoryExecutionContext, step: StepExecutionInfo) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            raise KeyboardInterrupt
+
+
+class InterruptedStory:
+    def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            raise KeyboardInterrupt
+
+
 class BrokenAfter:
     def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
         raise ValueError("no connection")
@@ -141,6 +157,9 @@ HOOKS: dict[str, list[Any] | None] = {
     "broken after a failed step": [LateAround()],
     "broken around the story": [BrokenStory()],
     "broken after the story": [LateStory()],
+    "interrupted after a step": [Interrupted()],
+    "interrupted after the story": [InterruptedStory()],
+    "interrupted several times": [Interrupted(), InterruptedStory(), LateStory(), LateAround()],
     "several": [Recorder("one", []), BrokenAfter(), LateAround(), LateStory()],
 }
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Generator
 from gc import get_referents
 from sys import exc_info
 from time import perf_counter
-from types import GeneratorType
+from types import GeneratorType, TracebackType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from dddkit._awaitables import FINISHED, dispose, is_awaitable
@@ -115,14 +115,15 @@ def finish_run(
     """Record how a run ended, and leave the generators around it; return the exception to raise instead of `error`."""
     context.status = status_of(error)
     context.duration = perf_counter() - run_started
-    replacement = _leave_all(context, generators or []) if error is None else None
-    if generators:
-        outcome = _Outcome(context, error)
-        outcome.leave(generators)
-        replacement = outcome.close()
-    if replacement is not None:
-        context.status = status_of(replacement)
-    return replacement
+    if not generators:
+        return None
+    outcome = _leave_all(context, generators) if error is None else _Outcome(context, error)
+    if outcome is None:
+        return None
+    outcome.leave(generators)
+    if outcome.replacement is not None:
+        context.status = status_of(outcome.replacement)
+    return outcome.close()
 
 
 def abandon_run(context: StoryExecutionContext) -> None:
@@ -136,8 +137,8 @@ def abandon_run(context: StoryExecutionContext) -> None:
             step._progress = Failure(0.0, status, error)
 
 
-def _leave_all(context: StoryExecutionContext, generators: _Generators) -> BaseException | None:
-    """Do what `_Outcome.leave` does, quickly, while nothing has failed yet."""
+def _leave_all(context: StoryExecutionContext, generators: _Generators) -> _Outcome | None:
+    """Resume the generators, quickly, while none fails; return the outcome of the first that does."""
     while generators:
         generator = generators.pop()
         try:
@@ -145,13 +146,12 @@ def _leave_all(context: StoryExecutionContext, generators: _Generators) -> BaseE
         except StopIteration:
             continue
         except BaseException as own:
-            error = own
-        else:
-            error = _second_yield(generator)
+            outcome = _Outcome(context, None)
+            outcome.add(own, generator)
+            return outcome
         outcome = _Outcome(context, None)
-        outcome.add(error, generator)
-        outcome.leave(generators)
-        return outcome.close()
+        outcome.add(_second_yield(generator), generator)
+        return outcome
     return None
 
 
@@ -175,17 +175,20 @@ def _finish(run: StoppedRun, outcome: _Outcome) -> BaseException | None:
     if run.step_generators:
         outcome.leave(run.step_generators)
     error = run.error
-    propagating = outcome.propagating
+    propagating, replacement = outcome.propagating, None
     outcome.close()
-    if propagating is None:
-        propagating = error
-    if propagating is not error:
-        _set_cause(propagating, error)
-    replacement = finish_run(run.context, run.run_started, run.story_generators, propagating)
-    if replacement is not None:
-        _set_cause(replacement, propagating)
-        return replacement
-    return None if propagating is error else propagating
+    try:
+        if propagating is None:
+            propagating = error
+        if propagating is not error:
+            _set_cause(propagating, error)
+        replacement = finish_run(run.context, run.run_started, run.story_generators, propagating)
+        if replacement is not None:
+            _set_cause(replacement, propagating)
+            return replacement
+        return None if propagating is error else propagating
+    finally:
+        propagating = replacement = None  # their tracebacks may lead to this frame
 
 
 def _call_remaining(outcome: _Outcome, hooks: tuple[Callback, ...], step: Any) -> None:
@@ -218,12 +221,13 @@ class _Outcome:
     task) comes before one that is. What does not propagate is logged, so that nothing is lost.
     """
 
-    __slots__ = ("_hook", "_traceback", "context", "error", "is_closed", "replacement")
+    __slots__ = ("_hook", "_replacement_traceback", "_traceback", "context", "error", "is_closed", "replacement")
 
     def __init__(self, context: StoryExecutionContext, error: BaseException | None) -> None:
         self.context: Final = context
         self._hook: object = None
         self._traceback = None if error is None else traceback_of(error)
+        self._replacement_traceback: TracebackType | None = None
         self.error = error
         self.replacement: BaseException | None = None  # the exception to raise instead of `error`
         self.is_closed = type(error) is GeneratorExit  # then nothing can be awaited any more
@@ -238,7 +242,7 @@ class _Outcome:
         A frame of a hook, in the traceback of its error, leads to the frames that have called it, and these lead here.
         """
         replacement = self.replacement
-        self.error = self.replacement = self._traceback = None
+        self.error = self.replacement = self._traceback = self._replacement_traceback = None
         return replacement
 
     def add(self, own: BaseException, hook: object) -> None:
@@ -251,7 +255,7 @@ class _Outcome:
         if propagating is None or (status_of(propagating) is _FAILED and status_of(own) is not _FAILED):
             if self.replacement is not None:
                 self._log(self.replacement, self._hook)
-            self.replacement, self._hook, self._traceback = own, hook, traceback_of(own)
+            self.replacement, self._hook, self._replacement_traceback = own, hook, traceback_of(own)
         else:
             self._log(own, hook)
 
@@ -267,9 +271,10 @@ class _Outcome:
 
     def restore_traceback(self) -> None:
         """Remove the frames of hooks, through which the error may have passed, from its traceback."""
-        propagating = self.propagating
-        if propagating is not None:
-            _set_traceback(propagating, self._traceback)
+        if self.error is not None:
+            _set_traceback(self.error, self._traceback)
+        if self.replacement is not None:
+            _set_traceback(self.replacement, self._replacement_traceback)
 
     def _log(self, error: BaseException, hook: object) -> None:
         if issubclass(type(error), RecursionError) and issubclass(type(self.error), RecursionError):
@@ -376,9 +381,11 @@ def _leave_generator(generator: Generator[Any, Any, Any], error: BaseException |
         return
     except RuntimeError as own:
         # PEP 479: a StopIteration that leaves a generator is wrapped
-        if issubclass(type(error), StopIteration) and own.__cause__ is error:
+        if error is not None and issubclass(type(error), StopIteration) and own.__cause__ is error:
             return
         raise
+    finally:
+        error = None  # the traceback of what the hook raises leads to this frame
     raise _second_yield(generator)
 
 
