@@ -1322,3 +1322,41 @@ def test_subscribing_and_publishing_are_safe_from_several_threads() -> None:
         thread.join()
     assert errors == []
     assert len(kept) == 900
+
+
+class Undecided(Exception):
+    def __bool__(self) -> bool:
+        raise ZeroDivisionError("bool")
+
+
+class Stopped: ...
+
+
+def test_fr20_an_interrupt_propagates_whatever_the_error_before_it_does() -> None:
+    records: list[logging.LogRecord] = []
+
+    class Keep(logging.Handler):  # pytest's handler would format the error
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    handler = Keep()
+    logger = logging.getLogger("dddkit.broker")
+
+    def fail(event: Stopped) -> None:
+        raise Undecided
+
+    def interrupt(event: Stopped) -> None:
+        raise KeyboardInterrupt
+
+    broker = EventBroker(on_error="continue")
+    broker.subscribe(Stopped, fail)
+    broker.subscribe(Stopped, interrupt)
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            broker.publish(Stopped())
+    finally:
+        logger.propagate = True
+        logger.removeHandler(handler)
+    assert [record.exc_info[0] for record in records if record.exc_info] == [Undecided]

@@ -246,7 +246,8 @@ def log(failures: list[Failure], event: object) -> None:
     for subscriber, error in failures:
         import logging
 
+        exc_info = type(error), error, error.__traceback__  # logging would ask the error alone for its truth
         logging.getLogger(LOGGER).error(
-            "%s failed on %s", display_name(subscriber.handler), type(event).__qualname__, exc_info=error
+            "%s failed on %s", display_name(subscriber.handler), type(event).__qualname__, exc_info=exc_info
         )
     failures.clear()
