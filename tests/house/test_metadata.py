@@ -52,11 +52,22 @@ def test_importing_the_kit_imports_no_optional_package() -> None:
 
 
 def test_the_ids_in_test_names_are_those_of_the_table_of_faults() -> None:
+    """Of functions, of cases in YAML, and of the modules of the corpus."""
     table = (ROOT / "tests" / "FAULTS.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| ([A-Z]+\d+) \|", table, re.MULTILINE)
-    tested: set[str] = set()
-    for path in [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("typecheck_tests/**/test_*.py")]:
-        for ids in re.findall(r"def test_((?:f?[a-z]\d+_)+)", path.read_text(encoding="utf-8")):
-            tested.update(id_.upper() for id_ in ids.split("_") if id_)
+    ids = r"((?:f?[a-z]\d+_)+)"
+    texts = {
+        rf"def test_{ids}": [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("typecheck_tests/**/test_*.py")],
+        rf"- case: {ids}": [*ROOT.glob("typecheck_tests/rules/*.yml")],
+    }
+    found = [
+        several
+        for pattern, paths in texts.items()
+        for path in paths
+        for several in re.findall(pattern, path.read_text("utf-8"))
+    ]
+    for path in ROOT.glob("typecheck_tests/corpus/**/*.py"):
+        found += re.findall(rf"^{ids}", path.name)
+    tested = {id_.upper() for several in found for id_ in several.split("_") if id_}
     assert len(listed) == len(set(listed))
     assert tested == set(listed)
