@@ -7,17 +7,20 @@
     ├── ChangesResultError                                   a field of a result that was never set
     ├── StoryDefinitionError     (also TypeError)            a story that cannot run
     │   └── StepListError        (also AttributeError)       `I` outside of a story's body, or not as a list of names
-    └── StoryStateError          (also AttributeError)       a state attribute unset or undeclared
+    ├── StoryStateError          (also AttributeError)       a state attribute unset or undeclared
+    └── CompensationError                                    a run was stopped, and not all of it could be undone
 
 Each keeps its subject in attributes, so that callers need not parse the message. Each can be pickled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 __all__ = [
     "ChangesResultError",
+    "CompensationError",
     "ConcurrencyError",
     "DDDKitError",
     "MissingDependencyError",
@@ -186,3 +189,51 @@ class StoryStateError(DDDKitError, AttributeError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class CompensationError(DDDKitError):
+    """A step has failed, and so has a compensation: something is left that was not undone, and a person has to look.
+
+    It is raised from the exception of the step. The names of steps inside a nested story are dotted: `pay.authorize`.
+
+    Attributes:
+        story: the name of the story class.
+        failures: for each compensation that has failed the name of the step, and the exception.
+        undone: the names of the steps that were undone, in the order in which that happened.
+        left: the names of completed steps that have a compensation and were not undone.
+    """
+
+    def __init__(
+        self,
+        story: str,
+        failures: Iterable[tuple[str, BaseException]] = (),
+        undone: Iterable[str] = (),
+        left: Iterable[str] = (),
+    ) -> None:
+        self.story = story
+        self.failures = tuple(failures)
+        self.undone = tuple(undone)
+        self.left = tuple(left)
+        super().__init__(story, self.failures, self.undone, self.left)
+
+    def __str__(self) -> str:
+        failed = ", ".join(f"{step} ({type(error).__qualname__})" for step, error in self.failures)
+        undone = f"; undone: {', '.join(self.undone)}" if self.undone else ""
+        return f"{self.story}: the undoing of {failed} failed, see .failures; look at what they have left{undone}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _with_cause, (type(self), *self.args, self.__cause__)
+
+
+def _with_cause(
+    cls: type[CompensationError],
+    story: str,
+    failures: Iterable[tuple[str, BaseException]],
+    undone: Iterable[str],
+    left: Iterable[str],
+    cause: BaseException | None,
+) -> CompensationError:
+    """Make a pickled error again: pickles of exceptions leave out their cause."""
+    made = cls(story, failures, undone, left)
+    made.__cause__ = cause
+    return made

@@ -1,6 +1,7 @@
 """Business operations as a list of steps."""
 
 from dddkit._awaitables import FINISHED
+from dddkit.stories._engine.compensations import compensates
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
 from dddkit.stories.hooks import (
     ExecutionTimeTracker,
@@ -26,6 +27,7 @@ __all__ = [
     "StoryExecutionContext",
     "StoryHook",
     "StoryState",
+    "compensates",
     "inject_hooks",
     "steps",
     "variable",

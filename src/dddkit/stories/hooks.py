@@ -13,10 +13,10 @@ from dddkit.stories._engine.deferred import Condition, deferrable, only_if, show
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.injection import methods_of
 from dddkit.stories._engine.metaclass import StoryMeta
-from dddkit.stories._engine.outcome import traceback_of
 from dddkit.stories._engine.registry import Callback, HookRegistration, Hooks, add
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.steps import ListedStep
+from dddkit.stories._engine.tracebacks import traceback_of
 from dddkit.stories.story import Story
 
 if TYPE_CHECKING:

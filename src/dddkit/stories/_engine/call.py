@@ -9,12 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from dddkit._awaitables import is_async
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.lock import LOCK
-from dddkit.stories._engine.plan import Plan, PreparedRun, is_engine_call, nested_call
+from dddkit.stories._engine.plan import Plan, PreparedRun
+from dddkit.stories._engine.story_steps import is_engine_call, is_undone_by_itself, nested_call
 from dddkit.stories._engine.validation import reject_async_hook, step_of
 
 __all__ = ["async_first_call", "is_async_call", "run_story", "source_of"]
@@ -24,11 +25,13 @@ def run_story(story: object, state: Any) -> Awaitable[None]:
     """Run a story: at once if all its steps are sync; else return the coroutine that runs it."""
     cls: Any = type(story)
     plan: Plan = cls.__story__.plan or _plan_of(cls)
-    any_async = plan.is_async if not plan.instance_steps else _validate(story, (), {})
+    any_async, undoes = (
+        _validate(story, (), {}) if plan.instance_steps else Shown(plan.is_async, undoes=plan.compensates)
+    )
     prepared = plan.prepared or plan.prepare()
     if prepared.async_hook is not None and not any_async:
         reject_async_hook(cls, *prepared.async_hook)
-    function = prepared.function(any_async)
+    function = prepared.function(any_async, undoes)
     if not plan.instance_steps:
         _install(cls, plan, prepared, function)
     finished: Awaitable[None] = function(story, state)
@@ -129,8 +132,16 @@ def _returns_none(call: object) -> bool:
         return False
 
 
-def _validate(story: object, path: tuple[object, ...], known: dict[int, tuple[object, bool]]) -> bool:
-    """Validate what only instances can show, of a story and those nested in it; return whether the story is async.
+class Shown(NamedTuple):
+    """What an object shows of its run."""
+
+    is_async: bool
+    undoes: bool
+    """Whether a step has a compensation, its own or one inside a nested story."""
+
+
+def _validate(story: object, path: tuple[object, ...], known: dict[int, tuple[object, Shown]]) -> Shown:
+    """Validate what only instances can show, of a story and those nested in it.
 
     Args:
         story: the story.
@@ -144,7 +155,7 @@ def _validate(story: object, path: tuple[object, ...], known: dict[int, tuple[ob
     if id(story) in known:
         return known[id(story)][1]
     plan = _plan_of(cls)
-    any_async = plan.is_async
+    any_async, undoes = plan.is_async, plan.compensates
     for name in plan.instance_steps:
         step = step_of(cls, story, name)
         nested = nested_call(step)
@@ -152,11 +163,12 @@ def _validate(story: object, path: tuple[object, ...], known: dict[int, tuple[ob
             any_async = is_async(step) or any_async
         else:
             inner, call = nested
-            has_async_step = _validate(inner, (*path, story), known)
-            any_async = (has_async_step and not _returns_none(call)) or is_async(call) or any_async
+            shown = _validate(inner, (*path, story), known)
+            any_async = (shown.is_async and not _returns_none(call)) or is_async(call) or any_async
+            undoes = undoes or (shown.undoes and is_undone_by_itself(step))
     if path and not any_async:
         prepared = plan.prepared or plan.prepare()
         if prepared.async_hook is not None:
             reject_async_hook(cls, *prepared.async_hook)
-    known[id(story)] = story, any_async
-    return any_async
+    known[id(story)] = story, Shown(any_async, undoes)
+    return known[id(story)][1]

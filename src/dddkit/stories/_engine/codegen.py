@@ -37,6 +37,7 @@ class StepLayout(NamedTuple):
     Attributes:
         listed: the steps, in order.
         is_async: whether the story is async.
+        undoes: whether a run that is stopped undoes what its steps have done.
         always_async: the steps that return a coroutine in every case, as long as the class does not change.
         probably_async: the steps that are expected to return an awaitable; every other step may return one too.
         has_super_calls: whether a child calls this source by `super().__call__(state)`; it may have other steps.
@@ -44,6 +45,7 @@ class StepLayout(NamedTuple):
 
     listed: Sequence[ListedStep]
     is_async: bool
+    undoes: bool
     always_async: Collection[str]
     probably_async: Collection[str]
     has_super_calls: bool
@@ -78,9 +80,19 @@ class HookLayout(NamedTuple):
 def source_without_hooks(steps: StepLayout) -> Source:
     """Return the calls of the steps, and nothing else."""
     source = Source(steps)
-    for step in steps.listed:
+    if steps.undoes:
+        source.write("completed = 0", "try:")
+    indent = "    " if steps.undoes else ""
+    for index, step in enumerate(steps.listed):
         source.step = step
-        source.write(source.call_step(step))
+        source.write(f"{indent}{source.call_step(step)}")
+        if steps.undoes:
+            source.write(f"    completed = {index + 1}")
+    if steps.undoes:
+        source.step = steps.listed[0]
+        source.write("except BaseException as error:")
+        source.write(f"    error = {source.await_}undo(self, state, completed, True, error)")
+        source.write("    if error is not None: raise error", "    raise")
     source.write(source.last)
     return source
 

@@ -14,6 +14,7 @@ from dddkit.stories._engine.rendering import DEFAULT_TEMPLATE, TreeLine
 from dddkit.stories._engine.status import StepStatus, status_of
 
 __all__ = [
+    "Compensated",
     "Failure",
     "Progress",
     "RunRecord",
@@ -37,9 +38,17 @@ class Failure(NamedTuple):
     error: BaseException | None
 
 
+class Compensated(NamedTuple):
+    """How a step ended, and how its undoing did."""
+
+    progress: float | Failure
+    error: BaseException | None
+    """What the compensation has raised; None: the step is undone."""
+
+
 # The one thing that the engine writes at every step: PENDING or RUNNING, then the seconds of a completed step, or a
-# Failure. Everything else about the step is read off it on demand.
-Progress: TypeAlias = "StepStatus | float | Failure"
+# Failure. Everything else about the step is read off it on demand. Where a stopped run is undone, Compensated follows.
+Progress: TypeAlias = "StepStatus | float | Failure | Compensated"
 
 
 class StepExecutionInfo:
@@ -83,7 +92,7 @@ class StepExecutionInfo:
     @property
     def status(self) -> StepStatus:
         """How it stands."""
-        progress = self._progress
+        progress = self._ended
         if type(progress) is float:
             return _COMPLETED
         return progress.status if isinstance(progress, Failure) else cast("StepStatus", progress)
@@ -91,7 +100,7 @@ class StepExecutionInfo:
     @property
     def duration(self) -> float:
         """Seconds that the step itself took, without hooks; 0.0 until it has ended."""
-        progress = self._progress
+        progress = self._ended
         if type(progress) is float:
             return progress
         return progress.duration if isinstance(progress, Failure) else 0.0
@@ -99,8 +108,25 @@ class StepExecutionInfo:
     @property
     def error(self) -> BaseException | None:
         """The exception that ended it, the very object; None while there is none."""
-        progress = self._progress
+        progress = self._ended
         return progress.error if isinstance(progress, Failure) else None
+
+    @property
+    def compensated(self) -> bool:
+        """Whether the run was stopped, and the step has been undone."""
+        progress = self._progress
+        return isinstance(progress, Compensated) and progress.error is None
+
+    @property
+    def compensation_error(self) -> BaseException | None:
+        """What its compensation has raised, so that the step is not undone; None while there is nothing."""
+        progress = self._progress
+        return progress.error if isinstance(progress, Compensated) else None
+
+    @property
+    def _ended(self) -> StepStatus | float | Failure:
+        progress = self._progress
+        return progress.progress if isinstance(progress, Compensated) else progress
 
     @property
     def meta(self) -> dict[str, Any]:

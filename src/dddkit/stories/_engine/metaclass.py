@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from dddkit._callables import kind_of
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.call import async_first_call
+from dddkit.stories._engine.compensations import compensations_of, take_declared, validate_compensations
 from dddkit.stories._engine.lock import LOCK
-from dddkit.stories._engine.plan import Plan, async_steps, is_engine_call
+from dddkit.stories._engine.plan import Plan
 from dddkit.stories._engine.registry import Registry
 from dddkit.stories._engine.steps import StepList
+from dddkit.stories._engine.story_steps import async_steps, is_engine_call
 from dddkit.stories._engine.undecorated import SignatureOfStory
-from dddkit.stories._engine.validation import shown_steps, supplies_names, validate_class, validate_state
+from dddkit.stories._engine.validation import (
+    shown_steps,
+    supplies_names,
+    validate_class,
+    validate_method,
+    validate_state,
+)
 
 if TYPE_CHECKING:
     from abc import ABCMeta as _Meta
@@ -60,6 +69,7 @@ class StoryMeta(_Meta):
             declaration = Declaration(first.supplies_names, first.cell)
         else:
             _close_steps(name, bases, namespace, first)
+            take_declared(name, namespace)
             # The base below Story is private; its `__new__` supplies nothing.
             declaration = Declaration(bool(bases) and supplies_names(namespace), namespace.get("__classcell__"))
             if bases:
@@ -73,6 +83,7 @@ class StoryMeta(_Meta):
         elif "State" in namespace:
             validate_state(name, namespace["State"], stacklevel=3)
         shown = validate_class(made, tuple(made.I.__steps__))
+        shown |= shown_steps(made, validate_compensations(made, partial(validate_method, made)))
         # By now another declaration: ABCMeta has set attributes.
         made.__story__.async_steps = frozenset(async_steps(shown))
         _reset_call(made)
@@ -132,7 +143,7 @@ def _invalidate_plan(cls: type, changed: str) -> None:
     with LOCK:
         while True:
             known: Declaration = cls.__dict__["__story__"]
-            listed = getattr(getattr(cls, "I", None), "__steps__", ())
+            listed = [*getattr(getattr(cls, "I", None), "__steps__", ()), *_compensating_methods(cls)]
             names = set(listed) if changed in ("I", "__bases__") else {changed}.intersection(listed)
             found = known.async_steps.intersection(listed) - names | async_steps(shown_steps(cls, names))
             # A new one, since another thread may be about to store in the old one what it found before the change.
@@ -143,6 +154,10 @@ def _invalidate_plan(cls: type, changed: str) -> None:
     children: list[type] = type.__subclasses__(cls)
     for child in children:
         _invalidate_plan(child, changed)
+
+
+def _compensating_methods(cls: type) -> list[str]:
+    return [one.method for one in compensations_of(cls).values()] if hasattr(cls, "I") else []
 
 
 def _to_registry(story: str, hooks: object) -> Registry:

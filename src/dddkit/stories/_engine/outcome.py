@@ -10,18 +10,21 @@ else.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable
 from gc import get_referents
 from sys import exc_info
 from time import perf_counter
-from types import GeneratorType, TracebackType
-from typing import Any, Final, NamedTuple, TypeAlias
+from types import TracebackType
+from typing import Any, Final, NamedTuple
 
 from dddkit._awaitables import FINISHED, dispose, is_awaitable
 from dddkit._callables import display_name
 from dddkit.stories._engine.facts import Failure, StepExecutionInfo, StoryExecutionContext
+from dddkit.stories._engine.generators import Generators, leave_generator, second_yield
 from dddkit.stories._engine.registry import Callback, Hooks
 from dddkit.stories._engine.status import StepStatus, status_of
+from dddkit.stories._engine.tracebacks import remove_frames, set_cause, set_traceback, traceback_of
+from dddkit.stories._engine.undoing import undo, undo_async
 
 __all__ = [
     "StoppedRun",
@@ -29,15 +32,14 @@ __all__ = [
     "check_hook_result",
     "complete_step",
     "complete_step_async",
-    "enter_generator",
     "finish_run",
     "finish_stopped_run",
     "finish_stopped_run_async",
+    "undo_stopped_run",
+    "undo_stopped_run_async",
 ]
 
 _FAILED: Final = StepStatus.FAILED
-
-_Generators: TypeAlias = "list[Generator[Any, Any, Any]]"  # around hooks that wait at their yield, the outermost first
 
 
 class StoppedRun(NamedTuple):
@@ -60,9 +62,9 @@ class StoppedRun(NamedTuple):
     step: StepExecutionInfo | None
     step_started: float
     after_index: int
-    step_generators: _Generators | None
+    step_generators: Generators | None
     run_started: float
-    story_generators: _Generators | None
+    story_generators: Generators | None
     error: BaseException
 
 
@@ -70,7 +72,7 @@ def finish_stopped_run(run: StoppedRun) -> BaseException | None:
     """Finish a run that was stopped; return the exception to raise instead of the one that stopped it."""
     outcome, remaining = _outcome_of(run)
     _call_remaining(outcome, remaining, run.step)
-    return _finish(run, outcome)
+    return _finish(run, _leave_step(run, outcome))
 
 
 async def finish_stopped_run_async(run: StoppedRun) -> BaseException | None:
@@ -80,11 +82,32 @@ async def finish_stopped_run_async(run: StoppedRun) -> BaseException | None:
         await _await_remaining(outcome, remaining, run.step)
     except GeneratorExit:
         pass  # recorded already: in a coroutine that is closed, every await on the way out raises it
-    return _finish(run, outcome)
+    return _finish(run, _leave_step(run, outcome))
+
+
+def undo_stopped_run(run: StoppedRun) -> BaseException | None:
+    """Do what `finish_stopped_run` does, and undo the steps that have completed before the story's own hooks go on."""
+    outcome, remaining = _outcome_of(run)
+    _call_remaining(outcome, remaining, run.step)
+    propagating = _leave_step(run, outcome)
+    replacement = undo(run.context.story, run.context.state, *_reached(run), propagating, run.context)
+    return _finish(run, propagating if replacement is None else replacement)
+
+
+async def undo_stopped_run_async(run: StoppedRun) -> BaseException | None:
+    """Do what `undo_stopped_run` does, for an async story."""
+    outcome, remaining = _outcome_of(run)
+    try:  # noqa: SIM105
+        await _await_remaining(outcome, remaining, run.step)
+    except GeneratorExit:
+        pass
+    propagating = _leave_step(run, outcome)
+    replacement = await undo_async(run.context.story, run.context.state, *_reached(run), propagating, run.context)
+    return _finish(run, propagating if replacement is None else replacement)
 
 
 def complete_step(
-    context: StoryExecutionContext, hooks: Hooks, step: StepExecutionInfo, generators: _Generators
+    context: StoryExecutionContext, hooks: Hooks, step: StepExecutionInfo, generators: Generators
 ) -> BaseException | None:
     """Call the `after` hooks of a step that has completed, and leave the generators around it."""
     outcome = _Outcome(context, None)
@@ -94,7 +117,7 @@ def complete_step(
 
 
 async def complete_step_async(
-    context: StoryExecutionContext, hooks: Hooks, step: StepExecutionInfo, generators: _Generators
+    context: StoryExecutionContext, hooks: Hooks, step: StepExecutionInfo, generators: Generators
 ) -> BaseException | None:
     """Do what `complete_step` does, for an async story."""
     outcome = _Outcome(context, None)
@@ -109,7 +132,7 @@ async def complete_step_async(
 def finish_run(
     context: StoryExecutionContext,
     run_started: float,
-    generators: _Generators | None,
+    generators: Generators | None,
     error: BaseException | None,
 ) -> BaseException | None:
     """Record how a run ended, and leave the generators around it; return the exception to raise instead of `error`."""
@@ -137,7 +160,7 @@ def abandon_run(context: StoryExecutionContext) -> None:
             step._progress = Failure(0.0, status, error)
 
 
-def _leave_all(context: StoryExecutionContext, generators: _Generators) -> _Outcome | None:
+def _leave_all(context: StoryExecutionContext, generators: Generators) -> _Outcome | None:
     """Resume the generators, quickly, while none fails; return the outcome of the first that does."""
     while generators:
         generator = generators.pop()
@@ -150,7 +173,7 @@ def _leave_all(context: StoryExecutionContext, generators: _Generators) -> _Outc
             outcome.add(own, generator)
             return outcome
         outcome = _Outcome(context, None)
-        outcome.add(_second_yield(generator), generator)
+        outcome.add(second_yield(generator), generator)
         return outcome
     return None
 
@@ -171,24 +194,33 @@ def _outcome_of(run: StoppedRun) -> tuple[_Outcome, tuple[Callback, ...]]:
     return outcome, hooks.after[run.after_index + 1 :] if step is not None else ()
 
 
-def _finish(run: StoppedRun, outcome: _Outcome) -> BaseException | None:
+def _leave_step(run: StoppedRun, outcome: _Outcome) -> BaseException:
+    """Leave the generators around the step; return the exception that propagates."""
     if run.step_generators:
         outcome.leave(run.step_generators)
-    error = run.error
-    propagating, replacement = outcome.propagating, None
+    propagating = outcome.propagating
     outcome.close()
+    return run.error if propagating is None else propagating
+
+
+def _reached(run: StoppedRun) -> tuple[int, bool]:
+    """Return the number of steps that have completed, and whether the one after these was under way."""
+    completed = sum(1 for step in run.context.steps if step.status is StepStatus.COMPLETED)
+    return completed, run.step is not None and run.step_started > 0.0 and run.step.step_index == completed
+
+
+def _finish(run: StoppedRun, propagating: BaseException) -> BaseException | None:
+    error, replacement = run.error, None
     try:
-        if propagating is None:
-            propagating = error
         if propagating is not error:
-            _set_cause(propagating, error)
+            set_cause(propagating, error)
         replacement = finish_run(run.context, run.run_started, run.story_generators, propagating)
         if replacement is not None:
-            _set_cause(replacement, propagating)
+            set_cause(replacement, propagating)
             return replacement
         return None if propagating is error else propagating
     finally:
-        propagating = replacement = None  # their tracebacks may lead to this frame
+        error = propagating = replacement = None  # type: ignore[assignment]  # their tracebacks may lead to this frame
 
 
 def _call_remaining(outcome: _Outcome, hooks: tuple[Callback, ...], step: Any) -> None:
@@ -251,7 +283,7 @@ class _Outcome:
         propagating = self.propagating
         if own is self.error or own is self.replacement:
             return  # the hook has only let it through
-        _remove_own_frames(own)
+        remove_frames(own)
         if propagating is None or (status_of(propagating) is _FAILED and status_of(own) is not _FAILED):
             if self.replacement is not None:
                 self._log(self.replacement, self._hook)
@@ -259,12 +291,12 @@ class _Outcome:
         else:
             self._log(own, hook)
 
-    def leave(self, generators: _Generators) -> None:
+    def leave(self, generators: Generators) -> None:
         """Resume the generators with the exception that propagates, the innermost first."""
         while generators:
             generator = generators.pop()
             try:
-                _leave_generator(generator, self.propagating)
+                leave_generator(generator, self.propagating)
             except BaseException as own:
                 self.add(own, generator)
             self.restore_traceback()
@@ -272,9 +304,9 @@ class _Outcome:
     def restore_traceback(self) -> None:
         """Remove the frames of hooks, through which the error may have passed, from its traceback."""
         if self.error is not None:
-            _set_traceback(self.error, self._traceback)
+            set_traceback(self.error, self._traceback)
         if self.replacement is not None:
-            _set_traceback(self.replacement, self._replacement_traceback)
+            set_traceback(self.replacement, self._replacement_traceback)
 
     def _log(self, error: BaseException, hook: object) -> None:
         if issubclass(type(error), RecursionError) and issubclass(type(self.error), RecursionError):
@@ -290,21 +322,6 @@ class _Outcome:
             )
         except Exception:
             pass  # a log handler that fails must not replace the error either
-
-
-# Errors as they are, whatever their classes define: a frozen dataclass can be an exception too
-
-traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
-_set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
-_set_cause: Final = BaseException.__dict__["__cause__"].__set__
-
-
-def _remove_own_frames(error: BaseException) -> None:
-    """Remove the frames of this module from the outer end of a traceback: they lead to the facts, and to the error."""
-    traceback = traceback_of(error)
-    while traceback is not None and traceback.tb_frame.f_globals is globals():
-        traceback = traceback.tb_next
-    _set_traceback(error, traceback)
 
 
 def _release_frames(error: BaseException, context: StoryExecutionContext) -> None:
@@ -351,44 +368,3 @@ def _run_without_waiting(hook: Callback, awaitable: Awaitable[object]) -> None:
         return
     running.close()
     raise RuntimeError(f"the hook {display_name(hook)} could not wait: the coroutine of the run was closed")
-
-
-# Generators around a story or a step
-
-
-def enter_generator(generators: _Generators, hook: Callback, made: object) -> None:
-    """Run what an around hook has returned up to its yield, and append it to the generators to leave later."""
-    generator: Any = made
-    if type(made) is not GeneratorType:
-        dispose(made)
-        raise RuntimeError(
-            f"the around hook {display_name(hook)} has to yield exactly once, but is no generator function"
-        )
-    try:
-        next(generator)
-    except StopIteration:
-        raise RuntimeError(f"the around hook {display_name(hook)} has to yield exactly once, but never did") from None
-    generators.append(generator)
-
-
-def _leave_generator(generator: Generator[Any, Any, Any], error: BaseException | None) -> None:
-    try:
-        if error is None:
-            next(generator)
-        else:
-            generator.throw(error)
-    except StopIteration:
-        return
-    except RuntimeError as own:
-        # PEP 479: a StopIteration that leaves a generator is wrapped
-        if error is not None and issubclass(type(error), StopIteration) and own.__cause__ is error:
-            return
-        raise
-    finally:
-        error = None  # the traceback of what the hook raises leads to this frame
-    raise _second_yield(generator)
-
-
-def _second_yield(generator: Generator[Any, Any, Any]) -> RuntimeError:
-    generator.close()
-    return RuntimeError(f"the around hook {display_name(generator)} has to yield exactly once, but yielded again")

@@ -11,14 +11,13 @@ There are three kinds of compiled source. Each is a special case of the next one
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar, copy_context
 from time import perf_counter
-from types import CodeType, CoroutineType, FunctionType, MethodType, MethodWrapperType
+from types import CodeType, CoroutineType, FunctionType, MethodType
 from typing import Any, Final, TypeGuard, cast
 
 from dddkit._awaitables import FINISHED, is_async, is_awaitable, is_coroutine_function
-from dddkit._callables import without_partials
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine import outcome
 from dddkit.stories._engine.codegen import (
@@ -29,6 +28,7 @@ from dddkit.stories._engine.codegen import (
     source_without_hooks,
     to_function,
 )
+from dddkit.stories._engine.compensations import compensations_of
 from dddkit.stories._engine.current_run import CURRENT_RUN, end_nested, leave_run, nest_run
 from dddkit.stories._engine.deferred import (
     Condition,
@@ -39,13 +39,16 @@ from dddkit.stories._engine.deferred import (
     running_step,
 )
 from dddkit.stories._engine.facts import RunRecord, StepRecord
+from dddkit.stories._engine.generators import enter_generator
 from dddkit.stories._engine.lock import LOCK
 from dddkit.stories._engine.pickling import reduce_context_variable
-from dddkit.stories._engine.registry import Callback, Hooks, collect
+from dddkit.stories._engine.registry import Callback, Hooks, collect, registries_of
 from dddkit.stories._engine.status import StepStatus
+from dddkit.stories._engine.story_steps import is_engine_call, nested_call
+from dddkit.stories._engine.undoing import undo, undo_async
 from dddkit.stories._engine.validation import check_step_result, is_method, look_up
 
-__all__ = ["Plan", "PreparedRun", "async_steps", "is_engine_call", "nested_call"]
+__all__ = ["Plan", "PreparedRun"]
 
 
 class Plan:
@@ -58,6 +61,7 @@ class Plan:
     Attributes:
         names: the steps, in order.
         instance_steps: the names that only an instance can resolve: fields, properties, methods of other mixins.
+        compensates: whether the class itself declares what undoes its steps.
         is_async: whether the class shows that the story is async.
         prepared: what was prepared for the current hooks; None after they have changed.
 
@@ -74,6 +78,7 @@ class Plan:
         "_probably_async",
         "_registries",
         "_run_story",
+        "compensates",
         "instance_steps",
         "is_async",
         "names",
@@ -90,14 +95,18 @@ class Plan:
                 f"{cls.__qualname__} lists no steps, so calling it would do nothing; list them with I.name in its body",
                 cls.__name__,
             )
+        compensations = [one.method for one in compensations_of(cls).values()]
+        self.compensates: Final = bool(compensations)
         functions: dict[str, object] = {}
-        for name in self.names:
+        for name in (*self.names, *compensations):
             found = look_up(cls, name)
             # A mixin that is no story would not notify us when it is patched.
             is_known = found is not None and not found.by_instance and _is_fixed(found.value)
             if found is not None and is_known and "__story__" in vars(found.owner):
                 functions[name] = found.value
-        self.instance_steps: Final = tuple([name for name in dict.fromkeys(self.names) if name not in functions])
+        self.instance_steps: Final = tuple(
+            [name for name in dict.fromkeys((*self.names, *compensations)) if name not in functions]
+        )
         async_names = {name for name, value in functions.items() if is_async(getattr(value, "__func__", value))}
         # A mixin may have been patched since; but the `__call__` of the class goes on saying that it is async.
         self.is_async: Final = bool(async_names) or shows_async
@@ -107,10 +116,8 @@ class Plan:
         self._always_async: Final = coroutine_functions if is_fixed else set[str]()
         self._probably_async: Final = async_names.union(self.instance_steps)
         self._has_super_calls: Final = _has_child_with_own_call(cls)
-        self._registries: Final = [
-            base.__dict__["__step_hooks__"] for base in reversed(cls.__mro__) if "__step_hooks__" in base.__dict__
-        ]
-        self._codes: Final[dict[tuple[bool, HookLayout | None], CodeType]] = {}
+        self._registries: Final = registries_of(cls)
+        self._codes: Final[dict[tuple[bool, bool, HookLayout | None], CodeType]] = {}
         self._changes = 0
         self.prepared: PreparedRun | None = None
 
@@ -129,27 +136,28 @@ class Plan:
         self._changes += 1
         self.prepared = None
 
-    def source(self, is_async: bool, hooks: HookLayout | None) -> Source:
+    def source(self, is_async: bool, undoes: bool, hooks: HookLayout | None) -> Source:
         """Return the source of a run with such hooks."""
         always_async = self._always_async if is_async else ()
         listed = self._cls.I.__listed_steps__
-        steps = StepLayout(listed, is_async, always_async, self._probably_async, self._has_super_calls)
+        steps = StepLayout(listed, is_async, undoes, always_async, self._probably_async, self._has_super_calls)
         return source_with_hooks(steps, hooks) if hooks else source_without_hooks(steps)
 
-    def function(self, is_async: bool, hooks: HookLayout | None, names: dict[str, object]) -> Any:
+    def function(self, is_async: bool, undoes: bool, hooks: HookLayout | None, names: dict[str, object]) -> Any:
         """Return the function that runs the story with such hooks.
 
         Args:
             is_async: whether it is an `async def`.
+            undoes: whether it undoes what it has done when it is stopped.
             hooks: what its source depends on; None for no hooks.
             names: the hooks, by their names in the source.
         """
-        code = self._codes.get((is_async, hooks))
+        code = self._codes.get((is_async, undoes, hooks))
         if code is None:
-            code = self.source(is_async, hooks).compiled()
-            self._codes[is_async, hooks] = code  # for programs that inject and remove hooks again and again
+            code = self.source(is_async, undoes, hooks).compiled()
+            self._codes[is_async, undoes, hooks] = code  # for programs that inject and remove hooks again and again
         own = {"story": self._cls, "run_story": self._run_story}
-        return to_function(code, self._cls.__qualname__, {**_NAMES[is_async], **own, **names})
+        return to_function(code, self._cls.__qualname__, {**_NAMES[is_async, undoes], **own, **names})
 
 
 def _has_child_with_own_call(cls: type) -> bool:
@@ -158,43 +166,9 @@ def _has_child_with_own_call(cls: type) -> bool:
     return any(not is_engine_call(cast("Any", child).__call__) or _has_child_with_own_call(child) for child in children)
 
 
-def is_engine_call(call: object) -> bool:
-    """Whether a `__call__` is `Story.__call__`, or was compiled from generated source."""
-    return isinstance(call, FunctionType) and getattr(call, "__engine_call__", False)
-
-
 def _is_fixed(value: object) -> bool:
     """Whether it is a method, unless a static one that is a story: it may become async when it changes."""
     return is_method(value) and nested_call(getattr(value, "__func__", value)) is None
-
-
-def async_steps(shown: Mapping[str, object]) -> set[str]:
-    """Return which of the steps that a class shows are async; a story that is a step counts by what its class shows."""
-    found: set[str] = set()
-    for name, value in shown.items():
-        call = getattr(value, "__func__", value)
-        nested = nested_call(call)
-        if is_async(call if nested is None else nested[1]):
-            found.add(name)
-    return found
-
-
-def nested_call(step: object) -> tuple[object, object] | None:
-    """Return the story that a step runs, with the `__call__` that it runs by; None where the step is another callable.
-
-    The step is the story, its bound `__call__`, or a partial of these.
-    """
-    if isinstance(step, FunctionType):  # the usual step
-        return None
-    step = without_partials(step)
-    call: object = None
-    while isinstance(step, (MethodType, MethodWrapperType)) and getattr(step, "__name__", None) == "__call__":
-        call = call or getattr(step, "__func__", None)
-        step = step.__self__
-    if "__story__" not in type(step).__dict__:
-        return None
-    cls: Any = type(step)
-    return step, call or cls.__call__
 
 
 class PreparedRun:
@@ -209,42 +183,43 @@ class PreparedRun:
     def __init__(self, plan: Plan, hooks: Hooks | None) -> None:
         self._plan: Final = plan
         self._hooks: Final = hooks
-        self._functions: Final[dict[bool, Any]] = {}
+        self._functions: Final[dict[tuple[bool, bool], Any]] = {}
         self.async_hook: Final = _async_hook(hooks) if hooks is not None else None
 
-    def function(self, is_async: bool) -> Any:
+    def function(self, is_async: bool, undoes: bool) -> Any:
         """Return what is called with a story and its state."""
-        made = self._functions.get(is_async)
+        made = self._functions.get((is_async, undoes))
         if made is None:
-            made = self._functions[is_async] = self._make(is_async)
+            made = self._functions[is_async, undoes] = self._make(is_async, undoes)
         return made
 
     def source(self, is_async: bool) -> str:
         """Return the source of a run that starts now."""
         hooks = self._hooks
         if hooks is None:
-            return str(self._plan.source(is_async, None))
+            return str(self._plan.source(is_async, self._plan.compensates, None))
         conditions = _conditions(hooks)
         if any(function(argument) for function, argument in conditions):
             conditions = []
-        return str(self._plan.source(is_async, _layout(_always_called(hooks) if conditions else hooks, conditions)))
+        layout = _layout(_always_called(hooks) if conditions else hooks, conditions)
+        return str(self._plan.source(is_async, self._plan.compensates, layout))
 
-    def _make(self, is_async: bool) -> Any:
+    def _make(self, is_async: bool, undoes: bool) -> Any:
         plan, hooks = self._plan, self._hooks
         if hooks is None:
-            return plan.function(is_async, None, {})
+            return plan.function(is_async, undoes, None, {})
         conditions = _conditions(hooks)
         if not conditions:
-            return plan.function(is_async, _layout(hooks), _names(plan, hooks))
+            return plan.function(is_async, undoes, _layout(hooks), _names(plan, hooks))
 
         def run_with_all_hooks(story: object, state: object) -> Any:
             """Make the function with all hooks at the first run for which a condition holds."""
-            names["run_with_all_hooks"] = made = plan.function(is_async, _layout(hooks), _names(plan, hooks))
+            names["run_with_all_hooks"] = made = plan.function(is_async, undoes, _layout(hooks), _names(plan, hooks))
             return made(story, state)
 
         always = _always_called(hooks)
         own = {**_names(plan, always, conditions), "run_with_all_hooks": run_with_all_hooks}
-        made = plan.function(is_async, _layout(always, conditions), own)
+        made = plan.function(is_async, undoes, _layout(always, conditions), own)
         names = made.__globals__
         return made
 
@@ -308,7 +283,7 @@ _BOTH: Final[dict[str, object]] = {
     "copy_context": copy_context,
     "current_run": CURRENT_RUN.get,
     "end_nested": end_nested,
-    "enter_generator": outcome.enter_generator,
+    "enter_generator": enter_generator,
     "finish_run": outcome.finish_run,
     "leave_run": leave_run,
     "nest_run": nest_run,
@@ -322,13 +297,20 @@ _SYNC: Final = _BOTH | {
     "check_step_result": check_step_result,
     "complete_step": outcome.complete_step,
     "finish_stopped_run": outcome.finish_stopped_run,
+    "undo": undo,
 }
 _ASYNC: Final = _BOTH | {
     "CoroutineType": CoroutineType,
     "complete_step": outcome.complete_step_async,
     "finish_stopped_run": outcome.finish_stopped_run_async,
     "is_awaitable": is_awaitable,
+    "undo": undo_async,
 }
-_NAMES: Final = {False: _SYNC, True: _ASYNC}
+_NAMES: Final = {
+    (False, False): _SYNC,
+    (True, False): _ASYNC,
+    (False, True): _SYNC | {"finish_stopped_run": outcome.undo_stopped_run},
+    (True, True): _ASYNC | {"finish_stopped_run": outcome.undo_stopped_run_async},
+}
 
 copyreg.pickle(ContextVar, reduce_context_variable)

@@ -41,6 +41,7 @@ class Hooks(NamedTuple):
     before: tuple[Callback, ...] = ()
     after: tuple[Callback, ...] = ()
     error: tuple[Callback, ...] = ()
+    around_compensation: tuple[Callback, ...] = ()
 
 
 class HookRegistration:
@@ -238,3 +239,13 @@ def _merged(registries: Iterable[HookRegistry], kind: str) -> Iterator[Callback]
             if not any(do_the_same(other, callback, Hooks._fields) for other in seen):
                 seen.append(callback)
                 yield callback
+
+
+def registries_of(cls: type) -> list[HookRegistry]:
+    """Return the registries of a story class and of its bases, the bases' first."""
+    return [base.__dict__["__step_hooks__"] for base in reversed(cls.__mro__) if "__step_hooks__" in base.__dict__]
+
+
+def hooks_of(cls: type) -> Hooks | None:
+    """Return the hooks of a story class now."""
+    return collect(registries_of(cls))

@@ -29,6 +29,7 @@ __all__ = [
     "supplies_names",
     "takes",
     "validate_class",
+    "validate_method",
     "validate_state",
 ]
 
@@ -198,13 +199,27 @@ def _names_like_steps(cls: type) -> Iterator[str]:
                 yield name
 
 
-def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
+def validate_method(cls: type, name: str, described: str) -> None:
+    """Reject a compensation that a class shows and that cannot be called with the state.
+
+    Args:
+        cls: the story.
+        name: its name.
+        described: what messages call it.
+    """
+    found = look_up(cls, name)
+    if found is not None and not found.by_instance:
+        _validate_step(cls, name, found.value, bound=False, described=described)
+
+
+def _validate_step(cls: type, name: str, value: object, *, bound: bool, described: str = "") -> None:
     """Reject a step that cannot be called with the state.
 
     Args:
         cls: the story.
         name: the listed name.
         value: what the name stands for.
+        described: what messages call it, instead of I.name.
         bound: whether `value` was read off an instance, so that a function takes the state alone.
 
     Raises:
@@ -212,11 +227,11 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
     """
     if isinstance(value, type):
         kind = value.__qualname__
-        raise _error(cls, name, f"is the class {kind}, where an instance belongs; did you mean {kind}()?")
+        raise _error(cls, name, f"is the class {kind}, where an instance belongs; did you mean {kind}()?", described)
     call, given = _unwrapped(value, bound=bound)
     if not callable(call) or isinstance(call, str):  # a listed name can be called only to raise
         found = "the name of a step" if callable(call) else kind_of(value)
-        raise _error(cls, name, f"is no callable, but {found}; a step is a method or any callable")
+        raise _error(cls, name, f"is no callable, but {found}; a step is a method or any callable", described)
     if not isinstance(call, FunctionType):
         own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
         if isinstance(own, FunctionType):
@@ -226,12 +241,17 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool) -> None:
     if not (_function_takes(call, given) if isinstance(call, FunctionType) else _takes(call, given)):
         shape = "(self, state)" if given == 2 else "(state)"
         raise _error(
-            cls, name, f"is {_described(name, call)}, which cannot be called with the state alone; a step takes {shape}"
+            cls,
+            name,
+            f"is {_described(name, call)}, which cannot be called with the state alone; a step takes {shape}",
+            described,
         )
     call = without_partials(call)
     flags = call.__code__.co_flags if isinstance(call, FunctionType) else 0
     if flags & _GENERATORS and not flags & _ITERABLE_COROUTINE:
-        raise _error(cls, name, "is a generator function: calling it runs nothing of its body; take the yield out")
+        raise _error(
+            cls, name, "is a generator function: calling it runs nothing of its body; take the yield out", described
+        )
 
 
 def _unwrapped(value: object, *, bound: bool) -> tuple[Any, int]:
@@ -302,8 +322,8 @@ def step_of(cls: type, story: object, name: str) -> Any:
     return value
 
 
-def _error(cls: type, name: str, what: str) -> StoryDefinitionError:
-    return StoryDefinitionError(f"{cls.__qualname__}: I.{name} {what}", cls.__name__, name)
+def _error(cls: type, name: str, what: str, described: str = "") -> StoryDefinitionError:
+    return StoryDefinitionError(f"{cls.__qualname__}: {described or f'I.{name}'} {what}", cls.__name__, name)
 
 
 # At a call

@@ -1,0 +1,331 @@
+"""Undoing a run that was stopped: the compensations of its completed steps, those of the last step first.
+
+Sync and async differ in how a compensation is called, and in nothing else: `Undoing` knows what comes next and what
+has happened, and `undo` and `undo_async` call it.
+"""
+
+# pyright: reportPrivateUsage=false
+# The engine writes the facts of a run, which belong to `facts.py`.
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple, cast
+
+from dddkit._awaitables import is_awaitable
+from dddkit._callables import display_name
+from dddkit._context import set_variable
+from dddkit.exceptions import CompensationError
+from dddkit.stories._engine.compensations import compensations_of, steps_of
+from dddkit.stories._engine.facts import Compensated, StepExecutionInfo, StoryExecutionContext
+from dddkit.stories._engine.generators import Generators, enter_generator, leave_generator
+from dddkit.stories._engine.registry import hooks_of
+from dddkit.stories._engine.status import StepStatus
+from dddkit.stories._engine.story_steps import story_of_step
+from dddkit.stories._engine.tracebacks import remove_frames, set_cause, traceback_of
+from dddkit.stories._engine.validation import check_step_result
+
+__all__ = ["undo", "undo_async"]
+
+_LOGGER: Final = "dddkit.stories.compensation"
+
+# What the last nested run has undone, with the id of the error that stopped it: the outer run adds it to its own.
+_UNDONE: Final[ContextVar[tuple[int, tuple[str, ...]]]] = ContextVar("dddkit_undone", default=(0, ()))
+
+
+def undo(
+    story: object,
+    state: Any,
+    completed: int,
+    interrupted: bool,
+    error: BaseException,
+    run: StoryExecutionContext | None = None,
+) -> BaseException | None:
+    """Undo what a stopped run has done; return the exception to raise instead of the one that stopped it.
+
+    Args:
+        story: the story.
+        state: its state, as the run has left it.
+        completed: the number of steps that have completed.
+        interrupted: whether the step after these was under way.
+        error: what has stopped the run.
+        run: its facts; None for a run without hooks.
+    """
+    undoing = Undoing(story, state, completed, interrupted, error, run)
+    try:
+        while (step := undoing.start_next()) is not None:
+            try:
+                check_step_result(step.story, step.method, getattr(step.story, step.method)(state))
+            except BaseException as own:
+                undoing.end(own)
+            else:
+                undoing.end(None)
+        return undoing.outcome()
+    finally:
+        undoing.close()
+
+
+async def undo_async(
+    story: object,
+    state: Any,
+    completed: int,
+    interrupted: bool,
+    error: BaseException,
+    run: StoryExecutionContext | None = None,
+) -> BaseException | None:
+    """Do what `undo` does, for an async story."""
+    undoing = Undoing(story, state, completed, interrupted, error, run)
+    try:
+        if type(error) is GeneratorExit:
+            return None  # nothing can be awaited in a coroutine that is closed
+        with _shield():
+            while (step := undoing.start_next()) is not None:
+                try:
+                    result = getattr(step.story, step.method)(state)
+                    if result is not None and is_awaitable(result):
+                        await result
+                except BaseException as own:
+                    undoing.end(own)
+                else:
+                    undoing.end(None)
+        return undoing.outcome()
+    finally:
+        undoing.close()
+
+
+class _NoShield:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+
+def _shield() -> Any:
+    """Return what keeps a cancelled scope of anyio or trio from cancelling each await of the undoing too.
+
+    Under asyncio a cancellation is raised once, so nothing need be shielded, and a second one stops the undoing.
+    """
+    trio: Any = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        return trio.CancelScope(shield=True)
+    anyio: Any = sys.modules.get("anyio")
+    return _NoShield() if anyio is None else anyio.CancelScope(shield=True)
+
+
+class Step(NamedTuple):
+    """A step to undo."""
+
+    label: str
+    """Its name; `pay.authorize` for the step of a story that is the step `pay`."""
+    story: object
+    name: str
+    method: str
+    """The name of its compensation."""
+    position: int
+    is_completed: bool
+    run: StoryExecutionContext | None
+    """The facts of the run of that story, where there are any."""
+
+
+class Undoing:
+    """The undoing of one run: what comes next, and what has happened."""
+
+    def __init__(
+        self,
+        story: object,
+        state: Any,
+        completed: int,
+        interrupted: bool,
+        error: BaseException,
+        run: StoryExecutionContext | None,
+    ) -> None:
+        names = steps_of(type(story))
+        self._story_name: Final = type(story).__name__
+        self._error: BaseException | None = error
+        self._stopped_by: BaseException | None = None
+        self._failures: list[tuple[str, BaseException]] = []
+        self._undone: list[str] = []
+        self._left: list[str] = []
+        self._steps: Final = _steps_of(story, state, names[:completed], run, "")
+        self._step: Step | None = None
+        self._generators: Generators = []
+        self._has_ended = completed == len(names)  # then the operation is done
+        self._merge_nested(story, names, completed)
+        self._first: list[Step] = []
+        if interrupted and not self._has_ended:
+            self._first += _interrupted_step(story, names[completed], completed, run)
+
+    def _merge_nested(self, story: object, names: list[str], completed: int) -> None:
+        """Take over what the nested story has undone that was stopped in this run."""
+        if self._has_ended or story_of_step(story, names[completed]) is None:
+            return
+        prefix, error = f"{names[completed]}.", self._error
+        error_id, undone = _UNDONE.get()
+        if error_id == id(error):
+            self._undone += [prefix + step for step in undone]
+            if type(error) is CompensationError:
+                self._failures += [(prefix + step, own) for step, own in error.failures]
+                self._left += [prefix + step for step in error.left]
+                self._error = error.__cause__
+
+    def start_next(self) -> Step | None:
+        """Return the next step to undo, inside its around hooks; None at the end."""
+        if self._has_ended or self._stopped_by is not None:
+            return None
+        step = self._first.pop() if self._first else next(self._steps, None)
+        self._step = step
+        if step is None:
+            self._has_ended = True
+        elif step.run is not None:
+            self._enter(step, step.run)
+        return step
+
+    def end(self, error: BaseException | None) -> None:
+        """Record how the compensation of the step ended that was returned last."""
+        step = self._step
+        assert step is not None
+        self._step = None
+        if error is None:
+            self._undone.append(step.label)
+        else:
+            remove_frames(error)
+            if step.is_completed:
+                self._left.append(step.label)
+            if issubclass(type(error), Exception):
+                self._failures.append((step.label, error))
+                self._log_failure(step, error)
+            else:
+                self._stopped_by = error
+        if step.run is not None:
+            record = step.run._steps[step.position]
+            record._progress = Compensated(record._ended, error)  # type: ignore[arg-type]
+            self._leave(step, error)
+
+    def outcome(self) -> BaseException | None:
+        """Return the exception to raise instead of the one that stopped the run."""
+        error = self._error
+        if self._stopped_by is not None:
+            return self._stopped_by
+        made: BaseException | None = None
+        if self._failures and issubclass(type(error), Exception):
+            made = CompensationError(self._story_name, self._failures, self._undone, self._left)
+            set_cause(made, error)
+        set_variable(_UNDONE, (id(error if made is None else made), tuple(self._undone)))
+        return made
+
+    def close(self) -> None:
+        """Log the steps that were not undone, and drop the errors: frames in their tracebacks lead here."""
+        left = [] if self._has_ended else [step.label for step in (*self._first, *self._steps) if step.is_completed]
+        if self._step is not None and self._step.is_completed:  # an interrupt came in the engine's own lines
+            left.insert(0, self._step.label)
+        if left:
+            _log(f"%s: not undone: %s, since {self._reason()}", self._story_name, ", ".join(left))
+        self._error = self._stopped_by = None
+        self._failures = []
+
+    def _reason(self) -> str:
+        if type(self._error) is GeneratorExit:
+            return "the coroutine of the run was closed"
+        stopped_by = self._stopped_by
+        return f"{'an interrupt' if stopped_by is None else type(stopped_by).__qualname__} stopped the undoing"
+
+    def _log_failure(self, step: Step, error: BaseException) -> None:
+        _log(
+            "%s: %s is not undone: its compensation %s failed",
+            self._story_name,
+            step.label,
+            step.method,
+            exc_info=(type(error), error, traceback_of(error)),
+        )
+
+    # Around hooks: what they raise is logged, and neither keeps a step from being undone nor replaces an error
+
+    def _enter(self, step: Step, run: StoryExecutionContext) -> None:
+        hooks = hooks_of(type(step.story))
+        for hook in () if hooks is None else hooks.around_compensation:
+            try:
+                enter_generator(self._generators, hook, hook(run, run._steps[step.position]))
+            except Exception as own:
+                self._log_hook(step, hook, own)
+
+    def _leave(self, step: Step, error: BaseException | None) -> None:
+        while self._generators:
+            generator = self._generators.pop()
+            try:
+                leave_generator(generator, error)
+            except BaseException as own:
+                if own is error:
+                    continue
+                if issubclass(type(own), Exception):
+                    self._log_hook(step, generator, own)
+                else:
+                    self._stopped_by = self._stopped_by or own
+
+    def _log_hook(self, step: Step, hook: object, error: BaseException) -> None:
+        remove_frames(error)
+        _log(
+            "%s: the hook %s failed around the undoing of %s",
+            self._story_name,
+            display_name(hook),
+            step.label,
+            exc_info=(type(error), error, traceback_of(error)),
+        )
+
+
+def _steps_of(
+    story: object, state: Any, names: list[str], run: StoryExecutionContext | None, prefix: str
+) -> Iterator[Step]:
+    """Yield the steps to undo of a story, of which these have completed: the last first, nested ones in their place."""
+    compensations = compensations_of(type(story))
+    if run is None and (hooks := hooks_of(type(story))) is not None and hooks.around_compensation:
+        run = _facts_of(story, state, len(names))
+    for index in reversed(range(len(names))):
+        name = names[index]
+        own = compensations.get(name)
+        if own is not None:
+            yield Step(prefix + name, story, name, own.method, index, is_completed=True, run=run)
+            continue
+        nested = story_of_step(story, name)
+        if nested is not None:
+            inner = steps_of(type(nested))
+            yield from _steps_of(nested, state, inner, _nested_run(run, index, nested, state), f"{prefix}{name}.")
+
+
+def _interrupted_step(story: object, name: str, index: int, run: StoryExecutionContext | None) -> Iterator[Step]:
+    own = compensations_of(type(story)).get(name)
+    if own is not None and own.even_if_failed:
+        yield Step(name, story, name, own.method, index, is_completed=False, run=run)
+
+
+def _nested_run(
+    run: StoryExecutionContext | None, index: int, nested: object, state: Any
+) -> StoryExecutionContext | None:
+    """Return the facts of the last run of a nested story inside a step, with its state."""
+    if run is None:
+        return None
+    found = next((one for one in reversed(run.steps[index].nested) if one.story is nested), None)
+    if found is not None:
+        cast("Any", found).state = state  # nested runs that have ended keep none
+    return found
+
+
+def _facts_of(story: object, state: Any, completed: int) -> StoryExecutionContext:
+    """Make the facts of a run without hooks, for the hooks around its undoing."""
+    names = steps_of(type(story))
+    steps = [
+        StepExecutionInfo(name, index, status=StepStatus.COMPLETED if index < completed else StepStatus.PENDING)
+        for index, name in enumerate(names)
+    ]
+    return StoryExecutionContext(story, state, steps, status=StepStatus.RUNNING)
+
+
+def _log(message: str, *arguments: object, exc_info: Any = None) -> None:
+    import logging  # not at the top, as it takes long to import
+
+    try:  # noqa: SIM105  # `contextlib` is not imported otherwise
+        logging.getLogger(_LOGGER).error(message, *arguments, exc_info=exc_info)
+    except Exception:
+        pass  # a log handler that fails must not stop the undoing
