@@ -149,7 +149,7 @@ def _complete_steps(context: StoryExecutionContext, hooks: Hooks) -> int:
     """Record the steps that have completed since the last time; return how many have completed in all."""
     steps = context._steps
     first = ended = _number_of_timestamps(context) - 1
-    while first > 0 and type(steps[first - 1]._progress) is not float:
+    while first > 0 and type(steps[first - 1]._progress) is StepStatus:
         first -= 1
     for index in range(first, ended):
         step = steps[index]

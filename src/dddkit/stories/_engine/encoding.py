@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["to_ascii", "to_encodable"]
 
-_GLYPHS: Final = str.maketrans({"⟳": ">", "✓": "+", "✗": "x", "⊘": "!", "…": "..."})
+_GLYPHS: Final = str.maketrans({"⟳": ">", "✓": "+", "✗": "x", "⊘": "!", "…": "...", "↩": "<"})
 
 
 def to_encodable(text: str) -> str:

@@ -125,6 +125,7 @@ class StepExecutionInfo:
 
     @property
     def _ended(self) -> StepStatus | float | Failure:
+        """How the step itself ended."""
         progress = self._progress
         return progress.progress if isinstance(progress, Compensated) else progress
 
@@ -149,6 +150,10 @@ class StepExecutionInfo:
         In the order in which they started, in a list of its own. The execution tree says how many others there were.
         """
         return [] if self._line is None or self._line.nested is None else self._line.nested.runs()
+
+    def _record_undoing(self, error: BaseException | None) -> None:
+        self._progress = Compensated(cast("float | Failure", self._ended), error)
+        self._tree_line().show_undoing(error)
 
     def _nested_runs(self) -> NestedRuns:
         line = self._tree_line()

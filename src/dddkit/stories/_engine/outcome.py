@@ -200,7 +200,11 @@ def _leave_step(run: StoppedRun, outcome: _Outcome) -> BaseException:
         outcome.leave(run.step_generators)
     propagating = outcome.propagating
     outcome.close()
-    return run.error if propagating is None else propagating
+    if propagating is None:
+        return run.error
+    if propagating is not run.error:
+        set_cause(propagating, run.error)
+    return propagating
 
 
 def _reached(run: StoppedRun) -> tuple[int, bool]:
@@ -212,8 +216,6 @@ def _reached(run: StoppedRun) -> tuple[int, bool]:
 def _finish(run: StoppedRun, propagating: BaseException) -> BaseException | None:
     error, replacement = run.error, None
     try:
-        if propagating is not error:
-            set_cause(propagating, error)
         replacement = finish_run(run.context, run.run_started, run.story_generators, propagating)
         if replacement is not None:
             set_cause(replacement, propagating)

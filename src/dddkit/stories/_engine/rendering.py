@@ -31,16 +31,18 @@ class TreeLine:
 
     Attributes:
         nested: the runs inside the step; None if there was none.
+        undoing: what is shown of the undoing of the step, before its status: ↩✓ if it is undone, ↩✗ if that failed.
         is_shared: whether a hook that is none of the default ones has had access.
         rendered: the text, as long as nothing has changed and nothing is shared; else empty.
     """
 
-    __slots__ = ("_cached", "_cached_for", "is_shared", "meta", "nested", "rendered", "template")
+    __slots__ = ("_cached", "_cached_for", "is_shared", "meta", "nested", "rendered", "template", "undoing")
 
     def __init__(self) -> None:
         self.meta: dict[str, Any] = {}
         self.nested: NestedRuns | None = None
         self.template = DEFAULT_TEMPLATE
+        self.undoing = ""
         self.is_shared = False
         self.rendered = ""
         self._cached = ""
@@ -69,6 +71,11 @@ class TreeLine:
             self.template = _WITH_DURATION.get(self.template) or self.template + _DURATION
             self.rendered = ""
 
+    def show_undoing(self, error: BaseException | None) -> None:
+        """Render the step as undone from now on; with an error, as one whose undoing has failed."""
+        self.undoing = _UNDOING[error is None]
+        self.rendered = ""
+
     def render(self, step: Any, progress: object) -> str:
         """Return the line of the step.
 
@@ -77,7 +84,7 @@ class TreeLine:
             progress: another object whenever one of these attributes has changed.
         """
         if not self.is_shared:
-            self.rendered = rendered = _default_line(step.step_name, self.meta)
+            self.rendered = rendered = _default_line(step.step_name, self.meta, self.undoing)
             return rendered
         cached_for = self._cached_for
         if (
@@ -102,13 +109,21 @@ class TreeLine:
                 text += step.step_name
             elif key in self.meta:
                 value = self.meta[key]
-                text += value._value_ if type(value) is StepStatus and not spec else format(value, spec)
+                text += _glyphs(value, self.undoing) if type(value) is StepStatus and not spec else format(value, spec)
         return text
 
 
-def _default_line(name: str, meta: dict[str, Any]) -> str:
+_UNDOING: Final = {True: "↩✓", False: "↩✗"}
+
+
+def _glyphs(status: StepStatus, undoing: str) -> str:
+    """Return the status of a step; of one that has completed and was undone, how that ended."""
+    return undoing if undoing and status is StepStatus.COMPLETED else undoing + status._value_
+
+
+def _default_line(name: str, meta: dict[str, Any], undoing: str) -> str:
     """Return what the templates of the default hooks give, without parsing them."""
-    text = f"    {meta['status']._value_}I.{name}" if "status" in meta else f"    I.{name}"
+    text = f"    {_glyphs(meta['status'], undoing)}I.{name}" if "status" in meta else f"    I.{name}"
     return f"{text} [{meta['duration']:.3f}s]" if "duration" in meta else text
 
 

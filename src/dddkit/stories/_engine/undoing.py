@@ -19,7 +19,7 @@ from dddkit._callables import display_name
 from dddkit._context import set_variable
 from dddkit.exceptions import CompensationError
 from dddkit.stories._engine.compensations import compensations_of, steps_of
-from dddkit.stories._engine.facts import Compensated, StepExecutionInfo, StoryExecutionContext
+from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.generators import Generators, enter_generator, leave_generator
 from dddkit.stories._engine.registry import hooks_of
 from dddkit.stories._engine.status import StepStatus
@@ -201,7 +201,7 @@ class Undoing:
                 self._stopped_by = error
         if step.run is not None:
             record = step.run._steps[step.position]
-            record._progress = Compensated(record._ended, error)  # type: ignore[arg-type]
+            record._record_undoing(error)
             self._leave(step, error)
 
     def outcome(self) -> BaseException | None:
