@@ -90,9 +90,7 @@ def labels(spec: Spec, prefix: str = "") -> list[tuple[str, PlainStep]]:
     """Return the steps as they run."""
     found: list[tuple[str, PlainStep]] = []
     for index, step in enumerate(spec):
-        found += (
-            [(f"{prefix}s{index}", step)] if isinstance(step, PlainStep) else labels(step, f"{prefix}s{index}.")
-        )
+        found += [(f"{prefix}s{index}", step)] if isinstance(step, PlainStep) else labels(step, f"{prefix}s{index}.")
     return found
 
 

@@ -90,8 +90,11 @@ def undo_stopped_run(run: StoppedRun) -> BaseException | None:
     outcome, remaining = _outcome_of(run)
     _call_remaining(outcome, remaining, run.step)
     propagating = _leave_step(run, outcome)
-    replacement = undo(run.context.story, run.context.state, *_reached(run), propagating, run.context)
-    return _finish(run, propagating if replacement is None else replacement)
+    try:
+        replacement = undo(run.context.story, run.context.state, *_reached(run), propagating, run.context)
+        return _finish(run, propagating if replacement is None else replacement)
+    finally:  # the error of a compensation leads to this frame
+        run = outcome = propagating = replacement = None  # type: ignore[assignment]
 
 
 async def undo_stopped_run_async(run: StoppedRun) -> BaseException | None:
@@ -102,8 +105,11 @@ async def undo_stopped_run_async(run: StoppedRun) -> BaseException | None:
     except GeneratorExit:
         pass
     propagating = _leave_step(run, outcome)
-    replacement = await undo_async(run.context.story, run.context.state, *_reached(run), propagating, run.context)
-    return _finish(run, propagating if replacement is None else replacement)
+    try:
+        replacement = await undo_async(run.context.story, run.context.state, *_reached(run), propagating, run.context)
+        return _finish(run, propagating if replacement is None else replacement)
+    finally:
+        run = outcome = propagating = replacement = None  # type: ignore[assignment]
 
 
 def complete_step(

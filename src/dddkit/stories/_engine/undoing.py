@@ -65,6 +65,8 @@ def undo(
         return undoing.outcome()
     finally:
         undoing.close()
+        # The traceback of a compensation's error leads to this frame, and the facts refer to the error.
+        story = state = error = run = undoing = step = None  # type: ignore[assignment]
 
 
 async def undo_async(
@@ -93,6 +95,8 @@ async def undo_async(
         return undoing.outcome()
     finally:
         undoing.close()
+        # The traceback of a compensation's error leads to this frame, and the facts refer to the error.
+        story = state = error = run = undoing = step = result = None  # type: ignore[assignment]
 
 
 class _NoShield:
@@ -112,7 +116,11 @@ def _shield() -> Any:
     if trio is not None and trio.lowlevel.in_trio_run():
         return trio.CancelScope(shield=True)
     anyio: Any = sys.modules.get("anyio")
-    return _NoShield() if anyio is None else anyio.CancelScope(shield=True)
+    try:
+        anyio.get_current_task()
+    except Exception:  # not loaded, or another event loop than those it knows, or none
+        return _NoShield()
+    return anyio.CancelScope(shield=True)
 
 
 class Step(NamedTuple):
@@ -199,6 +207,7 @@ class Undoing:
                 self._log_failure(step, error)
             else:
                 self._stopped_by = error
+                self._step = step  # it may be half done
         if step.run is not None:
             record = step.run._steps[step.position]
             record._record_undoing(error)
@@ -219,7 +228,7 @@ class Undoing:
     def close(self) -> None:
         """Log the steps that were not undone, and drop the errors: frames in their tracebacks lead here."""
         left = [] if self._has_ended else [step.label for step in (*self._first, *self._steps) if step.is_completed]
-        if self._step is not None and self._step.is_completed:  # an interrupt came in the engine's own lines
+        if self._step is not None and self._step.is_completed:  # its compensation was interrupted
             left.insert(0, self._step.label)
         if left:
             _log(f"%s: not undone: %s, since {self._reason()}", self._story_name, ", ".join(left))

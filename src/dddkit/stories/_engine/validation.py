@@ -240,12 +240,8 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool, describe
             call = own
     if not (_function_takes(call, given) if isinstance(call, FunctionType) else _takes(call, given)):
         shape = "(self, state)" if given == 2 else "(state)"
-        raise _error(
-            cls,
-            name,
-            f"is {_described(name, call)}, which cannot be called with the state alone; a step takes {shape}",
-            described,
-        )
+        what = f"is {_described(name, call)}, which cannot be called with the state alone"
+        raise _error(cls, name, f"{what}; a {'compensation' if described else 'step'} takes {shape}", described)
     call = without_partials(call)
     flags = call.__code__.co_flags if isinstance(call, FunctionType) else 0
     if flags & _GENERATORS and not flags & _ITERABLE_COROUTINE:
