@@ -191,28 +191,6 @@ def test_fr7_a_recursion_error_is_logged_once(
     assert sum(map(len, handler.trees)) < 3_000_000
 
 
-@both_modes
-def test_fr7_another_error_is_logged_by_each_story_that_it_ends(
-    mode: Mode, handled: Callable[[Handler], Handler]
-) -> None:
-    inner = checkout(mode)
-
-    class Outer(Story):
-        I.inner
-
-        inner: Any
-
-        def __init__(self) -> None:
-            self.inner = inner()
-
-    inject_hooks(inner)
-    inject_hooks(Outer)
-    handler = handled(Handler())
-    with pytest.raises(Declined):
-        perform(Outer, Notes(charge=Declined()))
-    assert [tree.partition(":")[0] for tree in handler.trees] == ["Checkout", "Outer"]
-
-
 def test_fr7_no_story_is_part_of_the_log_after_a_handler_has_failed(handled: Callable[[Handler], Handler]) -> None:
     def fail(record: logging.LogRecord) -> None:
         raise OSError("disk full")

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar, copy_context
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from dddkit._callables import display_name, kind_of
-from dddkit._context import set_variable
-from dddkit.stories._engine.deferred import Condition, deferrable, only_if, show_duration, show_status
+from dddkit.stories._engine.deferred import deferrable, only_if, show_duration, show_status
+from dddkit.stories._engine.expected import expected_errors
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.injection import methods_of
 from dddkit.stories._engine.metaclass import StoryMeta
 from dddkit.stories._engine.registry import Callback, HookRegistration, Hooks, add
 from dddkit.stories._engine.status import StepStatus
-from dddkit.stories._engine.steps import ListedStep
-from dddkit.stories._engine.tracebacks import traceback_of
+from dddkit.stories._engine.tree_log import debug_is_on, outermost, was_logged_inside, write_tree
 from dddkit.stories.story import Story
-
-if TYPE_CHECKING:
-    from logging import Logger
 
 __all__ = [
     "ExecutionTimeTracker",
@@ -71,27 +65,6 @@ they see the exception at their `yield`, cannot swallow it, and are always resum
 """
 
 
-@cache
-def _logger() -> tuple[Logger, type[Logger]]:
-    """Return the logger, and the class that loggers have by default."""
-    import logging  # takes as long to import as half of the kit
-
-    return logging.getLogger(_LOGGER), logging.Logger
-
-
-def _debug_is_on() -> Condition:
-    return _logger()[0].isEnabledFor, _DEBUG
-
-
-_LOGGER: Final = "dddkit.stories.story"
-_DEBUG: Final = 10  # logging.DEBUG, logging.ERROR
-_ERROR: Final = 40
-_LOGGED: Final = "__dddkit_logged__"
-
-
-_IS_WRITING: Final[ContextVar[bool]] = ContextVar("dddkit_is_writing", default=False)
-
-
 class StatusTracker:
     """Shows the status of each step in the execution tree."""
 
@@ -123,112 +96,75 @@ class ExecutionTimeTracker:
 class LoggingHook:
     """Writes the execution tree to the logger `dddkit.stories.story`.
 
-    At DEBUG before each step and at the end of a run that did not fail; at ERROR, with the traceback, when a step
-    fails. Where the level is off, nothing is rendered. Whether DEBUG is on is checked when a run starts. The location
+    A failure is logged once at ERROR, with the traceback and the whole tree, by the innermost run that has the hook;
+    the runs that the same exception passes afterwards are logged at DEBUG. When a run has undone its steps the tree
+    follows once more, at INFO if all of them are undone, else at ERROR. At DEBUG also before each step, and at the
+    end of a run that did not fail.
+
+    Where the level is off, nothing is rendered. Whether DEBUG is on is checked when a run starts. The location
     of a record (`%(pathname)s:%(lineno)d`) is the line of the story that lists the step, and that of the first step at
-    the end of a run.
+    the end of a run. Of several such hooks, a run calls that of the nearest class, and there the last injected.
 
     Args:
         ascii: write ASCII only, for streams that cannot encode the glyphs: `>` for a running step, `+` for a completed
-            one, `x` for a failed one, `!` for a cancelled one. Other characters are escaped, in the traceback too.
+            one, `x` for a failed one, `!` for a cancelled one, `<` for an undone one. Other characters are escaped, in
+            the traceback too.
+        expected: the exceptions that are outcomes and no faults, such as a declined card: logged at INFO, without a
+            traceback.
+
+    Raises:
+        TypeError: `expected` is no exception class, nor a list of such.
     """
 
     __slots__ = ("__dict__",)
 
-    _ascii = False  # for a subclass whose `__init__` does not call this one
+    __hook_role__ = "log"
 
-    def __init__(self, *, ascii: bool = False) -> None:  # noqa: A002  # what `ascii()` does
+    _ascii = False  # for a subclass whose `__init__` does not call this one
+    _expected: tuple[type[Exception], ...] = ()
+
+    def __init__(
+        self,
+        *,
+        ascii: bool = False,  # noqa: A002  # what `ascii()` does
+        expected: type[Exception] | Iterable[type[Exception]] = (),
+    ) -> None:
         self._ascii = ascii
+        self._expected = expected_errors(expected, "LoggingHook")
 
     def __hook_key__(self) -> object:
-        return self._ascii
+        return self._ascii, self._expected
 
-    @only_if(_debug_is_on)
+    @only_if(debug_is_on)
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
         try:
             yield
         finally:
             if context.status is not StepStatus.FAILED:
-                _write(self._ascii, _DEBUG, context, 0)
+                write_tree(context, "DEBUG", in_ascii=self._ascii)
 
-    @only_if(_debug_is_on)
+    @only_if(debug_is_on)
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        _write(self._ascii, _DEBUG, context, step.step_index)
+        write_tree(context, "DEBUG", step.step_index, in_ascii=self._ascii)
 
     def error(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        _write(self._ascii, _ERROR, context, step.step_index, step.error)
+        error, role = step.error, self.__hook_role__
+        if issubclass(type(error), RecursionError):
+            # The innermost runs find no room on the stack to log it; the whole tree would have no end.
+            write_tree(context, "ERROR", step.step_index, error=error, in_ascii=self._ascii)
+        elif was_logged_inside(error, role):
+            write_tree(context, "DEBUG", step.step_index, in_ascii=self._ascii)
+        elif issubclass(type(error), self._expected):
+            tree = outermost(context, role)
+            write_tree(context, "INFO", step.step_index, tree=tree, in_ascii=self._ascii)
+        else:
+            tree = outermost(context, role)
+            write_tree(context, "ERROR", step.step_index, tree=tree, error=error, in_ascii=self._ascii)
 
-
-def _write(
-    in_ascii: bool, level: int, context: StoryExecutionContext, index: int, error: BaseException | None = None
-) -> None:
-    """Log the tree, unless this run is part of logging another one: a handler, or a template, may run a story."""
-    is_endless = issubclass(type(error), RecursionError)
-    if _IS_WRITING.get() or (is_endless and hasattr(error, _LOGGED)):
-        return
-    logger, default_class = _logger()
-    if not logger.isEnabledFor(level):
-        return
-    try:
-        set_variable(_IS_WRITING, True)
-        _write_record(logger, default_class, in_ascii, level, context, index, error)
-        if is_endless:  # it goes on through as many runs as fit on the stack
-            setattr(error, _LOGGED, True)
-    finally:
-        # As in the generated source of a run: before the second call of these, CPython does not look for an interrupt.
-        try:
-            _kept = copy_context()
-        finally:
-            _IS_WRITING.set(False)
-
-
-def _write_record(
-    logger: Logger,
-    default_class: type[Logger],
-    in_ascii: bool,
-    level: int,
-    context: StoryExecutionContext,
-    index: int,
-    error: BaseException | None,
-) -> None:
-    """Log the tree, as `logger.log` does it, but from the line of the story that lists the step.
-
-    `logger.log` would walk up the stack to find this function, which takes a quarter of the time of a record.
-    """
-    tree = str(context)  # as text: a handler may format the record later, when the run has gone on
-    if in_ascii:
-        tree = _to_ascii(tree)
-    exc_info = None if error is None else (type(error), error, traceback_of(error))
-    steps: Any = getattr(context.story, "I", None)
-    listed: tuple[ListedStep, ...] = getattr(steps, "__listed_steps__", ())
-    # A class of its own may do more in `log`; and facts made by hand may be of another story, or of none.
-    if type(logger) is not default_class or index >= len(listed):
-        logger.log(level, tree, exc_info=exc_info)
-        return
-    _, file, line = listed[index]
-    record = logger.makeRecord(_LOGGER, level, file, line, tree, (), exc_info, context.story_name)
-    if in_ascii:
-        record.funcName = _to_ascii(context.story_name)
-        if exc_info is not None:
-            record.exc_text = _ascii_traceback(exc_info)
-    logger.handle(record)
-
-
-def _ascii_traceback(exc_info: Any) -> str | None:
-    """Return what formatters write in place of a traceback that is not ASCII; None: its own text."""
-    from logging import Formatter
-
-    try:
-        text = Formatter().formatException(exc_info)
-    except Exception:  # an error that `traceback` cannot format
-        return None
-    return None if text.isascii() else _to_ascii(text)
-
-
-def _to_ascii(text: str) -> str:
-    from dddkit.stories._engine.encoding import to_ascii  # few ask for it
-
-    return to_ascii(text)
+    def __undone__(self, context: StoryExecutionContext, is_complete: bool) -> None:
+        """Write the tree after the undoing of a run, which calls this."""
+        tree = outermost(context, self.__hook_role__)
+        write_tree(context, "INFO" if is_complete else "ERROR", tree=tree, in_ascii=self._ascii)
 
 
 _DEFAULT_HOOKS: Final[tuple[StoryHook, ...]] = (StatusTracker(), ExecutionTimeTracker(), LoggingHook())

@@ -1,5 +1,8 @@
 """The run under way in this context, so that a story inside one of its steps is shown under that step."""
 
+# pyright: reportPrivateUsage=false
+# The engine writes the facts of a run, which belong to `facts.py`.
+
 from __future__ import annotations
 
 from contextvars import ContextVar
@@ -30,7 +33,8 @@ def nest_run(context: StoryExecutionContext, current: _CurrentRun) -> _Nesting |
     if outer.status is StepStatus.RUNNING:
         for step in outer.steps:
             if step.status is StepStatus.RUNNING and index in (None, step.step_index):
-                runs = step._nested_runs()  # pyright: ignore[reportPrivateUsage]  # ours to write
+                context._outer = outer
+                runs = step._nested_runs()
                 return runs, runs.start(context)
     return None
 
@@ -39,6 +43,7 @@ def end_nested(nesting: _Nesting, context: StoryExecutionContext) -> None:
     """Keep only the facts of a run that has ended: its state may be large, and the step may run for days."""
     runs, key = nesting
     runs.end(key, without_state(context))
+    context._outer = None
 
 
 def leave_run(context: StoryExecutionContext, outer: _CurrentRun | None) -> None:

@@ -1,4 +1,4 @@
-"""When two hook objects do the same, so that a run calls only the first."""
+"""When two hook objects do the same, so that a run calls only the first; and when one replaces another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from dddkit._callables import are_same
 
-__all__ = ["do_the_same"]
+__all__ = ["do_the_same", "role_of"]
 
 
 def do_the_same(one: Callable[..., Any], other: Callable[..., Any], kinds: Iterable[str]) -> bool:
@@ -38,6 +38,12 @@ def do_the_same(one: Callable[..., Any], other: Callable[..., Any], kinds: Itera
         )
     except Exception:  # attributes of a subclass that cannot be compared
         return False
+
+
+def role_of(callback: Callable[..., Any]) -> object:
+    """Return what a hook does that only one of several may do in a run, that of the nearest class; None: nothing."""
+    hook: object = callback.__self__ if isinstance(callback, MethodType) else None
+    return getattr(type(hook), "__hook_role__", None)
 
 
 def _key(hook: Any) -> object:

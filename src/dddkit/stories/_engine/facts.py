@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from dddkit._callables import kind_of
@@ -210,7 +210,7 @@ class StoryExecutionContext:
         duration: seconds from start to end, hooks included; 0.0 until it has ended.
     """
 
-    __slots__ = ("_catch_up", "_steps", "_timestamps", "duration", "state", "status", "story")
+    __slots__ = ("_catch_up", "_outer", "_steps", "_timestamps", "duration", "state", "status", "story")
 
     def __init__(
         self,
@@ -235,6 +235,9 @@ class StoryExecutionContext:
         # waited; it is called at each reading, and is None once the run has ended.
         self._catch_up: Callable[[StoryExecutionContext], None] | None = None
         self._timestamps: Final[list[float | None]] = []
+        # The run around this one, while this one is under way: afterwards it would keep that run's state. A run of the
+        # engine that is not nested leaves it unset, which costs nothing.
+        self._outer: StoryExecutionContext | None = None
 
     @property
     def steps(self) -> tuple[StepExecutionInfo, ...]:
@@ -252,6 +255,13 @@ class StoryExecutionContext:
     def __str__(self) -> str:
         lines, is_flat = self._lines()
         return "\n".join(cast("list[str]", lines) if is_flat else _flattened(lines))
+
+    def _around(self) -> Iterator[StoryExecutionContext]:
+        """Yield the runs around this one while it is under way, the nearest first."""
+        outer: StoryExecutionContext | None = getattr(self, "_outer", None)
+        while outer is not None:
+            yield outer
+            outer = getattr(outer, "_outer", None)
 
     def _lines(self) -> tuple[list[str | StoryExecutionContext], bool]:
         """Return the lines of the tree, with a run where its own lines belong; and whether there is no such run."""

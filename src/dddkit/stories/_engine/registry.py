@@ -9,7 +9,7 @@ from weakref import ref
 
 from dddkit._callables import are_same, kind_of
 from dddkit._typing import Self
-from dddkit.stories._engine.equality import do_the_same
+from dddkit.stories._engine.equality import do_the_same, role_of
 from dddkit.stories._engine.lock import LOCK
 
 __all__ = [
@@ -238,7 +238,10 @@ def _merged(registries: Iterable[HookRegistry], kind: str) -> Iterator[Callback]
         for callback in tuple(registry.get(kind, ())):
             if not any(do_the_same(other, callback, Hooks._fields) for other in seen):
                 seen.append(callback)
-                yield callback
+    roles = [role_of(callback) for callback in seen]
+    for index, callback in enumerate(seen):
+        if roles[index] is None or roles[index] not in roles[index + 1 :]:
+            yield callback
 
 
 def registries_of(cls: type) -> list[HookRegistry]:

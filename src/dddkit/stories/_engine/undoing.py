@@ -159,6 +159,8 @@ class Undoing:
         self._left: list[str] = []
         self._steps: Final = _steps_of(story, state, names[:completed], run, "")
         self._step: Step | None = None
+        self._run = run
+        self._has_begun = False
         self._generators: Generators = []
         self._has_ended = completed == len(names)  # then the operation is done
         self._merge_nested(story, names, completed)
@@ -187,8 +189,10 @@ class Undoing:
         self._step = step
         if step is None:
             self._has_ended = True
-        elif step.run is not None:
-            self._enter(step, step.run)
+        else:
+            self._has_begun = True
+            if step.run is not None:
+                self._enter(step, step.run)
         return step
 
     def end(self, error: BaseException | None) -> None:
@@ -230,10 +234,23 @@ class Undoing:
         left = [] if self._has_ended else [step.label for step in (*self._first, *self._steps) if step.is_completed]
         if self._step is not None and self._step.is_completed:  # its compensation was interrupted
             left.insert(0, self._step.label)
+        if self._has_begun and self._run is not None:
+            self._tell(self._run, is_complete=not left and not self._failures)
         if left:
             _log(f"%s: not undone: %s, since {self._reason()}", self._story_name, ", ".join(left))
-        self._error = self._stopped_by = None
+        self._error = self._stopped_by = self._run = None
         self._failures = []
+
+    def _tell(self, run: StoryExecutionContext, *, is_complete: bool) -> None:
+        """Tell the hooks that log that the undoing is over."""
+        hooks = hooks_of(type(run.story))
+        for callback in () if hooks is None else hooks.error:
+            hook: Any = getattr(callback, "__self__", None)
+            if hasattr(type(hook), "__undone__"):
+                try:
+                    hook.__undone__(run, is_complete)
+                except Exception as own:
+                    self._log_hook("", hook, own)
 
     def _reason(self) -> str:
         if type(self._error) is GeneratorExit:
@@ -258,7 +275,7 @@ class Undoing:
             try:
                 enter_generator(self._generators, hook, hook(run, run._steps[step.position]))
             except Exception as own:
-                self._log_hook(step, hook, own)
+                self._log_hook(f" of {step.label}", hook, own)
 
     def _leave(self, step: Step, error: BaseException | None) -> None:
         while self._generators:
@@ -269,17 +286,17 @@ class Undoing:
                 if own is error:
                     continue
                 if issubclass(type(own), Exception):
-                    self._log_hook(step, generator, own)
+                    self._log_hook(f" of {step.label}", generator, own)
                 else:
                     self._stopped_by = self._stopped_by or own
 
-    def _log_hook(self, step: Step, hook: object, error: BaseException) -> None:
+    def _log_hook(self, of: str, hook: object, error: BaseException) -> None:
         remove_frames(error)
         _log(
-            "%s: the hook %s failed around the undoing of %s",
+            "%s: the hook %s failed around the undoing%s",
             self._story_name,
             display_name(hook),
-            step.label,
+            of,
             exc_info=(type(error), error, traceback_of(error)),
         )
 
