@@ -43,11 +43,11 @@ def around(mode: Mode, inner: Callable[[Notes], object], *, levels: int = 1) -> 
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """Return the level of each record, and the first line of the tree, without those at DEBUG of a run under way."""
+    """Return the level of each record above DEBUG, and the first line of the tree."""
     return [
         (record.levelname, record.getMessage().partition(":")[0])
         for record in caplog.records
-        if record.name == LOGGER and "⟳" not in record.getMessage()
+        if record.name == LOGGER and record.levelno > logging.DEBUG
     ]
 
 
