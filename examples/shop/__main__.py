@@ -1,4 +1,4 @@
-"""Three customers: one who pays, one whose card is declined, one who wants more than the stock."""
+"""Four customers: one who pays, one whose card is declined, one whose bank does not pay, one who wants too much."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ import sys
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from dddkit.stories import Story, inject_hooks
+from dddkit.stories import LoggingHook, Story, inject_hooks
 from dddkit.stories.prometheus import PrometheusMetricsHook
 
 from .basket import Basket, BasketId, Line
 from .checkout import Checkout
 from .money import Money
 from .order import OrderId
-from .payment import Authorize, Card, CardDeclinedError
+from .payment import Authorize, BankClosedError, CardDeclinedError, CardToken
 from .shop import POOR, RICH, Shop, open_shop
 from .stock import ProductId, SoldOutError
 
 TEAPOT = ProductId("teapot")
 CUP = ProductId("cup")
+REFUSALS = (CardDeclinedError, SoldOutError)
+"""Outcomes of a sale that are no faults of the shop."""
 
 
 async def fill_basket(shop: Shop, basket_id: BasketId, teapots: int, cups: int) -> None:
@@ -30,7 +32,7 @@ async def fill_basket(shop: Shop, basket_id: BasketId, teapots: int, cups: int) 
     await shop.baskets.save(basket)
 
 
-async def buy(shop: Shop, number: int, card: Card) -> Checkout.State:
+async def buy(shop: Shop, number: int, card: CardToken) -> Checkout.State:
     state = Checkout.State(card=card, basket_id=BasketId(number), order_id=OrderId(number))
     await shop.checkout(state)
     return state
@@ -39,9 +41,11 @@ async def buy(shop: Shop, number: int, card: Card) -> Checkout.State:
 def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     registry = CollectorRegistry()
-    inject_hooks(Story, [PrometheusMetricsHook(app_name="shop", registry=registry)])
+    inject_hooks(Story, [PrometheusMetricsHook(app_name="shop", registry=registry, expected=REFUSALS)])
     inject_hooks(Checkout)
     inject_hooks(Authorize)
+    for story in (Checkout, Authorize):
+        inject_hooks(story, [LoggingHook(expected=REFUSALS)])
     asyncio.run(serve_customers())
     show_metrics(registry)
 
@@ -50,6 +54,7 @@ async def serve_customers() -> None:
     async with open_shop() as shop:
         await sell(shop)
         await meet_a_declined_card(shop)
+        await meet_a_closed_bank(shop)
         await run_out_of_stock(shop)
 
 
@@ -59,13 +64,13 @@ async def sell(shop: Shop) -> None:
     await fill_basket(shop, BasketId(1), teapots=2, cups=4)
     story_log.setLevel(logging.DEBUG)
     paid = await buy(shop, 1, RICH)
-    story_log.setLevel(logging.ERROR)
+    story_log.setLevel(logging.INFO)
     print(f"stored:  {shop.orders.get(paid.order_id)}")
     print(f"office:  {shop.office}")
 
 
 async def meet_a_declined_card(shop: Shop) -> None:
-    print("\n== A customer whose card is declined; the log shows what failed ==")
+    print("\n== A customer whose card is declined: no fault, so the log has no traceback; the goods go back ==")
     await fill_basket(shop, BasketId(2), teapots=1, cups=2)
     try:
         await buy(shop, 2, POOR)
@@ -77,20 +82,35 @@ async def meet_a_declined_card(shop: Shop) -> None:
     print(f"shelf:   {teapots}")
 
 
-async def run_out_of_stock(shop: Shop) -> None:
-    print("\n== A customer who wants more than there is ==")
-    await fill_basket(shop, BasketId(3), teapots=2, cups=0)
+async def meet_a_closed_bank(shop: Shop) -> None:
+    print("\n== A customer whose bank does not pay out: what was done is undone ==")
+    await fill_basket(shop, BasketId(3), teapots=1, cups=0)
+    shop.bank.pays_out = False
     try:
         await buy(shop, 3, RICH)
+    except BankClosedError as error:
+        print(f"failed:  {error}")
+    shop.bank.pays_out = True
+    print(f"order:   {shop.orders.get(OrderId(3))}")
+    print(f"held:    {shop.bank.held}")
+    print(f"shelf:   {await shop.products.get(TEAPOT)}")
+    print(f"letters: {shop.office.letters[-2:]}")
+
+
+async def run_out_of_stock(shop: Shop) -> None:
+    print("\n== A customer who wants more than there is ==")
+    await fill_basket(shop, BasketId(4), teapots=2, cups=0)
+    try:
+        await buy(shop, 4, RICH)
     except SoldOutError as error:
         print(f"refused: {error}")
 
 
 def show_metrics(registry: CollectorRegistry) -> None:
-    print("\n== What Prometheus hears of it: all runs, and the steps that failed ==")
+    print("\n== What Prometheus hears of it: all runs, and the steps that did not complete ==")
     for line in generate_latest(registry).decode().splitlines():
         name, _, labels = line.partition("{")
-        if name.endswith("_latency_ms_count") and ("step_name" not in labels or "failed" in labels):
+        if name.endswith("_latency_ms_count") and ("step_name" not in labels or "completed" not in labels) and not line.endswith(" 0.0"):
             print(line)
 
 

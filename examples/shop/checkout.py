@@ -1,13 +1,13 @@
-"""The checkout: it turns a basket into a paid order, or changes nothing."""
+"""The checkout: it turns a basket into a paid order, or undoes what it has done."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from dddkit.dataclasses import EventBroker, InMemoryRepository
-from dddkit.stories import I, Story, variable
+from dddkit.stories import I, Story, compensates
 
-from .basket import Basket, BasketId
+from .basket import Basket, BasketId, Line
 from .order import Order, OrderId, SqliteOrders
 from .payment import Authorize, Gateway
 from .stock import Product, ProductId
@@ -21,24 +21,17 @@ class UnknownBasketError(Exception):
 class Checkout(Story):
     """Turn a basket into a paid order.
 
-    The amount is held on the card before anything is stored, and captured after everything is stored.
+    The bank pays out in the last step, which nothing follows: so it is never undone, and may be tried again.
     """
 
-    I.load_basket
-    I.take_from_shelf
+    I.reserve
     I.authorize
-    I.place_order
-    I.save
-    I.capture_payment
-    I.announce
+    I.place
+    I.capture
 
     class State(Authorize.State):
         basket_id: BasketId
         order_id: OrderId
-        basket: Basket = variable()
-        products: list[Product] = []
-        order: Order = variable()
-        news: list[object] = variable()
 
     baskets: InMemoryRepository[Basket, BasketId]
     products: InMemoryRepository[Product, ProductId]
@@ -47,32 +40,48 @@ class Checkout(Story):
     authorize: Authorize
     broker: EventBroker
 
-    async def load_basket(self, state: State) -> None:
+    async def reserve(self, state: State) -> None:
+        """Check out the basket, and take its goods from the shelf."""
         basket = await self.baskets.get(state.basket_id)
         if basket is None:
             raise UnknownBasketError(f"there is no basket {state.basket_id}")
-        state.basket = basket
         state.amount = basket.total
-
-    async def take_from_shelf(self, state: State) -> None:
-        for line in state.basket.check_out():
-            product = await self.products.get(line.product_id) or Product(product_id=line.product_id, on_shelf=0)
+        products = [await self._product(line) for line in basket.check_out()]
+        for product, line in zip(products, basket.lines, strict=True):
             product.take(line.quantity)
-            state.products.append(product)
-
-    def place_order(self, state: State) -> None:
-        state.order = Order.place(state.order_id, state.amount, state.hold_id)
-
-    async def save(self, state: State) -> None:
-        for product in state.products:
+        for product in products:
             await self.products.save(product)
-        await self.baskets.save(state.basket)
-        state.news = [*state.order.get_events()]
-        self.orders.save(state.order)
+        await self.baskets.save(basket)
 
-    async def capture_payment(self, state: State) -> None:
+    @compensates(reserve)
+    async def release(self, state: State) -> None:
+        basket = await self.baskets.get(state.basket_id)
+        if basket is not None:
+            for line in basket.reopen():
+                product = await self._product(line)
+                product.put_back(line.quantity)
+                await self.products.save(product)
+            await self.baskets.save(basket)
+
+    async def place(self, state: State) -> None:
+        await self._save(Order.place(state.order_id, state.amount, state.hold_id))
+
+    # It may have been stored when a handler of its event fails; where it was not, there is nothing to cancel.
+    @compensates(place, even_if_failed=True)
+    async def cancel(self, state: State) -> None:
+        order = self.orders.get(state.order_id)
+        if order is not None:
+            order.cancel()
+            await self._save(order)
+
+    async def capture(self, state: State) -> None:
         await self.gateway.capture(state.hold_id)
 
-    async def announce(self, state: State) -> None:
-        for event in state.news:
+    async def _product(self, line: Line) -> Product:
+        return await self.products.get(line.product_id) or Product(product_id=line.product_id, on_shelf=0)
+
+    async def _save(self, order: Order) -> None:
+        news = order.get_events()
+        self.orders.save(order)
+        for event in news:
             await self.broker(event)

@@ -32,6 +32,11 @@ def open_office(office: Office) -> EventBroker:
         for line in event.lines:
             office.sold[line.product_id] = office.sold.get(line.product_id, 0) + line.quantity
 
+    @broker.handle(Basket.Reopened)
+    def take_off_items(event: Basket.Reopened) -> None:
+        for line in event.lines:
+            office.sold[line.product_id] -= line.quantity
+
     @broker.handle(Product.SoldOut)
     def note_to_buy(event: Product.SoldOut) -> None:
         office.to_buy.append(event.product_id)
@@ -40,9 +45,18 @@ def open_office(office: Office) -> EventBroker:
     def count_turnover(event: Order.Placed) -> None:
         office.turnover += event.total
 
+    @broker.handle(Order.Cancelled)
+    def take_off_turnover(event: Order.Cancelled) -> None:
+        office.turnover -= event.total
+
     @broker.handle(Order.Placed)
     async def send_letter(event: Order.Placed) -> None:
         await asyncio.sleep(0)  # stands for sending an e-mail
-        office.letters.append(f"order {event.order_id}: thank you, that was {event.total}")
+        office.letters.append(f"order {event.order_id}: thank you, that is {event.total}")
+
+    @broker.handle(Order.Cancelled)
+    async def send_regrets(event: Order.Cancelled) -> None:
+        await asyncio.sleep(0)
+        office.letters.append(f"order {event.order_id}: cancelled, you pay nothing")
 
     return broker

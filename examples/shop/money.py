@@ -16,6 +16,9 @@ class Money(ValueObject):
     def __add__(self, other: Money) -> Money:
         return Money(self.cents + other.cents)
 
+    def __sub__(self, other: Money) -> Money:
+        return Money(self.cents - other.cents)
+
     def __mul__(self, times: int) -> Money:
         return Money(self.cents * times)
 

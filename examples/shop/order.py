@@ -33,9 +33,10 @@ class Order(Aggregate):
 
     @dataclass(frozen=True, kw_only=True)
     class Cancelled(AggregateEvent):
-        """The customer cancelled the order."""
+        """The order is not paid, or not wanted any more."""
 
         order_id: OrderId
+        total: Money
 
     @classmethod
     def place(cls, order_id: OrderId, total: Money, hold_id: HoldId) -> Order:
@@ -44,8 +45,10 @@ class Order(Aggregate):
         return order
 
     def cancel(self) -> None:
-        self.cancelled = True
-        self.add_event(self.Cancelled(order_id=self.order_id))
+        """Cancel the order; nothing happens to one that is cancelled already."""
+        if not self.cancelled:
+            self.cancelled = True
+            self.add_event(self.Cancelled(order_id=self.order_id, total=self.total))
 
 
 class Rows(NamedTuple):

@@ -6,19 +6,14 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import NewType, Protocol
 
-from dddkit.dataclasses import ValueObject
-from dddkit.stories import I, Story, StoryState, variable
+from dddkit.stories import I, Story, StoryState, compensates, variable
 
 from .money import Money
 
+CardToken = NewType("CardToken", str)
+"""What the bank gives for a card number: the shop never sees the number itself."""
+
 HoldId = NewType("HoldId", str)
-
-
-@dataclass(frozen=True)
-class Card(ValueObject):
-    """A card number, as the customer enters it."""
-
-    number: str
 
 
 class CardDeclinedError(Exception):
@@ -26,14 +21,26 @@ class CardDeclinedError(Exception):
 
 
 class InvalidCardError(Exception):
-    """The card number is not valid."""
+    """The bank does not know the card."""
+
+
+class BankClosedError(Exception):
+    """The bank does not pay out now."""
 
 
 class Gateway(Protocol):
     """The connection to the bank."""
 
-    async def hold(self, card: Card, amount: Money) -> HoldId:
+    async def check(self, card: CardToken) -> None:
+        """Raise InvalidCardError for a card that the bank does not know."""
+        ...
+
+    async def hold(self, card: CardToken, amount: Money) -> HoldId:
         """Reserve an amount on the card until it is captured."""
+        ...
+
+    async def void(self, hold_id: HoldId) -> None:
+        """Give a reserved amount back; one that is not reserved any more is left alone."""
         ...
 
     async def capture(self, hold_id: HoldId) -> None:
@@ -43,46 +50,59 @@ class Gateway(Protocol):
 
 @dataclass
 class DemoBank:
-    """A bank for demonstrations: it knows the balance of every card it has issued."""
+    """A bank for demonstrations: it knows the balance of every card."""
 
-    balances: dict[Card, Money]
-    held: dict[HoldId, tuple[Card, Money]] = field(default_factory=dict[HoldId, tuple[Card, Money]])
+    balances: dict[CardToken, Money]
+    held: dict[HoldId, tuple[CardToken, Money]] = field(default_factory=dict[HoldId, tuple[CardToken, Money]])
+    pays_out: bool = True
+    _holds: int = 0
 
-    async def hold(self, card: Card, amount: Money) -> HoldId:
+    async def check(self, card: CardToken) -> None:
         await asyncio.sleep(0.01)  # stands for a network call
-        balance = self.balances.get(card, Money(0))
-        if amount.cents > balance.cents:
-            raise CardDeclinedError(f"card ending in {card.number[-4:]} does not cover {amount}")
-        hold_id = HoldId(f"hold-{len(self.held) + 1}")
+        if card not in self.balances:
+            raise InvalidCardError(f"the bank does not know {card}")
+
+    async def hold(self, card: CardToken, amount: Money) -> HoldId:
+        await asyncio.sleep(0.01)
+        if amount.cents > self.balances[card].cents:
+            raise CardDeclinedError(f"{card} does not cover {amount}")
+        self._holds += 1
+        hold_id = HoldId(f"hold-{self._holds}")
         self.held[hold_id] = (card, amount)
         return hold_id
 
+    async def void(self, hold_id: HoldId) -> None:
+        await asyncio.sleep(0.01)
+        self.held.pop(hold_id, None)
+
     async def capture(self, hold_id: HoldId) -> None:
         await asyncio.sleep(0.01)
+        if not self.pays_out:
+            raise BankClosedError("the bank does not pay out today")
         card, amount = self.held.pop(hold_id)
-        self.balances[card] = Money(self.balances[card].cents - amount.cents)
+        self.balances[card] -= amount
 
 
 @dataclass(frozen=True, slots=True)
 class Authorize(Story):
     """Check that the card can pay, and reserve the amount."""
 
-    I.check_number
+    I.check_card
     I.hold_amount
 
     class State(StoryState):
-        card: Card
+        card: CardToken
         amount: Money = variable()
         hold_id: HoldId = variable()
 
     gateway: Gateway
 
-    def check_number(self, state: State) -> None:
-        """Validate the number with the Luhn algorithm (ISO/IEC 7812-1)."""
-        digits = [int(digit) for digit in reversed(state.card.number) if digit.isdigit()]
-        doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
-        if not digits or (sum(digits[::2]) + sum(doubled)) % 10:
-            raise InvalidCardError(f"{state.card.number!r} is no card number; is there a typing error in it?")
+    async def check_card(self, state: State) -> None:
+        await self.gateway.check(state.card)
 
     async def hold_amount(self, state: State) -> None:
         state.hold_id = await self.gateway.hold(state.card, state.amount)
+
+    @compensates(hold_amount)
+    async def void_hold(self, state: State) -> None:
+        await self.gateway.void(state.hold_id)

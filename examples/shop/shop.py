@@ -14,11 +14,11 @@ from .checkout import Checkout
 from .handlers import Office, open_office
 from .money import Money
 from .order import SqliteOrders
-from .payment import Authorize, Card, DemoBank
+from .payment import Authorize, CardToken, DemoBank
 from .stock import Product, ProductId
 
-RICH = Card("4000 0000 0000 0002")
-POOR = Card("4000 0000 0000 0010")
+RICH = CardToken("card-rich")
+POOR = CardToken("card-poor")
 
 
 @dataclass(frozen=True)

@@ -38,3 +38,7 @@ class Product(Aggregate):
         self.on_shelf -= quantity
         if self.on_shelf == 0:
             self.add_event(self.SoldOut(product_id=self.product_id))
+
+    def put_back(self, quantity: int) -> None:
+        """Put this quantity on the shelf again."""
+        self.on_shelf += quantity
