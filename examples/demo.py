@@ -25,55 +25,58 @@ WIDTH: Final = 118
 # What the shop has to print, apart from how long things took.
 SOLD: Final = """\
 Checkout:
-    ✓I.load_basket
-    ✓I.take_from_shelf
+    ✓I.reserve
     ✓I.authorize
         Authorize:
-            ✓I.check_number
+            ✓I.check_card
             ✓I.hold_amount
-    ✓I.place_order
-    ✓I.save
-    ✓I.capture_payment
-    ✓I.announce
+    ✓I.place
+    ✓I.capture
 """
 DECLINED: Final = """\
 Checkout:
-    ✓I.load_basket
-    ✓I.take_from_shelf
+    ↩✓I.reserve
     ✗I.authorize
         Authorize:
-            ✓I.check_number
+            ✓I.check_card
             ✗I.hold_amount
-    I.place_order
-    I.save
-    I.capture_payment
-    I.announce
+    I.place
+    I.capture
+"""
+UNDONE: Final = """\
+Checkout:
+    ↩✓I.reserve
+    ✓I.authorize
+        Authorize:
+            ✓I.check_card
+            ↩✓I.hold_amount
+    ↩✓I.place
+    ✗I.capture
 """
 PROMISED: Final = (
     f"{SOLD}stored:  Order(order_id=1, total=Money(cents=9600), hold_id='hold-1', cancelled=False)\n",
-    "letters=['order 1: thank you, that was 96.00']",
-    DECLINED,
-    "CardDeclinedError: card ending in 0010 does not cover 48.00\n",
+    "letters=['order 1: thank you, that is 96.00']",
+    f"{DECLINED}refused: card-poor does not cover 48.00\n",
     "basket:  Basket(basket_id=2, lines=(Line(product_id='teapot', price=Money(cents=3950), quantity=1), ",
     "shelf:   Product(product_id='teapot', on_shelf=1)\n",
+    "BankClosedError: the bank does not pay out today\n",
+    f"{UNDONE}failed:  the bank does not pay out today\n",
+    "order:   Order(order_id=3, total=Money(cents=3950), hold_id='hold-2', cancelled=True)\n",
+    "held:    {}\n",
     "refused: 2 x teapot wanted, 1 on the shelf\n",
-    'executions_latency_ms_count{service="shop",status="failed",story_name="Checkout"} 2.0\n',
-    'executions_latency_ms_count{service="shop",status="failed",step_name="authorize",story_name="Checkout"} 1.0\n',
+    'executions_latency_ms_count{service="shop",status="failed",story_name="Checkout"} 1.0\n',
+    'executions_latency_ms_count{service="shop",status="refused",story_name="Checkout"} 2.0\n',
+    'executions_latency_ms_count{service="shop",status="refused",step_name="authorize",story_name="Checkout"} 1.0\n',
 )
 
 # A file, what it says, what it says in the careless copy, and the code of what mypy reports there.
 MISTAKES: Final = (
-    ("checkout.py", "I.take_from_shelf", "I.take_from_shlef", "dddkit-unknown-step"),
-    (
-        "checkout.py",
-        "def place_order(self, state: State)",
-        "def place_order(self, state: State, discount: int)",
-        "dddkit-step-signature",
-    ),
-    ("checkout.py", "capture_payment(self, state: State)", "capture_payment(self, state: Order)", "dddkit-step-state"),
+    ("checkout.py", "I.reserve", "I.resreve", "dddkit-unknown-step"),
+    ("checkout.py", "place(self, state: State)", "place(self, state: State, discount: int)", "dddkit-step-signature"),
+    ("checkout.py", "capture(self, state: State)", "capture(self, state: Order)", "dddkit-step-state"),
     ("__main__.py", "await shop.checkout(state)", "shop.checkout(state)", "unused-coroutine"),
 )
-REFUSED: Final = 'I.take_from_shlef names no step; did you mean "take_from_shelf"?'
+REFUSED: Final = 'I.resreve names no step; did you mean "reserve"?'
 
 
 def main() -> None:
@@ -88,12 +91,16 @@ def main() -> None:
     show(tree(told, SOLD))
     show(*lines_of(told, "stored:  Order(order_id=1,", "office:  "))
 
-    title("3. A failure", "A card is declined: the log shows how far the story came. The shelf is as it was.")
-    show(tree(told, DECLINED), "Traceback (most recent call last):", "  ...")
-    show(*lines_of(told, "examples.shop.payment.CardDeclinedError")[-1:])
-    show(*lines_of(told, "shelf:   "))
+    title("3. A declined card", "An outcome, and no fault: the log has no traceback. What was done is undone.")
+    show(tree(told, DECLINED), *lines_of(told, "refused: card", "shelf:   ")[:2])
 
-    title("4. What mypy catches", "Mistakes in a copy of the shop, each with what mypy and the plugin report.")
+    title(
+        "4. A capture that fails", "The bank does not pay out: the order is cancelled, amount and goods are given back."
+    )
+    show("Traceback (most recent call last):", "  ...", *lines_of(told, "examples.shop.payment.BankClosedError")[-1:])
+    show(tree(told, UNDONE), *lines_of(told, "order:   ", "held:    "), lines_of(told, "shelf:   ")[-1])
+
+    title("5. What mypy catches", "Mistakes in a copy of the shop, each with what mypy and the plugin report.")
     show_mistakes()
     show("", "The demo showed what it promised. The shop is in examples/shop; README.md explains the rest.")
 
@@ -111,7 +118,7 @@ def show(*texts: str) -> None:
 
 
 def source_of_the_story() -> str:
-    """Return what matters of the Checkout: its steps, its State, the story that is a step, and one of the methods."""
+    """Return what matters of the Checkout: its steps, its State, the story that is a step, and what undoes one."""
     source = (SHOP / "checkout.py").read_text(encoding="utf-8")
     lines = source.splitlines()
     (story,) = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == "Checkout")
@@ -122,9 +129,15 @@ def source_of_the_story() -> str:
     steps = [text(node) for node in story.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Attribute)]
     (state,) = (text(node) for node in story.body if isinstance(node, ast.ClassDef))
     (nested,) = (text(node) for node in story.body if isinstance(node, ast.AnnAssign) and "Authorize" in text(node))
-    (method,) = (text(node) for node in story.body if isinstance(node, ast.FunctionDef) and node.name == "place_order")
+    methods = [node for node in story.body if isinstance(node, ast.AsyncFunctionDef)]
+    (step,) = (text(node) for node in methods if node.name == "place")
+    (undo,) = (
+        "\n".join(lines[node.decorator_list[0].lineno - 1 : node.end_lineno])
+        for node in methods
+        if node.name == "cancel"
+    )
     head = lines[story.decorator_list[0].lineno - 1 : story.lineno]
-    return "\n".join([*head, *steps, "", state, "", nested, "    ...", method])
+    return "\n".join([*head, *steps, "", state, "", nested, "    ...", step, "", undo])
 
 
 def tree(told: str, promised: str) -> str:

@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
-from examples.shop.basket import Basket, BasketId, EmptyBasketError, Line
+from examples.shop.basket import Basket, BasketId, CheckedOutError, EmptyBasketError, Line
 from examples.shop.checkout import Checkout, UnknownBasketError
 from examples.shop.money import Money
 from examples.shop.order import Order, OrderId
-from examples.shop.payment import Authorize, Card, CardDeclinedError, HoldId, InvalidCardError
+from examples.shop.payment import Authorize, BankClosedError, CardDeclinedError, CardToken, HoldId, InvalidCardError
 from examples.shop.shop import POOR, RICH, Shop, open_shop
 from examples.shop.stock import Product, ProductId, SoldOutError
 
@@ -30,7 +30,7 @@ async def shop_with_basket(teapots: int = 1) -> AsyncGenerator[Shop]:
         yield shop
 
 
-def order_of(card: Card) -> Checkout.State:
+def order_of(card: CardToken) -> Checkout.State:
     return Checkout.State(card=card, basket_id=BasketId(1), order_id=OrderId(7))
 
 
@@ -45,11 +45,11 @@ def test_a_checkout_stores_the_order_moves_the_money_and_tells_the_office() -> N
             assert not shop.bank.held
             basket = await shop.baskets.get(BasketId(1))
             assert basket is not None
-            assert basket.lines == ()
+            assert basket.is_checked_out
             assert shop.office.sold == {TEAPOT: 3}
             assert shop.office.to_buy == [TEAPOT]
             assert shop.office.turnover == Money(120_00)
-            assert shop.office.letters == ["order 7: thank you, that was 120.00"]
+            assert shop.office.letters == ["order 7: thank you, that is 120.00"]
 
     asyncio.run(scenario())
 
@@ -58,7 +58,7 @@ def test_a_checkout_stores_the_order_moves_the_money_and_tells_the_office() -> N
     ("card", "teapots", "refusal"),
     [
         (POOR, 1, CardDeclinedError),
-        (Card("4000 0000 0000 0001"), 1, InvalidCardError),
+        (CardToken("card-unknown"), 1, InvalidCardError),
         (RICH, 4, SoldOutError),
         (RICH, 0, EmptyBasketError),
     ],
@@ -73,12 +73,62 @@ def test_a_refused_checkout_leaves_everything_as_it_was(card: Card, teapots: int
             assert basket is not None
             assert product is not None
             assert basket.total == Money(40_00) * teapots
+            assert not basket.is_checked_out
             assert product.on_shelf == 3
             assert shop.orders.get(OrderId(7)) is None
             assert shop.bank.balances[RICH] == Money(500_00)
+            assert not shop.bank.held
             assert shop.office.letters == []
+            assert not any(shop.office.sold.values())
 
     asyncio.run(scenario())
+
+
+def test_a_capture_that_fails_gives_back_the_goods_and_the_amount_and_cancels_the_order() -> None:
+    async def scenario() -> None:
+        async with shop_with_basket(teapots=2) as shop:
+            shop.bank.pays_out = False
+            with pytest.raises(BankClosedError):
+                await shop.checkout(order_of(RICH))
+            order = shop.orders.get(OrderId(7))
+            product = await shop.products.get(TEAPOT)
+            basket = await shop.baskets.get(BasketId(1))
+            assert order is not None
+            assert product is not None
+            assert basket is not None
+            assert (order.cancelled, product.on_shelf, basket.is_checked_out) == (True, 3, False)
+            assert (shop.bank.held, shop.bank.balances[RICH]) == ({}, Money(500_00))
+            assert (shop.office.turnover, shop.office.sold) == (Money(0), {TEAPOT: 0})
+            assert shop.office.letters[-1] == "order 7: cancelled, you pay nothing"
+
+    asyncio.run(scenario())
+
+
+def test_an_order_whose_placing_fails_after_it_was_stored_is_cancelled() -> None:
+    async def scenario() -> None:
+        async with shop_with_basket() as shop:
+
+            def fail(event: Order.Placed) -> None:
+                raise OSError("no paper in the printer")
+
+            shop.checkout.broker.subscribe(Order.Placed, fail)
+            with pytest.raises(OSError, match="no paper"):
+                await shop.checkout(order_of(RICH))
+            order = shop.orders.get(OrderId(7))
+            assert order is not None
+            assert order.cancelled
+            assert not shop.bank.held
+
+    asyncio.run(scenario())
+
+
+def test_a_basket_is_checked_out_once() -> None:
+    basket = Basket(basket_id=BasketId(1), lines=(Line(product_id=TEAPOT, price=Money(1)),))
+    assert basket.reopen() == ()
+    basket.check_out()
+    for change in (basket.check_out, lambda: basket.add(basket.lines[0])):
+        with pytest.raises(CheckedOutError, match="basket 1 has been checked out"):
+            change()
 
 
 def test_an_unknown_basket_is_refused_by_its_number() -> None:
