@@ -288,7 +288,7 @@ class Misspelt:
         ),
         (
             [StatusTracker(), object()],
-            "is no hook: it has none of the methods after, around_step, around_story, ",
+            "is no hook: it has none of the methods after, around_compensation, around_step, around_story, ",
         ),
         ([StatusTracker(), Misspelt()], "'arround_story' of the hook Misspelt .* did you mean 'around_story'"),
         ([StatusTracker(), SimpleNamespace(before=3)], "'before' of the hook .* is no method, but 3"),

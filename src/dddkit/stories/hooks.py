@@ -57,8 +57,14 @@ class AroundStepHook(Protocol):
     def around_step(self, context: StoryExecutionContext, step: StepExecutionInfo, /) -> Iterator[Any]: ...
 
 
-StoryHook: TypeAlias = BeforeHook | AfterHook | ErrorHook | AroundStoryHook | AroundStepHook
-"""Any object with some of the five methods. One object serves every run, so it keeps nothing about any of them.
+class AroundCompensationHook(Protocol):
+    """A generator function that yields once: what undoes a step of a stopped run happens during its yield."""
+
+    def around_compensation(self, context: StoryExecutionContext, step: StepExecutionInfo, /) -> Iterator[Any]: ...
+
+
+StoryHook: TypeAlias = BeforeHook | AfterHook | ErrorHook | AroundStoryHook | AroundStepHook | AroundCompensationHook
+"""Any object with some of the six methods. One object serves every run, so it keeps nothing about any of them.
 
 `before`, `after` and `error` may be `async def` on async stories. The generators work for sync and async stories alike;
 they see the exception at their `yield`, cannot swallow it, and are always resumed.
