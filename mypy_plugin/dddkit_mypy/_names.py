@@ -22,7 +22,7 @@ VALUE_OBJECT_MODEL: Final = "dddkit.pydantic.aggregates.ValueObject"
 EVENTS: Final = (AGGREGATE_EVENT, DOMAIN_EVENT, AGGREGATE_EVENT_MODEL, DOMAIN_EVENT_MODEL)
 VALUE_OBJECTS: Final = (VALUE_OBJECT, VALUE_OBJECT_MODEL)
 
-RECORDABLE: Final = "dddkit._core.events.Recordable"  # aggregate events of both flavours
+RECORDABLE: Final = "dddkit._core.events.AnyAggregateEvent"  # the base of the aggregate events of both flavours
 IDENTIFIED: Final = "dddkit._core.identity.Identified"  # entities and aggregates of both flavours
 IDENTITY: Final = "dddkit._core.identity.Identity"
 CHANGES_HANDLER: Final = "dddkit._core.changes.ChangesHandler"
