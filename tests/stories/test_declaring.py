@@ -560,7 +560,9 @@ def test_steps_has_to_come_before_the_first_step() -> None:
 
 
 def test_i_cannot_be_something_else() -> None:
-    with pytest.raises(StoryDefinitionError, match=r"I is the list of its steps, and cannot be \['reserve'\]"):
+    with pytest.raises(
+        StoryDefinitionError, match=r"I is the list of its steps, and cannot be a list; write one line `I"
+    ):
 
         class Other(Story):
             I: ClassVar[Any] = ["reserve"]

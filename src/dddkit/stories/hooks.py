@@ -254,7 +254,9 @@ def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None 
             then.
     """
     if not isinstance(story, StoryMeta):
-        raise TypeError(f"inject_hooks takes the class of a story, as in inject_hooks(Checkout), not {kind_of(story)}")
+        own: object = type(story)  # of a story object
+        name = own.__qualname__ if isinstance(own, StoryMeta) else "Checkout"
+        raise TypeError(f"inject_hooks takes the class of a story, as in inject_hooks({name}), not {kind_of(story)}")
     given = _DEFAULT_HOOKS if hooks is None else _listed(hooks)
     wanted: dict[str, list[Callback]] = {kind: [] for kind in Hooks._fields}
     for hook in given:

@@ -334,7 +334,8 @@ def check_hook_result(hook: Callback, result: object) -> None:
     if result is not None and result is not FINISHED and is_awaitable(result):
         dispose(result)
         raise TypeError(
-            f"the hook {display_name(hook)} returned an awaitable, but the story is sync; make it a plain function"
+            f"the hook {display_name(hook)} returned an awaitable, but the story is sync; make it a plain function "
+            f"that returns no awaitable"
         )
 
 
@@ -362,7 +363,8 @@ def enter_generator(generators: _Generators, hook: Callback, made: object) -> No
     if type(made) is not GeneratorType:
         dispose(made)
         raise RuntimeError(
-            f"the around hook {display_name(hook)} has to yield exactly once, but is no generator function"
+            f"the around hook {display_name(hook)} has to yield exactly once, but is no generator function; "
+            f"write one yield in it, and no @contextmanager above it"
         )
     try:
         next(generator)
