@@ -53,6 +53,7 @@ from dddkit_mypy.mypy_api.signatures import (
     takes_instance,
     with_argument_type,
 )
+from dddkit_mypy.mypy_api.stubs import comes_from_stub, is_in_stub
 from dddkit_mypy.mypy_api.trees import assigned_parts, children, walk
 from dddkit_mypy.mypy_api.types import any_instance_of, classes_in, seen_from, self_type
 
@@ -78,6 +79,7 @@ __all__ = [
     "children",
     "class_just_checked",
     "classes_in",
+    "comes_from_stub",
     "coroutine_of_none",
     "dependencies_of",
     "enclosing_classes",
@@ -88,6 +90,7 @@ __all__ = [
     "has_own_metaclass",
     "head_of",
     "is_abstract",
+    "is_in_stub",
     "is_never_edited",
     "is_ours",
     "is_same_type",

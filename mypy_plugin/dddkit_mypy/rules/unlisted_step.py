@@ -19,7 +19,7 @@ CODE: Final = new_code("dddkit-unlisted-step", _TITLE, opt_in=True)
 def check(ctx: ClassContext) -> None:
     """Report the public methods of a story's own body that take exactly its State and that no `I.name` lists."""
     listed = steps_of(ctx.info)
-    if ctx.checker is None or listed is None or listed.dynamic:
+    if ctx.checker is None or listed is None or listed.dynamic or ctx.tree.is_stub:
         return
     names_listed = set(listed.names)
     state = state_of(mypy_api.self_type(ctx.info))
