@@ -7,7 +7,7 @@ from mypy.options import Options
 from mypy.subtypes import is_same_type, is_subtype
 
 from dddkit_mypy.mypy_api.analysis import AnalysisScope, analysis_scope_of, run_when_analysed
-from dddkit_mypy.mypy_api.calls import CallError, check_call, type_in_context, type_of_attribute
+from dddkit_mypy.mypy_api.calls import CallError, check_call, check_call_of, type_in_context, type_of_attribute
 from dddkit_mypy.mypy_api.checking import (
     check_again_later,
     checker_of,
@@ -75,6 +75,7 @@ __all__ = [
     "awaited_type",
     "check_again_later",
     "check_call",
+    "check_call_of",
     "checker_of",
     "children",
     "class_just_checked",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, NamedTuple, TypeAlias
 
-from mypy.nodes import Context, SymbolNode, TypeInfo
-from mypy.types import AnyType, Type, TypeOfAny
+from mypy.nodes import Context, Decorator, SymbolNode, TypeInfo, Var
+from mypy.types import AnyType, CallableType, Instance, Overloaded, Type, TypeOfAny, TypeType, get_proper_type
 
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext
@@ -72,17 +73,63 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
             yield CheckedStep(name, context, symbol.node, symbol.type, state, None, None, result)
             continue
         signature_error = state_error = None
-        result, reported = mypy_api.check_call(ctx.checker, story, name, state or anything, context)
-        errors = _relevant(reported)
+        for call, type_ in _readings(ctx.checker, symbol.node, story, name, context):
+            result, reported = call(state or anything)
+            errors = _relevant(reported)
+            if not errors:
+                break
         if errors and state is not None:
-            of_any = _relevant(mypy_api.check_call(ctx.checker, story, name, anything, context)[1])
+            of_any = _relevant(call(anything)[1])
             signature_error, state_error = _first(of_any), None if of_any else errors[0]
         else:
             signature_error = _first(errors)
-        called = mypy_api.type_of_attribute(ctx.checker, story, name, context)
+        called = type_ or mypy_api.type_of_attribute(ctx.checker, story, name, context)
         yield CheckedStep(
             name, context, symbol.node, called, state, signature_error, state_error, None if errors else result
         )
+
+
+_Call: TypeAlias = Callable[[Type], tuple[Type, list[CallError]]]
+
+
+def _readings(
+    checker: mypy_api.TypeChecker, node: SymbolNode | None, story: Instance, name: str, context: Context
+) -> Iterator[tuple[_Call, Type | None]]:
+    """Yield the ways to call a step that may be what happens at run time, the one to report last.
+
+    Each with the type of what is called, where that is not the type of the attribute.
+
+    Usually there is one. But only the value decides whether it is bound to the object, and that, mypy does not see:
+    it binds what is annotated as `ClassVar[Callable[...]]`, which may be a static method or an object, and does not
+    bind what a decorator such as `functools.wraps` returns, which may be a function.
+    """
+    yield lambda argument: mypy_api.check_call(checker, story, name, argument, context), None
+    var = node.var if isinstance(node, Decorator) else node
+    if not isinstance(var, Var) or var.type is None:
+        return
+    declared = mypy_api.seen_from(var.type, var.info, story)
+    for given in _given_before(node, declared, story):
+        yield partial(_check_declared, checker, declared, given, context), None if given else declared
+
+
+def _given_before(node: SymbolNode | None, declared: Type, story: Instance) -> Iterator[list[Type]]:
+    """Yield what Python may pass to a step before the state, where mypy may be wrong about it."""
+    called = get_proper_type(declared)
+    if isinstance(node, Decorator):
+        if isinstance(called, Instance) and not (node.func.is_property or node.func.is_static):
+            yield [TypeType(story) if node.func.is_class else story]
+    elif isinstance(node, Var) and node.has_explicit_value and not node.is_inferred:
+        is_field = not (node.is_classvar or {"dataclass", "attrs"}.isdisjoint(node.info.metadata))
+        if isinstance(called, (CallableType, Overloaded)) and not is_field:
+            if not node.is_classvar:
+                yield [story]
+            yield []
+
+
+def _check_declared(
+    checker: mypy_api.TypeChecker, declared: Type, given: list[Type], context: Context, argument: Type
+) -> tuple[Type, list[CallError]]:
+    return mypy_api.check_call_of(checker, declared, [*given, argument], context)
 
 
 def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
