@@ -96,6 +96,7 @@ class CallTypes:
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
         dynamic = body.dynamic or (scope.tree.is_stub and not listed)  # stubs leave out the steps
         metadata = _store_steps(info, listed, dynamic=dynamic, comprehended=bool(body.comprehended))
+        metadata.update({"open": body.is_open, "misused": bool(body.misused)})
         metadata["flows"] = flows = {} if scope.tree.is_stub else flows_of_methods(info)
         metadata["namespace"] = store_namespace(info, scope)
         simple_ones = simple_steps(info)
@@ -106,7 +107,7 @@ class CallTypes:
                 metadata["pending"] = result is Result.PENDING
                 mypy_api.replace_call(scope.analyzer, info, result.type(named_type))
         if scope.is_for_daemon:
-            text = f"{listed} {metadata['namespace']} {without_locations(flows)}"
+            text = f"{listed} {dynamic} {body.is_open} {metadata['namespace']} {without_locations(flows)}"
             mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, text)
         mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, simple_ones))
 

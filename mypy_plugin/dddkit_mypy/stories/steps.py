@@ -135,10 +135,13 @@ def _check_declared(
 def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
     if steps.owner is info:
         seen: set[str] = set()
-        for node in read_body(info.defn).listed:
-            if node.name not in seen and not node.name.startswith("_"):
+        body = read_body(info.defn)
+        misused = {use.step for use in body.misused}
+        for node in body.listed:
+            if node.name not in seen and not node.name.startswith("_") and node.name != "State":
                 seen.add(node.name)
-                yield node.name, node
+                if node not in misused:  # else another rule reports it
+                    yield node.name, node
         return
     new_state = _changed(info, steps.owner, "State")
     for name in dict.fromkeys(steps.names):
