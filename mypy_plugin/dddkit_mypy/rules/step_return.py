@@ -101,9 +101,9 @@ RULE: Final = Rule(
     reason=(
         "Steps hand on what they find through the state; what they return is dropped, and so is the work of a "
         "coroutine or a generator that nobody runs. At run time, an awaitable from a step of a sync story is a "
-        "`TypeError` in the middle of the run, and a generator is refused when the class is defined. What an async step "
-        "returns is not awaited: its coroutine runs, and not the one that this returns. Steps without annotations, "
-        "injected callables and abstract steps are not judged."
+        "`TypeError` in the middle of the run, and a generator is refused when the class is defined. The story awaits "
+        "an async step, and not an awaitable that this returns. Steps without annotations, injected callables and "
+        "abstract steps are not judged."
     ),
     bad="""\
 from dataclasses import dataclass

@@ -98,7 +98,7 @@ def _problem_of_method(step: CheckedStep, method: FuncDef) -> str | None:
     names, kinds = method.arg_names, method.arg_kinds
     if method.is_static:
         if names[:1] == ["self"] and len(names) > 1:
-            return f'is a @staticmethod, which gets no self; take the decorator away, or write {right}'
+            return f"is a @staticmethod, which gets no self; take the decorator away, or write {right}"
     elif step.signature_error.code == "self" or (len(names) < 2 and names[:1] != first):
         advice = "" if method.is_class else ", or make it a @staticmethod"
         return f"takes no {first[0]}; write {right}{advice}"

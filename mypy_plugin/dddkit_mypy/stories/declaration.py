@@ -136,8 +136,10 @@ def uses_of_step_list(node: Node, in_comprehension: bool) -> Iterator[tuple[Node
             if argument.initializer is not None:
                 yield from uses_of_step_list(argument.initializer, in_comprehension)
     elif isinstance(node, AssignmentStmt):  # `I: ClassVar[Checkout] = steps()` is not a use of `I`
-        for part in (node.rvalue, *(target for target in node.lvalues if isinstance(target, IndexExpr))):
-            yield from uses_of_step_list(part, in_comprehension)
+        yield from uses_of_step_list(node.rvalue, in_comprehension)
+        for target in node.lvalues:
+            if isinstance(target, IndexExpr):  # `locals()[name] = ...`
+                yield from uses_of_step_list(target, in_comprehension)
     elif isinstance(node, RefExpr) and (is_step_list(node) or node.fullname == names.IMPORTED_I):
         yield node, in_comprehension
     elif not isinstance(node, ClassDef):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from mypy.nodes import Context, Decorator, SymbolNode, TypeInfo, Var
 from mypy.types import AnyType, CallableType, Instance, Overloaded, Type, TypeOfAny, TypeType, get_proper_type
@@ -73,43 +73,47 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
             yield CheckedStep(name, context, symbol.node, symbol.type, state, None, None, result)
             continue
         signature_error = state_error = None
-        for call, type_ in _readings(ctx.checker, symbol.node, story, name, context):
-            result, reported = call(state or anything)
+        for reading in _readings(ctx.checker, symbol.node, story, name, context):
+            result, reported = reading.call(state or anything)
             errors = _relevant(reported)
             if not errors:
                 break
         if errors and state is not None:
-            of_any = _relevant(call(anything)[1])
+            of_any = _relevant(reading.call(anything)[1])
             signature_error, state_error = _first(of_any), None if of_any else errors[0]
         else:
             signature_error = _first(errors)
-        called = type_ or mypy_api.type_of_attribute(ctx.checker, story, name, context)
+        called = reading.type or mypy_api.type_of_attribute(ctx.checker, story, name, context)
         yield CheckedStep(
             name, context, symbol.node, called, state, signature_error, state_error, None if errors else result
         )
 
 
-_Call: TypeAlias = Callable[[Type], tuple[Type, list[CallError]]]
+class _Reading(NamedTuple):
+    """A way to call a step."""
+
+    call: Callable[[Type], tuple[Type, list[CallError]]]
+    """Check the call with one argument of a type; return the type of the call, and the errors of mypy."""
+    type: Type | None
+    """The type of what is called, where that is not the type of the attribute."""
 
 
 def _readings(
     checker: mypy_api.TypeChecker, node: SymbolNode | None, story: Instance, name: str, context: Context
-) -> Iterator[tuple[_Call, Type | None]]:
+) -> Iterator[_Reading]:
     """Yield the ways to call a step that may be what happens at run time, the one to report last.
-
-    Each with the type of what is called, where that is not the type of the attribute.
 
     Usually there is one. But only the value decides whether it is bound to the object, and that, mypy does not see:
     it binds what is annotated as `ClassVar[Callable[...]]`, which may be a static method or an object, and does not
     bind what a decorator such as `functools.wraps` returns, which may be a function.
     """
-    yield lambda argument: mypy_api.check_call(checker, story, name, argument, context), None
+    yield _Reading(lambda argument: mypy_api.check_call(checker, story, name, argument, context), None)
     var = node.var if isinstance(node, Decorator) else node
     if not isinstance(var, Var) or var.type is None:
         return
     declared = mypy_api.seen_from(var.type, var.info, story)
     for given in _given_before(node, declared, story):
-        yield partial(_check_declared, checker, declared, given, context), None if given else declared
+        yield _Reading(partial(_check_declared, checker, declared, given, context), None if given else declared)
 
 
 def _given_before(node: SymbolNode | None, declared: Type, story: Instance) -> Iterator[list[Type]]:
@@ -145,7 +149,7 @@ def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
         return
     new_state = _changed(info, steps.owner, "State")
     for name in dict.fromkeys(steps.names):
-        if new_state or _changed(info, steps.owner, name):
+        if name != "State" and (new_state or _changed(info, steps.owner, name)):
             own = info.names.get(name) or info.names.get("State")
             yield name, info.defn if own is None or own.node is None else own.node
 
