@@ -34,6 +34,11 @@ def _problem(step: CheckedStep, options: Options) -> str:
     kind = _class_called(found)
     if kind is not None:
         return f"is the class {kind}, where an instance belongs; did you mean {kind}()?"
+    if step.signature_error.message.startswith('"None" not callable'):
+        return (
+            "may be None, which cannot be called; leave None out of its type, and pass a callable that does nothing "
+            "where there is nothing to do"
+        )
     if step.signature_error.message.endswith("not callable"):
         return f"cannot be called: {step.signature_error.message}; a step is a method, or a field that holds a callable"
     function = _as_written(step.node)

@@ -106,7 +106,10 @@ def _wrong_location(node: MemberExpr, story: TypeInfo | None) -> str | None:
     if story is None:
         return f"{source} lists nothing here; steps are listed in the body of a class that derives from Story"
     if not is_story(story):
-        return f"{story.name}: {source} lists nothing, as {story.name} does not derive from Story"
+        return (
+            f"{story.name}: {source} lists nothing, as {story.name} does not derive from Story; move the line into the "
+            f"body of a story"
+        )
     if dotted != "I":
         return f'{story.name}: {source} lists nothing; in a story the list is called "I": write I.{node.name}'
     if is_in_comprehension(node, story):
@@ -120,7 +123,9 @@ def _wrong_location(node: MemberExpr, story: TypeInfo | None) -> str | None:
 def _unknown(story: TypeInfo, name: str) -> str | None:
     """Return the message about a name that its story does not have."""
     if name.startswith("_"):
-        return f"{story.name}: I.{name} lists nothing; names of steps do not begin with an underscore"
+        public = name.strip("_")
+        advice = f': name it "{public}"' if public else ""
+        return f"{story.name}: I.{name} lists nothing; names of steps do not begin with an underscore{advice}"
     if name == "State":
         symbol = story.get(name)
         if symbol is not None and isinstance(symbol.node, (FuncDef, Decorator, OverloadedFuncDef)):
@@ -129,7 +134,11 @@ def _unknown(story: TypeInfo, name: str) -> str | None:
     if may_have(story, name):
         return None
     near = get_close_matches(name, _names_of(story), n=1)
-    advice = f'did you mean "{near[0]}"?' if near else f'define a method "{name}" or a field that holds a callable'
+    advice = (
+        f'did you mean "{near[0]}"?'
+        if near
+        else f"define a method {name}(self, state), or a field {name} that holds a callable"
+    )
     return f"{story.name}: I.{name} names no step; {advice}"
 
 
