@@ -73,13 +73,15 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
             yield CheckedStep(name, context, symbol.node, symbol.type, state, None, None, result)
             continue
         signature_error = state_error = None
-        for reading in _readings(ctx.checker, symbol.node, story, name, context):
-            result, reported = reading.call(state or anything)
-            errors = _relevant(reported)
-            if not errors:
-                break
+        reading = _Reading(partial(mypy_api.check_call, ctx.checker, story, name), None)
+        result, errors = reading.check(state or anything, context)
+        if errors:
+            for reading in _other_readings(ctx.checker, symbol.node, story):
+                result, errors = reading.check(state or anything, context)
+                if not errors:
+                    break
         if errors and state is not None:
-            of_any = _relevant(reading.call(anything)[1])
+            of_any = reading.check(anything, context)[1]
             signature_error, state_error = _first(of_any), None if of_any else errors[0]
         else:
             signature_error = _first(errors)
@@ -92,28 +94,29 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
 class _Reading(NamedTuple):
     """A way to call a step."""
 
-    call: Callable[[Type], tuple[Type, list[CallError]]]
-    """Check the call with one argument of a type; return the type of the call, and the errors of mypy."""
+    call: Callable[[Type, Context], tuple[Type, list[CallError]]]
     type: Type | None
     """The type of what is called, where that is not the type of the attribute."""
 
+    def check(self, argument: Type, context: Context) -> tuple[Type, list[CallError]]:
+        """Check the call with one argument of a type; return the type of the call, and the errors about it."""
+        result, reported = self.call(argument, context)
+        return result, _relevant(reported)
 
-def _readings(
-    checker: mypy_api.TypeChecker, node: SymbolNode | None, story: Instance, name: str, context: Context
-) -> Iterator[_Reading]:
-    """Yield the ways to call a step that may be what happens at run time, the one to report last.
 
-    Usually there is one. But only the value decides whether it is bound to the object, and that, mypy does not see:
-    it binds what is annotated as `ClassVar[Callable[...]]`, which may be a static method or an object, and does not
-    bind what a decorator such as `functools.wraps` returns, which may be a function.
+def _other_readings(checker: mypy_api.TypeChecker, node: SymbolNode | None, story: Instance) -> Iterator[_Reading]:
+    """Yield the ways to call a step, other than mypy's, that may be what happens at run time; the one to report last.
+
+    Only the value decides whether it is bound to the object, and that, mypy does not see: it binds what is annotated
+    as `ClassVar[Callable[...]]`, which may be a static method or an object, and does not bind what a decorator such as
+    `functools.wraps` returns, which may be a function.
     """
-    yield _Reading(lambda argument: mypy_api.check_call(checker, story, name, argument, context), None)
     var = node.var if isinstance(node, Decorator) else node
     if not isinstance(var, Var) or var.type is None:
         return
     declared = mypy_api.seen_from(var.type, var.info, story)
     for given in _given_before(node, declared, story):
-        yield _Reading(partial(_check_declared, checker, declared, given, context), None if given else declared)
+        yield _Reading(partial(_check_declared, checker, declared, given), None if given else declared)
 
 
 def _given_before(node: SymbolNode | None, declared: Type, story: Instance) -> Iterator[list[Type]]:
@@ -131,7 +134,7 @@ def _given_before(node: SymbolNode | None, declared: Type, story: Instance) -> I
 
 
 def _check_declared(
-    checker: mypy_api.TypeChecker, declared: Type, given: list[Type], context: Context, argument: Type
+    checker: mypy_api.TypeChecker, declared: Type, given: list[Type], argument: Type, context: Context
 ) -> tuple[Type, list[CallError]]:
     return mypy_api.check_call_of(checker, declared, [*given, argument], context)
 
