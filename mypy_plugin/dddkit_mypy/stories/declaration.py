@@ -93,7 +93,7 @@ def _misuses(node: Node) -> Iterator[Misuse]:
         used = node.callee
     elif isinstance(node, MemberExpr):
         used = node.expr
-    elif isinstance(node, OpExpr) and (node.op in (">>", "&", "|") or (node.op == "+" and _lists(node.right))):
+    elif isinstance(node, OpExpr) and (node.op not in _OPERATORS or (node.op in ("+", "*") and _lists(node.right))):
         used = node.left
     elif isinstance(node, Decorator):
         yield from (Misuse(decorator, decorator) for decorator in node.decorators if _lists(decorator))
@@ -102,6 +102,10 @@ def _misuses(node: Node) -> Iterator[Misuse]:
     if not isinstance(node, (FuncDef, LambdaExpr, ClassDef, GeneratorExpr, DictionaryComprehension)):
         for part in mypy_api.children(node):
             yield from _misuses(part)
+
+
+_OPERATORS: Final = ("+", "*", "%", "and", "or")
+"""Those that a string has."""
 
 
 def _lists(node: Node) -> TypeGuard[MemberExpr]:

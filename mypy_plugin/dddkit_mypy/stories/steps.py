@@ -123,9 +123,12 @@ def _given_before(node: SymbolNode | None, declared: Type, story: Instance) -> I
     """Yield what Python may pass to a step before the state, where mypy may be wrong about it."""
     called = get_proper_type(declared)
     if isinstance(node, Decorator):
-        if isinstance(called, Instance) and not (node.func.is_property or node.func.is_static):
+        may_be_function = isinstance(called, Instance) and (
+            called.type.is_protocol or called.type.module_name == "functools"
+        )
+        if may_be_function and not (node.func.is_property or node.func.is_static):
             yield [TypeType(story) if node.func.is_class else story]
-    elif isinstance(node, Var) and node.has_explicit_value and not node.is_inferred:
+    elif isinstance(node, Var) and (node.has_explicit_value or node.is_classvar) and not node.is_inferred:
         is_field = not (node.is_classvar or {"dataclass", "attrs"}.isdisjoint(node.info.metadata))
         if isinstance(called, (CallableType, Overloaded)) and not is_field:
             if not node.is_classvar:
