@@ -23,7 +23,7 @@ from mypy.types import AnyType, Instance, get_proper_type
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAttribute, OnClass, Rule, new_code
-from dddkit_mypy.stories.declaration import Misuse, is_in_comprehension, is_story, may_have, read_body
+from dddkit_mypy.stories.declaration import Misuse, is_in_comprehension, is_step_list, is_story, may_have, read_body
 
 _TITLE: Final = "Every `I.name` lists a step of its story"
 CODE: Final = new_code("dddkit-unknown-step", _TITLE)
@@ -44,10 +44,19 @@ def check_listing(ctx: AttributeContext, name: str) -> None:
 
 
 def check_body(ctx: ClassContext) -> None:
-    """Report each `I.name` that the body uses as if it were the step, and not its name."""
+    """Report each `I.name` that the body uses as if it were the step, and not its name; and each `I.State`."""
     if ctx.checker is None or not mypy_api.metadata_of(ctx.info).get("misused"):
         return
-    for use in read_body(ctx.info.defn).misused:
+    body = read_body(ctx.info.defn)
+    symbol = ctx.info.get("State")
+    if symbol is not None:
+        is_method = isinstance(symbol.node, (FuncDef, Decorator, OverloadedFuncDef))
+        advice = "give the method another name" if is_method else "take the line away"
+        for node in body.listed:
+            if node.name == "State":
+                message = f"I.State lists no step: State is what the steps share; {advice}"
+                ctx.report(f"{ctx.info.name}: {message}", node, CODE)
+    for use in body.misused:
         if _unknown(ctx.info, use.step.name) is None:
             message = _misuse(use, ctx.info, ctx.checker)
             if message is not None:
@@ -68,10 +77,11 @@ def _misuse(use: Misuse, story: TypeInfo, checker: mypy_api.TypeChecker) -> str 
     if not _is_untyped(use.step.expr):
         return None  # mypy reports it
     if isinstance(node, OpExpr):
-        following = node.right.name if isinstance(node.right, MemberExpr) else "the next step"
+        right = node.right
+        following = f"I.{right.name}" if isinstance(right, MemberExpr) and is_step_list(right.expr) else "the next step"
         return (
             f"I.{name} is the name of a step, and is combined with nothing; list each step in a line of its own: "
-            f"I.{name}, then {'I.' if isinstance(node.right, MemberExpr) else ''}{following}"
+            f"I.{name}, then {following}"
         )
     return (
         f"I.{name} is the name of a step, and cannot be called; write I.{name}, which lists the step: the story calls "
@@ -93,7 +103,7 @@ def check_own_list(ctx: ClassContext) -> None:
     for node in read_body(ctx.info.defn).listed:
         if not isinstance(node.expr, NameExpr) or node.expr.fullname == names.IMPORTED_I:
             continue
-        if _is_untyped(node.expr) or node.name.startswith("_") or node.name == "State":  # mypy resolves other names
+        if _is_untyped(node.expr) or node.name.startswith("_"):  # mypy itself resolves other names
             message = _unknown(ctx.info, node.name)
             if message is not None:
                 ctx.report(message, node, CODE)
@@ -126,11 +136,6 @@ def _unknown(story: TypeInfo, name: str) -> str | None:
         public = name.strip("_")
         advice = f': name it "{public}"' if public else ""
         return f"{story.name}: I.{name} lists nothing; names of steps do not begin with an underscore{advice}"
-    if name == "State":
-        symbol = story.get(name)
-        if symbol is not None and isinstance(symbol.node, (FuncDef, Decorator, OverloadedFuncDef)):
-            return f"{story.name}: I.State lists no step: State is what the steps share; give the method another name"
-        return f"{story.name}: I.State lists no step: State is what the steps share; take the line away"
     if may_have(story, name):
         return None
     near = get_close_matches(name, _names_of(story), n=1)

@@ -96,7 +96,7 @@ class CallTypes:
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
         dynamic = body.dynamic or (scope.tree.is_stub and not listed)  # stubs leave out the steps
         metadata = _store_steps(info, listed, dynamic=dynamic, comprehended=bool(body.comprehended))
-        metadata.update({"open": body.is_open, "misused": bool(body.misused)})
+        metadata.update({"open": body.is_open, "misused": bool(body.misused) or "State" in listed})
         metadata["flows"] = flows = {} if scope.tree.is_stub else flows_of_methods(info)
         metadata["namespace"] = store_namespace(info, scope)
         simple_ones = simple_steps(info)
