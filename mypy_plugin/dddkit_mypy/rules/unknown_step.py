@@ -54,8 +54,8 @@ def check_body(ctx: ClassContext) -> None:
         advice = "give the method another name" if is_method else "take the line away"
         for node in body.listed:
             if node.name == "State":
-                message = f"I.State lists no step: State is what the steps share; {advice}"
-                ctx.report(f"{ctx.info.name}: {message}", node, CODE)
+                said = f"{ctx.info.name}: I.State lists no step: State is what the steps share; {advice}"
+                ctx.report(said, node, CODE)
     for use in body.misused:
         if _unknown(ctx.info, use.step.name) is None:
             message = _misuse(use, ctx.info, ctx.checker)
