@@ -99,7 +99,9 @@ def _misuses(node: Node) -> Iterator[Misuse]:
         yield from (Misuse(decorator, decorator) for decorator in node.decorators if _lists(decorator))
     if used is not None and _lists(used):
         yield Misuse(node, used)
-    if not isinstance(node, (FuncDef, LambdaExpr, ClassDef, GeneratorExpr, DictionaryComprehension)):
+    if isinstance(node, (GeneratorExpr, DictionaryComprehension)):
+        yield from _misuses(node.sequences[0])
+    elif not isinstance(node, (FuncDef, LambdaExpr, ClassDef)):
         for part in mypy_api.children(node):
             yield from _misuses(part)
 
@@ -149,8 +151,10 @@ def uses_of_step_list(node: Node, in_comprehension: bool) -> Iterator[tuple[Node
     elif not isinstance(node, ClassDef):
         if isinstance(node, CallExpr) and _gives_namespace(node):
             yield node, in_comprehension
-        inside = in_comprehension or isinstance(node, (GeneratorExpr, DictionaryComprehension))
+        # What a comprehension iterates over first is still evaluated in the body.
+        first = node.sequences[0] if isinstance(node, (GeneratorExpr, DictionaryComprehension)) else None
         for part in mypy_api.children(node):
+            inside = in_comprehension or (first is not None and part is not first)
             yield from uses_of_step_list(part, inside)
 
 
