@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from mypy.nodes import ARG_NAMED, Decorator, FuncDef, SymbolNode, Var
-from mypy.types import FunctionLike, Instance, ProperType, Type, TypeType, get_proper_type
+from mypy.types import FunctionLike, Instance, ProperType, TypeType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -64,11 +64,11 @@ def _problem(step: CheckedStep, options: Options) -> str:
 _NAMELESS: Final = ("Too few arguments", "Too many arguments")
 
 
-def _class_called(type_: Type | None) -> str | None:
+def _class_called(type_: ProperType | None) -> str | None:
     """Return the name of a class that stands where one of its objects belongs."""
     if isinstance(type_, FunctionLike) and type_.is_type_obj():
         return mypy_api.source_name(type_.type_object())
-    item = get_proper_type(type_.item) if isinstance(type_, TypeType) else None
+    item = type_.item if isinstance(type_, TypeType) else None
     return mypy_api.source_name(item.type) if isinstance(item, Instance) else None
 
 
