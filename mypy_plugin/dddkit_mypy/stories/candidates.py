@@ -16,26 +16,27 @@ def parameter_of_step(node: SymbolNode | None) -> Type | None:
     and context managers from steps.
     """
     if isinstance(node, FuncDef):
-        return None if node.is_property else _parameter(node, node.type, bound=True)
+        return None if node.is_property else _parameter(node.type, bound=True)
     if not isinstance(node, Decorator) or node.func.is_property or node.func.abstract_status != NOT_ABSTRACT:
         return None
     method, decorated = node.func, get_proper_type(node.var.type)  # the cache does not keep the decorators
-    taken = _parameter(method, method.type, bound=not method.is_static)
+    taken = _parameter(method.type, bound=not method.is_static)
     if taken is None or method.type is None or not isinstance(decorated, CallableType):
         return None
     if not mypy_api.is_same_type(decorated, method.type) or method.is_static or method.is_class:
         if not _returns_nothing(decorated):
             return None
-        kept = taken if decorated.is_ellipsis_args else _parameter(method, decorated, bound=not method.is_static)
+        kept = taken if decorated.is_ellipsis_args else _parameter(decorated, bound=not method.is_static)
         if kept is None or not mypy_api.is_same_type(kept, taken):
             return None
     return taken
 
 
-def _parameter(function: FuncDef, type_: Type | None, *, bound: bool) -> Type | None:
-    if not isinstance(type_, CallableType) or type_.arg_kinds != [ARG_POS] * (1 + bound):
+def _parameter(type_: Type | None, *, bound: bool) -> Type | None:
+    found = get_proper_type(type_)
+    if not isinstance(found, CallableType) or found.arg_kinds != [ARG_POS] * (1 + bound):
         return None
-    return type_.arg_types[-1]
+    return found.arg_types[-1]
 
 
 def _returns_nothing(type_: Type | None) -> bool:
