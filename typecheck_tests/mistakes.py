@@ -147,6 +147,13 @@ def _a_step_is_listed_in_a_function(tree: ast.Module) -> Iterator[Edit]:
             yield partial(tree.body.extend, _statements(f"def listing() -> None:\n    I.{_listed(statement).attr}"))
 
 
+@_mistake("dddkit-unknown-step")
+def _a_listed_name_is_asked_for_an_attribute(tree: ast.Module) -> Iterator[Edit]:
+    for story in _stories(tree):
+        for statement in _listings(story):
+            yield _set(statement, "value", _expr(f"I.{_listed(statement).attr}.run"))
+
+
 @_mistake("dddkit-step-signature")
 def _a_method_forgets_self(tree: ast.Module) -> Iterator[Edit]:
     for step in _steps(tree):
@@ -237,6 +244,17 @@ def _a_step_returns_a_value(tree: ast.Module) -> Iterator[Edit]:
             yield _set_all(
                 _set(step, "returns", _expr(returned)),
                 partial(step.body.extend, _statements(f"return {value}")),
+            )
+
+
+@_mistake("dddkit-step-return")
+def _an_async_step_returns_an_awaitable(tree: ast.Module) -> Iterator[Edit]:
+    for step in _steps(tree):
+        if isinstance(step, ast.AsyncFunctionDef):
+            yield _set_all(
+                partial(tree.body.insert, 0, *_statements("from collections.abc import Awaitable as Later")),
+                _set(step, "returns", _expr("Later[None]")),
+                _set(step, "body", _statements("raise NotImplementedError")),
             )
 
 

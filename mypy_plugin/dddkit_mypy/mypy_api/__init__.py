@@ -7,7 +7,7 @@ from mypy.options import Options
 from mypy.subtypes import is_same_type, is_subtype
 
 from dddkit_mypy.mypy_api.analysis import AnalysisScope, analysis_scope_of, run_when_analysed
-from dddkit_mypy.mypy_api.calls import CallError, check_call, type_in_context, type_of_attribute
+from dddkit_mypy.mypy_api.calls import CallError, check_call, check_call_of, type_in_context, type_of_attribute
 from dddkit_mypy.mypy_api.checking import (
     check_again_later,
     checker_of,
@@ -48,11 +48,11 @@ from dddkit_mypy.mypy_api.signatures import (
     awaited_type,
     return_type_of,
     returns_nothing,
-    static_takes_exactly,
     takes_exactly,
     takes_instance,
     with_argument_type,
 )
+from dddkit_mypy.mypy_api.stubs import comes_from_stub, is_in_stub
 from dddkit_mypy.mypy_api.trees import assigned_parts, children, walk
 from dddkit_mypy.mypy_api.types import any_instance_of, classes_in, seen_from, self_type
 
@@ -74,10 +74,12 @@ __all__ = [
     "awaited_type",
     "check_again_later",
     "check_call",
+    "check_call_of",
     "checker_of",
     "children",
     "class_just_checked",
     "classes_in",
+    "comes_from_stub",
     "coroutine_of_none",
     "dependencies_of",
     "enclosing_classes",
@@ -88,6 +90,7 @@ __all__ = [
     "has_own_metaclass",
     "head_of",
     "is_abstract",
+    "is_in_stub",
     "is_never_edited",
     "is_ours",
     "is_same_type",
@@ -106,7 +109,6 @@ __all__ = [
     "set_call_result",
     "set_private_text",
     "source_name",
-    "static_takes_exactly",
     "takes_exactly",
     "takes_instance",
     "type_in_context",

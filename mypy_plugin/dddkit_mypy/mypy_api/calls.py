@@ -27,6 +27,16 @@ def check_call(
     return _check(checker, call)
 
 
+def check_call_of(
+    checker: TypeChecker, callee: Type, arguments: list[Type], context: Context
+) -> tuple[Type, list[CallError]]:
+    """Check a call of an object of a type, with positional arguments, as `check_call` does."""
+    given = [_node_of(argument, context) for argument in arguments]
+    call = CallExpr(_node_of(callee, context), list(given), [ARG_POS] * len(given), [None] * len(given))
+    call.set_line(context)
+    return _check(checker, call)
+
+
 def type_of_attribute(checker: TypeChecker, receiver: Type, name: str, context: Context) -> Type | None:
     """Return the type of `receiver.name` as mypy sees it at `context`; None where mypy reports an error."""
     member = MemberExpr(_node_of(receiver, context), name)

@@ -40,6 +40,8 @@ def check(ctx: ClassContext) -> None:
     info = ctx.info
     if not _lacks_identity(info) or any(_lacks_identity(base) for base in info.mro[1:]):
         return
+    if mypy_api.comes_from_stub(info, ctx.api):
+        return  # the identity may be a private field, which stubs leave out
     named = candidates(info)[1]
     ctx.report(
         f'{info.name} has no identity, so each object equals only itself; name a field "id" or "{named}", or '

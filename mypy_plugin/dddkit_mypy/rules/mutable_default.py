@@ -51,8 +51,8 @@ _TEXT: Final = "defaults"
 def store_defaults(scope: mypy_api.AnalysisScope) -> tuple[()]:
     """Store which defaults of a namespace can change, and which ones of its bases its `__init__` replaces."""
     info = scope.info
-    if "dataclass_tag" in info.metadata:
-        return ()  # dataclasses rejects such defaults; mypy knows only this of it yet
+    if "dataclass_tag" in info.metadata or scope.tree.is_stub:
+        return ()  # dataclasses rejects such defaults, mypy knows only this of it yet; a stub leaves out `__init__`
     replaced = _named_in_init(info)
     kinds: dict[str, str] = {}
     for name, value in _assigned(info.defn.defs):

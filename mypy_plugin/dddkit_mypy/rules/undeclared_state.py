@@ -46,6 +46,8 @@ def check(ctx: AttributeContext, name: str) -> None:
         story = story_of_namespace(info, visible, dependencies)
         if story is None or info.fallback_to_any or has_own_access(info):
             continue
+        if name.startswith("_") and mypy_api.comes_from_stub(info, checker):
+            continue  # stubs leave out private names
         assigned = list[Expression]()
         if _checks_for(name, mypy_api.walk(mypy_api.outermost_function(checker)), assigned):
             return

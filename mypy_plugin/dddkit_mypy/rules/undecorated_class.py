@@ -17,6 +17,8 @@ CODE: Final = new_code("dddkit-undecorated-class", _TITLE)
 def check(ctx: ClassContext) -> None:
     """Report a class whose own fields no decorator and no `__init__` of its own sets."""
     info = ctx.info
+    if ctx.tree.is_stub:
+        return  # stubs leave out most decorators
     fields = _fields(info.defn)
     if not fields or info.is_enum or _has_constructor(info):  # members of an Enum are made by their mixins
         return

@@ -71,10 +71,15 @@ class CallTypes:
     def __init__(self) -> None:
         self._under_analysis: dict[str, mypy_api.AnalysisScope] = {}
         self._correct: set[TypeInfo] = set()
+        self._scope: mypy_api.AnalysisScope | None = None
 
     def expect(self, scope: mypy_api.AnalysisScope) -> None:
         """Remember a story under analysis."""
-        self._under_analysis[scope.info.fullname] = scope
+        self._under_analysis[scope.info.fullname] = self._scope = scope
+
+    def is_in_stub(self, info: TypeInfo) -> bool:
+        """Whether a class is declared in a stub."""
+        return self._scope is not None and mypy_api.is_in_stub(info, self._scope)
 
     def generate(self, info: TypeInfo) -> None:
         """Read the steps of a story that mypy has analysed, and generate its `__call__`."""
@@ -89,8 +94,10 @@ class CallTypes:
             self.generate(base)
         body = read_body(info.defn)
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
-        metadata = _store_steps(info, listed, dynamic=body.dynamic, comprehended=bool(body.comprehended))
-        metadata["flows"] = flows = flows_of_methods(info)
+        dynamic = body.dynamic or (scope.tree.is_stub and not listed)  # stubs leave out the steps
+        metadata = _store_steps(info, listed, dynamic=dynamic, comprehended=bool(body.comprehended))
+        metadata.update({"open": body.is_open, "misused": bool(body.misused) or "State" in listed})
+        metadata["flows"] = flows = {} if scope.tree.is_stub else flows_of_methods(info)
         metadata["namespace"] = store_namespace(info, scope)
         simple_ones = simple_steps(info)
         if has_our_call(info):
@@ -100,7 +107,7 @@ class CallTypes:
                 metadata["pending"] = result is Result.PENDING
                 mypy_api.replace_call(scope.analyzer, info, result.type(named_type))
         if scope.is_for_daemon:
-            text = f"{listed} {metadata['namespace']} {without_locations(flows)}"
+            text = f"{listed} {dynamic} {body.is_open} {metadata['namespace']} {without_locations(flows)}"
             mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, text)
         mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, simple_ones))
 
@@ -113,7 +120,7 @@ class CallTypes:
         if story.has_simple_state:
             self._correct.update((info, story.state))
         else:
-            metadata["flows"] = flows_of_methods(info)
+            metadata["flows"] = {} if scope.tree.is_stub else flows_of_methods(info)
             metadata["namespace"] = store_namespace(info, scope)
             mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, story.steps))
 
@@ -192,6 +199,7 @@ class _Decision:
             and isinstance(symbol.node, FuncDef)
             and not symbol.node.is_coroutine
             and symbol.node.abstract_status == NOT_ABSTRACT
+            and not self._calls.is_in_stub(symbol.node.info)  # where `async def` may be written like this
         ):
             return Result.NONE  # a mistake: at run time, nothing but `async def` makes a method async
         return result
