@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mypy.nodes import TypeInfo
+from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, TypeInfo
 from mypy.types import Instance, Type, UnionType, get_proper_type
 
 from dddkit_mypy import _names as names
@@ -17,9 +17,16 @@ def store_body(scope: mypy_api.AnalysisScope) -> Iterator[TypeInfo]:
     """Store what only the body of a handler shows; yield the classes, beside its bases, that its diagnostics need."""
     info = scope.info
     body = read_body(info.defn)
-    metadata = body._asdict() | {"registers": sorted(body.registers), "sets": sorted(body.sets)}
+    bases = {base for event in body.registers.values() for base in event.mro[1:] if base.has_base(names.RECORDABLE)}
+    metadata = body._asdict() | {
+        "registers": sorted(body.registers),
+        "registers_children_of": sorted(base.fullname for base in bases if not mypy_api.is_ours(base)),
+        "sets": sorted(body.sets),
+    }
     mypy_api.update_metadata(info, metadata)
     mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, repr(metadata))
+    for event in body.registers.values():
+        yield from event.mro
     for parameter in parameters_of(info) or ():
         for used in mypy_api.classes_in(parameter):
             yield from used.mro
@@ -47,11 +54,13 @@ def missing_events(info: TypeInfo) -> list[Nested] | None:
     if parameters is None or info.fallback_to_any:
         return None
     handled: set[str] = set()
+    with_handled_child: set[str] = set()  # a base of others, which may be declared outside of the aggregate
     for base in own_classes(info):
         body = mypy_api.metadata_of(base)
         if not body or body["is_open"] or body["handles_all"]:
             return None
         handled.update(body["registers"])
+        with_handled_child.update(body["registers_children_of"])
         if body["has_default"]:
             break
     aggregate = get_proper_type(parameters[0])
@@ -61,7 +70,8 @@ def missing_events(info: TypeInfo) -> list[Nested] | None:
         for item in map(get_proper_type, aggregates)
         if isinstance(item, Instance)
         for event in recorded_events(item.type)
-        if not any(base.fullname in handled for base in event.info.mro)
+        if event.info.fullname not in with_handled_child
+        and not any(base.fullname in handled for base in event.info.mro)
     ]
 
 
@@ -83,6 +93,16 @@ def unset_names(info: TypeInfo, wanted: list[str]) -> list[str]:
         are_set = body.get("sets", base.names)  # a class that is no handler may set its attributes
         wanted = [name for name in wanted if name not in are_set]
     return wanted
+
+
+def set_names(info: TypeInfo) -> set[str]:
+    """Return the attributes that a handler and its bases set, without their methods."""
+    return {
+        name
+        for base in own_classes(info)
+        for name in mypy_api.metadata_of(base).get("sets", ())
+        if not (name in base.names and isinstance(base.names[name].node, (FuncDef, Decorator, OverloadedFuncDef)))
+    }
 
 
 def own_classes(info: TypeInfo) -> Iterator[TypeInfo]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from mypy.nodes import TypeInfo, Var
 
+from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 
 
@@ -38,7 +39,14 @@ def is_field(owner: TypeInfo, name: str, var: Var) -> bool:
     """Whether a variable in the body of a class is a field of its objects."""
     if name.startswith("__") and name.endswith("__"):
         return False  # `__slots__`, and what dataclasses add
+    if var.is_final and var.has_explicit_value and not _makes_fields_of_constants(owner):
+        return False
     if not var.is_inferred:
-        return True
+        return not (name.startswith("_") and owner.has_base(names.MODEL))  # pydantic keeps it beside the fields
     attributes = owner.metadata.get("attrs", {}).get("attributes", ())
     return any(attribute["name"] == name for attribute in attributes)  # `x = attrs.field(type=X)`
+
+
+def _makes_fields_of_constants(owner: TypeInfo) -> bool:
+    """Whether `x: Final[int] = 3` is a field with a default: dataclasses and attrs take it for one, pydantic does not."""
+    return not owner.has_base(names.MODEL) and not {"dataclass", "attrs"}.isdisjoint(owner.metadata)

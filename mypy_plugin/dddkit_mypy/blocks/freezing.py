@@ -20,7 +20,7 @@ from mypy.nodes import (
 
 from dddkit_mypy import _names as names
 from dddkit_mypy._rule import ClassContext
-from dddkit_mypy.blocks.decorators import making_dataclasses, name_of
+from dddkit_mypy.blocks.decorators import making_dataclasses, name_of, text_of
 
 
 class Thaw(NamedTuple):
@@ -53,8 +53,7 @@ def _thaw_of_dataclass(info: TypeInfo) -> Thaw | None:
         given = dict(zip(decorator.arg_names, decorator.args, strict=True))
         if ARG_STAR2 in decorator.arg_kinds or ("frozen" in given and _truth(given["frozen"]) is None):
             return None  # computed
-    short = name_of(decorator).rpartition(".")[2]
-    return Thaw(decorator, f"give @{short} frozen=True")
+    return Thaw(decorator, f"give @{text_of(decorator)} frozen=True")
 
 
 def _is_frozen(info: TypeInfo) -> bool | None:

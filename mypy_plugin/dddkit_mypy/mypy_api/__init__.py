@@ -53,6 +53,7 @@ from dddkit_mypy.mypy_api.signatures import (
     takes_instance,
     with_argument_type,
 )
+from dddkit_mypy.mypy_api.source_calls import receiver_types, union_items
 from dddkit_mypy.mypy_api.trees import assigned_parts, children, walk
 from dddkit_mypy.mypy_api.types import any_instance_of, classes_in, seen_from, self_type
 
@@ -96,6 +97,7 @@ __all__ = [
     "outermost_function",
     "private_text_of",
     "qualified_name",
+    "receiver_types",
     "remove_added_statements",
     "replace_call",
     "return_type_of",
@@ -111,6 +113,7 @@ __all__ = [
     "takes_instance",
     "type_in_context",
     "type_of_attribute",
+    "union_items",
     "update_metadata",
     "visible_modules",
     "walk",

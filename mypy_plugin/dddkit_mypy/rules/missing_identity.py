@@ -11,7 +11,7 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
 from dddkit_mypy.blocks.aliases import aliased_fields
-from dddkit_mypy.blocks.fields import fields_of
+from dddkit_mypy.blocks.fields import fields_of, is_field
 from dddkit_mypy.blocks.identity import candidates
 
 _TITLE: Final = "Every entity and every aggregate has an identity"
@@ -41,9 +41,10 @@ def check(ctx: ClassContext) -> None:
     if not _lacks_identity(info) or any(_lacks_identity(base) for base in info.mro[1:]):
         return
     named = candidates(info)[1]
+    flavour = "pydantic" if info.has_base(names.MODEL) else "dataclasses"
     ctx.report(
         f'{info.name} has no identity, so each object equals only itself; name a field "id" or "{named}", or '
-        f"annotate it as Identity[...]; a base for others derives from ABC",
+        f"annotate it as Identity[...], from dddkit.{flavour}; a base for others derives from ABC",
         info.defn,
         CODE,
     )
@@ -53,11 +54,11 @@ def _lacks_identity(info: TypeInfo) -> bool:
     """Whether a class needs an identity and has none, as far as the plugin can see."""
     if mypy_api.is_ours(info) or not info.has_base(names.IDENTIFIED) or info.fallback_to_any:
         return False
-    fields = list(fields_of(info))
+    fields = [(name, var) for owner, name, var in fields_of(info) if is_field(owner, name, var)]
     aliased = {name for base in info.mro for name in mypy_api.metadata_of(base).get(_ALIASED, ())}
     return (
         bool(fields)
-        and not any(name in aliased or _may_be_identity(var.type) for _, name, var in fields)
+        and not any(name in aliased or _may_be_identity(var.type) for name, var in fields)
         and not any(_may_have_value(info, name) for name in candidates(info))
         and not any("__getattr__" in base.names for base in info.mro if base.fullname not in _WITH_GETATTR)
         and not _is_abstract(info)
