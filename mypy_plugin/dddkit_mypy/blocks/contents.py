@@ -71,7 +71,8 @@ class FieldReader:
             if var.type is None or not is_field(owner, name, var):
                 continue
             type_ = mypy_api.seen_from(var.type, owner, instance)
-            self.types.append(type_)
+            self.types.append(type_)  # a descriptor too, as it decides what is read
+            type_ = mypy_api.read_on(instance, type_)
             yield Field(owner, name, var, type_)
 
     def contents(self, type_: Type, follow: Callable[[TypeInfo], bool] | None = None) -> Iterator[Content]:

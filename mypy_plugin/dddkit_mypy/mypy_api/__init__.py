@@ -25,6 +25,7 @@ from dddkit_mypy.mypy_api.classes import (
     source_name,
 )
 from dddkit_mypy.mypy_api.dependencies import Dependencies, dependencies_of
+from dddkit_mypy.mypy_api.descriptors import read_on
 from dddkit_mypy.mypy_api.diagnostics import fail_at, head_of
 from dddkit_mypy.mypy_api.metadata import (
     METADATA,
@@ -97,6 +98,7 @@ __all__ = [
     "outermost_function",
     "private_text_of",
     "qualified_name",
+    "read_on",
     "receiver_types",
     "remove_added_statements",
     "replace_call",

@@ -11,6 +11,7 @@ from mypy.types import AnyType, Instance, NoneType, Type, TypeVarType, UnionType
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
+from dddkit_mypy.blocks.fields import fields_of
 from dddkit_mypy.blocks.identity import type_of_identity
 from dddkit_mypy.mypy_api import Options, format_type, format_type_distinctly, is_same_type
 
@@ -43,11 +44,15 @@ def check(ctx: ClassContext) -> None:
 
 
 def _classes_of_parameters(scope: mypy_api.AnalysisScope) -> Iterator[TypeInfo]:
-    """Yield the classes that decide which field is the identity."""
+    """Yield the classes that decide which field is the identity, and of which type."""
     for base in scope.info.bases:
         for argument in base.args:
             for used in mypy_api.classes_in(argument):
                 yield from used.mro
+                if used.has_base(names.RECORDING):
+                    for _, _, var in fields_of(used):
+                        for read in mypy_api.classes_in(var.type):  # perhaps a descriptor
+                            yield from read.mro
 
 
 def _bases_in_source(info: TypeInfo) -> Iterator[tuple[Instance, Expression | None]]:
