@@ -276,7 +276,8 @@ def _a_step_is_not_listed(tree: ast.Module) -> Iterator[Edit]:
 def _nobody_awaits_an_async_story(tree: ast.Module) -> Iterator[Edit]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Await):
-            yield _set(node, "value", node.value.value)
+            if ast.unparse(node.value.value) != "broker(event)":
+                yield _set(node, "value", node.value.value)
 
 
 @_mistake("dddkit-story-state")
@@ -389,6 +390,23 @@ def _an_aggregate_adds_the_event_of_another(tree: ast.Module) -> Iterator[Edit]:
         for node in ast.walk(owner):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "self.add_event":
                 yield _set(node, "args", [_expr(other)])
+
+
+@_mistake("dddkit-dropped-event")
+def _an_event_is_made_and_not_recorded(tree: ast.Module) -> Iterator[Edit]:
+    for owner in _classes(tree, "Aggregate"):
+        for node in ast.walk(owner):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                if ast.unparse(node.value.func) == "self.add_event":
+                    yield _set(node, "value", node.value.args[0])
+
+
+@_mistake("dddkit-unawaited-publish")
+def _an_async_function_does_not_await_what_it_publishes(tree: ast.Module) -> Iterator[Edit]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Await):
+            if ast.unparse(node.value.value) == "broker(event)":
+                yield _set(node, "value", node.value.value)
 
 
 @_mistake("dddkit-mutable-field")

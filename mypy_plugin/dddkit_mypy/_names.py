@@ -25,6 +25,7 @@ VALUE_OBJECTS: Final = (VALUE_OBJECT, VALUE_OBJECT_MODEL)
 RECORDABLE: Final = "dddkit._core.events.Recordable"  # aggregate events of both flavours
 IDENTIFIED: Final = "dddkit._core.identity.Identified"  # entities and aggregates of both flavours
 IDENTITY: Final = "dddkit._core.identity.Identity"
+EVENT_BROKER: Final = "dddkit._core.broker.EventBroker"
 CHANGES_HANDLER: Final = "dddkit._core.changes.ChangesHandler"
 RECORDING: Final = "dddkit._core.recording.Recording"  # aggregates of both flavours
 REPOSITORY: Final = "dddkit._core.repository.Repository"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy.nodes import CallExpr, ClassDef, Expression, MemberExpr, NameExpr, RefExpr
+from mypy.nodes import CallExpr, ClassDef, Expression, RefExpr
+
+from dddkit_mypy import mypy_api
 
 # Any other decorator may make a dataclass.
 _MAKE_NO_DATACLASS: Final = frozenset(
@@ -28,10 +30,6 @@ def name_of(decorator: Expression) -> str:
     called = decorator.callee if isinstance(decorator, CallExpr) else decorator
     return called.fullname if isinstance(called, RefExpr) else ""
 
-
 def text_of(decorator: Expression) -> str:
     """Return a decorator as the source names it, without its arguments: `attrs.define` of `@attrs.define(slots=True)`."""
-    called = decorator.callee if isinstance(decorator, CallExpr) else decorator
-    if isinstance(called, MemberExpr):
-        return f"{text_of(called.expr)}.{called.name}"
-    return called.name if isinstance(called, NameExpr) else ""
+    return mypy_api.name_in_source(decorator.callee if isinstance(decorator, CallExpr) else decorator)

@@ -54,7 +54,14 @@ from dddkit_mypy.mypy_api.signatures import (
     takes_instance,
     with_argument_type,
 )
-from dddkit_mypy.mypy_api.source_calls import receiver_types, union_items
+from dddkit_mypy.mypy_api.source_calls import (
+    DroppedCalls,
+    dropped_by,
+    functions_in,
+    name_in_source,
+    receiver_types,
+    union_items,
+)
 from dddkit_mypy.mypy_api.trees import assigned_parts, children, walk
 from dddkit_mypy.mypy_api.types import any_instance_of, classes_in, seen_from, self_type
 
@@ -65,6 +72,7 @@ __all__ = [
     "CallError",
     "CompileError",
     "Dependencies",
+    "DroppedCalls",
     "NamedType",
     "Options",
     "TypeChecker",
@@ -82,10 +90,12 @@ __all__ = [
     "classes_in",
     "coroutine_of_none",
     "dependencies_of",
+    "dropped_by",
     "enclosing_classes",
     "fail_at",
     "format_type",
     "format_type_distinctly",
+    "functions_in",
     "generated_call_result",
     "has_own_metaclass",
     "head_of",
@@ -95,6 +105,7 @@ __all__ = [
     "is_same_type",
     "is_subtype",
     "metadata_of",
+    "name_in_source",
     "outermost_function",
     "private_text_of",
     "qualified_name",
