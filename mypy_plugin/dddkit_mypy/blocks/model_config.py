@@ -188,13 +188,13 @@ class _Constants:
     """The values of the constants in one module, read once."""
 
     def __init__(self) -> None:
-        self._first: Statement | None = None  # new objects whenever mypy parses a module
+        self._statements: list[Statement] | None = None  # another list whenever the daemon has parsed a module again
         self._values: dict[str, Expression | None] = {}
 
     def value_of(self, name: str, tree: MypyFile) -> Expression | None:
         """Return the value that one statement of a module assigns; None where others may change it."""
-        if not tree.defs or tree.defs[0] is not self._first:
-            self._first = tree.defs[0] if tree.defs else None
+        if tree.defs is not self._statements:
+            self._statements = tree.defs
             self._values = {}
             for statement in tree.defs:
                 self._read(statement)

@@ -16,7 +16,6 @@ from mypy.nodes import (
     ExpressionStmt,
     ForStmt,
     FuncDef,
-    FuncItem,
     IfStmt,
     ListComprehension,
     ListExpr,
@@ -96,22 +95,22 @@ class DroppedCalls:
     """The calls of the functions under check whose value nobody takes; each function is read once."""
 
     def __init__(self) -> None:
-        self._outermost: Node | None = None
-        self._calls: dict[FuncItem, set[_Place]] = {}
+        self._outermost: Block | None = None
+        self._calls: dict[Block, set[_Place]] = {}  # the daemon parses a body again, but keeps the function
 
     def contain(self, checker: TypeChecker, call: Context) -> bool:
         """Whether nobody takes the value of a call in the current function."""
         outermost = checker.scope.top_level_function()
         function = checker.scope.current_function()
-        if function is None:
+        if function is None or outermost is None:
             return False
-        if outermost is not self._outermost:
-            self._outermost = outermost
+        if outermost.body is not self._outermost:
+            self._outermost = outermost.body
             self._calls.clear()
-        if function not in self._calls:
-            calls = dropped_by(function.body)
-            self._calls[function] = {_place(found) for found in calls if isinstance(found, CallExpr)}
-        return _place(call) in self._calls[function]
+        body = function.body
+        if body not in self._calls:
+            self._calls[body] = {_place(found) for found in dropped_by(body) if isinstance(found, CallExpr)}
+        return _place(call) in self._calls[body]
 
 
 _Place: TypeAlias = tuple[int, int, int | None, int | None]
