@@ -47,8 +47,8 @@ def correct_blocks(random: Random) -> str:
     flavour = random.choice(("dataclasses", "pydantic"))
     decorate = "" if flavour == "pydantic" else "@dataclass(kw_only=True)\n"
     frozen = "" if flavour == "pydantic" else "@dataclass(frozen=True, kw_only=True)\n"
-    parts = [_values(random, frozen), _aggregates(random, decorate, frozen), _CHANGES, _repositories(random), _PUBLISHING]
-    return "\n\n".join([_BLOCKS_HEAD.format(flavour=flavour), *parts])
+    parts = [_values(random, frozen), _aggregates(random, decorate, frozen), _CHANGES, _repositories(random)]
+    return "\n\n".join([_BLOCKS_HEAD.format(flavour=flavour), *parts, _PUBLISHING])
 
 
 def correct_stories(random: Random) -> str:

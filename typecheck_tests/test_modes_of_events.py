@@ -92,7 +92,7 @@ def local() -> None:
     class LocalOpened(pydantic.AggregateEvent, between.Open): ...
 """
 FILES = {"house.py": HOUSE, "between.py": BETWEEN, "uses.py": USES}
-_TOLD = HOUSE.replace("    def __post_init__(self) -> None:\n        print(\"told\")\n", "    ...\n")
+_TOLD = HOUSE.replace('    def __post_init__(self) -> None:\n        print("told")\n', "    ...\n")
 
 EDITS: Mapping[str, Mapping[str, str | None]] = {
     "making an event has no effect, and the identity is read as another type": {

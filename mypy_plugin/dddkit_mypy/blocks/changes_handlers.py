@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, TypeInfo
 from mypy.types import Instance, Type, UnionType, get_proper_type
@@ -21,6 +21,7 @@ def store_body(scope: mypy_api.AnalysisScope) -> Iterator[TypeInfo]:
     metadata = body._asdict() | {
         "registers": sorted(body.registers),
         "registers_children_of": sorted(base.fullname for base in bases if not mypy_api.is_ours(base)),
+        "registers_from": sorted({event.module_name for event in body.registers.values()}),
         "sets": sorted(body.sets),
     }
     mypy_api.update_metadata(info, metadata)
@@ -45,7 +46,7 @@ def parameters_of(info: TypeInfo) -> tuple[Type, Type] | None:
     return None
 
 
-def missing_events(info: TypeInfo) -> list[Nested] | None:
+def missing_events(info: TypeInfo, api: object) -> list[Nested] | None:
     """Return the events that the aggregate of a handler declares and the handler does not handle.
 
     None where it may handle more events than the plugin can see.
@@ -54,13 +55,15 @@ def missing_events(info: TypeInfo) -> list[Nested] | None:
     if parameters is None or info.fallback_to_any:
         return None
     handled: set[str] = set()
-    with_handled_child: set[str] = set()  # a base of others, which may be declared outside of the aggregate
+    with_handled_child: set[str] = set()  # bases of others, which may be declared outside of the aggregate
+    modules = {info.module_name}
     for base in own_classes(info):
         body = mypy_api.metadata_of(base)
         if not body or body["is_open"] or body["handles_all"]:
             return None
         handled.update(body["registers"])
         with_handled_child.update(body["registers_children_of"])
+        modules.update(body["registers_from"])
         if body["has_default"]:
             break
     aggregate = get_proper_type(parameters[0])
@@ -70,9 +73,35 @@ def missing_events(info: TypeInfo) -> list[Nested] | None:
         for item in map(get_proper_type, aggregates)
         if isinstance(item, Instance)
         for event in recorded_events(item.type)
-        if event.info.fullname not in with_handled_child
-        and not any(base.fullname in handled for base in event.info.mro)
+        if not _is_handled(event.info, handled)
+        and not (
+            event.info.fullname in with_handled_child
+            and all(
+                _is_handled(child, handled) or child.fullname in with_handled_child
+                for child in _children(event.info, item.type, modules, api)
+            )
+        )
     ]
+
+
+def _is_handled(event: TypeInfo, handled: Collection[str]) -> bool:
+    return any(base.fullname in handled for base in event.mro)
+
+
+def _children(event: TypeInfo, aggregate: TypeInfo, modules: Collection[str], api: object) -> Iterator[TypeInfo]:
+    """Yield the children of an event that the handler can see, without those of other aggregates."""
+    for name in {event.module_name, *modules}:
+        module = mypy_api.module_named(api, name)
+        if module is None:
+            continue
+        mypy_api.dependencies_of(api).add_names_in(module)
+        others: list[str] = []
+        for info in mypy_api.classes_in_module(module):
+            if info.has_base(names.RECORDING) and not aggregate.has_base(info.fullname):
+                others.append(f"{info.fullname}.")
+            elif info is not event and info.has_base(event.fullname) and not mypy_api.is_abstract(info):
+                if not info.fullname.startswith(tuple(others)):
+                    yield info
 
 
 def default_of(info: TypeInfo) -> TypeInfo | None:

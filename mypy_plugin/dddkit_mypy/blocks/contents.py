@@ -19,7 +19,6 @@ from mypy.types import (
     get_proper_type,
 )
 
-from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext
 from dddkit_mypy.blocks.fields import fields_of, is_field

@@ -30,6 +30,7 @@ def name_of(decorator: Expression) -> str:
     called = decorator.callee if isinstance(decorator, CallExpr) else decorator
     return called.fullname if isinstance(called, RefExpr) else ""
 
+
 def text_of(decorator: Expression) -> str:
-    """Return a decorator as the source names it, without its arguments: `attrs.define` of `@attrs.define(slots=True)`."""
+    """Return a decorator as the source names it, without its arguments: `attrs.define` of `@attrs.define()`."""
     return mypy_api.name_in_source(decorator.callee if isinstance(decorator, CallExpr) else decorator)

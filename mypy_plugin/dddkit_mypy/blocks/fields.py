@@ -48,5 +48,5 @@ def is_field(owner: TypeInfo, name: str, var: Var) -> bool:
 
 
 def _makes_fields_of_constants(owner: TypeInfo) -> bool:
-    """Whether `x: Final[int] = 3` is a field with a default: dataclasses and attrs take it for one, pydantic does not."""
+    """Whether `x: Final[int] = 3` is a field with a default, as for dataclasses and attrs; for pydantic it is none."""
     return not owner.has_base(names.MODEL) and not {"dataclass", "attrs"}.isdisjoint(owner.metadata)

@@ -79,7 +79,8 @@ def _thaw_of_model(info: TypeInfo, reader: Reader) -> Thaw | None:
 
 def _advice(setting: Setting) -> str:
     if setting.base is not None:
-        return f"its base {setting.base.name} says frozen=False: write model_config = ConfigDict(frozen=True) in its body"
+        base = setting.base.name
+        return f"its base {base} says frozen=False: write model_config = ConfigDict(frozen=True) in its body"
     return f"leave frozen=False out of {setting.constant}" if setting.constant else "leave out frozen=False"
 
 

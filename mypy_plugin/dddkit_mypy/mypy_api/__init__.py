@@ -44,6 +44,7 @@ from dddkit_mypy.mypy_api.methods import (
     replace_call,
     set_call_result,
 )
+from dddkit_mypy.mypy_api.modules import classes_in_module, module_named
 from dddkit_mypy.mypy_api.signatures import (
     SELF_AND_ONE,
     awaited_type,
@@ -88,6 +89,7 @@ __all__ = [
     "children",
     "class_just_checked",
     "classes_in",
+    "classes_in_module",
     "coroutine_of_none",
     "dependencies_of",
     "dropped_by",
@@ -105,6 +107,7 @@ __all__ = [
     "is_same_type",
     "is_subtype",
     "metadata_of",
+    "module_named",
     "name_in_source",
     "outermost_function",
     "private_text_of",

@@ -53,16 +53,17 @@ def union_items(type_: Type | None) -> Iterator[ProperType]:
 
 
 def dropped_by(node: Node, skipped: tuple[type[Node], ...] = ()) -> Iterator[Expression]:
-    """Yield the expressions in the statements of a node whose value nobody takes, without those in functions and classes.
+    """Yield the expressions in the statements of a node whose value nobody takes.
 
-    Statements of the `skipped` kinds are left out, with everything in them.
+    Functions and classes inside it are not entered. Statements of the `skipped` kinds are left out, with everything in them.
     """
     for child in children(node):
         if isinstance(child, ExpressionStmt):
             yield from _values(child.expr)
+        elif isinstance(child, skipped):
+            continue
         elif isinstance(child, (Block, IfStmt, ForStmt, WhileStmt, MatchStmt, WithStmt, TryStmt)):
-            if not isinstance(child, skipped):
-                yield from dropped_by(child, skipped)
+            yield from dropped_by(child, skipped)
 
 
 def functions_in(node: Node) -> Iterator[FuncDef]:

@@ -7,7 +7,7 @@ from typing import Final
 from mypy.errorcodes import UNUSED_AWAITABLE
 from mypy.nodes import CallExpr
 from mypy.plugin import MethodContext
-from mypy.types import Instance, get_proper_type
+from mypy.types import Instance, Type, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -28,8 +28,8 @@ def check(ctx: MethodContext) -> None:
     call, result = ctx.context, get_proper_type(ctx.default_return_type)
     if not isinstance(call, CallExpr) or not isinstance(result, Instance):
         return
-    if result.type.get("__await__") is None or result.type.fullname == "typing.Coroutine":
-        return  # a `__call__` written by hand; of a coroutine, mypy itself says that nobody awaits it
+    if result.type.fullname != "typing.Awaitable" or _calls_by_hand(ctx.type):
+        return
     if _DROPPED.contain(checker, call):
         broker = mypy_api.name_in_source(call.callee) or "broker"
         event = mypy_api.name_in_source(call.args[0]) if call.args else ""
@@ -40,6 +40,18 @@ def check(ctx: MethodContext) -> None:
             call,
             code=CODE,
         )
+
+
+def _calls_by_hand(broker: Type) -> bool:
+    """Whether a broker has a `__call__` of its own, which may return a task that runs by itself."""
+    found = get_proper_type(broker)
+    if not isinstance(found, Instance):
+        return False
+    return any(
+        "__call__" in base.names
+        for base in found.type.mro
+        if base.has_base(names.EVENT_BROKER) and base.fullname != names.EVENT_BROKER
+    )
 
 
 RULE: Final = Rule(

@@ -20,13 +20,13 @@ CODE: Final = new_code("dddkit-unhandled-event", _TITLE)
 def check(ctx: ClassContext) -> None:
     """Report the events without a handler; once, and not at the children that inherit it."""
     info = ctx.info
-    missing = None if mypy_api.is_abstract(info) else missing_events(info)
+    missing = None if mypy_api.is_abstract(info) else missing_events(info, ctx.api)
     if not missing:
         return
     default = default_of(info)
     for base in own_classes(info):
         if base is not info and default_of(base) is default and not mypy_api.is_abstract(base):
-            known = missing_events(base) or ()
+            known = missing_events(base, ctx.api) or ()
             missing = [event for event in missing if event not in known]
     if not missing or _registers_elsewhere(ctx):
         return
