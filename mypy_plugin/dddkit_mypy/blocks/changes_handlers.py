@@ -99,9 +99,10 @@ def _children(event: TypeInfo, aggregate: TypeInfo, modules: Collection[str], ap
         for info in mypy_api.classes_in_module(module):
             if info.has_base(names.RECORDING) and not aggregate.has_base(info.fullname):
                 others.append(f"{info.fullname}.")
+            elif info.fullname.startswith(tuple(others)):
+                continue
             elif info is not event and info.has_base(event.fullname) and not mypy_api.is_abstract(info):
-                if not info.fullname.startswith(tuple(others)):
-                    yield info
+                yield info
 
 
 def default_of(info: TypeInfo) -> TypeInfo | None:

@@ -55,7 +55,7 @@ def union_items(type_: Type | None) -> Iterator[ProperType]:
 def dropped_by(node: Node, skipped: tuple[type[Node], ...] = ()) -> Iterator[Expression]:
     """Yield the expressions in the statements of a node whose value nobody takes.
 
-    Functions and classes inside it are not entered. Statements of the `skipped` kinds are left out, with everything in them.
+    Functions, classes and statements of the `skipped` kinds are not entered.
     """
     for child in children(node):
         if isinstance(child, ExpressionStmt):
