@@ -31,7 +31,7 @@ def check(ctx: MethodContext) -> None:
     if result.type.fullname != "typing.Awaitable" or _calls_by_hand(ctx.type):
         return
     if _DROPPED.contain(checker, call):
-        broker = mypy_api.name_in_source(call.callee) or "broker"
+        broker = mypy_api.name_in_source(call.callee).removesuffix(".__call__") or "broker"
         event = mypy_api.name_in_source(call.args[0]) if call.args else ""
         published = f"{broker}({event or '...'})"
         checker.fail(
