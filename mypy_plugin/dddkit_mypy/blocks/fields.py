@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mypy.nodes import TypeInfo, Var
+from mypy.nodes import AssignmentStmt, ClassDef, IntExpr, MemberExpr, NameExpr, StrExpr, TypeInfo, Var
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -45,6 +45,26 @@ def is_field(owner: TypeInfo, name: str, var: Var) -> bool:
         return not (name.startswith("_") and owner.has_base(names.MODEL))  # pydantic keeps it beside the fields
     attributes = owner.metadata.get("attrs", {}).get("attributes", ())
     return any(attribute["name"] == name for attribute in attributes)  # `x = attrs.field(type=X)`
+
+
+def is_constant(defn: ClassDef, name: str) -> bool:
+    """Whether a class body says no more about a name than `id = 3`, and no method may give an object a value of it."""
+    values = [
+        statement.rvalue
+        for statement in defn.defs.body
+        if isinstance(statement, AssignmentStmt)
+        and statement.unanalyzed_type is None
+        and any(isinstance(target, NameExpr) and target.name == name for target in statement.lvalues)
+    ]
+    if not values or not isinstance(values[-1], (IntExpr, StrExpr)):
+        return False
+    writers = {name, "__dict__", "__setattr__", "setattr", "vars"}
+    return not any(
+        isinstance(node, (NameExpr, MemberExpr)) and node.name in writers
+        for statement in defn.defs.body
+        if not isinstance(statement, (AssignmentStmt, ClassDef))
+        for node in mypy_api.walk(statement)
+    )
 
 
 def _makes_fields_of_constants(owner: TypeInfo) -> bool:

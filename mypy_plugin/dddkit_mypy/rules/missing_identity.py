@@ -11,7 +11,7 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
 from dddkit_mypy.blocks.aliases import aliased_fields
-from dddkit_mypy.blocks.fields import fields_of, is_field
+from dddkit_mypy.blocks.fields import fields_of, is_constant, is_field
 from dddkit_mypy.blocks.identity import candidates
 
 _TITLE: Final = "Every entity and every aggregate has an identity"
@@ -19,11 +19,18 @@ CODE: Final = new_code("dddkit-missing-identity", _TITLE)
 
 
 _ALIASED: Final = "aliased"
+_CONSTANTS: Final = "constants"
 
 
 def store_aliases(scope: mypy_api.AnalysisScope) -> tuple[()]:
-    """Store the fields that may be the identity through an alias, of the class and of mixins in its module."""
+    """Store the fields that may be the identity through an alias, of the class and of mixins in its module.
+
+    And the names of an identity that the class gives to constants.
+    """
     info = scope.info
+    constants = [name for name in candidates(info) if is_constant(info.defn, name)]
+    if constants or _CONSTANTS in mypy_api.metadata_of(info):
+        mypy_api.update_metadata(info, {_CONSTANTS: constants})
     aliased = [
         name
         for base in info.mro
@@ -82,7 +89,9 @@ _UNKNOWN: Final = (TypeOfAny.from_unimported_type, TypeOfAny.from_error)
 
 
 def _may_have_value(info: TypeInfo, name: str) -> bool:
-    """Whether an object may have a value of this name: anything but a method and a ClassVar."""
+    """Whether an object may have a value of this name: anything but a method, a ClassVar and a constant."""
+    if name in mypy_api.metadata_of(info).get(_CONSTANTS, ()):
+        return False
     for base in info.mro:
         if base.slots is not None and name in base.slots:
             return True
