@@ -88,6 +88,10 @@ def _is_static(step: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any(ast.unparse(decorator) == "staticmethod" for decorator in step.decorator_list)
 
 
+def _publishes(awaited: ast.Await) -> bool:
+    return ast.unparse(awaited.value) == "broker(event)"
+
+
 def _expr(source: str) -> ast.expr:
     return ast.parse(source, mode="eval").body
 
@@ -293,7 +297,7 @@ def _a_step_is_not_listed(tree: ast.Module) -> Iterator[Edit]:
 @_mistake("unused-coroutine")
 def _nobody_awaits_an_async_story(tree: ast.Module) -> Iterator[Edit]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Await):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Await) and not _publishes(node.value):
             yield _set(node, "value", node.value.value)
 
 
@@ -407,6 +411,22 @@ def _an_aggregate_adds_the_event_of_another(tree: ast.Module) -> Iterator[Edit]:
         for node in ast.walk(owner):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "self.add_event":
                 yield _set(node, "args", [_expr(other)])
+
+
+@_mistake("dddkit-dropped-event")
+def _an_event_is_made_and_not_recorded(tree: ast.Module) -> Iterator[Edit]:
+    for owner in _classes(tree, "Aggregate"):
+        for node in ast.walk(owner):
+            call = node.value if isinstance(node, ast.Expr) else None
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "self.add_event":
+                yield _set(node, "value", call.args[0])
+
+
+@_mistake("dddkit-unawaited-publish")
+def _an_async_function_does_not_await_what_it_publishes(tree: ast.Module) -> Iterator[Edit]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Await) and _publishes(node.value):
+            yield _set(node, "value", node.value.value)
 
 
 @_mistake("dddkit-mutable-field")

@@ -47,8 +47,8 @@ _HANDLE: Final = "handle_changes"
 class Body(NamedTuple):
     """What the body of one class declares."""
 
-    registers: set[str]
-    """The full names of the classes it registers a handler for."""
+    registers: dict[str, TypeInfo]
+    """The classes it registers a handler for, by full name."""
     sets: set[str]
     """The attributes that the body or a method sets."""
     has_default: bool
@@ -63,7 +63,7 @@ class Body(NamedTuple):
 
 def read_body(defn: ClassDef) -> Body:
     """Read the body of a changes handler that mypy has analysed in this run."""
-    found = Body(set(), set(), has_default=False, handles_all=False, is_open=False, sets_more=False)
+    found = Body({}, set(), has_default=False, handles_all=False, is_open=False, sets_more=False)
     for statement in _statements(defn.defs):
         if isinstance(statement, FuncDef):
             found = _read_method(found, statement)
@@ -127,7 +127,7 @@ def _read_statement(found: Body, statement: Node, *, decorated: bool) -> Body:
 
 def _register(found: Body, classes: list[TypeInfo] | None) -> Body:
     for info in classes or ():
-        found.registers.add(info.fullname)
+        found.registers[info.fullname] = info
     return found if classes is not None else found._replace(is_open=True)
 
 

@@ -25,6 +25,7 @@ from dddkit_mypy.mypy_api.classes import (
     source_name,
 )
 from dddkit_mypy.mypy_api.dependencies import Dependencies, dependencies_of
+from dddkit_mypy.mypy_api.descriptors import read_on
 from dddkit_mypy.mypy_api.diagnostics import fail_at, head_of
 from dddkit_mypy.mypy_api.metadata import (
     METADATA,
@@ -43,6 +44,7 @@ from dddkit_mypy.mypy_api.methods import (
     replace_call,
     set_call_result,
 )
+from dddkit_mypy.mypy_api.modules import classes_in_module, module_named
 from dddkit_mypy.mypy_api.signatures import (
     SELF_AND_ONE,
     awaited_type,
@@ -51,6 +53,14 @@ from dddkit_mypy.mypy_api.signatures import (
     takes_exactly,
     takes_instance,
     with_argument_type,
+)
+from dddkit_mypy.mypy_api.source_calls import (
+    DroppedCalls,
+    dropped_by,
+    functions_in,
+    name_in_source,
+    receiver_types,
+    union_items,
 )
 from dddkit_mypy.mypy_api.stubs import comes_from_stub, is_in_stub
 from dddkit_mypy.mypy_api.trees import assigned_parts, children, walk
@@ -63,6 +73,7 @@ __all__ = [
     "CallError",
     "CompileError",
     "Dependencies",
+    "DroppedCalls",
     "NamedType",
     "Options",
     "TypeChecker",
@@ -79,13 +90,16 @@ __all__ = [
     "children",
     "class_just_checked",
     "classes_in",
+    "classes_in_module",
     "comes_from_stub",
     "coroutine_of_none",
     "dependencies_of",
+    "dropped_by",
     "enclosing_classes",
     "fail_at",
     "format_type",
     "format_type_distinctly",
+    "functions_in",
     "generated_call_result",
     "has_own_metaclass",
     "head_of",
@@ -96,9 +110,13 @@ __all__ = [
     "is_same_type",
     "is_subtype",
     "metadata_of",
+    "module_named",
+    "name_in_source",
     "outermost_function",
     "private_text_of",
     "qualified_name",
+    "read_on",
+    "receiver_types",
     "remove_added_statements",
     "replace_call",
     "return_type_of",
@@ -113,6 +131,7 @@ __all__ = [
     "takes_instance",
     "type_in_context",
     "type_of_attribute",
+    "union_items",
     "update_metadata",
     "visible_modules",
     "walk",
