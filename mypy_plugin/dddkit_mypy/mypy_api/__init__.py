@@ -54,7 +54,7 @@ from dddkit_mypy.mypy_api.signatures import (
     with_argument_type,
 )
 from dddkit_mypy.mypy_api.trees import assigned_parts, children, walk
-from dddkit_mypy.mypy_api.types import any_instance_of, classes_in, seen_from, self_type
+from dddkit_mypy.mypy_api.types import any_instance_of, classes_in, made_by, seen_from, self_type, target_of
 
 __all__ = [
     "METADATA",
@@ -92,6 +92,7 @@ __all__ = [
     "is_ours",
     "is_same_type",
     "is_subtype",
+    "made_by",
     "metadata_of",
     "outermost_function",
     "private_text_of",
@@ -109,6 +110,7 @@ __all__ = [
     "static_takes_exactly",
     "takes_exactly",
     "takes_instance",
+    "target_of",
     "type_in_context",
     "type_of_attribute",
     "update_metadata",

@@ -6,7 +6,7 @@ from typing import Final
 
 from mypy.nodes import ARG_POS, CallExpr, Expression, RefExpr
 from mypy.plugin import MethodSigContext
-from mypy.types import CallableType, FunctionLike, Instance, Type, get_proper_type
+from mypy.types import CallableType, FunctionLike, Instance, TupleType, Type, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -61,6 +61,8 @@ def _constructs(argument: Expression, state: Type) -> bool:
 
 def _advice(story: str, state: Type, given: Type) -> str:
     wanted, found = get_proper_type(state), get_proper_type(given)
+    if isinstance(wanted, TupleType):
+        wanted = wanted.partial_fallback
     if not isinstance(wanted, Instance) or wanted.type.is_protocol:
         return "pass what has that type"
     if isinstance(found, CallableType) and found.is_type_obj():

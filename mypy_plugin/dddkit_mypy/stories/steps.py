@@ -97,7 +97,8 @@ def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
     for name in dict.fromkeys(steps.names):
         if new_state or _changed(info, steps.owner, name):
             own = info.names.get(name) or info.names.get("State")
-            yield name, info.defn if own is None or own.node is None else own.node
+            node = None if own is None else own.node
+            yield name, info.defn if node is None or node.line < 0 else node  # mypy keeps no line of a TypedDict
 
 
 def _changed(info: TypeInfo, owner: TypeInfo, name: str) -> bool:
