@@ -21,7 +21,7 @@ from dddkit_mypy import mypy_api
 from dddkit_mypy._guard import Guard
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnSignature, Rule
 from dddkit_mypy.rules import RULES
-from dddkit_mypy.stories.call_type import CallTypes, Result
+from dddkit_mypy.stories.call_type import CallTypes, Result, anything_if_others_are_async
 from dddkit_mypy.stories.declaration import is_story
 
 
@@ -170,7 +170,8 @@ class DDDKitPlugin(Plugin):
         checker = mypy_api.checker_of(ctx.api)
         result = self._call_types.complete(info, checker.named_generic_type)
         if result is None:
-            return mypy_api.generated_call_result(info) or ctx.default_return_type
+            type_ = mypy_api.generated_call_result(info) or ctx.default_return_type
+            return anything_if_others_are_async(type_, checker, ctx.context)
         if result is Result.PENDING:
             mypy_api.check_again_later(checker, "__call__", ctx.context)
         return result.type(checker.named_generic_type)

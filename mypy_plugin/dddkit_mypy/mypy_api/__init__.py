@@ -1,13 +1,14 @@
 """What the plugin uses of mypy beyond nodes, types, error codes and the plugin interface."""
 
 from mypy.checker import TypeChecker
+from mypy.checkexpr import has_uninhabited_component
 from mypy.errors import CompileError
 from mypy.messages import format_type, format_type_distinctly
 from mypy.options import Options
 from mypy.subtypes import is_same_type, is_subtype
 
 from dddkit_mypy.mypy_api.analysis import AnalysisScope, analysis_scope_of, run_when_analysed
-from dddkit_mypy.mypy_api.calls import CallError, check_call, type_in_context, type_of_attribute
+from dddkit_mypy.mypy_api.calls import CallError, check_call, members_of_callee, type_in_context, type_of_attribute
 from dddkit_mypy.mypy_api.checking import (
     check_again_later,
     checker_of,
@@ -86,6 +87,7 @@ __all__ = [
     "format_type_distinctly",
     "generated_call_result",
     "has_own_metaclass",
+    "has_uninhabited_component",
     "head_of",
     "is_abstract",
     "is_never_edited",
@@ -93,6 +95,7 @@ __all__ = [
     "is_same_type",
     "is_subtype",
     "made_by",
+    "members_of_callee",
     "metadata_of",
     "outermost_function",
     "private_text_of",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy.types import CallableType, Instance, Type, get_proper_type
+from mypy.types import Instance, Type, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 from dddkit_mypy.mypy_api import format_type, format_type_distinctly
+from dddkit_mypy.stories.acceptance import parameter_of
 from dddkit_mypy.stories.declaration import is_story
 from dddkit_mypy.stories.state import state_of
 from dddkit_mypy.stories.steps import checked_steps
@@ -35,7 +36,7 @@ def check(ctx: ClassContext) -> None:
                 f"derive the one from the other, or give the inner story a Protocol for its State"
             )
         elif step.state_error is not None:
-            wanted = _parameter(step.type)
+            wanted = parameter_of(step.type)
             if wanted is not None:
                 expected, given = format_type_distinctly(wanted, step.state, options=options)
                 message = f"{prefix} takes {expected}, but the State of {ctx.info.name} is {given}"
@@ -54,14 +55,6 @@ def _state_of_nested(step: Type | None) -> Type | None:
     nested = get_proper_type(step)
     if isinstance(nested, Instance) and is_story(nested.type):
         return state_of(nested)
-    return None
-
-
-def _parameter(step: Type | None) -> Type | None:
-    """Return the type of the one parameter, where there are no overloads and no type variables."""
-    called = get_proper_type(step)
-    if isinstance(called, CallableType) and called.arg_types and not called.variables:
-        return called.arg_types[0]
     return None
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from mypy.nodes import (
     NOT_ABSTRACT,
+    CallExpr,
+    Context,
     Decorator,
     FuncDef,
     OverloadedFuncDef,
@@ -59,6 +61,18 @@ def result_of_calling(info: TypeInfo) -> Result:
     """Return the result of calling a story, by its generated `__call__`; UNKNOWN where the user defines the method."""
     result = mypy_api.generated_call_result(info)
     return Result.UNKNOWN if result is None else result_of_returning(result)
+
+
+def anything_if_others_are_async(result: Type, checker: mypy_api.TypeChecker, call: Context) -> Type:
+    """Return the result of calling a story; Any for the None of a sync one in a union with async ones.
+
+    The caller may await whichever runs.
+    """
+    if isinstance(result, NoneType) and isinstance(call, CallExpr):
+        for member in mypy_api.members_of_callee(checker, call):
+            if isinstance(member, Instance) and result_of_calling(member.type) is Result.COROUTINE:
+                return AnyType(TypeOfAny.special_form)
+    return result
 
 
 class CallTypes:

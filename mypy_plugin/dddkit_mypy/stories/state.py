@@ -30,6 +30,11 @@ def state_of(story: Instance) -> Type | None:
     return None
 
 
+def declares_state(info: TypeInfo) -> bool:
+    """Whether a story has a State, of a known type or not."""
+    return info.fallback_to_any or info.get("State") is not None
+
+
 def _objects_of(node: SymbolNode | None, owner: TypeInfo, story: Instance) -> Type | None:
     if isinstance(node, TypeInfo):
         return mypy_api.any_instance_of(node)
