@@ -19,8 +19,9 @@ from mypy.nodes import (
 )
 
 from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext
-from dddkit_mypy.blocks.decorators import making_dataclasses, name_of
+from dddkit_mypy.blocks.decorators import name_of
 
 
 class Thaw(NamedTuple):
@@ -43,7 +44,7 @@ def _thaw_of(info: TypeInfo) -> Thaw | None:
 
 
 def _thaw_of_dataclass(info: TypeInfo) -> Thaw | None:
-    decorators = making_dataclasses(info.defn)
+    decorators = mypy_api.making_dataclasses(info.defn)
     if _is_frozen(info) is not False or len(decorators) != 1:
         return None
     if any(_is_frozen(base) is False for base in info.mro[1:] if base.has_base(names.FROZEN)):

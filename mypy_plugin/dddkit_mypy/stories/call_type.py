@@ -32,8 +32,10 @@ from mypy.types import (
 )
 
 from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.attributes import uses_of_attributes
 from dddkit_mypy.stories.declaration import Steps, has_our_call, read_body, steps_of
 from dddkit_mypy.stories.dependencies import classes_used_by
+from dddkit_mypy.stories.fields import unset_fields
 from dddkit_mypy.stories.flow import without_locations
 from dddkit_mypy.stories.flow_metadata import flows_of_methods
 from dddkit_mypy.stories.namespaces import store_namespace
@@ -104,6 +106,8 @@ class CallTypes:
         body = read_body(info.defn)
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
         metadata = _store_steps(info, listed, dynamic=body.dynamic, comprehended=bool(body.comprehended))
+        metadata["unset"] = unset = unset_fields(info, scope.tree)
+        metadata["attributes"] = attributes = uses_of_attributes(info)
         metadata["flows"] = flows = flows_of_methods(info)
         metadata["namespace"] = store_namespace(info, scope)
         simple_ones = simple_steps(info)
@@ -114,7 +118,7 @@ class CallTypes:
                 metadata["pending"] = result is Result.PENDING
                 mypy_api.replace_call(scope.analyzer, info, result.type(named_type))
         if scope.is_for_daemon:
-            text = f"{listed} {metadata['namespace']} {without_locations(flows)}"
+            text = f"{listed} {metadata['namespace']} {without_locations(flows)} {unset} {attributes}"
             mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, text)
         mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, simple_ones))
 
@@ -167,6 +171,8 @@ def _store_steps(
             "dynamic": dynamic,
             "comprehended": comprehended,
             "pending": False,
+            "unset": [],
+            "attributes": {},
             "flows": {},
             "namespace": None,
         },
