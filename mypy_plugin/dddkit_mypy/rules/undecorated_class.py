@@ -104,8 +104,8 @@ RULE: Final = Rule(
     reason=(
         "Where the decorator was forgotten, the fields are annotations and nothing more: no constructor takes them. "
         "The runtime refuses such a class when it is first instantiated, and its subclasses when they are defined. A "
-        "class with an `__init__` of its own needs no decorator; `attrs.define` is one as well. Of a story, only fields "
-        "without a value count, and any method of it may set them; a base for other stories derives from `ABC`."
+        "class with an `__init__` of its own needs no decorator; `attrs.define` is one as well. Of a story, only "
+        "fields without a value count, and any method of it may set them; a base for other stories derives from `ABC`."
     ),
     bad="""\
 from dataclasses import dataclass

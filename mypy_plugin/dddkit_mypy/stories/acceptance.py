@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mypy.nodes import Expression
+from mypy.nodes import Decorator, Expression, SymbolNode, Var
 from mypy.types import AnyType, CallableType, Instance, Type, TypeOfAny, UninhabitedType, get_proper_type
 
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.declaration import steps_of
-from dddkit_mypy.stories.steps import call_step
+from dddkit_mypy.stories.steps import refusal_of
 
 
 class Refused(NamedTuple):
@@ -39,7 +39,8 @@ def accepted_by_steps(checker: mypy_api.TypeChecker, story: Instance, argument: 
     types: dict[Type | None, Type] = {}
     for name in () if steps is None else dict.fromkeys(steps.names):
         dependencies.add_member(story.type, name)
-        if story.type.get(name) is None:
+        symbol = story.type.get(name)
+        if symbol is None or _may_be_unbound(symbol.node):
             continue
         wanted = parameter_of(mypy_api.type_of_attribute(checker, story, name, argument))
         given = types.get(wanted)
@@ -49,11 +50,18 @@ def accepted_by_steps(checker: mypy_api.TypeChecker, story: Instance, argument: 
             continue
         if wanted is not None and mypy_api.is_subtype(given, wanted):
             continue
-        error = call_step(checker, story, name, given, argument).state_error
+        error = refusal_of(checker, story, name, given, argument)
         if error is not None:
             return Accepted(Refused(name, error.message.splitlines()[0]), given, wanted)
     anything = AnyType(TypeOfAny.special_form)
     return Accepted(None, anything, next(iter(types)) if len(types) == 1 else None)
+
+
+def _may_be_unbound(step: SymbolNode | None) -> bool:
+    """Whether mypy may be wrong about what Python passes to a step beside the state: only its value decides that."""
+    if isinstance(step, Var):
+        return step.has_explicit_value or step.is_classvar
+    return isinstance(step, Decorator) and isinstance(get_proper_type(step.var.type), Instance)
 
 
 def parameter_of(step: Type | None) -> Type | None:

@@ -83,9 +83,9 @@ def assigned_targets(statement: Node) -> Iterator[Expression]:
     elif isinstance(statement, ForStmt):
         yield from mypy_api.assigned_parts(statement.index)
     elif isinstance(statement, WithStmt):
-        for target in statement.target:
-            if target is not None:
-                yield from mypy_api.assigned_parts(target)
+        for named in statement.target:
+            if named is not None:
+                yield from mypy_api.assigned_parts(named)
 
 
 def _set_by_call(call: Expression, own: Var) -> str | None:

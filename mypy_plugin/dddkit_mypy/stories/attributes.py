@@ -33,7 +33,7 @@ def uses_of_attributes(info: TypeInfo) -> Uses:
     uses: Uses = {}
     for base in info.mro:
         if base is info or (base.module_name == info.module_name and not is_story(base)):
-            for name, function in _methods(info, base):
+            for _, function in _methods(info, base):
                 for attribute, _ in assigned_on_self(function):
                     uses.setdefault(attribute, [[], [], []])
         else:

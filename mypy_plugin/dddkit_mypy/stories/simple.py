@@ -124,9 +124,7 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
                 return None
         elif isinstance(statement, AssignmentStmt):
             others.update([target.name for target in statement.lvalues if isinstance(target, NameExpr)])
-            if any(True for _ in uses_of_step_list(statement, False)) or (
-                is_bare(statement) and not is_made(info)
-            ):
+            if any(True for _ in uses_of_step_list(statement, False)) or (is_bare(statement) and not is_made(info)):
                 return None
         elif not isinstance(statement, PassStmt):
             return None

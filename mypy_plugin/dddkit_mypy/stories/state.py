@@ -46,7 +46,7 @@ def _objects_of(node: SymbolNode | None, owner: TypeInfo, story: Instance) -> Ty
 
 
 def _unless_unknown(type_: Type | None) -> Type | None:
-    """Return a State; None for Any, and for `object`, which a declaration says of classes that have nothing in common."""
+    """Return a State; None for Any, and for `object`, which is what classes have in common that have nothing else."""
     found = get_proper_type(type_)
     unknown = isinstance(found, AnyType) or (isinstance(found, Instance) and found.type.fullname == "builtins.object")
     return None if unknown else type_

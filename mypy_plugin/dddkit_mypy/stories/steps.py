@@ -62,6 +62,7 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
     simple = simple_steps(ctx.info)
     if len(simple) == len(listed.names):
         return
+    anything = AnyType(TypeOfAny.special_form)
     for name, context in _to_check(ctx.info, listed):
         symbol = ctx.info.get(name)
         if symbol is None or name in simple:
@@ -70,33 +71,18 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
             result = mypy_api.return_type_of(symbol.type)
             yield CheckedStep(name, context, symbol.node, symbol.type, state, None, None, result)
             continue
-        result, signature_error, state_error = call_step(ctx.checker, story, name, state, context)
+        signature_error = state_error = None
+        result, reported = mypy_api.check_call(ctx.checker, story, name, state or anything, context)
+        errors = _relevant(reported)
+        if errors and state is not None:
+            of_any = _relevant(mypy_api.check_call(ctx.checker, story, name, anything, context)[1])
+            signature_error, state_error = _first(of_any), None if of_any else errors[0]
+        else:
+            signature_error = _first(errors)
         called = mypy_api.type_of_attribute(ctx.checker, story, name, context)
-        yield CheckedStep(name, context, symbol.node, called, state, signature_error, state_error, result)
-
-
-class CalledStep(NamedTuple):
-    """What mypy says of the call `story.name(state)`."""
-
-    result: Type | None
-    """Its type; None where mypy reports an error."""
-    signature_error: CallError | None
-    state_error: CallError | None
-
-
-def call_step(
-    checker: mypy_api.TypeChecker, story: Type, name: str, state: Type | None, context: Context
-) -> CalledStep:
-    """Check the call of a step, with an argument of any type where the State is unknown."""
-    anything = AnyType(TypeOfAny.special_form)
-    result, reported = mypy_api.check_call(checker, story, name, state or anything, context)
-    errors = _relevant(reported)
-    if not errors:
-        return CalledStep(result, None, None)
-    of_any = errors
-    if state is not None:
-        of_any = _relevant(mypy_api.check_call(checker, story, name, anything, context)[1])
-    return CalledStep(None, _first(of_any), None if of_any else errors[0])
+        yield CheckedStep(
+            name, context, symbol.node, called, state, signature_error, state_error, None if errors else result
+        )
 
 
 def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
@@ -111,8 +97,11 @@ def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
     for name in dict.fromkeys(steps.names):
         if new_state or _changed(info, steps.owner, name):
             own = info.names.get(name) or info.names.get("State")
-            node = None if own is None else own.node
-            yield name, info.defn if node is None or node.line < 0 else node  # mypy keeps no line of a TypedDict
+            definition = None if own is None else own.node
+            if definition is None or definition.line < 0:  # mypy keeps no line of a TypedDict
+                yield name, info.defn
+            else:
+                yield name, definition
 
 
 def _changed(info: TypeInfo, owner: TypeInfo, name: str) -> bool:
@@ -142,3 +131,15 @@ def _relevant(errors: list[CallError]) -> list[CallError]:
 
 def _first(errors: list[CallError]) -> CallError | None:
     return errors[0] if errors else None
+
+
+def refusal_of(
+    checker: mypy_api.TypeChecker, story: Type, name: str, argument: Type, context: Context
+) -> CallError | None:
+    """Return why a step does not accept an argument, although it accepts one of another type; None where it does."""
+    errors = _relevant(mypy_api.check_call(checker, story, name, argument, context)[1])
+    if not errors:
+        return None
+    anything = AnyType(TypeOfAny.special_form)
+    of_any = _relevant(mypy_api.check_call(checker, story, name, anything, context)[1])
+    return None if of_any else errors[0]
