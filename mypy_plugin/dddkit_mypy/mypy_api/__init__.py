@@ -46,6 +46,7 @@ from dddkit_mypy.mypy_api.methods import (
     replace_call,
     set_call_result,
 )
+from dddkit_mypy.mypy_api.protocols import misfit
 from dddkit_mypy.mypy_api.signatures import (
     SELF_AND_ONE,
     awaited_type,
@@ -101,6 +102,7 @@ __all__ = [
     "making_dataclasses",
     "members_of_callee",
     "metadata_of",
+    "misfit",
     "outermost_function",
     "private_text_of",
     "qualified_name",

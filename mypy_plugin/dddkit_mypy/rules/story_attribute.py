@@ -39,8 +39,8 @@ RULE: Final = Rule(
     reason=(
         "What a step leaves in the story is there in the next run too, and in runs at the same time. The State belongs "
         "to one run. Names that begin with `_` are left alone, since caches and counters are meant to be shared, and "
-        "so are properties, descriptors and class variables. What the steps do themselves counts, decorated and inherited "
-        "ones included, and not what the methods do that they call. mypy itself reports the assignment in a frozen "
+        "so are properties, descriptors and class variables. What the steps do themselves counts, also decorated and "
+        "inherited ones, and not what the methods do that they call. mypy itself reports the assignment in a frozen "
         "dataclass."
     ),
     bad="""\

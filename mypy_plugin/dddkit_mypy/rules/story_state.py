@@ -50,7 +50,7 @@ def check(ctx: MethodSigContext) -> FunctionLike:
     given = mypy_api.type_in_context(checker, argument, state)
     if mypy_api.is_subtype(given, state):
         return mypy_api.with_argument_type(signature, state)
-    if _is_for_another(checker, call, given):
+    if _is_for_another(checker, call, given, state):
         return signature
     name = story.type.name
     expected, found = mypy_api.format_type_distinctly(state, given, options=checker.options)
@@ -67,7 +67,7 @@ def _checked_against_steps(
     refused = accepted.refused
     if refused is None:
         return signature if accepted.wanted is None else mypy_api.with_argument_type(signature, accepted.wanted)
-    if _is_for_another(checker, call, accepted.given):
+    if _is_for_another(checker, call, accepted.given, accepted.wanted):
         return signature
     if accepted.wanted is not None:
         wanted, found = mypy_api.format_type_distinctly(accepted.wanted, accepted.given, options=checker.options)
@@ -80,16 +80,21 @@ def _checked_against_steps(
     return signature
 
 
-def _is_for_another(checker: mypy_api.TypeChecker, call: CallExpr, given: Type) -> bool:
-    """Whether story and argument are unions, and each member of the argument's is accepted by some of the story's.
+def _is_for_another(checker: mypy_api.TypeChecker, call: CallExpr, given: Type, wanted: Type | None) -> bool:
+    """Whether each member of the argument's union is accepted by some member of a union of stories.
 
-    They may belong together: in `for story in (A(), B()): story(story.State())` they do.
+    They may belong together: in `for story in (A(), B()): story(story.State())` they do. Where one State derives from
+    the other, mypy knows their union as the one above.
     """
     found = get_proper_type(given)
-    if not isinstance(found, UnionType):
+    if isinstance(found, UnionType):
+        members = found.items
+    elif wanted is not None and mypy_api.is_subtype(wanted, given):
+        members = [given]
+    else:
         return False
     stories = mypy_api.members_of_callee(checker, call)
-    return all(any(_may_accept(story, member) for story in stories) for member in found.items)
+    return bool(stories) and all(any(_may_accept(story, member) for story in stories) for member in members)
 
 
 def _may_accept(callee: ProperType, argument: Type) -> bool:
