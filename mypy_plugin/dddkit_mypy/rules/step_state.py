@@ -53,7 +53,7 @@ def _of_nested(ctx: ClassContext, step: CheckedStep, state: Type, inner: Type) -
     problem = f"is a story whose State is {expected}, but the State of {ctx.info.name} is {given}"
     fault = mypy_api.misfit(state, inner, options)
     if fault is not None:
-        return f"{problem}, {fault}"
+        return f"{problem}, {fault.clause}; {fault.advice}"
     nested = get_proper_type(step.type)
     base, own = _class_of(inner), _class_of(state)
     is_above = own is not None and not mypy_api.is_ours(own) and mypy_api.is_subtype(inner, state)
@@ -67,7 +67,7 @@ def _class_of(state: Type) -> TypeInfo | None:
     found = get_proper_type(state)
     if isinstance(found, TypedDictType):
         return found.fallback.type
-    if isinstance(found, Instance) and not found.type.module_name.partition(".")[0] == "builtins":
+    if isinstance(found, Instance) and found.type.module_name != "builtins":
         return found.type
     return None
 
@@ -99,7 +99,7 @@ def _of_step(ctx: ClassContext, checker: mypy_api.TypeChecker, step: CheckedStep
         return f"takes {expected}, as a cache does, but the State is mutable; cache what the step calls, not the step"
     fault = mypy_api.misfit(state, wanted, options)
     if fault is not None:
-        return f"{problem}, {fault}"
+        return f"{problem}, {fault.clause}; {fault.advice}"
     return f"{problem}; let it take the State, or a supertype of it"
 
 

@@ -54,7 +54,8 @@ def check(ctx: MethodSigContext) -> FunctionLike:
         return signature
     name = story.type.name
     expected, found = mypy_api.format_type_distinctly(state, given, options=checker.options)
-    message = f"{name} is called with {found}, but its State is {expected}; {_advice(name, state, given)}"
+    given_text = f"{found}{_misfit(given, state, checker.options)}"
+    message = f"{name} is called with {given_text}, but its State is {expected}; {_advice(name, state, given)}"
     checker.fail(message, argument, code=CODE)
     return signature
 
@@ -71,6 +72,7 @@ def _checked_against_steps(
         return signature
     if accepted.wanted is not None:
         wanted, found = mypy_api.format_type_distinctly(accepted.wanted, accepted.given, options=checker.options)
+        found = f"{found}{_misfit(accepted.given, accepted.wanted, checker.options)}"
         problem = f"takes {wanted}; pass an object of that type"
     else:
         found = mypy_api.format_type(accepted.given, checker.options)
@@ -78,6 +80,11 @@ def _checked_against_steps(
     message = f"{story.type.name} is called with {found}, but I.{refused.step} {problem}"
     checker.fail(message, argument, code=CODE)
     return signature
+
+
+def _misfit(given: Type, protocol: Type, options: mypy_api.Options) -> str:
+    fault = mypy_api.misfit(given, protocol, options)
+    return "" if fault is None else f", {fault.clause}"
 
 
 def _is_for_another(checker: mypy_api.TypeChecker, call: CallExpr, given: Type, wanted: Type | None) -> bool:
