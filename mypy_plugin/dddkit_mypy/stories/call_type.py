@@ -12,11 +12,13 @@ from mypy.nodes import (
     Context,
     Decorator,
     FuncDef,
+    Node,
     OverloadedFuncDef,
     SymbolNode,
     TypeInfo,
     Var,
 )
+from mypy.plugin import AttributeContext
 from mypy.types import (
     AnyType,
     CallableType,
@@ -40,6 +42,7 @@ from dddkit_mypy.stories.flow import without_locations
 from dddkit_mypy.stories.flow_metadata import flows_of_methods
 from dddkit_mypy.stories.namespaces import store_namespace
 from dddkit_mypy.stories.simple import SimpleStory, read_simple_story, resolve, simple_steps
+from dddkit_mypy.stories.state import state_of
 
 
 class Result(Enum):
@@ -75,6 +78,22 @@ def anything_if_others_are_async(result: Type, checker: mypy_api.TypeChecker, ca
             if isinstance(member, Instance) and result_of_calling(member.type) is Result.COROUTINE:
                 return AnyType(TypeOfAny.special_form)
     return result
+
+
+def type_as_callback(ctx: AttributeContext) -> Type:
+    """Return the type of the generated `__call__` where a story is passed on, to be called with its State.
+
+    Where it is called in the source, a rule checks the argument, so any will do; and so it will for a method that a
+    subclass writes by hand, which mypy compares with ours.
+    """
+    called, story = get_proper_type(ctx.default_attr_type), ctx.type
+    if isinstance(ctx.context, Node) or not isinstance(called, CallableType) or not isinstance(story, Instance):
+        return ctx.default_attr_type
+    if len(called.arg_types) != 1 or mypy_api.has_uninhabited_component(story):
+        return ctx.default_attr_type
+    mypy_api.dependencies_of(ctx.api).add_member(story.type, "State")
+    state = state_of(story)
+    return called if state is None else mypy_api.with_argument_type(called, state)
 
 
 class CallTypes:
@@ -151,7 +170,7 @@ class CallTypes:
         else:
             return None
         metadata = mypy_api.metadata_of(base)
-        if not metadata.get("pending") or not isinstance(symbol.node, FuncDef):
+        if not metadata.get("pending") or not isinstance(symbol.node, Decorator):
             return None
         result = _Decision(self, base, simple_steps(base), named_type).result
         if result is not None and result is not Result.PENDING:
