@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 from dddkit.stories import Story
 from typecheck_tests.running import CONFIG, run_mypy
@@ -227,11 +227,11 @@ def test_fs11_the_plugin_and_the_runtime_refuse_the_same_stories(tmp_path: Path)
     assert {line.rpartition("[")[2] for line in said.splitlines()} == {"dddkit-undecorated-class]"}, said
     reported = re.findall(r"error: (\w+)(?::| declares)", said)
 
-    shop: Any = ModuleType("shop")
+    shop = ModuleType("shop")
     sys.modules["shop"] = shop
     try:
         exec(MODULE, shop.__dict__)
-        refused = [name for name, kind in vars(shop).items() if is_refused(kind)]
+        refused = [name for name, kind in shop.__dict__.items() if is_refused(kind)]
     finally:
         del sys.modules["shop"]
     refused.remove("House")  # nobody can call it, since it lists no steps

@@ -124,7 +124,7 @@ def _statements(block: Block) -> Iterator[Node]:
         yield statement
         compound: Node = statement.func if isinstance(statement, Decorator) else statement
         for name in _BLOCKS.get(type(compound), ()):
-            inner = getattr(compound, name)
-            for part in inner if isinstance(inner, list) else (inner,):
+            inner: Block | list[Block | None] | None = getattr(compound, name)
+            for part in inner if isinstance(inner, list) else [inner]:
                 if part is not None:
                     yield from _statements(part)
