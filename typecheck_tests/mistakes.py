@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 Edit: TypeAlias = Callable[[], object]
 """Changes the module so that it contains one mistake."""
@@ -347,6 +347,35 @@ def _a_namespace_has_a_mutable_default(tree: ast.Module) -> Iterator[Edit]:
                     ("set[str]", "set()"),
                 ):
                     yield partial(state.body.extend, _statements(f"more: {type_} = {value}"))
+
+
+@_mistake("dddkit-story-attribute")
+def _a_step_leaves_something_in_the_story(tree: ast.Module) -> Iterator[Edit]:
+    for story in _classes(tree, "Story"):
+        methods = [
+            node for node in _steps(tree) if node in story.body and [arg.arg for arg in node.args.args[:1]] == ["self"]
+        ]
+        if story.name == "Loose" and len(methods) > 1:
+            for setting in ("self.kept = 1", "self.kept, other = 1, 2", "for self.kept in range(3): ..."):
+
+                def edit(story: ast.ClassDef = story, methods: list[Any] = methods, setting: str = setting) -> None:
+                    story.decorator_list.clear()
+                    methods[0].body[:0] = _statements(setting)
+                    methods[-1].body[:0] = _statements("print(self.kept)")
+
+                yield edit
+
+
+@_mistake("dddkit-undecorated-class")
+def _the_decorator_of_a_story_is_forgotten(tree: ast.Module) -> Iterator[Edit]:
+    for story in _classes(tree, "Story"):
+        if story.name in ("Loose", "Inner"):
+
+            def edit(story: ast.ClassDef = story) -> None:
+                story.decorator_list.clear()
+                story.body[:0] = _statements("gateway: int")
+
+            yield edit
 
 
 # --- building blocks --------------------------------------------------------------------------------------------

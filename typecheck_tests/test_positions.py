@@ -37,6 +37,7 @@ EXPECTED: Final = {
     "dddkit-unhandled-event": ("class BasketRows(ChangesHandler[Basket, Rows]):", "class BasketRows"),
     "dddkit-changes-result": ("class BasketRows(ChangesHandler[Basket, Rows]):", "class BasketRows"),
     "dddkit-undeclared-state": ('        state.paymnt = f"paid: {state.order_id}"', "state.paymnt"),
+    "dddkit-story-attribute": ("        self.total = sum(state.prices)", "self.total"),
     "dddkit-state-order": ("        print(state.receipt)", "state.receipt"),
     "dddkit-repository-parameters": ("class BasketRepository(Repository[Basket, str]): ...", "str"),
 }

@@ -21,7 +21,7 @@ from dddkit_mypy import mypy_api
 from dddkit_mypy._guard import Guard
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnSignature, Rule
 from dddkit_mypy.rules import RULES
-from dddkit_mypy.stories.call_type import CallTypes, Result
+from dddkit_mypy.stories.call_type import CallTypes, Result, anything_if_others_are_async, type_as_callback
 from dddkit_mypy.stories.declaration import is_story
 
 
@@ -170,7 +170,8 @@ class DDDKitPlugin(Plugin):
         checker = mypy_api.checker_of(ctx.api)
         result = self._call_types.complete(info, checker.named_generic_type)
         if result is None:
-            return mypy_api.generated_call_result(info) or ctx.default_return_type
+            type_ = mypy_api.generated_call_result(info) or ctx.default_return_type
+            return anything_if_others_are_async(type_, checker, ctx.context)
         if result is Result.PENDING:
             mypy_api.check_again_later(checker, "__call__", ctx.context)
         return result.type(checker.named_generic_type)
@@ -201,7 +202,7 @@ class DDDKitPlugin(Plugin):
     def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
         """Return the hook on an attribute that no class declares."""
         if not fullname.startswith(self._attribute_prefixes):
-            return None
+            return self._callback_hook(fullname) if fullname.endswith(".__call__") else None
         owner, _, name = fullname.rpartition(".")
         checks = self._attributes.get(owner)
         if checks is None:
@@ -213,6 +214,19 @@ class DDDKitPlugin(Plugin):
             for check in checks:
                 with Guard(ctx.api, ctx.context, name):
                     check.check(ctx, name)
+            return ctx.default_attr_type
+
+        return hook
+
+    def _callback_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
+        """Return the hook on the generated `__call__` of a story."""
+        info = self._class(fullname.removesuffix(".__call__"))
+        if info is None or not is_story(info):
+            return None
+
+        def hook(ctx: AttributeContext) -> Type:
+            with Guard(ctx.api, ctx.context, fullname):
+                return type_as_callback(ctx)
             return ctx.default_attr_type
 
         return hook

@@ -8,8 +8,9 @@ from mypy.errorcodes import ErrorCode
 from mypy.nodes import ARG_STAR2, CallExpr, Context, Expression, RefExpr, TypeInfo
 
 from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext
-from dddkit_mypy.blocks.decorators import making_dataclasses, name_of, text_of
+from dddkit_mypy.blocks.decorators import name_of, text_of
 from dddkit_mypy.blocks.model_config import Reader, Setting, truth_of
 
 
@@ -31,7 +32,7 @@ def report_thaw(ctx: ClassContext, kind: str, code: ErrorCode) -> None:
 
 def _thaw_of_dataclass(info: TypeInfo, reader: Reader) -> Thaw | None:
     """Return the decorator that makes the class not frozen; None where it is frozen, or cannot be known to be not."""
-    decorators = making_dataclasses(info.defn)
+    decorators = mypy_api.making_dataclasses(info.defn)
     if _is_frozen(info) is not False or len(decorators) != 1:
         return None
     if any(_is_frozen(base) is False for base in info.mro[1:] if base.has_base(names.FROZEN)):

@@ -39,7 +39,7 @@ from mypy.types import CallableType, Instance, Type, UnionType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy.blocks.decorators import making_dataclasses, name_of
+from dddkit_mypy.blocks.decorators import name_of
 
 _HANDLE: Final = "handle_changes"
 
@@ -75,7 +75,7 @@ def read_body(defn: ClassDef) -> Body:
         elif isinstance(statement, ClassDef):
             found.sets.add(statement.name)
         else:
-            found = _read_statement(found, statement, decorated=bool(making_dataclasses(defn)))
+            found = _read_statement(found, statement, decorated=bool(mypy_api.making_dataclasses(defn)))
     return found
 
 

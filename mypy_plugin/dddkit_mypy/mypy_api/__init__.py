@@ -1,13 +1,21 @@
 """What the plugin uses of mypy beyond nodes, types, error codes and the plugin interface."""
 
 from mypy.checker import TypeChecker
+from mypy.checkexpr import has_uninhabited_component
 from mypy.errors import CompileError
 from mypy.messages import format_type, format_type_distinctly
 from mypy.options import Options
 from mypy.subtypes import is_same_type, is_subtype
 
 from dddkit_mypy.mypy_api.analysis import AnalysisScope, analysis_scope_of, run_when_analysed
-from dddkit_mypy.mypy_api.calls import CallError, check_call, check_call_of, type_in_context, type_of_attribute
+from dddkit_mypy.mypy_api.calls import (
+    CallError,
+    check_call,
+    check_call_of,
+    members_of_callee,
+    type_in_context,
+    type_of_attribute,
+)
 from dddkit_mypy.mypy_api.checking import (
     check_again_later,
     checker_of,
@@ -19,8 +27,10 @@ from dddkit_mypy.mypy_api.checking import (
 from dddkit_mypy.mypy_api.classes import (
     has_own_metaclass,
     is_abstract,
+    is_frozen,
     is_never_edited,
     is_ours,
+    making_dataclasses,
     qualified_name,
     source_name,
 )
@@ -45,6 +55,7 @@ from dddkit_mypy.mypy_api.methods import (
     set_call_result,
 )
 from dddkit_mypy.mypy_api.modules import classes_in_module, module_named
+from dddkit_mypy.mypy_api.protocols import misfit
 from dddkit_mypy.mypy_api.signatures import (
     SELF_AND_ONE,
     awaited_type,
@@ -64,7 +75,7 @@ from dddkit_mypy.mypy_api.source_calls import (
 )
 from dddkit_mypy.mypy_api.stubs import comes_from_stub, is_in_stub
 from dddkit_mypy.mypy_api.trees import assigned_parts, children, walk
-from dddkit_mypy.mypy_api.types import any_instance_of, classes_in, seen_from, self_type
+from dddkit_mypy.mypy_api.types import any_instance_of, classes_in, made_by, seen_from, self_type, target_of
 
 __all__ = [
     "METADATA",
@@ -102,14 +113,20 @@ __all__ = [
     "functions_in",
     "generated_call_result",
     "has_own_metaclass",
+    "has_uninhabited_component",
     "head_of",
     "is_abstract",
+    "is_frozen",
     "is_in_stub",
     "is_never_edited",
     "is_ours",
     "is_same_type",
     "is_subtype",
+    "made_by",
+    "making_dataclasses",
+    "members_of_callee",
     "metadata_of",
+    "misfit",
     "module_named",
     "name_in_source",
     "outermost_function",
@@ -129,6 +146,7 @@ __all__ = [
     "source_name",
     "takes_exactly",
     "takes_instance",
+    "target_of",
     "type_in_context",
     "type_of_attribute",
     "union_items",

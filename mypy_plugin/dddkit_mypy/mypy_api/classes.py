@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mypy.nodes import TypeInfo
+from mypy.nodes import CallExpr, ClassDef, Expression, RefExpr, TypeInfo
 
 
 def has_own_metaclass(info: TypeInfo) -> bool:
@@ -40,3 +40,30 @@ def qualified_name(info: TypeInfo) -> str:
 def source_name(info: TypeInfo) -> str:
     """Return the name of a class in its source: before mypy 2, the name of a NamedTuple in a function has the line."""
     return info.name.partition("@")[0]
+
+
+def is_frozen(info: TypeInfo) -> bool:
+    """Whether a class is itself a frozen dataclass, of attrs too."""
+    return any(maker in info.metadata and info.metadata[maker]["frozen"] for maker in ("dataclass", "attrs"))
+
+
+def making_dataclasses(defn: ClassDef) -> list[Expression]:
+    """Return the decorators that may generate the constructor of the class."""
+    return [decorator for decorator in defn.decorators if _name_of(decorator) not in _MAKE_NO_DATACLASS]
+
+
+def _name_of(decorator: Expression) -> str:
+    called = decorator.callee if isinstance(decorator, CallExpr) else decorator
+    return called.fullname if isinstance(called, RefExpr) else ""
+
+
+# Any other decorator may make a dataclass.
+_MAKE_NO_DATACLASS: Final = frozenset(
+    {
+        "typing.final",
+        "typing_extensions.final",
+        "functools.total_ordering",
+        "warnings.deprecated",
+        "typing_extensions.deprecated",
+    }
+)

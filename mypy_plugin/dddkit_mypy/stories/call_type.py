@@ -8,13 +8,17 @@ from typing import Any
 
 from mypy.nodes import (
     NOT_ABSTRACT,
+    CallExpr,
+    Context,
     Decorator,
     FuncDef,
+    Node,
     OverloadedFuncDef,
     SymbolNode,
     TypeInfo,
     Var,
 )
+from mypy.plugin import AttributeContext
 from mypy.types import (
     AnyType,
     CallableType,
@@ -30,12 +34,15 @@ from mypy.types import (
 )
 
 from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.attributes import uses_of_attributes
 from dddkit_mypy.stories.declaration import Steps, has_our_call, read_body, steps_of
 from dddkit_mypy.stories.dependencies import classes_used_by
+from dddkit_mypy.stories.fields import unset_fields
 from dddkit_mypy.stories.flow import without_locations
 from dddkit_mypy.stories.flow_metadata import flows_of_methods
 from dddkit_mypy.stories.namespaces import store_namespace
 from dddkit_mypy.stories.simple import SimpleStory, read_simple_story, resolve, simple_steps
+from dddkit_mypy.stories.state import state_of
 
 
 class Result(Enum):
@@ -59,6 +66,34 @@ def result_of_calling(info: TypeInfo) -> Result:
     """Return the result of calling a story, by its generated `__call__`; UNKNOWN where the user defines the method."""
     result = mypy_api.generated_call_result(info)
     return Result.UNKNOWN if result is None else result_of_returning(result)
+
+
+def anything_if_others_are_async(result: Type, checker: mypy_api.TypeChecker, call: Context) -> Type:
+    """Return the result of calling a story; Any for the None of a sync one in a union with async ones.
+
+    The caller may await whichever runs.
+    """
+    if isinstance(result, NoneType) and isinstance(call, CallExpr):
+        for member in mypy_api.members_of_callee(checker, call):
+            if isinstance(member, Instance) and result_of_calling(member.type) is Result.COROUTINE:
+                return AnyType(TypeOfAny.special_form)
+    return result
+
+
+def type_as_callback(ctx: AttributeContext) -> Type:
+    """Return the type of the generated `__call__` where a story is passed on, to be called with its State.
+
+    Where it is called in the source, a rule checks the argument, so any will do; and so it will for a method that a
+    subclass writes by hand, which mypy compares with ours.
+    """
+    called, story = get_proper_type(ctx.default_attr_type), ctx.type
+    if isinstance(ctx.context, Node) or not isinstance(called, CallableType) or not isinstance(story, Instance):
+        return ctx.default_attr_type
+    if len(called.arg_types) != 1 or mypy_api.has_uninhabited_component(story):
+        return ctx.default_attr_type
+    mypy_api.dependencies_of(ctx.api).add_member(story.type, "State")
+    state = state_of(story)
+    return called if state is None else mypy_api.with_argument_type(called, state)
 
 
 class CallTypes:
@@ -97,6 +132,8 @@ class CallTypes:
         dynamic = body.dynamic or (scope.tree.is_stub and not listed)  # stubs leave out the steps
         metadata = _store_steps(info, listed, dynamic=dynamic, comprehended=bool(body.comprehended))
         metadata.update({"open": body.is_open, "misused": bool(body.misused) or "State" in listed})
+        metadata["unset"] = unset = unset_fields(info, scope.tree)
+        metadata["attributes"] = attributes = uses_of_attributes(info)
         metadata["flows"] = flows = {} if scope.tree.is_stub else flows_of_methods(info)
         metadata["namespace"] = store_namespace(info, scope)
         simple_ones = simple_steps(info)
@@ -107,7 +144,8 @@ class CallTypes:
                 metadata["pending"] = result is Result.PENDING
                 mypy_api.replace_call(scope.analyzer, info, result.type(named_type))
         if scope.is_for_daemon:
-            text = f"{listed} {dynamic} {body.is_open} {metadata['namespace']} {without_locations(flows)}"
+            stored = f"{metadata['namespace']} {without_locations(flows)} {unset} {attributes}"
+            text = f"{listed} {dynamic} {body.is_open} {stored}"
             mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, text)
         mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, simple_ones))
 
@@ -140,7 +178,7 @@ class CallTypes:
         else:
             return None
         metadata = mypy_api.metadata_of(base)
-        if not metadata.get("pending") or not isinstance(symbol.node, FuncDef):
+        if not metadata.get("pending") or not isinstance(symbol.node, Decorator):
             return None
         result = _Decision(self, base, simple_steps(base), named_type).result
         if result is not None and result is not Result.PENDING:
@@ -160,6 +198,8 @@ def _store_steps(
             "dynamic": dynamic,
             "comprehended": comprehended,
             "pending": False,
+            "unset": [],
+            "attributes": {},
             "flows": {},
             "namespace": None,
         },

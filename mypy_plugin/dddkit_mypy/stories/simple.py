@@ -28,7 +28,9 @@ from mypy.types import AnyType, CallableType, Instance, NoneType, TypeOfAny, get
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.assignments import assigned_on_self
 from dddkit_mypy.stories.declaration import steps_of, uses_of_step_list
+from dddkit_mypy.stories.fields import is_bare, is_made
 from dddkit_mypy.stories.state import declares_variable, state_of
 
 
@@ -83,6 +85,7 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
     imported: Var | None = None
     function: Instance | None = None
     is_async = False
+    may_assign = not mypy_api.is_frozen(info)
     for statement in info.defn.defs.body:
         if isinstance(statement, ExpressionStmt):
             expr = statement.expr
@@ -109,6 +112,8 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
                     if not mypy_api.returns_nothing(statement):
                         return None
                     is_async = True
+                if may_assign and any(True for _ in assigned_on_self(statement)):
+                    return None
                 methods.add(name)
                 function = type_.fallback
         elif isinstance(statement, ClassDef):
@@ -119,7 +124,7 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
                 return None
         elif isinstance(statement, AssignmentStmt):
             others.update([target.name for target in statement.lvalues if isinstance(target, NameExpr)])
-            if any(True for _ in uses_of_step_list(statement, False)):
+            if any(True for _ in uses_of_step_list(statement, False)) or (is_bare(statement) and not is_made(info)):
                 return None
         elif not isinstance(statement, PassStmt):
             return None

@@ -157,7 +157,11 @@ def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
     for name in dict.fromkeys(steps.names):
         if name != "State" and (new_state or _changed(info, steps.owner, name)):
             own = info.names.get(name) or info.names.get("State")
-            yield name, info.defn if own is None or own.node is None else own.node
+            definition = None if own is None else own.node
+            if definition is None or definition.line < 0:  # mypy keeps no line of a TypedDict
+                yield name, info.defn
+            else:
+                yield name, definition
 
 
 def _changed(info: TypeInfo, owner: TypeInfo, name: str) -> bool:
@@ -187,3 +191,15 @@ def _relevant(errors: list[CallError]) -> list[CallError]:
 
 def _first(errors: list[CallError]) -> CallError | None:
     return errors[0] if errors else None
+
+
+def refusal_of(
+    checker: mypy_api.TypeChecker, story: Type, name: str, argument: Type, context: Context
+) -> CallError | None:
+    """Return why a step does not accept an argument, although it accepts one of another type; None where it does."""
+    errors = _relevant(mypy_api.check_call(checker, story, name, argument, context)[1])
+    if not errors:
+        return None
+    anything = AnyType(TypeOfAny.special_form)
+    of_any = _relevant(mypy_api.check_call(checker, story, name, anything, context)[1])
+    return None if of_any else errors[0]
