@@ -90,7 +90,7 @@ class CallTypes:
         body = read_body(info.defn)
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
         metadata = _store_steps(info, listed, dynamic=body.dynamic, comprehended=bool(body.comprehended))
-        metadata["flows"] = flows = flows_of_methods(info)
+        metadata["flows"] = flows = flows_of_methods(info, mypy_api.dependencies_of(scope))
         metadata["namespace"] = store_namespace(info, scope)
         simple_ones = simple_steps(info)
         if has_our_call(info):
@@ -113,7 +113,7 @@ class CallTypes:
         if story.has_simple_state:
             self._correct.update((info, story.state))
         else:
-            metadata["flows"] = flows_of_methods(info)
+            metadata["flows"] = flows_of_methods(info, mypy_api.dependencies_of(scope))
             metadata["namespace"] = store_namespace(info, scope)
             mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, story.steps))
 
