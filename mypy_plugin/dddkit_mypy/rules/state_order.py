@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from mypy.nodes import ClassDef, Context, Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo, Var
+from mypy.nodes import Context, Decorator, FuncDef, OverloadedFuncDef, TypeInfo, Var
 from mypy.types import AnyType, Instance, NoneType, Type, TypeOfAny, TypeVarType, get_proper_type
 
 from dddkit_mypy import _names as names
@@ -15,6 +15,7 @@ from dddkit_mypy.stories.declaration import has_our_call, is_story, read_body, s
 from dddkit_mypy.stories.flags import is_behind_flag
 from dddkit_mypy.stories.flow import Flow, Read, location_of
 from dddkit_mypy.stories.flow_metadata import flow_of_step
+from dddkit_mypy.stories.nested_stories import nested_stories
 from dddkit_mypy.stories.state import state_of, variables_of
 
 _TITLE: Final = "Every step reads only the variables that have been set by then"
@@ -52,7 +53,7 @@ def check(ctx: ClassContext) -> None:
     bases = [base.type for base in ctx.info.bases if is_story(base.type)]
     known = {finding.reported for base in bases for finding in _findings(base)}
     found = [finding for finding in found if finding.reported not in known]  # the others are reported at the bases
-    if not found or _may_be_nested(ctx.checker, ctx.info):
+    if not found or nested_stories(ctx.checker).may_have(ctx.info):
         return
     for finding in found:
         ctx.report(
@@ -172,36 +173,6 @@ def _location(info: TypeInfo, finding: _Finding) -> Context:
         listed = [node for node in read_body(info.defn).listed if not node.name.startswith("_")]
         return listed[finding.position]
     return info.defn
-
-
-def _may_be_nested(checker: mypy_api.TypeChecker, info: TypeInfo) -> bool:
-    """Whether this story may be a step of another one in the module, whose earlier steps may set anything."""
-    for node in mypy_api.walk(checker.tree):
-        if isinstance(node, ClassDef) and is_story(node.info):
-            steps = steps_of(node.info)
-            for name in () if steps is None else steps.names:
-                symbol = node.info.get(name)
-                if symbol is not None and _may_be(symbol.node, info):
-                    return True
-    return False
-
-
-def _may_be(node: SymbolNode | None, story: TypeInfo) -> bool:
-    """Whether the value of a field or a property may be this story."""
-    type_: Type | None
-    if isinstance(node, Decorator) and node.func.is_property:
-        type_ = node.func.type
-    elif isinstance(node, Var):
-        type_ = node.type
-        if node.is_inferred:
-            return True  # mypy may not know its type yet
-    else:
-        return False
-    return any(
-        found.has_base(story.fullname) or (found.fullname != names.STORY and story.has_base(found.fullname))
-        for found in mypy_api.classes_in(type_)
-        if is_story(found)
-    )
 
 
 RULE: Final = Rule(
