@@ -133,13 +133,25 @@ def _kind(value: Expression, module: MypyFile, depth: int = 0) -> str | None:
     if found is not None:
         return found.name if _is_mutable(found) else None
     if isinstance(value, RefExpr) and isinstance(value.node, Var) and value.node.is_inferred and depth < _MAX_NAMES:
-        for name, constant in _assigned(module) if value.fullname.rpartition(".")[0] == module.fullname else ():
-            if name == value.node.name:
-                kind = _kind(constant, module, depth + 1)
-                if kind is not None:
-                    return kind
+        for constant in _constants(module).get(value.fullname, ()):
+            kind = _kind(constant, module, depth + 1)
+            if kind is not None:
+                return kind
     return _BY_TYPE if _is_told_by_type(value) else None
 
+
+def _constants(module: MypyFile) -> dict[str, list[Expression]]:
+    """Return what the statements of a module assign, by full name."""
+    if not (_LAST and _LAST[0][0] is module):
+        constants: dict[str, list[Expression]] = {}
+        for name, value in _assigned(module):
+            constants.setdefault(f"{module.fullname}.{name}", []).append(value)
+        _LAST[:] = [(module, constants)]
+    return _LAST[0][1]
+
+
+_LAST: Final[list[tuple[MypyFile, dict[str, list[Expression]]]]] = []
+"""The current module, so that it is read once and not at every default."""
 
 _MAX_NAMES: Final = 5
 """How many names may stand between a default and its value: `A = []`, `B = A`."""

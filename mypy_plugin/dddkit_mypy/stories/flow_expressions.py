@@ -39,29 +39,10 @@ from mypy.nodes import (
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.consumers import consumes, is_builtin, is_lazy
 from dddkit_mypy.stories.flow import LOOSE, Flow, Point, Read, join
 
 _HARMLESS: Final = ("builtins.isinstance", "builtins.type", "builtins.id")
-_CONSUMING: Final = frozenset(
-    {
-        *(
-            f"builtins.{name}"
-            for name in (
-                *("all", "any", "bytearray", "bytes", "dict", "frozenset", "list", "max", "min", "next", "set"),
-                *("sorted", "sum", "tuple"),
-            )
-        ),
-        "functools.reduce",
-        "math.fsum",
-        "math.prod",
-        "statistics.fmean",
-        "statistics.mean",
-        "collections.Counter",
-        "collections.deque",
-    }
-)
-"""What runs a generator, and the functions that it takes, before it returns."""
-_LAZY: Final = frozenset(f"builtins.{name}" for name in ("enumerate", "filter", "iter", "map", "reversed", "zip"))
 
 
 class ExpressionVisitor:
@@ -331,7 +312,7 @@ class ExpressionVisitor:
         elif called in _HARMLESS and node.args and self._is_state(node.args[0]):
             for argument in node.args[1:]:
                 self._visit(argument)
-        elif called in _CONSUMING or _is_join(callee):
+        elif consumes(callee):
             self._visit(callee)
             self._consume_all(node.args)
         else:
@@ -374,7 +355,7 @@ class ExpressionVisitor:
             node = node.expr
         if isinstance(node, GeneratorExpr):
             self._comprehension(node, [node.left_expr])
-        elif isinstance(node, CallExpr) and isinstance(node.callee, RefExpr) and node.callee.fullname in _LAZY:
+        elif isinstance(node, CallExpr) and is_lazy(node.callee):
             self._consume_all(node.args)
         else:
             self._visit(node)
@@ -407,12 +388,3 @@ class ExpressionVisitor:
         StarExpr: _star,
         StrExpr: _nothing,
     }
-
-
-def is_builtin(callee: Expression) -> bool:
-    """Whether a function of the language is called, which changes nothing and raises nothing of its own accord."""
-    return isinstance(callee, RefExpr) and callee.fullname.startswith("builtins.")
-
-
-def _is_join(callee: Expression) -> bool:
-    return isinstance(callee, MemberExpr) and callee.name == "join" and isinstance(callee.expr, StrExpr)

@@ -32,7 +32,6 @@ from mypy.nodes import (
     OperatorAssignmentStmt,
     PassStmt,
     RaiseStmt,
-    RefExpr,
     ReturnStmt,
     StarExpr,
     SymbolNode,
@@ -47,8 +46,9 @@ from mypy.patterns import Pattern
 
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.catching import catches, may_swallow, suppresses
+from dddkit_mypy.stories.consumers import is_builtin
 from dddkit_mypy.stories.flow import LOOSE, Flow, Loop, Point, join
-from dddkit_mypy.stories.flow_expressions import ExpressionVisitor, is_builtin
+from dddkit_mypy.stories.flow_expressions import ExpressionVisitor
 
 
 def flow_of_method(method: SymbolNode | None, managers: set[TypeInfo]) -> Flow | None:
@@ -111,7 +111,7 @@ class FlowVisitor(ExpressionVisitor):
         """Visit a call whose result nobody uses: it may be there to raise, as in `require(state.paid)`."""
         expr = node.expr.expr if isinstance(node.expr, AwaitExpr) else node.expr
         asked = self._asking(expr)
-        if not isinstance(expr, CallExpr) or (isinstance(expr.callee, RefExpr) and is_builtin(expr.callee)):
+        if not isinstance(expr, CallExpr) or is_builtin(expr.callee):
             return
         self._left |= {LOOSE + name for name in asked}
         receiver = expr.callee.expr if isinstance(expr.callee, MemberExpr) else None
