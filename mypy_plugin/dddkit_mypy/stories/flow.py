@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
 from mypy.nodes import Context
@@ -33,15 +34,15 @@ class Flow(NamedTuple):
 
     Of those that the same attributes decide, the first.
     """
-    sets: list[str]
+    sets: Collection[str]
     """The attributes set, in at least one branch."""
-    updates: list[str]
+    updates: Collection[str]
     """Those of them that are only set from the value they have, as by `state.n += 1`."""
-    changed: list[str]
+    changed: Collection[str]
     """The attributes whose objects may be changed: something in them is assigned, or a method of them called."""
-    handed_on: list[str]
+    handed_on: Collection[str]
     """The attributes whose objects, or parts of these, are handed to other code, which may change them."""
-    used: list[str]
+    used: Collection[str]
     """All attributes that are read or set; a property of the State among them runs code of its own."""
 
 

@@ -45,7 +45,8 @@ def flow_of_step(info: TypeInfo, name: str) -> Flow | None:
         for base in info.mro:
             stored = mypy_api.metadata_of(base).get("flows", {}).get(name)
             if stored is not None and _resolves_to(base, name, symbol.node):
-                return Flow(*stored)
+                opaque, reads, *names = stored
+                return Flow(opaque, reads, *map(frozenset, names))
     return None
 
 
