@@ -114,7 +114,7 @@ def _calls(directory: Path, sources: Iterable[str], cache: Path) -> int:
 
 
 def test_fp20_the_work_grows_with_the_code(tmp_path: Path, known_packages: Path) -> None:
-    small, large = (_calls(tmp_path / str(size), _modules(size).values(), known_packages) for size in (200, 800))
+    small, large = (_calls(tmp_path / str(size), _modules(size).values(), known_packages) for size in (100, 400))
     assert large < 6 * small, (small, large)
 
 
