@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from mypy.nodes import ClassDef, Decorator, MypyFile, SymbolNode, TypeInfo, Var
-from mypy.types import Type
+from mypy.nodes import (
+    AssignmentStmt,
+    CallExpr,
+    ClassDef,
+    Decorator,
+    FuncDef,
+    LambdaExpr,
+    MypyFile,
+    NameExpr,
+    RefExpr,
+    SymbolNode,
+    TypeInfo,
+    Var,
+)
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.declaration import is_story, steps_of
+
+_WRAPPERS: Final = ("builtins.staticmethod", "builtins.classmethod")
 
 
 class NestedStories:
     """The stories that are steps of the stories in a module, as far as the types of the steps show."""
 
     def __init__(self, module: MypyFile) -> None:
+        self._module: Final = module.fullname
         self._any = False
         """Whether there is a step that may be any story: one of type Story, or of an unknown type."""
         self._classes: Final[set[str]] = set()
@@ -31,15 +47,34 @@ class NestedStories:
 
     def _add(self, node: SymbolNode | None) -> None:
         """Add what the value of a field or a property may be."""
-        type_: Type | None
+        found: Iterable[TypeInfo] = ()
         if isinstance(node, Decorator) and node.func.is_property:
-            type_ = node.func.type
+            found = mypy_api.classes_in(node.func.type)
+        elif isinstance(node, Var) and node.is_inferred:  # mypy may not know its type yet
+            self._add_value(node)
         elif isinstance(node, Var):
-            type_ = node.type
-            self._any |= node.is_inferred  # mypy may not know its type yet
-        else:
-            return
-        for found in mypy_api.classes_in(type_):
+            found = mypy_api.classes_in(node.type)
+        self._add_classes(found)
+
+    def _add_value(self, node: Var) -> None:
+        """Add what an attribute without annotation is, as far as the source of this module says."""
+        for statement in node.info.defn.defs.body if node.info.module_name == self._module else ():
+            if isinstance(statement, AssignmentStmt) and any(
+                isinstance(target, NameExpr) and target.name == node.name for target in statement.lvalues
+            ):
+                value = statement.rvalue
+                if isinstance(value, CallExpr) and isinstance(value.callee, RefExpr):
+                    if isinstance(value.callee.node, TypeInfo) and value.callee.fullname not in _WRAPPERS:
+                        self._add_classes([value.callee.node])
+                        return
+                    if value.callee.fullname in _WRAPPERS and value.args:
+                        value = value.args[0]
+                if isinstance(value, LambdaExpr) or (isinstance(value, RefExpr) and isinstance(value.node, FuncDef)):
+                    return
+        self._any = True
+
+    def _add_classes(self, classes: Iterable[TypeInfo]) -> None:
+        for found in classes:
             if found.fullname == names.STORY:
                 self._any = True
             elif is_story(found):
