@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from typing import Final
 
 from mypy.nodes import CallExpr, Context, MemberExpr, TypeInfo
-from mypy.patterns import Pattern
 from mypy.plugin import AttributeContext, FunctionContext
 from mypy.types import Instance, Type, TypeVarType, UnionType, get_proper_type
 
@@ -34,7 +33,7 @@ def check(ctx: AttributeContext, name: str) -> None:
             asked = asked_names(checker)
             # mypy filters errors while it looks up the old type of what is assigned.
             _report(checker, undeclaring, name, node, asked, is_filtered=id(node) in asked.assigned)
-    elif isinstance(node, Pattern):
+    elif isinstance(node, mypy_api.Pattern):
         asked = asked_names(checker)
         if asked.keywords.get(id(node)) == name:  # else mypy is comparing the class with a protocol
             _report(checker, _namespaces(ctx.type), name, node, asked, is_filtered=True)

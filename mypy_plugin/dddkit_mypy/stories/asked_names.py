@@ -25,7 +25,6 @@ from mypy.nodes import (
     TypeInfo,
     WithStmt,
 )
-from mypy.patterns import ClassPattern
 from mypy.types import CallableType, Type, get_proper_type
 
 from dddkit_mypy import _names as names
@@ -75,7 +74,7 @@ class AskedNames:
             self._assign(*node.lvalues)
         elif isinstance(node, ForStmt):
             self._assign(node.index)
-        elif isinstance(node, ClassPattern):
+        elif isinstance(node, mypy_api.ClassPattern):
             self._add_protocols(node.class_ref)
             if node.class_ref.fullname in (names.SIMPLE_NAMESPACE, "builtins.object"):
                 self.names.update(node.keyword_keys)

@@ -42,7 +42,6 @@ from mypy.nodes import (
     WhileStmt,
     WithStmt,
 )
-from mypy.patterns import Pattern
 
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.catching import catches, may_swallow, suppresses
@@ -293,7 +292,7 @@ class FlowVisitor(ExpressionVisitor):
         self._asked = outer
         self._at = join(self._at, *ends)
 
-    def _capture(self, pattern: Pattern, asked: frozenset[str]) -> None:
+    def _capture(self, pattern: mypy_api.Pattern, asked: frozenset[str]) -> None:
         for node in mypy_api.walk(pattern):
             if isinstance(node, NameExpr):
                 self._derive(node, asked)
