@@ -9,6 +9,7 @@ from mypy.nodes import TypeInfo
 from mypy.plugin import (
     AttributeContext,
     ClassDefContext,
+    FunctionContext,
     MethodContext,
     MethodSigContext,
     Plugin,
@@ -19,7 +20,7 @@ from mypy.types import FunctionLike, Instance, Type
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._guard import Guard
-from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnSignature, Rule
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnConstruction, OnSignature, Rule
 from dddkit_mypy.rules import RULES
 from dddkit_mypy.stories.call_type import CallTypes, Result, anything_if_others_are_async, type_as_callback
 from dddkit_mypy.stories.declaration import is_story
@@ -43,6 +44,7 @@ class DDDKitPlugin(Plugin):
         self._classes: Final = [check for check in checks if isinstance(check, OnClass)]
         self._analysed: Final = [check for check in checks if isinstance(check, OnAnalysed)]
         self._attributes: Final[dict[str, list[OnAttribute]]] = {}
+        self._constructions: Final = [check for check in checks if isinstance(check, OnConstruction)]
         self._calls: Final[dict[str, list[OnCall]]] = {"__call__": []}
         self._signatures: Final[dict[str, list[OnSignature]]] = {}
         for check in checks:
@@ -228,6 +230,29 @@ class DDDKitPlugin(Plugin):
             with Guard(ctx.api, ctx.context, fullname):
                 return type_as_callback(ctx)
             return ctx.default_attr_type
+
+        return hook
+
+    # --- constructions ------------------------------------------------------------------------------------------
+
+    def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
+        """Return the hook on a call of a class."""
+        name = fullname[fullname.rfind(".") + 1 :]
+        if not name[:1].isupper():  # most calls are of functions
+            return None
+        info = self._class(fullname)
+        if info is None:
+            return None
+        made = info
+        checks = [check for check in self._constructions if info.has_base(check.base)]
+        if not checks:
+            return None
+
+        def hook(ctx: FunctionContext) -> Type:
+            for check in checks:
+                with Guard(ctx.api, ctx.context, name):
+                    check.check(ctx, made)
+            return ctx.default_return_type
 
         return hook
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from mypy.errorcodes import ErrorCode
 from mypy.nodes import Context, MypyFile, TypeInfo
-from mypy.plugin import AttributeContext, MethodContext, MethodSigContext
+from mypy.plugin import AttributeContext, FunctionContext, MethodContext, MethodSigContext
 from mypy.types import FunctionLike
 
 from dddkit_mypy.mypy_api import AnalysisScope, Options, TypeChecker, head_of
@@ -87,6 +87,13 @@ class OnAttribute(NamedTuple):
     check: Callable[[AttributeContext, str], None]
 
 
+class OnConstruction(NamedTuple):
+    """Called for each call of a class that derives from `base`, by its name."""
+
+    base: str
+    check: Callable[[FunctionContext, TypeInfo], None]
+
+
 class OnCall(NamedTuple):
     """Called for each call of the method `name` on an object whose class derives from one of `bases`."""
 
@@ -103,7 +110,7 @@ class OnSignature(NamedTuple):
     check: Callable[[MethodSigContext], FunctionLike]
 
 
-Check: TypeAlias = OnClass | OnAnalysed | OnAttribute | OnCall | OnSignature
+Check: TypeAlias = OnClass | OnAnalysed | OnAttribute | OnConstruction | OnCall | OnSignature
 
 
 class Rule(NamedTuple):

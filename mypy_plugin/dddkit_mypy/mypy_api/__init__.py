@@ -5,6 +5,7 @@ from mypy.checkexpr import has_uninhabited_component
 from mypy.errors import CompileError
 from mypy.messages import format_type, format_type_distinctly
 from mypy.options import Options
+from mypy.patterns import ClassPattern, Pattern
 from mypy.subtypes import is_same_type, is_subtype
 
 from dddkit_mypy.mypy_api.analysis import AnalysisScope, analysis_scope_of, run_when_analysed
@@ -82,11 +83,13 @@ __all__ = [
     "SELF_AND_ONE",
     "AnalysisScope",
     "CallError",
+    "ClassPattern",
     "CompileError",
     "Dependencies",
     "DroppedCalls",
     "NamedType",
     "Options",
+    "Pattern",
     "TypeChecker",
     "add_call",
     "add_init_subclass_call",

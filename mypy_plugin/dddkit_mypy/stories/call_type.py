@@ -134,7 +134,9 @@ class CallTypes:
         metadata.update({"open": body.is_open, "misused": bool(body.misused) or "State" in listed})
         metadata["unset"] = unset = unset_fields(info, scope.tree)
         metadata["attributes"] = attributes = uses_of_attributes(info)
-        metadata["flows"] = flows = {} if scope.tree.is_stub else flows_of_methods(info)
+        metadata["flows"] = flows = (
+            {} if scope.tree.is_stub else flows_of_methods(info, mypy_api.dependencies_of(scope))
+        )
         metadata["namespace"] = store_namespace(info, scope)
         simple_ones = simple_steps(info)
         if has_our_call(info):
@@ -158,7 +160,7 @@ class CallTypes:
         if story.has_simple_state:
             self._correct.update((info, story.state))
         else:
-            metadata["flows"] = {} if scope.tree.is_stub else flows_of_methods(info)
+            metadata["flows"] = {} if scope.tree.is_stub else flows_of_methods(info, mypy_api.dependencies_of(scope))
             metadata["namespace"] = store_namespace(info, scope)
             mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, story.steps))
 
