@@ -29,22 +29,24 @@ from mypy.types import AnyType, CallableType, Instance, NoneType, TypeOfAny, get
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.declaration import steps_of, uses_of_step_list
+from dddkit_mypy.stories.fitting import is_simple
 from dddkit_mypy.stories.state import declares_variable, state_of
 
 
 def simple_steps(info: TypeInfo) -> dict[str, FuncDef]:
-    """Return the steps of a story that are methods which take exactly its State and return nothing.
+    """Return the steps of a story that are methods which take its State, or a base of it, and return nothing.
 
     Nothing is wrong with such a step, and the result of calling it is certain.
     """
-    steps, state = steps_of(info), get_proper_type(state_of(mypy_api.self_type(info)))
+    steps, story = steps_of(info), mypy_api.self_type(info)
+    state = get_proper_type(state_of(story))
     if steps is None or not isinstance(state, Instance):
         return {}
     simple: dict[str, FuncDef] = {}
     for name in steps.names:
         symbol = info.get(name)
         method = None if symbol is None else symbol.node
-        if isinstance(method, FuncDef) and mypy_api.takes_instance(method, state) and mypy_api.returns_nothing(method):
+        if isinstance(method, FuncDef) and is_simple(method, story, state):
             simple[name] = method
     return simple
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from mypy.nodes import Context, SymbolNode, TypeInfo
-from mypy.types import AnyType, Type, TypeOfAny
+from mypy.types import AnyType, Instance, Type, TypeOfAny, get_proper_type
 
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext
 from dddkit_mypy.mypy_api import CallError
 from dddkit_mypy.stories.declaration import Steps, read_body, steps_of
-from dddkit_mypy.stories.simple import simple_steps
+from dddkit_mypy.stories.fitting import fits
 from dddkit_mypy.stories.state import state_of
 
 
@@ -39,7 +39,7 @@ class CheckedStep(NamedTuple):
 def checked_steps(ctx: ClassContext) -> list[CheckedStep]:
     """Return the steps of a story that resolve: its own, and inherited ones that it changes.
 
-    Without the simple ones, which are correct for every rule that calls this.
+    Without those that fit, which are correct for every rule that calls this.
     """
     if _CHECKED_STEPS not in ctx.shared:
         ctx.shared[_CHECKED_STEPS] = list(_check(ctx))
@@ -59,14 +59,14 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
         return
     story = mypy_api.self_type(ctx.info)
     state = state_of(story)
-    simple = simple_steps(ctx.info)
-    if len(simple) == len(listed.names):
+    odd = set(_that_do_not_fit(story, get_proper_type(state), listed))
+    if not odd:
         return
     anything = AnyType(TypeOfAny.special_form)
     for name, context in _to_check(ctx.info, listed):
         symbol = ctx.info.get(name)
-        if symbol is None or name in simple:
-            continue  # an unknown name, or one that code of the user supplies
+        if name not in odd or symbol is None:
+            continue
         if mypy_api.takes_exactly(symbol.node, state):  # the common case, which mypy need not check
             result = mypy_api.return_type_of(symbol.type)
             yield CheckedStep(name, context, symbol.node, symbol.type, state, None, None, result)
@@ -83,6 +83,14 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
         yield CheckedStep(
             name, context, symbol.node, called, state, signature_error, state_error, None if errors else result
         )
+
+
+def _that_do_not_fit(story: Instance, state: Type | None, steps: Steps) -> Iterator[str]:
+    """Yield the steps that resolve and do not certainly fit; others are unknown, or code of the user supplies them."""
+    for name in steps.names:
+        symbol = story.type.get(name)
+        if symbol is not None and not (isinstance(state, Instance) and fits(symbol.node, story, state)):
+            yield name
 
 
 def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
