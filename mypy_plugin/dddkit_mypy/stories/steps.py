@@ -48,7 +48,8 @@ def checked_steps(ctx: ClassContext) -> list[CheckedStep]:
 
 
 _CHECKED_STEPS: Final = "steps"
-"""The key of the result of `checked_steps` in `ClassContext.shared`."""
+SIMPLE_STEPS: Final = "simple steps"
+"""The keys in `ClassContext.shared` of the result of `checked_steps`, and of the simple steps found in the analysis."""
 
 
 def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
@@ -57,9 +58,13 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
     listed = steps_of(ctx.info)
     if listed is None:
         return
+    simple = ctx.shared.get(SIMPLE_STEPS, ())
+    to_judge = [name for name in listed.names if name not in simple]
+    if not to_judge:
+        return
     story = mypy_api.self_type(ctx.info)
     state = state_of(story)
-    odd = set(_that_do_not_fit(story, get_proper_type(state), listed))
+    odd = set(_that_do_not_fit(story, get_proper_type(state), to_judge))
     if not odd:
         return
     anything = AnyType(TypeOfAny.special_form)
@@ -85,9 +90,9 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
         )
 
 
-def _that_do_not_fit(story: Instance, state: Type | None, steps: Steps) -> Iterator[str]:
+def _that_do_not_fit(story: Instance, state: Type | None, listed: list[str]) -> Iterator[str]:
     """Yield the steps that resolve and do not certainly fit; others are unknown, or code of the user supplies them."""
-    for name in steps.names:
+    for name in listed:
         symbol = story.type.get(name)
         if symbol is not None and not (isinstance(state, Instance) and fits(symbol.node, story, state)):
             yield name
