@@ -70,6 +70,7 @@ class DDDKitPlugin(Plugin):
         self._bases: Final = frozenset({names.STORY, *(base for bases in bases_of_checks for base in bases)})
         self._checks: Final[dict[frozenset[str], _Checks]] = {}
         self._prepared: Final[set[TypeInfo]] = set()
+        """Not in the daemon. mypy analyses a class again when it has found what the first analysis lacked."""
         self._call_types: Final = CallTypes()
 
     def report_config_data(self, ctx: ReportConfigContext) -> dict[str, Any]:
@@ -85,7 +86,7 @@ class DDDKitPlugin(Plugin):
         if fullname.startswith(_NEVER_OURS):
             return None
         info = self._class(fullname)
-        if info is None or len(info.mro) < _SMALLEST or not self._bases_of(info):
+        if info is None or len(info.mro) < _SMALLEST or info in self._prepared or not self._bases_of(info):
             return None
         return self._prepare
 
@@ -93,9 +94,8 @@ class DDDKitPlugin(Plugin):
         scope = mypy_api.analysis_scope_of(ctx)
         if scope.is_for_daemon:
             mypy_api.remove_added_statements(ctx.cls)
-        elif scope.info in self._prepared:
-            return  # mypy analyses a class once more when it has found what the first analysis lacked
-        self._prepared.add(scope.info)
+        else:
+            self._prepared.add(scope.info)
         if self._checks_for(scope.info).analysed:
             mypy_api.run_when_analysed(scope, 0, self._store)
         if is_story(scope.info):

@@ -19,6 +19,7 @@ from mypy.nodes import (
     MemberExpr,
     NameExpr,
     Node,
+    TempNode,
     TypeInfo,
     Var,
 )
@@ -54,6 +55,10 @@ def read_body(defn: ClassDef) -> Body:
             kinds = statement.arg_kinds
             if ARG_OPT not in kinds and ARG_NAMED_OPT not in kinds:
                 continue  # only the defaults run here
+        elif isinstance(statement, ClassDef) or (
+            isinstance(statement, AssignmentStmt) and isinstance(statement.rvalue, TempNode)  # a field without a value
+        ):
+            continue
         for node, in_comprehension in uses_of_step_list(statement, False):
             if isinstance(node, MemberExpr):
                 (body.comprehended if in_comprehension else body.listed).append(node)

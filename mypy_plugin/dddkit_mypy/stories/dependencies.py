@@ -39,7 +39,7 @@ class UsedClasses:
             found.add(state.type)  # the simple steps take it
         used: set[TypeInfo] = set()
         for class_ in found:
-            if class_ not in used:
+            if class_ not in used and not mypy_api.is_never_edited(class_):
                 used |= self._reached(class_)
         used.discard(info)
         return used
@@ -60,7 +60,8 @@ class UsedClasses:
                 reached |= known
                 continue
             reached.add(found)
-            to_do += found.mro[1:]
+            if len(found.mro) > 2:  # it has more bases than `object`
+                to_do += found.mro[1:]
             for member in ("State", "__call__"):
                 symbol = found.names.get(member)
                 if symbol is not None:
