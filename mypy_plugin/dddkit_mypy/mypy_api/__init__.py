@@ -6,7 +6,7 @@ from mypy.messages import format_type, format_type_distinctly
 from mypy.options import Options
 from mypy.subtypes import is_same_type, is_subtype
 
-from dddkit_mypy.mypy_api.analysis import AnalysisScope, analysis_scope_of, run_when_analysed
+from dddkit_mypy.mypy_api.analysis import AnalysisScope, analysis_scope_of, is_for_daemon, run_when_analysed
 from dddkit_mypy.mypy_api.calls import CallError, check_call, type_in_context, type_of_attribute
 from dddkit_mypy.mypy_api.checking import (
     check_again_later,
@@ -88,6 +88,7 @@ __all__ = [
     "has_own_metaclass",
     "head_of",
     "is_abstract",
+    "is_for_daemon",
     "is_never_edited",
     "is_ours",
     "is_same_type",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from mypy.nodes import ClassDef, Context, Decorator, SymbolNode, TypeInfo, Var
+from mypy.nodes import ClassDef, Context, Decorator, MypyFile, SymbolNode, TypeInfo, Var
 from mypy.types import Instance, Type, get_proper_type
 
 from dddkit_mypy import _names as names
@@ -47,7 +47,7 @@ def check(ctx: ClassContext) -> None:
     bases = [base.type for base in ctx.info.bases if is_story(base.type)]
     known = {finding.reported for base in bases for finding in _findings(base)}
     found = [finding for finding in found if finding.reported not in known]  # the others are reported at the bases
-    if not found or _may_be_nested(ctx.checker, ctx.info):
+    if not found or _may_be_nested(ctx):
         return
     for finding in found:
         if finding.setter == finding.step:
@@ -109,16 +109,26 @@ def _location(info: TypeInfo, finding: _Finding) -> Context:
     return info.defn
 
 
-def _may_be_nested(checker: mypy_api.TypeChecker, info: TypeInfo) -> bool:
+def _may_be_nested(ctx: ClassContext) -> bool:
     """Whether this story may be a step of another one in the module, whose earlier steps may set anything."""
-    for node in mypy_api.walk(checker.tree):
+    if _STEPS not in ctx.of_module:  # reading the module for each story would be quadratic
+        ctx.of_module[_STEPS] = list(_steps_in(ctx.tree))
+    steps: list[SymbolNode] = ctx.of_module[_STEPS]
+    return any(_may_be(step, ctx.info) for step in steps)
+
+
+_STEPS: Final = "fields and properties that are steps"
+
+
+def _steps_in(tree: MypyFile) -> Iterator[SymbolNode]:
+    """Yield the fields and properties of a module's stories that are steps."""
+    for node in mypy_api.walk(tree):
         if isinstance(node, ClassDef) and is_story(node.info):
             steps = steps_of(node.info)
             for name in () if steps is None else steps.names:
                 symbol = node.info.get(name)
-                if symbol is not None and _may_be(symbol.node, info):
-                    return True
-    return False
+                if symbol is not None and isinstance(symbol.node, (Decorator, Var)):
+                    yield symbol.node
 
 
 def _may_be(node: SymbolNode | None, story: TypeInfo) -> bool:
