@@ -156,8 +156,7 @@ def _nested_ifs(number: int) -> str:
     """Deep nesting, in a story whose steps set variables."""
     depth, blocks = 15, []
     for _ in range(number):
-        for level in range(depth):
-            blocks.append(f"        {'    ' * level}if state.total:\n")
+        blocks += [f"        {'    ' * level}if state.total:\n" for level in range(depth)]
         blocks.append(f"        {'    ' * depth}state.found = state.total\n")
     return (
         f"{HEAD}class Deep(Story):\n    I.sets\n    class State(Order):\n        found: int = variable()\n"
@@ -192,7 +191,7 @@ def _blocks(number: int) -> str:
     """Value objects that hold each other, aggregates, repositories and a wide union."""
     made = [HEAD, "@dataclass(frozen=True)\nclass Value0(ValueObject):\n    number: int\n"]
     for index in range(1, number):
-        made.append(
+        made.append(  # noqa: PERF401  # one text of several lines
             f"@dataclass(frozen=True)\nclass Value{index}(ValueObject):\n    held: Value{index - 1} | None\n"
             f"@dataclass(kw_only=True)\nclass Item{index}(Aggregate):\n    item_id: int\n    value: Value{index}\n"
             f"class Items{index}(Repository[Item{index}, str]): ...\n"

@@ -35,7 +35,7 @@ def flows_of_methods(info: TypeInfo) -> dict[str, Any]:
 
 def has_flows(info: TypeInfo) -> bool:
     """Whether a flow is known of any method of a story."""
-    return any([mypy_api.metadata_of(base).get("flows") for base in info.mro])
+    return any(mypy_api.metadata_of(base).get("flows") for base in info.mro)
 
 
 def flow_of_step(info: TypeInfo, name: str) -> Flow | None:
