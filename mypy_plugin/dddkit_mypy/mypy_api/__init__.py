@@ -8,7 +8,7 @@ from mypy.options import Options
 from mypy.patterns import ClassPattern, Pattern
 from mypy.subtypes import is_same_type, is_subtype
 
-from dddkit_mypy.mypy_api.analysis import AnalysisScope, analysis_scope_of, run_when_analysed
+from dddkit_mypy.mypy_api.analysis import AnalysisScope, analysis_scope_of, is_for_daemon, run_when_analysed
 from dddkit_mypy.mypy_api.calls import (
     CallError,
     check_call,
@@ -119,6 +119,7 @@ __all__ = [
     "has_uninhabited_component",
     "head_of",
     "is_abstract",
+    "is_for_daemon",
     "is_frozen",
     "is_in_stub",
     "is_never_edited",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 from mypy.nodes import CallExpr, ClassDef, Expression, RefExpr, TypeInfo
@@ -26,7 +27,12 @@ def is_ours(info: TypeInfo) -> bool:
 
 def is_never_edited(info: TypeInfo) -> bool:
     """Whether the module of a class stays the same while the user works, so that nothing needs to depend on it."""
-    return info.module_name.partition(".")[0] in _NEVER_EDITED
+    return _is_never_edited(info.module_name)
+
+
+@cache
+def _is_never_edited(module: str) -> bool:
+    return module.partition(".")[0] in _NEVER_EDITED
 
 
 _NEVER_EDITED: Final = frozenset({"builtins", "typing", "typing_extensions", "abc", "types", "dddkit", "pydantic"})

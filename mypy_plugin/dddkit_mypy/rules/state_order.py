@@ -14,7 +14,7 @@ from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 from dddkit_mypy.stories.declaration import has_our_call, is_story, read_body, steps_of
 from dddkit_mypy.stories.flags import is_behind_flag
 from dddkit_mypy.stories.flow import Flow, Read, location_of
-from dddkit_mypy.stories.flow_metadata import flow_of_step
+from dddkit_mypy.stories.flow_metadata import flow_of_step, has_flows
 from dddkit_mypy.stories.nested_stories import nested_stories
 from dddkit_mypy.stories.state import state_of, variables_of
 
@@ -45,7 +45,7 @@ class _Finding(NamedTuple):
 
 def check(ctx: ClassContext) -> None:
     """Report the reads of variables that no earlier step sets, and this or a later one does."""
-    if ctx.checker is None:
+    if ctx.checker is None or not has_flows(ctx.info):
         return
     found = list(_findings(ctx.info))
     if not found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from enum import Enum
 from typing import Any
 
@@ -36,12 +36,12 @@ from mypy.types import (
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.attributes import uses_of_attributes
 from dddkit_mypy.stories.declaration import Steps, has_our_call, read_body, steps_of
-from dddkit_mypy.stories.dependencies import classes_used_by
+from dddkit_mypy.stories.dependencies import UsedClasses
 from dddkit_mypy.stories.fields import unset_fields
 from dddkit_mypy.stories.flow import without_locations
 from dddkit_mypy.stories.flow_metadata import flows_of_methods
 from dddkit_mypy.stories.namespaces import store_namespace
-from dddkit_mypy.stories.simple import SimpleStory, read_simple_story, resolve, simple_steps
+from dddkit_mypy.stories.simple import SimpleStory, is_listing_of, read_simple_story, resolve, simple_steps
 from dddkit_mypy.stories.state import state_of
 
 
@@ -107,6 +107,8 @@ class CallTypes:
         self._under_analysis: dict[str, mypy_api.AnalysisScope] = {}
         self._correct: set[TypeInfo] = set()
         self._scope: mypy_api.AnalysisScope | None = None
+        self._simple_steps: dict[TypeInfo, Container[str]] = {}
+        self._classes = UsedClasses()
 
     def expect(self, scope: mypy_api.AnalysisScope) -> None:
         """Remember a story under analysis."""
@@ -126,7 +128,8 @@ class CallTypes:
             self._generate_for_simple(simple, scope)
             return
         for base in info.mro[1:]:
-            self.generate(base)
+            if base.fullname in self._under_analysis:
+                self.generate(base)
         body = read_body(info.defn)
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
         dynamic = body.dynamic or (scope.tree.is_stub and not listed)  # stubs leave out the steps
@@ -138,7 +141,11 @@ class CallTypes:
             {} if scope.tree.is_stub else flows_of_methods(info, mypy_api.dependencies_of(scope))
         )
         metadata["namespace"] = store_namespace(info, scope)
+        if scope.is_for_diagnostics:
+            resolve([node for node in body.listed if is_listing_of(info, node)])
         simple_ones = simple_steps(info)
+        if scope.is_for_diagnostics:
+            self._simple_steps[info] = simple_ones
         if has_our_call(info):
             named_type = scope.analyzer.named_type
             result = _Decision(self, info, simple_ones, named_type).result
@@ -149,7 +156,7 @@ class CallTypes:
             stored = f"{metadata['namespace']} {without_locations(flows)} {unset} {attributes}"
             text = f"{listed} {dynamic} {body.is_open} {stored}"
             mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, text)
-        mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, simple_ones))
+        mypy_api.dependencies_of(scope).add_declarations(self._classes.used_by(scope, simple_ones))
 
     def _generate_for_simple(self, story: SimpleStory, scope: mypy_api.AnalysisScope) -> None:
         info = scope.info
@@ -162,25 +169,27 @@ class CallTypes:
         else:
             metadata["flows"] = {} if scope.tree.is_stub else flows_of_methods(info, mypy_api.dependencies_of(scope))
             metadata["namespace"] = store_namespace(info, scope)
-            mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, story.steps))
+            mypy_api.dependencies_of(scope).add_declarations(self._classes.used_by(scope, story.steps))
 
     def is_correct(self, info: TypeInfo) -> bool:
         """Whether a class is a simple story or its State, which no rule needs to check. False in the daemon."""
         return info in self._correct
+
+    def simple_steps_of(self, info: TypeInfo) -> Container[str]:
+        """Return the simple steps of a story that this run has analysed. None in the daemon, which may edit it."""
+        return self._simple_steps.pop(info, ())
 
     def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
         """Decide the result of calling a story again, when mypy may have inferred the types of its steps.
 
         None when there is nothing left to decide.
         """
-        for base in info.mro:
-            symbol = base.names.get("__call__")
-            if symbol is not None:
-                break
-        else:
+        symbol = info.get("__call__")
+        if symbol is None or not isinstance(symbol.node, Decorator):
             return None
+        base = symbol.node.func.info
         metadata = mypy_api.metadata_of(base)
-        if not metadata.get("pending") or not isinstance(symbol.node, Decorator):
+        if not metadata.get("pending"):
             return None
         result = _Decision(self, base, simple_steps(base), named_type).result
         if result is not None and result is not Result.PENDING:
@@ -223,8 +232,9 @@ class _Decision:
         """None when the story has no steps."""
 
     def _of_steps(self, steps: Steps) -> Result:
-        if any(step.is_coroutine for step in self._simple.values()):
-            return Result.COROUTINE
+        for step in self._simple.values():
+            if step.is_coroutine:
+                return Result.COROUTINE
         results = [self._of_step(name) for name in steps.names if name not in self._simple]
         if Result.COROUTINE in results:
             return Result.COROUTINE

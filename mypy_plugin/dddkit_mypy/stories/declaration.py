@@ -24,6 +24,7 @@ from mypy.nodes import (
     Node,
     OpExpr,
     RefExpr,
+    TempNode,
     TypeInfo,
     Var,
 )
@@ -72,6 +73,10 @@ def read_body(defn: ClassDef) -> Body:
             kinds = statement.arg_kinds
             if ARG_OPT not in kinds and ARG_NAMED_OPT not in kinds:
                 continue  # only the defaults run here
+        elif isinstance(statement, ClassDef) or (
+            isinstance(statement, AssignmentStmt) and isinstance(statement.rvalue, TempNode)  # a field without a value
+        ):
+            continue
         lists = False
         for node, in_comprehension in uses_of_step_list(statement, False):
             if isinstance(node, MemberExpr) and is_step_list(node.expr):

@@ -38,6 +38,11 @@ def flows_of_methods(info: TypeInfo, dependencies: mypy_api.Dependencies) -> dic
     return flows
 
 
+def has_flows(info: TypeInfo) -> bool:
+    """Whether a flow is known of any method of a story."""
+    return any(mypy_api.metadata_of(base).get("flows") for base in info.mro)
+
+
 def flow_of_step(info: TypeInfo, name: str) -> Flow | None:
     """Return the stored flow of a step; None where it is unknown."""
     symbol = info.get(name)

@@ -14,7 +14,7 @@ from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext
 from dddkit_mypy.mypy_api import CallError
 from dddkit_mypy.stories.declaration import Steps, read_body, steps_of
-from dddkit_mypy.stories.simple import simple_steps
+from dddkit_mypy.stories.fitting import fits
 from dddkit_mypy.stories.state import state_of
 
 
@@ -40,7 +40,7 @@ class CheckedStep(NamedTuple):
 def checked_steps(ctx: ClassContext) -> list[CheckedStep]:
     """Return the steps of a story that resolve: its own, and inherited ones that it changes.
 
-    Without the simple ones, which are correct for every rule that calls this.
+    Without those that fit, which are correct for every rule that calls this.
     """
     if _CHECKED_STEPS not in ctx.shared:
         ctx.shared[_CHECKED_STEPS] = list(_check(ctx))
@@ -49,7 +49,8 @@ def checked_steps(ctx: ClassContext) -> list[CheckedStep]:
 
 
 _CHECKED_STEPS: Final = "steps"
-"""The key of the result of `checked_steps` in `ClassContext.shared`."""
+SIMPLE_STEPS: Final = "simple steps"
+"""The keys in `ClassContext.shared` of the result of `checked_steps`, and of the simple steps found in the analysis."""
 
 
 def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
@@ -58,16 +59,20 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
     listed = steps_of(ctx.info)
     if listed is None:
         return
+    simple = ctx.shared.get(SIMPLE_STEPS, ())
+    to_judge = [name for name in listed.names if name not in simple]
+    if not to_judge:
+        return
     story = mypy_api.self_type(ctx.info)
     state = state_of(story)
-    simple = simple_steps(ctx.info)
-    if len(simple) == len(listed.names):
+    odd = set(_that_do_not_fit(story, get_proper_type(state), to_judge))
+    if not odd:
         return
     anything = AnyType(TypeOfAny.special_form)
     for name, context in _to_check(ctx.info, listed):
         symbol = ctx.info.get(name)
-        if symbol is None or name in simple:
-            continue  # an unknown name, or one that code of the user supplies
+        if name not in odd or symbol is None:
+            continue
         if mypy_api.takes_exactly(symbol.node, state):  # the common case, which mypy need not check
             result = mypy_api.return_type_of(symbol.type)
             yield CheckedStep(name, context, symbol.node, symbol.type, state, None, None, result)
@@ -140,6 +145,14 @@ def _check_declared(
     checker: mypy_api.TypeChecker, declared: Type, given: list[Type], argument: Type, context: Context
 ) -> tuple[Type, list[CallError]]:
     return mypy_api.check_call_of(checker, declared, [*given, argument], context)
+
+
+def _that_do_not_fit(story: Instance, state: Type | None, listed: list[str]) -> Iterator[str]:
+    """Yield the steps that resolve and do not certainly fit; others are unknown, or code of the user supplies them."""
+    for name in listed:
+        symbol = story.type.get(name)
+        if symbol is not None and not (isinstance(state, Instance) and fits(symbol.node, story, state)):
+            yield name
 
 
 def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
