@@ -1,0 +1,80 @@
+"""Modules in many styles, written by somebody who had not read the rules: correct ones, and ones with mistakes.
+
+Each of the correct ones runs, and its assertions show that the story was called or the event recorded; mypy with the
+plugin says nothing. Those for which it once did are named after their row: `fp7_early_return.py`. In the wrong ones, a
+comment names what is reported in its line: `# E: dddkit-unknown-step`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from dddkit_mypy.rules import RULES
+from typecheck_tests.running import CONFIG
+
+CORPUS: Final = Path(__file__).parent / "corpus"
+WRONG: Final = CORPUS / "wrong"
+_NEWER: Final = ["py312"] if sys.version_info < (3, 12) else []
+"""Folders of modules whose syntax this Python does not know."""
+
+_IMPORT_ALL: Final = """
+import importlib, sys, traceback
+
+sys.path.insert(0, "")
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except Exception:
+        print(name, traceback.format_exc())
+"""
+_ERROR: Final = re.compile(r"^(?P<path>[^:]+):(?P<line>\d+):.* error: .*\[(?P<code>[\w-]+)\]$", re.MULTILINE)
+_EXPECTED: Final = re.compile(r"# E: (?P<codes>[\w, -]+)$")
+
+
+def _modules() -> Iterator[str]:
+    for path in sorted(CORPUS.rglob("*.py")):
+        *folders, name = path.relative_to(CORPUS).with_suffix("").parts
+        if not {"wrong", *_NEWER}.intersection(folders):
+            yield ".".join(folders if name == "__init__" else [*folders, name])
+
+
+def _said(directory: Path, cache: Path, config: str = CONFIG, exclude: str = "^$") -> str:
+    """Check a folder as a user does; return all that mypy says but its summary."""
+    (directory / "mypy.ini").write_text(f"{config}explicit_package_bases = True\n")
+    command = [sys.executable, "-m", "mypy", "--config-file", str(directory / "mypy.ini"), "--no-error-summary"]
+    options = ["--cache-dir", str(cache), "--exclude", exclude, "."]
+    where = WRONG if directory.name == "wrong" else CORPUS
+    run = subprocess.run([*command, *options], cwd=where, capture_output=True, encoding="utf-8", check=False)
+    return run.stdout + run.stderr
+
+
+def test_each_false_alarm_has_five_modules() -> None:
+    rows = Counter(match["row"] for name in _modules() if (match := re.match(r"(?P<row>fp\d+)_", name)))
+    assert not [f"fp{number}" for number in range(1, 13) if rows[f"fp{number}"] < 5]
+
+
+def test_all_correct_modules_run() -> None:
+    command = [sys.executable, "-B", "-W", "error", "-c", _IMPORT_ALL, *_modules()]
+    run = subprocess.run(command, cwd=CORPUS, capture_output=True, encoding="utf-8", check=False)
+    assert run.stdout + run.stderr == ""
+
+
+def test_no_correct_module_is_reported(tmp_path: Path, known_packages: Path) -> None:
+    cache = shutil.copytree(known_packages, tmp_path / "cache")
+    assert _said(tmp_path, cache, exclude="|".join(f"^{name}/" for name in ["wrong", *_NEWER])) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plugins", ["pydantic.mypy, dddkit_mypy", "dddkit_mypy, pydantic.mypy"])
+def test_no_correct_module_is_reported_beside_the_plugin_of_pydantic(tmp_path: Path, plugins: str) -> None:
+    config = CONFIG.replace("dddkit_mypy", plugins)
+    assert _said(tmp_path, tmp_path / "cache", config, "|".join(f"^{name}/" for name in ["wrong", *_NEWER])) == ""
