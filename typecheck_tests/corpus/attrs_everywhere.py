@@ -71,8 +71,6 @@ class Fill(Story):
         self._seen[self.prefix] = state.added
 
 
-
-
 cart = Cart(cart_id=1)
 state = Fill.State(cart, ["a", "b"])
 Fill("x")(state)

@@ -98,7 +98,13 @@ class Outer:
 
 
 state = St()
-stories: list[Any] = [make("a"), make("b", loud=True), ByName(), BySetattr(lambda state: state.log.append("p")), Typed(2)]
+stories: list[Any] = [
+    make("a"),
+    make("b", loud=True),
+    ByName(),
+    BySetattr(lambda state: state.log.append("p")),
+    Typed(2),
+]
 for story in [*stories, Outer.Inner()]:
     story(state)
 assert state.log == ["a", "b", "B", "first", "second", "p", "one", "one", "two", "outer"]

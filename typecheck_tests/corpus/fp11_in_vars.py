@@ -1,4 +1,4 @@
-""""x" in vars(state), in state.__dict__, in dir(state), and by a constant; with early return and comprehension."""
+""" "x" in vars(state), in state.__dict__, in dir(state), and by a constant; with early return and comprehension."""
 
 from types import SimpleNamespace
 from typing import Final

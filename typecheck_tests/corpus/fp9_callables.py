@@ -49,7 +49,7 @@ class Calls(Story):
     bound: Callable[[State], None]
     place: "partial[None]" = field(default_factory=lambda: partial(put, "p"))
     named: Named = field(default=lambda state, by=1: put("by", state, by))
-    put_more: ClassVar[Callable[..., Any]] = partial(put, "more", value=9)
+    put_more: ClassVar[Callable[..., Any]] = staticmethod(partial(put, "more", value=9))
     remove: ClassVar[Any] = staticmethod(operator.methodcaller("pop", "p"))
     plain: ClassVar[Step] = Add(5)
 
