@@ -82,8 +82,7 @@ def run(story: Pay, state: Other, maybe: Pay.State | None) -> None:
     for one in "abc":
         Pay()(one)  # E: dddkit-story-state
     (lambda: Pay()(None))()  # E: dddkit-story-state
-    Values()({"m": 1})  # E: dddkit-story-state
-    Values()({"n": "1"})  # E: dddkit-story-state
+    Values()({"n": "1"})  # E: typeddict-item
     Pair()((1, 2))  # E: dddkit-story-state
     NoState()(Other())  # E: dddkit-story-state
     NoState()(123)  # E: dddkit-story-state

@@ -33,15 +33,15 @@ class ThawedByConfig(pd.AggregateEvent):
     model_config = {"extra": "forbid", "frozen": False}  # E: dddkit-unfrozen-event
 
 
-class ThawedByHouse(pd.DomainEvent):  # E: dddkit-unfrozen-event
-    model_config = HOUSE
+class ThawedByHouse(pd.DomainEvent):
+    model_config = HOUSE  # E: dddkit-unfrozen-event
 
 
 class Loose(pydantic.BaseModel):
     model_config = ConfigDict(frozen=False)
 
 
-class ThawedByMixin(Loose, pd.DomainEvent):  # E: dddkit-unfrozen-event
+class ThawedByMixin(pd.DomainEvent, Loose):  # E: dddkit-unfrozen-event
     n: int
 
 
@@ -49,7 +49,7 @@ class ThawedValue(pd.ValueObject, frozen=False):  # E: dddkit-unfrozen-value-obj
     n: int
 
 
-class ThawedValueByMixin(Loose, pd.ValueObject):  # E: dddkit-unfrozen-value-object
+class ThawedValueByMixin(pd.ValueObject, Loose):  # E: dddkit-unfrozen-value-object
     n: int
 
 

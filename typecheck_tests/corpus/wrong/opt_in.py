@@ -35,11 +35,11 @@ class Sell(Story):
 
     async def later(self, order: Sell.State) -> None: ...  # E: dddkit-unlisted-step
 
-    @kept
-    def decorated(self, state: State) -> None: ...  # E: dddkit-unlisted-step
+    @kept  # E: dddkit-unlisted-step
+    def decorated(self, state: State) -> None: ...
 
-    @classmethod
-    def klass(cls, state: State) -> None: ...  # E: dddkit-unlisted-step
+    @classmethod  # E: dddkit-unlisted-step
+    def klass(cls, state: State) -> None: ...
 
 
 class OfTuple(Story):
