@@ -33,7 +33,10 @@ class Setting(Generic[T]):
     @overload
     def __get__(self, instance: object, owner: type) -> T: ...
     def __get__(self, instance: object | None, owner: type) -> Self | T:
-        return self if instance is None else getattr(instance, self.name, self.default)
+        if instance is None:
+            return self
+        value: T = getattr(instance, self.name, self.default)
+        return value
 
     def __set__(self, instance: object, value: T) -> None:
         setattr(instance, self.name, value)
