@@ -142,6 +142,25 @@ class Outer(Story):
         state.y = state.x
 
 
+class Late(Story):
+    I.read
+    I.write
+
+    class State(StoryState):
+        text: str
+        n: int = variable()
+
+        @property
+        def title(self) -> str:
+            return self.text.title()
+
+    def read(self, state: State) -> None:
+        print(state.n)  # E: dddkit-state-order
+
+    def write(self, state: State) -> None:
+        state.n = 1
+
+
 @dataclass(frozen=True)
 class Comprehensions(Story):
     I.all
