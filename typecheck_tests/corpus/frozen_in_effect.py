@@ -22,8 +22,6 @@ class LastDecides(Loose, DomainEvent):
     n: int
 
 
-
-
 class Merged(AggregateEvent):
     model_config = ConfigDict(**LOOSE, frozen=True)
 

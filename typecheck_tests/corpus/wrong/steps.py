@@ -146,8 +146,6 @@ class Outer(Story):
     inner: Inner
 
 
-
-
 class Returns(Story):
     I.number  # E: dddkit-step-return
     I.optional  # E: dddkit-step-return
