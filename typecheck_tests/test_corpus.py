@@ -19,6 +19,7 @@ from typing import Final
 import pytest
 
 from dddkit_mypy.rules import RULES
+from typecheck_tests.modes import Project
 from typecheck_tests.running import CONFIG
 
 CORPUS: Final = Path(__file__).parent / "corpus"
@@ -38,6 +39,9 @@ for name in sys.argv[1:]:
     except Exception:
         print(name, traceback.format_exc())
 """
+_WITHOUT_COLUMNS: Final = CONFIG.partition("show_")[0]
+"""Before Python 3.12, the old parser gives what stands in an f-string the column of the whole string."""
+
 _ERROR: Final = re.compile(r"^(?P<path>[^:]+):(?P<line>\d+):.*? error: .*\[(?P<code>[\w-]+)\]$", re.MULTILINE)
 _EXPECTED: Final = re.compile(r"# E: (?P<codes>[\w, -]+)$")
 
@@ -86,6 +90,21 @@ def test_mistakes_are_reported_where_the_comments_say(tmp_path: Path, known_pack
     reported = {(match["path"], int(match["line"]), match["code"]) for match in _ERROR.finditer(said)}
     expected = set(_expected())
     assert (reported - expected, expected - reported) == (set(), set()), said
+
+
+@pytest.mark.slow
+def test_every_mode_reports_the_same(tmp_path: Path, known_packages: Path) -> None:
+    """Before and after an edit of every second module. Packages and stubs are left out."""
+    flat = [path for path in CORPUS.glob("*.py") if not path.name.startswith(("fp1_", "uses_"))]
+    files = {path.name: path.read_text() for path in [*sorted(flat), *sorted(WRONG.glob("*.py"))]}
+    project = Project(tmp_path / "project", files, _WITHOUT_COLUMNS, known_packages)
+    try:
+        for edit in ({}, {name: f"{text}\n# edited\n" for name, text in list(files.items())[::2]}):
+            project.edit(edit)
+            said = project.said()
+            assert said == dict.fromkeys(said, said["cold"])
+    finally:
+        project.close()
 
 
 def test_every_rule_has_mistakes() -> None:
