@@ -82,12 +82,12 @@ def test_an_inherited_name_is_offered_too() -> None:
 
     with pytest.raises(StoryDefinitionError, match='did you mean "reserve"'):
 
-        class Child(Parent):
+        class Child(Parent):  # type: ignore[dddkit-undecorated-class]
             listed(I, "reserv")
 
     with pytest.raises(StoryDefinitionError, match='did you mean "gateway"'):
 
-        class OtherChild(Parent):
+        class OtherChild(Parent):  # type: ignore[dddkit-undecorated-class]
             listed(I, "gatewy")
 
 
