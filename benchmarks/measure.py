@@ -11,7 +11,7 @@ from typing import Final, cast
 
 from benchmarks.contest import OURS, PEERS, PREDECESSOR, Contest, measured
 from benchmarks.harness import Ratio
-from benchmarks.processes import IMPORTS, measured_import, measured_plugin
+from benchmarks.processes import IMPORTS, PLUGIN, measured_import, measured_plugin
 
 __all__ = ["GROUPS", "contests"]
 
@@ -36,8 +36,9 @@ def _results(who: str, only: list[str]) -> Iterator[tuple[str, dict[str, Ratio]]
         if not only or any(row.key.startswith(start) for start in only):
             names = [name for name in row.statements if name == who or (who == OURS and name not in PEERS)]
             yield row.key, {name: measured_import(row, name) for name in names}
-    if (not only or "plugin" in only) and who == OURS:
-        yield "plugin", {who: measured_plugin()}
+    for corpus in PLUGIN if who == OURS else ():
+        if not only or any(corpus.key.startswith(start) for start in only):
+            yield corpus.key, {who: measured_plugin(corpus)}
     if (not only or "durations" in only) and who in (OURS, PREDECESSOR):
         from benchmarks.durations import share_of_wrong_durations
 

@@ -18,12 +18,13 @@ from typing import Final
 
 from benchmarks.contest import OURS, PREDECESSOR
 from benchmarks.harness import Ratio, ratio_of
+from benchmarks.mixed_stories import HOUSE, mixed_stories
 
 __all__ = [
     "IMPORTS",
-    "PLUGIN_MUST",
-    "PLUGIN_STRETCH",
+    "PLUGIN",
     "Import",
+    "Plugin",
     "cpu_seconds",
     "measured_import",
     "measured_plugin",
@@ -31,9 +32,17 @@ __all__ = [
     "stories_for_mypy",
 ]
 
-PLUGIN_MUST: Final = 5
-PLUGIN_STRETCH: Final = 0.2
-"""Both in per cent of the time of a mypy run without a cache."""
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """How much more CPU time mypy takes with the plugin, without a cache, in per cent, over the stories of a corpus."""
+
+    key: str
+    what: str
+    must: float
+    stretch: float | None = None
+    files: Callable[[], Mapping[str, str]]
+    """Return the sources by the names of their files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,11 +155,41 @@ class Story{{}}(Story):
     return head + "".join(story.replace("Story{}", f"Story{index}") for index in range(number))
 
 
-def measured_plugin(number: int = 1000, *, rounds: int = 41) -> Ratio:
-    """Return the extra CPU time of mypy with the plugin, without a cache, in per cent, for this number of stories."""
+def _simple_files(number: int = 1000) -> dict[str, str]:
+    """Return the sources of this number of simple stories; real projects have several modules."""
+    return {f"stories_{index}.py": stories_for_mypy(min(number, 100)) for index in range(max(1, number // 100))}
+
+
+def _mixed_files() -> dict[str, str]:
+    """Return the sources of 500 stories that use all that stories can."""
+    return {"house.py": HOUSE} | {f"stories_{index}.py": mixed_stories(50) for index in range(10)}
+
+
+PLUGIN: Final = (
+    Plugin(
+        key="plugin-simple",
+        what="mypy with the plugin, over mypy without: 1,000 stories of 10 steps, no cache, CPU time",
+        must=5,
+        stretch=0.2,
+        files=_simple_files,
+    ),
+    Plugin(
+        key="plugin-mixed",
+        what=(
+            "the same for 500 stories with mixins, decorated, injected and nested steps, generic bases, aliased and "
+            "inherited States, properties, variables"
+        ),
+        must=8,
+        files=_mixed_files,
+    ),
+)
+
+
+def measured_plugin(contest: Plugin, *, rounds: int = 41) -> Ratio:
+    """Return the extra CPU time of mypy with the plugin, without a cache, in per cent, for this corpus."""
     more: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        commands = _mypy_commands(Path(folder), number)
+        commands = _mypy_commands(Path(folder), contest.files())
         command = {how: [*line, f"--cache-dir={os.devnull}"] for how, line in commands.items()}
         cpu_seconds(command["with"])  # writes the compiled files
         for number_of_round in range(rounds):
@@ -160,11 +199,11 @@ def measured_plugin(number: int = 1000, *, rounds: int = 41) -> Ratio:
     return ratio_of(more)
 
 
-def _mypy_commands(folder: Path, number: int) -> dict[str, list[str]]:
-    """Write this number of stories to the folder; return the commands that check them with the plugin and without."""
-    for index in range(max(1, number // 100)):  # real projects have several modules
-        (folder / f"stories_{index}.py").write_text(stories_for_mypy(min(number, 100)))
-    files = sorted(str(file) for file in folder.glob("stories_*.py"))
+def _mypy_commands(folder: Path, sources: Mapping[str, str]) -> dict[str, list[str]]:
+    """Write the sources to the folder; return the commands that check them with the plugin and without."""
+    for name, text in sources.items():
+        (folder / name).write_text(text)
+    files = sorted(str(folder / name) for name in sources)
     commands: dict[str, list[str]] = {}
     for how, plugins in (("with", "plugins = dddkit_mypy\n"), ("without", "")):
         config = folder / f"{how}.ini"
@@ -177,7 +216,7 @@ def mypy_seconds(number: int, *, rounds: int, report: Callable[[str], object]) -
     """Return the CPU seconds of mypy for this number of stories: cold and warm, with the plugin and without."""
     taken: dict[str, list[float]] = {f"{heat}, {how}": [] for heat in ("cold", "warm") for how in ("with", "without")}
     with tempfile.TemporaryDirectory() as folder:
-        commands = _mypy_commands(Path(folder), number)
+        commands = _mypy_commands(Path(folder), _simple_files(number))
         for number_of_round in range(rounds):
             for how in ("with", "without") if number_of_round % 2 else ("without", "with"):
                 cache = Path(folder) / f"cache-{how}-{number_of_round}"

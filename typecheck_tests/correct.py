@@ -16,7 +16,8 @@ from typing import NamedTuple, NewType
 from pydantic import ConfigDict
 
 from dddkit.{flavour} import (
-    Aggregate, AggregateEvent, ChangesHandler, DomainEvent, Entity, Identity, Repository, SyncRepository, ValueObject
+    Aggregate, AggregateEvent, ChangesHandler, DomainEvent, Entity, EventBroker, Identity, Repository, SyncRepository,
+    ValueObject
 )
 
 Number = NewType("Number", int)
@@ -47,7 +48,7 @@ def correct_blocks(random: Random) -> str:
     decorate = "" if flavour == "pydantic" else "@dataclass(kw_only=True)\n"
     frozen = "" if flavour == "pydantic" else "@dataclass(frozen=True, kw_only=True)\n"
     parts = [_values(random, frozen), _aggregates(random, decorate, frozen), _CHANGES, _repositories(random)]
-    return "\n\n".join([_BLOCKS_HEAD.format(flavour=flavour), *parts])
+    return "\n\n".join([_BLOCKS_HEAD.format(flavour=flavour), *parts, _PUBLISHING])
 
 
 def correct_stories(random: Random) -> str:
@@ -144,6 +145,16 @@ class OrderRows(ChangesHandler[Order, Rows]):
     @handle_changes.register
     def _(self, event: Order.Closed, aggregate: Order) -> None:
         self.closed.append(event.reason)
+"""
+
+
+_PUBLISHING: Final = """\
+async def announce(broker: EventBroker, event: Opened) -> None:
+    await broker(event)
+
+
+def announce_now(broker: EventBroker, event: Opened) -> None:
+    broker(event)
 """
 
 

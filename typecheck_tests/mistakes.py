@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 Edit: TypeAlias = Callable[[], object]
 """Changes the module so that it contains one mistake."""
@@ -88,6 +88,10 @@ def _is_static(step: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any(ast.unparse(decorator) == "staticmethod" for decorator in step.decorator_list)
 
 
+def _publishes(awaited: ast.Await) -> bool:
+    return ast.unparse(awaited.value) == "broker(event)"
+
+
 def _expr(source: str) -> ast.expr:
     return ast.parse(source, mode="eval").body
 
@@ -145,6 +149,13 @@ def _a_step_is_listed_in_a_function(tree: ast.Module) -> Iterator[Edit]:
     for story in _stories(tree):
         for statement in _listings(story):
             yield partial(tree.body.extend, _statements(f"def listing() -> None:\n    I.{_listed(statement).attr}"))
+
+
+@_mistake("dddkit-unknown-step")
+def _a_listed_name_is_asked_for_an_attribute(tree: ast.Module) -> Iterator[Edit]:
+    for story in _stories(tree):
+        for statement in _listings(story):
+            yield _set(statement, "value", _expr(f"I.{_listed(statement).attr}.run"))
 
 
 @_mistake("dddkit-step-signature")
@@ -241,6 +252,17 @@ def _a_step_returns_a_value(tree: ast.Module) -> Iterator[Edit]:
 
 
 @_mistake("dddkit-step-return")
+def _an_async_step_returns_an_awaitable(tree: ast.Module) -> Iterator[Edit]:
+    for step in _steps(tree):
+        if isinstance(step, ast.AsyncFunctionDef):
+            yield _set_all(
+                partial(tree.body.insert, 0, *_statements("from collections.abc import Awaitable as Later")),
+                _set(step, "returns", _expr("Later[None]")),
+                _set(step, "body", _statements("raise NotImplementedError")),
+            )
+
+
+@_mistake("dddkit-step-return")
 def _a_step_is_a_generator(tree: ast.Module) -> Iterator[Edit]:
     for step in _steps(tree):
         if isinstance(step, ast.FunctionDef):
@@ -275,7 +297,7 @@ def _a_step_is_not_listed(tree: ast.Module) -> Iterator[Edit]:
 @_mistake("unused-coroutine")
 def _nobody_awaits_an_async_story(tree: ast.Module) -> Iterator[Edit]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Await):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Await) and not _publishes(node.value):
             yield _set(node, "value", node.value.value)
 
 
@@ -325,6 +347,35 @@ def _a_namespace_has_a_mutable_default(tree: ast.Module) -> Iterator[Edit]:
                     ("set[str]", "set()"),
                 ):
                     yield partial(state.body.extend, _statements(f"more: {type_} = {value}"))
+
+
+@_mistake("dddkit-story-attribute")
+def _a_step_leaves_something_in_the_story(tree: ast.Module) -> Iterator[Edit]:
+    for story in _classes(tree, "Story"):
+        methods = [
+            node for node in _steps(tree) if node in story.body and [arg.arg for arg in node.args.args[:1]] == ["self"]
+        ]
+        if story.name == "Loose" and len(methods) > 1:
+            for setting in ("self.kept = 1", "self.kept, other = 1, 2", "for self.kept in range(3): ..."):
+
+                def edit(story: ast.ClassDef = story, methods: list[Any] = methods, setting: str = setting) -> None:
+                    story.decorator_list.clear()
+                    methods[0].body[:0] = _statements(setting)
+                    methods[-1].body[:0] = _statements("print(self.kept)")
+
+                yield edit
+
+
+@_mistake("dddkit-undecorated-class")
+def _the_decorator_of_a_story_is_forgotten(tree: ast.Module) -> Iterator[Edit]:
+    for story in _classes(tree, "Story"):
+        if story.name in ("Loose", "Inner"):
+
+            def edit(story: ast.ClassDef = story) -> None:
+                story.decorator_list.clear()
+                story.body[:0] = _statements("gateway: int")
+
+            yield edit
 
 
 # --- building blocks --------------------------------------------------------------------------------------------
@@ -389,6 +440,22 @@ def _an_aggregate_adds_the_event_of_another(tree: ast.Module) -> Iterator[Edit]:
         for node in ast.walk(owner):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "self.add_event":
                 yield _set(node, "args", [_expr(other)])
+
+
+@_mistake("dddkit-dropped-event")
+def _an_event_is_made_and_not_recorded(tree: ast.Module) -> Iterator[Edit]:
+    for owner in _classes(tree, "Aggregate"):
+        for node in ast.walk(owner):
+            call = node.value if isinstance(node, ast.Expr) else None
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "self.add_event":
+                yield _set(node, "value", call.args[0])
+
+
+@_mistake("dddkit-unawaited-publish")
+def _an_async_function_does_not_await_what_it_publishes(tree: ast.Module) -> Iterator[Edit]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Await) and _publishes(node.value):
+            yield _set(node, "value", node.value.value)
 
 
 @_mistake("dddkit-mutable-field")

@@ -24,6 +24,8 @@ EXPECTED: Final = {
     "dddkit-unlisted-step": ("    def ship(self, state: State) -> None: ...", "def ship"),
     "dddkit-story-state": ("    Checkout()(order_id)", "order_id"),
     "dddkit-mutable-default": ("        notes: list[str] = []", "notes"),
+    "dddkit-dropped-event": ("        self.Added(sku=sku)", "self.Added(sku=sku)"),
+    "dddkit-unawaited-publish": ("    broker(Paid(order_id=order_id))", "broker(Paid(order_id=order_id))"),
     "dddkit-unfrozen-event": ("class OrderPaid(DomainEvent, frozen=False):", "False"),
     "dddkit-undecorated-class": ("    class ItemAdded(AggregateEvent):", "class ItemAdded"),
     "dddkit-unfrozen-value-object": ("    model_config = ConfigDict(frozen=False)", "False"),
@@ -35,6 +37,7 @@ EXPECTED: Final = {
     "dddkit-unhandled-event": ("class BasketRows(ChangesHandler[Basket, Rows]):", "class BasketRows"),
     "dddkit-changes-result": ("class BasketRows(ChangesHandler[Basket, Rows]):", "class BasketRows"),
     "dddkit-undeclared-state": ('        state.paymnt = f"paid: {state.order_id}"', "state.paymnt"),
+    "dddkit-story-attribute": ("        self.total = sum(state.prices)", "self.total"),
     "dddkit-state-order": ("        print(state.receipt)", "state.receipt"),
     "dddkit-repository-parameters": ("class BasketRepository(Repository[Basket, str]): ...", "str"),
 }

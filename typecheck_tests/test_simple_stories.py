@@ -67,6 +67,10 @@ OTHER_STEPS: Final = (
     "def {0}(self, state: State) -> None: ...\n    def {0}(self, state: State) -> None: ...",
     "if TYPE_CHECKING:\n        def {0}(self, state: State) -> None: ...",
     "{0}: Callable[[State], None]",
+    "{0}: ClassVar[Callable[[object], None]] = print",
+    "@staticmethod\n    def {0}(self, state: State) -> None: ...",
+    "async def {0}(self, state: State) -> Awaitable[None]: ...",
+    "def {0}(self, state: State) -> Union[None, NoReturn]: ...",
     "{0}: 'Story0'",
     "{0} = lambda self, state: None",
     "class {0}: ...",
@@ -88,6 +92,12 @@ EXTRAS: Final = (
     "I.mispelt",
     "I.State",
     "I.a.upper()",
+    "I.a()",
+    "I.a.b",
+    "I.a >> I.b",
+    "locals()['a'] = 1",
+    "exec('I.a')",
+    "@I.a\n    def _extra(self) -> None: ...",
     "[I.a for _ in range(2)]",
     "for name in ('a',): getattr(I, name)",
     "if TYPE_CHECKING: I.a",
@@ -105,6 +115,7 @@ EXTRAS: Final = (
     "def _extra(self, state: object = I.a) -> None: ...",
     "@staticmethod\n    def extra(state: State) -> None: ...",
     "@final\n    def extra(self, state: State) -> None: ...",
+    "@classmethod\n    def extra(cls, state: State) -> None: ...",
     """@overload
     def extra(self, state: State) -> None: ...
     @overload

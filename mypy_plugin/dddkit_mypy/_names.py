@@ -21,10 +21,12 @@ VALUE_OBJECT_MODEL: Final = "dddkit.pydantic.aggregates.ValueObject"
 # In both flavours; an event of one flavour does not derive from an event of the other.
 EVENTS: Final = (AGGREGATE_EVENT, DOMAIN_EVENT, AGGREGATE_EVENT_MODEL, DOMAIN_EVENT_MODEL)
 VALUE_OBJECTS: Final = (VALUE_OBJECT, VALUE_OBJECT_MODEL)
+FROZEN_MODELS: Final = (AGGREGATE_EVENT_MODEL, DOMAIN_EVENT_MODEL, VALUE_OBJECT_MODEL)
 
-RECORDABLE: Final = "dddkit._core.events.Recordable"  # aggregate events of both flavours
+RECORDABLE: Final = "dddkit._core.events.AnyAggregateEvent"  # the base of the aggregate events of both flavours
 IDENTIFIED: Final = "dddkit._core.identity.Identified"  # entities and aggregates of both flavours
 IDENTITY: Final = "dddkit._core.identity.Identity"
+EVENT_BROKER: Final = "dddkit._core.broker.EventBroker"
 CHANGES_HANDLER: Final = "dddkit._core.changes.ChangesHandler"
 RECORDING: Final = "dddkit._core.recording.Recording"  # aggregates of both flavours
 REPOSITORY: Final = "dddkit._core.repository.Repository"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from mypy.nodes import TypeInfo
+from mypy.nodes import MypyFile, TypeInfo
 from mypy.plugin import (
     AttributeContext,
     ClassDefContext,
+    FunctionContext,
     MethodContext,
     MethodSigContext,
     Plugin,
@@ -18,18 +19,26 @@ from mypy.types import FunctionLike, Instance, Type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._guard import Guard
-from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnSignature, Rule
+from dddkit_mypy._guard import Guard, is_reported
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnConstruction, OnSignature, Rule
 from dddkit_mypy.rules import RULES
-from dddkit_mypy.stories.call_type import CallTypes, Result
+from dddkit_mypy.stories.call_type import CallTypes, Result, anything_if_others_are_async, type_as_callback
 from dddkit_mypy.stories.declaration import is_story
+from dddkit_mypy.stories.steps import SIMPLE_STEPS
 
 
 class _Checks(NamedTuple):
     """The checks for a class."""
 
     analysed: list[OnAnalysed]
-    checked: list[OnClass]
+    checked: list[tuple[Rule, OnClass]]
+    """Each with its rule: an opt-in rule that is not enabled is not called."""
+
+
+_SMALLEST: Final = 3
+"""The length of the MRO of a class that derives from one of ours."""
+_NEVER_OURS: Final = ("builtins.", "typing.", "_typeshed.", "types.", "typing_extensions.")
+"""How the names of the classes begin that every run of mypy analyses."""
 
 
 class DDDKitPlugin(Plugin):
@@ -40,9 +49,12 @@ class DDDKitPlugin(Plugin):
     def __init__(self, options: mypy_api.Options) -> None:
         super().__init__(options)
         checks = [check for rule in self.rules for check in rule.checks]
-        self._classes: Final = [check for check in checks if isinstance(check, OnClass)]
+        self._classes: Final = [
+            (rule, check) for rule in self.rules for check in rule.checks if isinstance(check, OnClass)
+        ]
         self._analysed: Final = [check for check in checks if isinstance(check, OnAnalysed)]
         self._attributes: Final[dict[str, list[OnAttribute]]] = {}
+        self._constructions: Final = [check for check in checks if isinstance(check, OnConstruction)]
         self._calls: Final[dict[str, list[OnCall]]] = {"__call__": []}
         self._signatures: Final[dict[str, list[OnSignature]]] = {}
         for check in checks:
@@ -56,8 +68,12 @@ class DDDKitPlugin(Plugin):
         self._attribute_prefixes: Final = tuple(f"{owner}." for owner in self._attributes)
         self._method_suffixes: Final = (".__init_subclass__", *(f".{name}" for name in self._calls))
         self._signature_suffixes: Final = tuple(f".{name}" for name in self._signatures)
-        bases_of_checks = [check.bases for check in self._classes] + [check.bases for check in self._analysed]
+        bases_of_checks = [check.bases for check in checks if isinstance(check, (OnClass, OnAnalysed))]
         self._bases: Final = frozenset({names.STORY, *(base for bases in bases_of_checks for base in bases)})
+        self._checks: Final[dict[frozenset[str], _Checks]] = {}
+        self._prepared: Final[set[TypeInfo]] = set()
+        """Not in the daemon. mypy analyses a class again when it has found what the first analysis lacked."""
+        self._module: tuple[MypyFile | None, dict[str, Any]] = None, {}
         self._call_types: Final = CallTypes()
 
     def report_config_data(self, ctx: ReportConfigContext) -> dict[str, Any]:
@@ -70,8 +86,10 @@ class DDDKitPlugin(Plugin):
 
     def get_customize_class_mro_hook(self, fullname: str) -> Callable[[ClassDefContext], None] | None:
         """Prepare work on each class that derives from ours; only this hook works together with pydantic's plugin."""
+        if fullname.startswith(_NEVER_OURS):
+            return None
         info = self._class(fullname)
-        if info is None or self._bases.isdisjoint(base.fullname for base in info.mro[1:]):
+        if info is None or len(info.mro) < _SMALLEST or info in self._prepared or not self._bases_of(info):
             return None
         return self._prepare
 
@@ -79,6 +97,8 @@ class DDDKitPlugin(Plugin):
         scope = mypy_api.analysis_scope_of(ctx)
         if scope.is_for_daemon:
             mypy_api.remove_added_statements(ctx.cls)
+        else:
+            self._prepared.add(scope.info)
         if self._checks_for(scope.info).analysed:
             mypy_api.run_when_analysed(scope, 0, self._store)
         if is_story(scope.info):
@@ -109,7 +129,7 @@ class DDDKitPlugin(Plugin):
         with Guard(scope, info.defn, info.name):
             mypy_api.dependencies_of(scope).add_declarations(info.mro)
         if mypy_api.has_own_metaclass(info):
-            self._check_class(ClassContext(info, scope, None, scope.tree, {}))
+            self._check_class(ClassContext(info, scope, None, scope.tree, {}, {}))
 
     def _check_after_body(self, ctx: MethodContext) -> Type:
         checker = mypy_api.checker_of(ctx.api)
@@ -117,25 +137,50 @@ class DDDKitPlugin(Plugin):
         if classes and self._call_types.is_correct(classes[-1]):
             return ctx.default_return_type
         info = mypy_api.class_just_checked(ctx)
-        if info is not None:
-            if is_story(info):
+        if info is None:
+            return ctx.default_return_type
+        bases = self._bases_of(info)
+        if bases:
+            shared: dict[str, Any] = {}
+            if names.STORY in bases:
+                shared[SIMPLE_STEPS] = self._call_types.simple_steps_of(info)
                 with Guard(checker, ctx.context, info.name):
                     self._call_types.complete(info, checker.named_generic_type)
-            self._check_class(ClassContext(info, checker, checker, checker.tree, {}))
+            self._check_class(ClassContext(info, checker, checker, checker.tree, shared, self._of_module(checker)))
         return ctx.default_return_type
 
+    def _of_module(self, checker: mypy_api.TypeChecker) -> dict[str, Any]:
+        """Return what rules keep about a module while mypy checks it; nothing in the daemon, which may edit it."""
+        tree, kept = self._module
+        if tree is not checker.tree or mypy_api.is_for_daemon(checker.options):
+            kept = {}
+            self._module = checker.tree, kept
+        return kept
+
     def _check_class(self, ctx: ClassContext) -> None:
-        for check in self._checks_for(ctx.info).checked:
-            with Guard(ctx.api, ctx.info.defn, ctx.info.name):
-                check.check(ctx)
+        enabled = ctx.api.options.enabled_error_codes
+        for rule, check in self._checks_for(ctx.info).checked:
+            if rule.code.default_enabled or rule.code in enabled:
+                try:
+                    check.check(ctx)
+                except Exception as error:
+                    if not is_reported(error, ctx.api, ctx.info.defn, ctx.info.name):
+                        raise
 
     def _checks_for(self, info: TypeInfo) -> _Checks:
-        """Return the checks for classes that derive from the bases of a class; a base itself has none."""
-        bases = {base.fullname for base in info.mro[1:]}.intersection(self._bases)
-        return _Checks(
-            [check for check in self._analysed if not bases.isdisjoint(check.bases)],
-            [check for check in self._classes if not bases.isdisjoint(check.bases)],
-        )
+        """Return the checks for classes that derive from the bases of a class."""
+        bases = self._bases_of(info)
+        found = self._checks.get(bases)
+        if found is None:
+            found = self._checks[bases] = _Checks(
+                [check for check in self._analysed if not bases.isdisjoint(check.bases)],
+                [(rule, check) for rule, check in self._classes if not bases.isdisjoint(check.bases)],
+            )
+        return found
+
+    def _bases_of(self, info: TypeInfo) -> frozenset[str]:
+        """Return the bases of a class that checks ask for; a base itself has no checks of its own."""
+        return self._bases.intersection([base.fullname for base in info.mro[1:]])
 
     # --- calls --------------------------------------------------------------------------------------------------
 
@@ -170,7 +215,8 @@ class DDDKitPlugin(Plugin):
         checker = mypy_api.checker_of(ctx.api)
         result = self._call_types.complete(info, checker.named_generic_type)
         if result is None:
-            return mypy_api.generated_call_result(info) or ctx.default_return_type
+            type_ = mypy_api.generated_call_result(info) or ctx.default_return_type
+            return anything_if_others_are_async(type_, checker, ctx.context)
         if result is Result.PENDING:
             mypy_api.check_again_later(checker, "__call__", ctx.context)
         return result.type(checker.named_generic_type)
@@ -201,7 +247,7 @@ class DDDKitPlugin(Plugin):
     def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
         """Return the hook on an attribute that no class declares."""
         if not fullname.startswith(self._attribute_prefixes):
-            return None
+            return self._callback_hook(fullname) if fullname.endswith(".__call__") else None
         owner, _, name = fullname.rpartition(".")
         checks = self._attributes.get(owner)
         if checks is None:
@@ -214,6 +260,42 @@ class DDDKitPlugin(Plugin):
                 with Guard(ctx.api, ctx.context, name):
                     check.check(ctx, name)
             return ctx.default_attr_type
+
+        return hook
+
+    def _callback_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
+        """Return the hook on the generated `__call__` of a story."""
+        info = self._class(fullname.removesuffix(".__call__"))
+        if info is None or not is_story(info):
+            return None
+
+        def hook(ctx: AttributeContext) -> Type:
+            with Guard(ctx.api, ctx.context, fullname):
+                return type_as_callback(ctx)
+            return ctx.default_attr_type
+
+        return hook
+
+    # --- constructions ------------------------------------------------------------------------------------------
+
+    def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
+        """Return the hook on a call of a class."""
+        name = fullname[fullname.rfind(".") + 1 :]
+        if not name[:1].isupper():  # most calls are of functions
+            return None
+        info = self._class(fullname)
+        if info is None:
+            return None
+        made = info
+        checks = [check for check in self._constructions if info.has_base(check.base)]
+        if not checks:
+            return None
+
+        def hook(ctx: FunctionContext) -> Type:
+            for check in checks:
+                with Guard(ctx.api, ctx.context, name):
+                    check.check(ctx, made)
+            return ctx.default_return_type
 
         return hook
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from mypy.errorcodes import ErrorCode
 from mypy.nodes import Context, MypyFile, TypeInfo
-from mypy.plugin import AttributeContext, MethodContext, MethodSigContext
+from mypy.plugin import AttributeContext, FunctionContext, MethodContext, MethodSigContext
 from mypy.types import FunctionLike
 
 from dddkit_mypy.mypy_api import AnalysisScope, Options, TypeChecker, head_of
@@ -51,6 +51,8 @@ class ClassContext(NamedTuple):
     """The module of the class."""
     shared: dict[str, Any]
     """What one rule has computed about this class and another rule needs."""
+    of_module: dict[str, Any]
+    """What a rule has computed about the module of the class, and needs again for others of its classes."""
 
     def report(self, message: str, context: Context, code: ErrorCode) -> None:
         """Report a message at a node of the class's own module; report what is inherited at `info.defn`."""
@@ -87,6 +89,13 @@ class OnAttribute(NamedTuple):
     check: Callable[[AttributeContext, str], None]
 
 
+class OnConstruction(NamedTuple):
+    """Called for each call of a class that derives from `base`, by its name."""
+
+    base: str
+    check: Callable[[FunctionContext, TypeInfo], None]
+
+
 class OnCall(NamedTuple):
     """Called for each call of the method `name` on an object whose class derives from one of `bases`."""
 
@@ -103,7 +112,7 @@ class OnSignature(NamedTuple):
     check: Callable[[MethodSigContext], FunctionLike]
 
 
-Check: TypeAlias = OnClass | OnAnalysed | OnAttribute | OnCall | OnSignature
+Check: TypeAlias = OnClass | OnAnalysed | OnAttribute | OnConstruction | OnCall | OnSignature
 
 
 class Rule(NamedTuple):

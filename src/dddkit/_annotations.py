@@ -59,9 +59,10 @@ def is_among(qualifier: object, qualifiers: Sequence[object]) -> bool:
 
 def nothing_sets(owner: type, names: Sequence[str], decorator: str) -> TypeError:
     """Return the error for a class whose decorator is missing, so that nothing sets the fields it declares."""
+    instead = "" if "frozen" in decorator else ", or write its __init__"  # which could not assign
     return TypeError(
         f"{owner.__qualname__} declares {', '.join(names)}, but nothing sets {'it' if len(names) == 1 else 'them'}; "
-        f"decorate the class with {decorator}, or write its __init__"
+        f"decorate the class with {decorator}{instead}"
     )
 
 

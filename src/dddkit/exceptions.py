@@ -74,16 +74,24 @@ class UnhandledEventError(DDDKitError, NotImplementedError):
         if isinstance(self.event, type):
             name = self.event.__qualname__
             return f"an event is an instance, and {name} is a class; publish {name}(...)"
+        if self.event is None:
+            return "an event is an instance of its class, and got None; publish ProductCreated(...)"
         event = type(self.event).__qualname__
         if self.aggregate is not None:
+            aggregate = type(self.aggregate).__qualname__
             return (
-                f"no handler for {event} recorded by {type(self.aggregate).__qualname__}; "
-                f"register one with @handle_changes.register"
+                f"no handler for {event} recorded by {aggregate}; write `@handle_changes.register` above "
+                f"`def _(self, event: {_in_code(event)}, aggregate: {_in_code(aggregate)}) -> None:`"
             )
         return (
-            f"nobody handles {event}; subscribe a handler with @broker.handle({event}), "
-            f'or make the broker with EventBroker(unhandled="ignore")'
+            f"nobody handles {event}; subscribe a handler with @broker.handle({_in_code(event)}), in a module that is "
+            f'imported; where events need no handler, make the broker with EventBroker(unhandled="ignore")'
         )
+
+
+def _in_code(name: str) -> str:
+    """Return the qualified name of a class as one writes it where the class is in scope."""
+    return name.rpartition("<locals>.")[2]
 
 
 class ConcurrencyError(DDDKitError):
@@ -108,13 +116,13 @@ class ConcurrencyError(DDDKitError):
         if self.expected is None:
             return (
                 f"{what} is new, but one with its identity is stored already (version {self.found}); read the "
-                f"stored one and go on with that, or give the new one another identity"
+                f"stored one with `get` and go on with that, or give the new one another identity"
             )
         if self.found is None:
-            return f"{what} was read at version {self.expected}, but has been deleted since"
+            return f"{what} was read at version {self.expected}, but has been deleted since; treat it as not found"
         return (
             f"{what} was read at version {self.expected}, but version {self.found} is stored now; "
-            f"load it again and repeat the change"
+            f"read it again with `get`, and repeat the change"
         )
 
 
@@ -144,7 +152,7 @@ class ChangesResultError(DDDKitError):
     def __str__(self) -> str:
         return (
             f"{self.handler.__qualname__} never set {self.field!r} of its result; "
-            f"give it its empty value in _clear_state(self), or a default in the result type"
+            f"give it its empty value in _clear_state(self): self.{self.field} = ..."
         )
 
 

@@ -285,7 +285,7 @@ def test_e1_publishing_synchronously_to_an_async_handler_is_refused_before_any_r
     name = send_receipt.__qualname__
     with pytest.raises(TypeError) as refusal:
         broker.publish(HAPPENED)
-    assert str(refusal.value) == f"{name} is async; use `await broker.apublish(event)` for async handlers."
+    assert str(refusal.value) == f"{name} is async; use `await broker.apublish(event)` for async handlers"
     broker.subscribe(selector, AsyncMock(name="mock"))
     with pytest.raises(TypeError, match="send_receipt, AsyncMock are async"):
         broker.publish(HAPPENED)
@@ -729,7 +729,7 @@ def test_a_coroutine_made_by_the_broker_uses_the_handlers_of_that_moment() -> No
 def test_handle_and_instance_take_classes(wrong: Any) -> None:
     broker: Any = EventBroker()
     for method in (broker.handle, broker.instance):
-        with pytest.raises(TypeError, match=r"takes event classes, and got .*; write @broker\."):
+        with pytest.raises(TypeError, match=r"takes event classes, and got .*; write (@broker|the class|its class)"):
             method(wrong)
     for several in ([Happened, str], (Happened, str)):
         with pytest.raises(TypeError, match=rf"; write @broker\.handle\({Happened.__qualname__}, str\)$"):
@@ -742,7 +742,9 @@ def test_handle_and_instance_take_classes(wrong: Any) -> None:
 
 def test_register_takes_a_predicate() -> None:
     for wrong in (Happened, "predicate"):
-        with pytest.raises(TypeError, match=r"register takes a predicate, and got .*; for classes there is handle"):
+        with pytest.raises(
+            TypeError, match=r"register takes a predicate, and got .*; write (@broker\.handle|a function)"
+        ):
             EventBroker().register(wrong)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # rejected
 
 
@@ -772,7 +774,7 @@ def test_generators_are_refused_since_their_body_would_not_run() -> None:
 
 @pytest.mark.parametrize("options", [{"unhandled": "explode"}, {"on_error": None}], ids=str)
 def test_unknown_options_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"(unhandled|on_error) is one of '\w+', '\w+', and got"):
+    with pytest.raises(ValueError, match=r"(unhandled|on_error) is '\w+' or '\w+', and not"):
         EventBroker(**options)
 
 

@@ -461,7 +461,7 @@ def test_c3_a_field_that_was_never_set_is_an_error(flavour: type[Flavour]) -> No
     assert error.value.handler is Incomplete
     assert str(error.value) == (
         f"{Incomplete.__qualname__} never set 'grand_total' of its result; "
-        "give it its empty value in _clear_state(self), or a default in the result type"
+        "give it its empty value in _clear_state(self): self.grand_total = ..."
     )
     assert pending(basket) == ["tea"]
 
@@ -517,7 +517,7 @@ def test_a_property_that_fails_fails_as_itself() -> None:
 
 @pytest.mark.parametrize("wrong", [None, "basket", Dataclasses.Product(product_id=1)], ids=["None", "str", "entity"])
 def test_only_an_aggregate_has_events_to_fold(wrong: Any) -> None:
-    with pytest.raises(TypeError, match=r"^an aggregate has pending events, and this is (None|a str|a .*Product)$"):
+    with pytest.raises(TypeError, match=r"^a changes handler takes an aggregate, and got (None|a str|a .*Product)"):
         BasketChanges()(wrong)
 
 
@@ -535,7 +535,7 @@ def test_an_empty_result_is_a_result() -> None:
 
 @pytest.mark.parametrize("wrong", [tuple, dict, "Changes", Changes(False, [])], ids=str)
 def test_a_result_type_that_is_no_named_tuple_is_refused_when_defined(wrong: Any) -> None:
-    with pytest.raises(TypeError, match=r"Wrong\.result_type is .*; set it to the NamedTuple"):
+    with pytest.raises(TypeError, match=r"Wrong has .* as its result_type; set result_type to the NamedTuple"):
         type("Wrong", (BasketChanges,), {"result_type": wrong})
 
 
@@ -543,13 +543,15 @@ def test_a_handler_without_result_type_or_handle_changes_says_so_when_called() -
     class Base(ChangesHandler[Any, Total]):  # type: ignore[dddkit-changes-result]  # on purpose
         pass
 
-    with pytest.raises(TypeError, match=r"Base\.result_type is None"):
+    with pytest.raises(TypeError, match=r"Base has no result_type; set"):
         Base()(Dataclasses.Basket(basket_id=1))
 
     class Typed(Base):
         result_type = Total
 
-    with pytest.raises(TypeError, match=r"Typed has no handle_changes\(self, event, aggregate\)"):
+    with pytest.raises(
+        TypeError, match=r"Typed has no handle_changes .* def handle_changes\(self, event, aggregate\)$"
+    ):
         Typed()(Dataclasses.Basket(basket_id=1))
 
 
@@ -745,7 +747,9 @@ def test_an_async_handler_is_refused_before_an_event_is_lost_in_it() -> None:
         async def _(self, event: object, aggregate: Any) -> None: ...
 
     basket = basket_with(Dataclasses, "tea")
-    with pytest.raises(TypeError, match="is async; a changes handler folds, and waits for nothing"):
+    with pytest.raises(
+        TypeError, match=r"Async: .*Async\._ \(.*, which handles .*ItemAdded, is async, so its body would not run"
+    ):
         Async()(basket)
     assert pending(basket) == ["tea"]
 

@@ -189,7 +189,7 @@ def test_a_class_variable_in_a_forward_reference_is_no_identity() -> None:
 
 @in_both_flavours
 def test_two_identities_are_refused(flavour: type[Flavour]) -> None:
-    with pytest.raises(TypeError, match=r"Item has more than one identity: ean, sku; mark one field"):
+    with pytest.raises(TypeError, match=r"Item has more than one identity: ean, sku; mark only one field"):
         flavour.declare("Entity", "Item", sku=Identity[str], ean=Identity[str])
     parent = flavour.declare("Entity", "Item", sku=Identity[str])
     with pytest.raises(TypeError, match="Child has more than one identity"):

@@ -136,7 +136,7 @@ def test_saving_from_an_older_version_is_refused(flavour: type[Flavour]) -> None
         refused: Any = error.value.aggregate
         assert refused is mine
         assert (error.value.expected, error.value.found) == (1, 2)
-        assert "was read at version 1, but version 2 is stored now; load it again" in str(error.value)
+        assert "was read at version 1, but version 2 is stored now; read it again" in str(error.value)
         assert (await baskets.get(1)).items == ["tea"]
         assert len(mine.get_events()) == 1
 

@@ -547,5 +547,10 @@ def test_fr9_a_concurrency_error_always_has_a_message(flavour: type[Flavour]) ->
     order = flavour.declare("Aggregate", "Order", order_id=Any)
     assert str(ConcurrencyError(order(order_id=Unreadable()), 1, 2)).startswith("Order was read at version 1, but")
     assert str(ConcurrencyError(order(order_id=None), 1, 2)).startswith("Order was read at version 1, but")
-    assert str(ConcurrencyError(SECRET, 1, None)) == "str was read at version 1, but has been deleted since"
-    assert str(ConcurrencyError(order, 1, None)).endswith("was read at version 1, but has been deleted since")
+    assert (
+        str(ConcurrencyError(SECRET, 1, None))
+        == "str was read at version 1, but has been deleted since; treat it as not found"
+    )
+    assert str(ConcurrencyError(order, 1, None)).endswith(
+        "was read at version 1, but has been deleted since; treat it as not found"
+    )

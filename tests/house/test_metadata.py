@@ -40,6 +40,12 @@ def test_the_only_address_in_a_configuration_is_the_repository_of_the_project(na
 
 
 @pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
+def test_no_page_has_marks_of_a_merge() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tests" / "FAULTS.md"]
+    marks = re.compile(r"^(<<<<<<<|=======|>>>>>>>)( |$)", re.MULTILINE)
+    assert [page.name for page in pages if marks.search(page.read_text(encoding="utf-8"))] == []
+
+
 def test_importing_the_kit_imports_no_optional_package() -> None:
     program = (
         "import sys, dddkit.dataclasses, dddkit.stories; "

@@ -55,7 +55,7 @@ def test_a_label_that_means_something_already_is_refused(backend: Backend, name:
         ([1, float("inf"), float("inf")], "inf follows 1"),
         ([1, float("nan")], "nan follows 1"),
         ([float("nan")], "nan"),
-        ([-1, 5], "no duration is below -1"),
+        ([-1, 5], "begin with -1; begin with a number of milliseconds, 0 or more"),
         ([], "has no upper bound"),
         (["+Inf"], "has no upper bound"),
         (["fast"], "'fast' is no number"),

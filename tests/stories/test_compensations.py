@@ -291,7 +291,7 @@ def test_a_compensation_that_cannot_be_called_with_the_state_is_rejected() -> No
 
     assert message(caught) == (
         "Short: give_back, which compensates I.charge, is give_back(self), which cannot be called with the state "
-        "alone; a compensation takes (self, state)"
+        "alone; write def give_back(self, state)"
     )
 
 

@@ -427,7 +427,9 @@ def test_fs1_no_list_or_dict_at_any_depth_is_shared(default: object) -> None:
 @in_both_flavours
 def test_fs1_a_namespace_warns_of_every_default_that_plainly_can_change(flavour: type[Flavour]) -> None:
     aggregate = flavour.Basket(basket_id=1)
-    with pytest.warns(UserWarning, match=r"Sale: basket, pair, seen, raw, record of .*State is one object"):
+    with pytest.warns(
+        UserWarning, match=r"Sale: basket, pair, seen, raw, record of .*State are objects that all its runs share"
+    ):
 
         class Sale(Story):  # type: ignore[dddkit-empty-story]  # only its State is tested
             class State(SimpleNamespace):

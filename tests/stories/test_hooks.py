@@ -312,7 +312,7 @@ def test_an_async_around_hook_is_refused() -> None:
             yield
 
     for hook in (Coroutine(), Generator()):
-        with pytest.raises(TypeError, match="is async; a plain generator function serves sync and async stories"):
+        with pytest.raises(TypeError, match="is async; make it a plain generator function"):
             inject_hooks(new_sale(), [loosely(hook)])
 
 
@@ -428,7 +428,8 @@ def test_s13_an_async_hook_on_a_sync_story_is_refused_before_the_first_step(kind
         story()(state)
     assert f"NewSale: the {kind} hook " in str(caught.value)
     assert str(caught.value).endswith(
-        "watch is async, but no step of the story is; make the hook a plain function, or one step async"
+        "watch is async, but no step of the story is; make the hook a plain function, or make one step async "
+        "and await the story"
     )
     assert state.log == []
 

@@ -237,7 +237,7 @@ class AsyncAround:
 
 @pytest.mark.parametrize("method", [agenerator, staticmethod(partial(agenerator, None)), AsyncAround(), AsyncMock()])
 def test_fs13_an_async_around_hook_is_refused(method: Any) -> None:
-    refused(hook(around_step=method), "'around_step' of the hook Metrics is async; a plain generator function serves")
+    refused(hook(around_step=method), "'around_step' of the hook Metrics is async; make it a plain generator")
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_fr18_a_story_inside_itself_is_found_beside_one_that_is_reached_twice() 
     inner = Both(leaf, leaf)
     outer = Both(inner, Both(inner, None))
     outer.right.right = outer
-    with pytest.raises(StoryDefinitionError, match="Both -> Both -> Both"):
+    with pytest.raises(StoryDefinitionError, match=r"Both -> I\.right -> Both -> I\.right -> Both;"):
         outer([])
 
 

@@ -16,7 +16,7 @@ from dddkit.exceptions import StoryDefinitionError, StoryStateError
 from dddkit.stories import I, Story, StoryState, variable
 
 
-class Priced(Story):
+class Priced(Story):  # type: ignore[dddkit-undecorated-class]
     I.note
 
     price: int

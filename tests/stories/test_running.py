@@ -216,7 +216,10 @@ def test_an_awaitable_from_a_step_of_a_sync_story_is_closed_and_refused() -> Non
             Hiding(call)(state)
 
         assert "Hiding: step charge returned an awaitable (" in str(caught.value)
-        assert str(caught.value).endswith("none of its steps is declared async; make it `async def charge`")
+        assert str(caught.value).endswith(
+            "none of its steps is declared async; write `async def charge(self, state)`, await that in it, and await "
+            "the story"
+        )
         assert state.log == ["pack"]
     assert cancellable.cancelled
 

@@ -51,7 +51,7 @@ def undecorated(*bases: type[Any], **annotations: Any) -> Any:
 
 @both_modes
 def test_fs11_a_story_without_its_decorator_is_refused_when_it_is_made(mode: Mode) -> None:
-    class Checkout(Story):
+    class Checkout(Story):  # type: ignore[dddkit-undecorated-class]
         I.pay
         gateway: Gateway
         limit: int
@@ -85,14 +85,14 @@ def test_fs11_any_annotation_without_a_value_is_a_field(annotation: Any) -> None
 
 
 def test_fs11_the_class_that_declares_the_field_is_named() -> None:
-    class House(Base):
+    class House(Base):  # type: ignore[dddkit-undecorated-class]
         gateway: Gateway
 
     @dataclass
     class Checkout(House):
         limit: int = 1
 
-    class Child(Checkout):
+    class Child(Checkout):  # type: ignore[dddkit-undecorated-class]
         more: int
 
     for made in (Checkout, loosely(Child)):
@@ -108,7 +108,7 @@ def undecorated_child(parent: Any) -> Any:
 
 @every_constructor
 def test_fs11_a_child_of_a_made_story_that_adds_a_field_is_refused(made: Constructor) -> None:
-    class Parent(Base):
+    class Parent(Base):  # type: ignore[dddkit-undecorated-class]
         gateway: Any
 
     child = undecorated_child(made(Parent))
@@ -122,7 +122,7 @@ def test_fs11_a_child_of_a_made_story_that_adds_a_field_is_refused(made: Constru
 
 @every_constructor
 def test_fs11_a_made_story_has_no_constructor_of_ours(made: Constructor) -> None:
-    class Checkout(Base):
+    class Checkout(Base):  # type: ignore[dddkit-undecorated-class]
         gateway: Any
         limit: int
 
@@ -142,7 +142,7 @@ def test_fs11_a_made_story_has_no_constructor_of_ours(made: Constructor) -> None
 
 
 def by_class_attribute() -> Any:
-    class House(Base):
+    class House(Base):  # type: ignore[dddkit-undecorated-class]
         gateway: Gateway
 
     class Checkout(House):
@@ -152,7 +152,7 @@ def by_class_attribute() -> Any:
 
 
 def by_property() -> Any:
-    class House(Base):
+    class House(Base):  # type: ignore[dddkit-undecorated-class]
         gateway: Gateway
 
     class Checkout(House):
@@ -207,7 +207,7 @@ def by_init() -> Any:
 
 
 def by_init_of_a_child() -> Any:
-    class House(Base):
+    class House(Base):  # type: ignore[dddkit-undecorated-class]
         gateway: Gateway
 
     class Checkout(House):
@@ -261,7 +261,7 @@ def by_getattr() -> Any:
 
 
 def by_cached_property() -> Any:
-    class House(Base):
+    class House(Base):  # type: ignore[dddkit-undecorated-class]
         gateway: Gateway
 
     class Checkout(House):
@@ -306,7 +306,7 @@ def by_a_mixin_that_is_a_dataclass() -> Any:
 
 
 def by_a_redeclared_field() -> Any:
-    class House(Base):
+    class House(Base):  # type: ignore[dddkit-undecorated-class]
         gateway: Gateway
 
     @dataclass
@@ -404,7 +404,7 @@ def test_fs11_whatever_kind_of_method_it_is(wrap: Callable[[Any], Any]) -> None:
 
 
 def test_fs11_a_method_that_reads_the_attribute_does_not_set_it() -> None:
-    class Checkout(Base):
+    class Checkout(Base):  # type: ignore[dddkit-undecorated-class]
         gateway: Gateway
 
         def pay(self, state: list[str]) -> None:
@@ -467,7 +467,7 @@ def test_fs11_what_a_mixin_declares_is_for_others_to_set(protocol: Any) -> None:
 
 
 def test_fs11_slots_do_not_set_anything() -> None:
-    class Checkout(Base):
+    class Checkout(Base):  # type: ignore[dddkit-undecorated-class]
         __slots__ = ("gateway",)
         gateway: Gateway
 
@@ -476,7 +476,7 @@ def test_fs11_slots_do_not_set_anything() -> None:
 
 
 def test_fs11_generic_stories_are_checked_too() -> None:
-    class Adding(Base, Generic[T]):
+    class Adding(Base, Generic[T]):  # type: ignore[dddkit-undecorated-class]
         item: T
 
     with pytest.raises(TypeError, match="declares item"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from mypy.nodes import TypeInfo
+from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, TypeInfo
 from mypy.types import Instance, Type, UnionType, get_proper_type
 
 from dddkit_mypy import _names as names
@@ -17,9 +17,17 @@ def store_body(scope: mypy_api.AnalysisScope) -> Iterator[TypeInfo]:
     """Store what only the body of a handler shows; yield the classes, beside its bases, that its diagnostics need."""
     info = scope.info
     body = read_body(info.defn)
-    metadata = body._asdict() | {"registers": sorted(body.registers), "sets": sorted(body.sets)}
+    bases = {base for event in body.registers.values() for base in event.mro[1:] if base.has_base(names.RECORDABLE)}
+    metadata = body._asdict() | {
+        "registers": sorted(body.registers),
+        "registers_children_of": sorted(base.fullname for base in bases if not mypy_api.is_ours(base)),
+        "registers_from": sorted({event.module_name for event in body.registers.values()}),
+        "sets": sorted(body.sets),
+    }
     mypy_api.update_metadata(info, metadata)
     mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, repr(metadata))
+    for event in body.registers.values():
+        yield from event.mro
     for parameter in parameters_of(info) or ():
         for used in mypy_api.classes_in(parameter):
             yield from used.mro
@@ -38,7 +46,7 @@ def parameters_of(info: TypeInfo) -> tuple[Type, Type] | None:
     return None
 
 
-def missing_events(info: TypeInfo) -> list[Nested] | None:
+def missing_events(info: TypeInfo, api: object) -> list[Nested] | None:
     """Return the events that the aggregate of a handler declares and the handler does not handle.
 
     None where it may handle more events than the plugin can see.
@@ -47,11 +55,15 @@ def missing_events(info: TypeInfo) -> list[Nested] | None:
     if parameters is None or info.fallback_to_any:
         return None
     handled: set[str] = set()
+    with_handled_child: set[str] = set()  # bases of others, which may be declared outside of the aggregate
+    modules = {info.module_name}
     for base in own_classes(info):
         body = mypy_api.metadata_of(base)
         if not body or body["is_open"] or body["handles_all"]:
             return None
         handled.update(body["registers"])
+        with_handled_child.update(body["registers_children_of"])
+        modules.update(body["registers_from"])
         if body["has_default"]:
             break
     aggregate = get_proper_type(parameters[0])
@@ -61,8 +73,36 @@ def missing_events(info: TypeInfo) -> list[Nested] | None:
         for item in map(get_proper_type, aggregates)
         if isinstance(item, Instance)
         for event in recorded_events(item.type)
-        if not any(base.fullname in handled for base in event.info.mro)
+        if not _is_handled(event.info, handled)
+        and not (
+            event.info.fullname in with_handled_child
+            and all(
+                _is_handled(child, handled) or child.fullname in with_handled_child
+                for child in _children(event.info, item.type, modules, api)
+            )
+        )
     ]
+
+
+def _is_handled(event: TypeInfo, handled: Collection[str]) -> bool:
+    return any(base.fullname in handled for base in event.mro)
+
+
+def _children(event: TypeInfo, aggregate: TypeInfo, modules: Collection[str], api: object) -> Iterator[TypeInfo]:
+    """Yield the children of an event that the handler can see, without those of other aggregates."""
+    for name in {event.module_name, *modules}:
+        module = mypy_api.module_named(api, name)
+        if module is None:
+            continue
+        mypy_api.dependencies_of(api).add_names_in(module)
+        others: list[str] = []
+        for info in mypy_api.classes_in_module(module):
+            if info.has_base(names.RECORDING) and not aggregate.has_base(info.fullname):
+                others.append(f"{info.fullname}.")
+            elif info.fullname.startswith(tuple(others)):
+                continue
+            elif info is not event and info.has_base(event.fullname) and not mypy_api.is_abstract(info):
+                yield info
 
 
 def default_of(info: TypeInfo) -> TypeInfo | None:
@@ -83,6 +123,16 @@ def unset_names(info: TypeInfo, wanted: list[str]) -> list[str]:
         are_set = body.get("sets", base.names)  # a class that is no handler may set its attributes
         wanted = [name for name in wanted if name not in are_set]
     return wanted
+
+
+def set_names(info: TypeInfo) -> set[str]:
+    """Return the attributes that a handler and its bases set, without their methods."""
+    return {
+        name
+        for base in own_classes(info)
+        for name in mypy_api.metadata_of(base).get("sets", ())
+        if not (name in base.names and isinstance(base.names[name].node, (FuncDef, Decorator, OverloadedFuncDef)))
+    }
 
 
 def own_classes(info: TypeInfo) -> Iterator[TypeInfo]:

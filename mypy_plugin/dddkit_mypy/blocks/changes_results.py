@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mypy.nodes import ARG_POS, FuncDef, TypeInfo
-from mypy.types import CallableType, Instance, TupleType
+from mypy.types import (
+    CallableType,
+    Instance,
+    LiteralType,
+    NoneType,
+    TupleType,
+    Type,
+    UnionType,
+    get_proper_type,
+)
 
 
 def named_tuple_of(result: TypeInfo) -> TypeInfo | None:
@@ -16,10 +27,36 @@ def class_of(type_: Instance | TupleType) -> TypeInfo:
     return type_.partial_fallback.type if isinstance(type_, TupleType) else type_.type
 
 
-def required_fields(named_tuple: TypeInfo) -> list[str]:
-    """Return the fields that have no default, in order."""
+def required_fields(named_tuple: TypeInfo) -> dict[str, Type]:
+    """Return the fields that have no default, in order, with their types."""
     symbol = named_tuple.names.get("__new__")
     new = symbol.node.type if symbol is not None and isinstance(symbol.node, FuncDef) else None
     if not isinstance(new, CallableType):
-        return []
-    return [name for name, kind in zip(new.arg_names[1:], new.arg_kinds[1:], strict=True) if name and kind == ARG_POS]
+        return {}
+    fields = zip(new.arg_names[1:], new.arg_kinds[1:], new.arg_types[1:], strict=True)
+    return {name: type_ for name, kind, type_ in fields if name and kind == ARG_POS}
+
+
+def cannot_change(type_: Type) -> bool:
+    """Whether a value of this type certainly stays as it is, so that all results may share one as their default."""
+    found = get_proper_type(type_)
+    if isinstance(found, UnionType):
+        return all(map(cannot_change, found.items))
+    if isinstance(found, LiteralType):
+        return True
+    if isinstance(found, TupleType):
+        return not found.partial_fallback.type.is_named_tuple and all(map(cannot_change, found.items))
+    if isinstance(found, Instance):
+        return found.type.is_enum or (found.type.fullname in _CANNOT_CHANGE and all(map(cannot_change, found.args)))
+    return isinstance(found, NoneType)
+
+
+_CANNOT_CHANGE: Final = frozenset(
+    {
+        *(f"builtins.{name}" for name in ("int", "float", "complex", "bool", "str", "bytes", "tuple", "frozenset")),
+        *(f"datetime.{name}" for name in ("date", "time", "datetime", "timedelta")),
+        "decimal.Decimal",
+        "_decimal.Decimal",
+        "uuid.UUID",
+    }
+)

@@ -19,7 +19,6 @@ from mypy.types import (
     get_proper_type,
 )
 
-from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext
 from dddkit_mypy.blocks.fields import fields_of, is_field
@@ -45,6 +44,16 @@ class Content(NamedTuple):
     info: TypeInfo
     through: tuple[TypeInfo, ...]
     """The classes whose own fields lead to it, outermost first."""
+    variable: TypeVarType | None = None
+    """The type variable that stands for it, if any."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        if self.variable is None:
+            return self.info.name
+        relation = "which may be" if self.variable.values else "bound to"
+        return f"{self.variable.name} ({relation} {self.info.name})"
 
 
 class FieldReader:
@@ -57,12 +66,12 @@ class FieldReader:
     def fields(self, instance: Instance) -> Iterator[Field]:
         """Yield the fields of a class, inherited ones too."""
         self.classes.append(instance.type)
-        is_model = instance.type.has_base(names.MODEL)
         for owner, name, var in fields_of(instance.type):
-            if var.type is None or not is_field(owner, name, var) or (is_model and name.startswith("_")):
+            if var.type is None or not is_field(owner, name, var):
                 continue
             type_ = mypy_api.seen_from(var.type, owner, instance)
-            self.types.append(type_)
+            self.types.append(type_)  # a descriptor too, as it decides what is read
+            type_ = mypy_api.read_on(instance, type_)
             yield Field(owner, name, var, type_)
 
     def contents(self, type_: Type, follow: Callable[[TypeInfo], bool] | None = None) -> Iterator[Content]:
@@ -100,11 +109,19 @@ class FieldReader:
         elif isinstance(found, UnionType):
             parts = found.items
         elif isinstance(found, TypeVarType):
-            parts = found.values or [found.upper_bound]
+            for part in found.values or [found.upper_bound]:
+                for content in self._contents(part, follow, through, seen):
+                    is_itself = content.variable is None and content.through == through
+                    yield content._replace(variable=found) if is_itself and _is_class(part, content.info) else content
         elif isinstance(found, UnpackType):
             parts = [found.type]
         for part in parts:
             yield from self._contents(part, follow, through, seen)
+
+
+def _is_class(type_: Type, info: TypeInfo) -> bool:
+    found = get_proper_type(type_)
+    return isinstance(found, Instance) and found.type is info
 
 
 def _elements(container: Instance) -> list[Type]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mypy.nodes import TypeInfo
 
@@ -36,6 +36,27 @@ def _nested_in_body(owner: TypeInfo, qualified: str, seen: Collection[str] = ())
             yield found
             if not node.has_base(names.RECORDING):  # another aggregate
                 yield from _nested_in_body(node, found.name)
+
+
+def has_constructor_by_hand(event: TypeInfo) -> bool:
+    """Whether code of the user runs when an object of an event class is made, or may run."""
+    meta = event.metaclass_type
+    if event.fallback_to_any or (meta is not None and meta.type.fullname not in _METACLASSES):
+        return True
+    own = [base for base in event.mro if not mypy_api.is_never_edited(base)]
+    symbols = [base.names[name] for base in own for name in _CONSTRUCTORS if name in base.names]
+    return not all(symbol.plugin_generated for symbol in symbols)
+
+
+_METACLASSES: Final = ("builtins.type", "abc.ABCMeta", "pydantic._internal._model_construction.ModelMetaclass")
+_CONSTRUCTORS: Final = (
+    "__new__",
+    "__init__",
+    "__post_init__",
+    "__attrs_pre_init__",
+    "__attrs_post_init__",
+    "model_post_init",
+)
 
 
 def recorded_events(aggregate: TypeInfo) -> Iterator[Nested]:

@@ -2,59 +2,60 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mypy.errorcodes import ErrorCode
-from mypy.nodes import (
-    ARG_STAR2,
-    AssignmentStmt,
-    CallExpr,
-    ClassDef,
-    DictExpr,
-    Expression,
-    NameExpr,
-    OpExpr,
-    StrExpr,
-    TypeInfo,
-)
+from mypy.nodes import ARG_STAR2, CallExpr, Context, Expression, RefExpr, TypeInfo
 
 from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext
-from dddkit_mypy.blocks.decorators import making_dataclasses, name_of
+from dddkit_mypy.blocks.decorators import name_of, text_of
+from dddkit_mypy.blocks.model_config import Reader, Setting, truth_of
 
 
 class Thaw(NamedTuple):
     """The decorator or configuration that makes a class not frozen, although its base is."""
 
-    node: Expression
+    node: Context
     advice: str
 
 
 def report_thaw(ctx: ClassContext, kind: str, code: ErrorCode) -> None:
     """Report a class that is not frozen, although its base is; `kind` says in the message what the class is."""
-    thaw = _thaw_of(ctx.info)
+    info = ctx.info
+    reader = Reader(ctx.tree)
+    thaw = _thaw_of_dataclass(info, reader) if info.has_base(names.FROZEN) else _thaw_of_model(info, reader)
     if thaw is not None:
-        ctx.report(f"{ctx.info.name} is {kind}, but not frozen; {thaw.advice}", thaw.node, code)
+        ctx.report(f"{info.name} is {kind}, but not frozen; {thaw.advice}", thaw.node, code)
 
 
-def _thaw_of(info: TypeInfo) -> Thaw | None:
-    """Return what makes the class itself not frozen; None where it is frozen, and where a base is not frozen either."""
-    return _thaw_of_dataclass(info) if info.has_base(names.FROZEN) else _thaw_of_model(info.defn)
-
-
-def _thaw_of_dataclass(info: TypeInfo) -> Thaw | None:
-    decorators = making_dataclasses(info.defn)
+def _thaw_of_dataclass(info: TypeInfo, reader: Reader) -> Thaw | None:
+    """Return the decorator that makes the class not frozen; None where it is frozen, or cannot be known to be not."""
+    decorators = mypy_api.making_dataclasses(info.defn)
     if _is_frozen(info) is not False or len(decorators) != 1:
         return None
     if any(_is_frozen(base) is False for base in info.mro[1:] if base.has_base(names.FROZEN)):
         return None  # reported there
     decorator = decorators[0]
+    given: dict[str | None, Expression] = {}
     if isinstance(decorator, CallExpr):
         given = dict(zip(decorator.arg_names, decorator.args, strict=True))
-        if ARG_STAR2 in decorator.arg_kinds or ("frozen" in given and _truth(given["frozen"]) is None):
-            return None  # computed
-    short = name_of(decorator).rpartition(".")[2]
-    return Thaw(decorator, f"give @{short} frozen=True")
+        if ARG_STAR2 in decorator.arg_kinds or "on_setattr" in given:
+            return None  # computed; attrs may freeze it by a hook
+    if "frozen" in given:
+        if truth_of(given["frozen"]) is not False:
+            return None
+    elif "attrs" not in info.metadata and name_of(decorator) not in _DATACLASS:
+        return None  # a decorator of the user, which may freeze it itself
+    elif "config" in given:
+        setting = reader.of(given["config"])
+        if setting is not None and setting.value is not False:
+            return None
+    return Thaw(decorator, f"give @{text_of(decorator)} frozen=True")
+
+
+_DATACLASS: Final = ("dataclasses.dataclass", "pydantic.dataclasses.dataclass")
 
 
 def _is_frozen(info: TypeInfo) -> bool | None:
@@ -65,61 +66,28 @@ def _is_frozen(info: TypeInfo) -> bool | None:
     return None
 
 
-def _thaw_of_model(defn: ClassDef) -> Thaw | None:
-    node = defn.keywords.get("frozen")  # it has precedence
-    if node is None:
-        for statement in defn.defs.body:
-            if isinstance(statement, AssignmentStmt) and _assigns(statement, "model_config"):
-                node = _frozen_in(statement.rvalue)
-            elif isinstance(statement, ClassDef) and statement.name == "Config":
-                node = _frozen_in_class(statement)
-    if node is None or _truth(node) is not False:
+def _thaw_of_model(info: TypeInfo, reader: Reader) -> Thaw | None:
+    setting = reader.effective(info)
+    if setting is None or setting.value is not False:
         return None
-    return Thaw(node, "leave out frozen=False")
+    for base in info.mro[1:]:
+        if any(base.has_base(name) for name in names.FROZEN_MODELS):
+            inherited = reader.effective(base)
+            if inherited is not None and inherited.value is False:
+                return None  # reported there
+    return Thaw(setting.node or _base_in_source(info, setting), _advice(setting))
 
 
-def _frozen_in_class(config: ClassDef) -> Expression | None:
-    found = [
-        statement.rvalue
-        for statement in config.defs.body
-        if isinstance(statement, AssignmentStmt) and _assigns(statement, "frozen")
-    ]
-    return found[-1] if found else None
+def _advice(setting: Setting) -> str:
+    if setting.base is not None:
+        base = setting.base.name
+        return f"its base {base} says frozen=False: write model_config = ConfigDict(frozen=True) in its body"
+    return f"leave frozen=False out of {setting.constant}" if setting.constant else "leave out frozen=False"
 
 
-def _frozen_in(config: Expression) -> Expression | None:
-    """Return the value of `frozen` in a configuration, None where it has none; where unknown, the configuration."""
-    if isinstance(config, CallExpr) and name_of(config).rpartition(".")[2] in (
-        "ConfigDict",
-        "SettingsConfigDict",
-        "dict",
-    ):
-        given = dict(zip(config.arg_names, config.args, strict=True))
-        parts = [value for name, value in zip(config.arg_names, config.args, strict=True) if name is None]
-        if "frozen" in given:
-            return given["frozen"]  # keywords have precedence
-    elif isinstance(config, DictExpr):
-        parts = list[Expression]()
-        for key, value in config.items:
-            if key is None:
-                parts.append(value)
-            elif not isinstance(key, StrExpr):
-                parts.append(key)
-            elif key.value == "frozen":
-                parts.append(value)
-    elif isinstance(config, OpExpr) and config.op == "|":
-        parts = [config.left, config.right]
-    else:
-        return config
-    return next((found for found in map(_frozen_in, reversed(parts)) if found is not None), None)
-
-
-def _assigns(statement: AssignmentStmt, name: str) -> bool:
-    return any(isinstance(target, NameExpr) and target.name == name for target in statement.lvalues)
-
-
-def _truth(node: Expression) -> bool | None:
-    """Return the value of a literal True or False; None for any other expression."""
-    if isinstance(node, NameExpr) and node.fullname in ("builtins.True", "builtins.False"):
-        return node.fullname == "builtins.True"
-    return None
+def _base_in_source(info: TypeInfo, setting: Setting) -> Context:
+    """Return the base that thaws a class, where its class statement names it."""
+    for expression in info.defn.base_type_exprs:
+        if isinstance(expression, RefExpr) and expression.node is setting.base:
+            return expression
+    return info.defn

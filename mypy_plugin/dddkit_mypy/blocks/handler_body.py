@@ -39,7 +39,7 @@ from mypy.types import CallableType, Instance, Type, UnionType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy.blocks.decorators import making_dataclasses, name_of
+from dddkit_mypy.blocks.decorators import name_of
 
 _HANDLE: Final = "handle_changes"
 
@@ -47,8 +47,8 @@ _HANDLE: Final = "handle_changes"
 class Body(NamedTuple):
     """What the body of one class declares."""
 
-    registers: set[str]
-    """The full names of the classes it registers a handler for."""
+    registers: dict[str, TypeInfo]
+    """The classes it registers a handler for, by full name."""
     sets: set[str]
     """The attributes that the body or a method sets."""
     has_default: bool
@@ -63,7 +63,7 @@ class Body(NamedTuple):
 
 def read_body(defn: ClassDef) -> Body:
     """Read the body of a changes handler that mypy has analysed in this run."""
-    found = Body(set(), set(), has_default=False, handles_all=False, is_open=False, sets_more=False)
+    found = Body({}, set(), has_default=False, handles_all=False, is_open=False, sets_more=False)
     for statement in _statements(defn.defs):
         if isinstance(statement, FuncDef):
             found = _read_method(found, statement)
@@ -75,7 +75,7 @@ def read_body(defn: ClassDef) -> Body:
         elif isinstance(statement, ClassDef):
             found.sets.add(statement.name)
         else:
-            found = _read_statement(found, statement, decorated=bool(making_dataclasses(defn)))
+            found = _read_statement(found, statement, decorated=bool(mypy_api.making_dataclasses(defn)))
     return found
 
 
@@ -127,7 +127,7 @@ def _read_statement(found: Body, statement: Node, *, decorated: bool) -> Body:
 
 def _register(found: Body, classes: list[TypeInfo] | None) -> Body:
     for info in classes or ():
-        found.registers.add(info.fullname)
+        found.registers[info.fullname] = info
     return found if classes is not None else found._replace(is_open=True)
 
 

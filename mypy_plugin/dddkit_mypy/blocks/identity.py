@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo, Var
-from mypy.types import CallableType, Type, TypeAliasType, UnionType, get_proper_type
+from mypy.types import AnyType, CallableType, Type, TypeAliasType, UnionType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -31,7 +31,7 @@ def type_of_identity(info: TypeInfo) -> Type | None:
     if len(marked) > 1:
         return None  # the runtime rejects it
     if marked:
-        return _seen(marked[0][1].type, marked[0][0], info)
+        return _read(marked[0][1], marked[0][0], info)
     for name in candidates(info):
         for base in info.mro:
             symbol = base.names.get(name)
@@ -41,7 +41,9 @@ def type_of_identity(info: TypeInfo) -> Type | None:
                 return None  # whether it counts depends on the value of the class attribute
             if isinstance(symbol.node, FuncDef):
                 break  # a method
-            return _seen(_value_type(symbol.node), base, info)
+            if isinstance(symbol.node, Var):
+                return _read(symbol.node, base, info)
+            return _seen(_type_of_property(symbol.node), base, info)
     return None
 
 
@@ -60,14 +62,22 @@ def is_marked(type_: Type | None) -> bool:
     return isinstance(found, UnionType) and any(is_marked(item) for item in found.items)
 
 
-def _value_type(node: SymbolNode | None) -> Type | None:
-    """Return the type of the value of a field or a property."""
+def _read(var: Var, owner: TypeInfo, info: TypeInfo) -> Type | None:
+    """Return the type that an object of the class has under the name; None where it is unknown."""
+    type_ = _seen(var.type, owner, info)
+    if type_ is None or not var.is_initialized_in_class:
+        return type_  # a method sets it, so no descriptor is asked
+    read = mypy_api.read_on(mypy_api.self_type(info), type_)
+    return None if isinstance(get_proper_type(read), AnyType) else read
+
+
+def _type_of_property(node: SymbolNode | None) -> Type | None:
     if isinstance(node, OverloadedFuncDef) and node.items:
         node = node.items[0]
     if isinstance(node, Decorator):
         getter = get_proper_type(node.var.type or node.func.type)
         return getter.ret_type if node.func.is_property and isinstance(getter, CallableType) else None
-    return node.type if isinstance(node, Var) else None
+    return None
 
 
 def _seen(type_: Type | None, owner: TypeInfo, info: TypeInfo) -> Type | None:

@@ -1,13 +1,22 @@
 """What the plugin uses of mypy beyond nodes, types, error codes and the plugin interface."""
 
 from mypy.checker import TypeChecker
+from mypy.checkexpr import has_uninhabited_component
 from mypy.errors import CompileError
 from mypy.messages import format_type, format_type_distinctly
 from mypy.options import Options
+from mypy.patterns import ClassPattern, Pattern
 from mypy.subtypes import is_same_type, is_subtype
 
-from dddkit_mypy.mypy_api.analysis import AnalysisScope, analysis_scope_of, run_when_analysed
-from dddkit_mypy.mypy_api.calls import CallError, check_call, type_in_context, type_of_attribute
+from dddkit_mypy.mypy_api.analysis import AnalysisScope, analysis_scope_of, is_for_daemon, run_when_analysed
+from dddkit_mypy.mypy_api.calls import (
+    CallError,
+    check_call,
+    check_call_of,
+    members_of_callee,
+    type_in_context,
+    type_of_attribute,
+)
 from dddkit_mypy.mypy_api.checking import (
     check_again_later,
     checker_of,
@@ -19,12 +28,15 @@ from dddkit_mypy.mypy_api.checking import (
 from dddkit_mypy.mypy_api.classes import (
     has_own_metaclass,
     is_abstract,
+    is_frozen,
     is_never_edited,
     is_ours,
+    making_dataclasses,
     qualified_name,
     source_name,
 )
 from dddkit_mypy.mypy_api.dependencies import Dependencies, dependencies_of
+from dddkit_mypy.mypy_api.descriptors import read_on
 from dddkit_mypy.mypy_api.diagnostics import fail_at, head_of
 from dddkit_mypy.mypy_api.metadata import (
     METADATA,
@@ -43,28 +55,41 @@ from dddkit_mypy.mypy_api.methods import (
     replace_call,
     set_call_result,
 )
+from dddkit_mypy.mypy_api.modules import classes_in_module, module_named
+from dddkit_mypy.mypy_api.protocols import misfit
 from dddkit_mypy.mypy_api.signatures import (
     SELF_AND_ONE,
     awaited_type,
     return_type_of,
     returns_nothing,
-    static_takes_exactly,
     takes_exactly,
     takes_instance,
     with_argument_type,
 )
+from dddkit_mypy.mypy_api.source_calls import (
+    DroppedCalls,
+    dropped_by,
+    functions_in,
+    name_in_source,
+    receiver_types,
+    union_items,
+)
+from dddkit_mypy.mypy_api.stubs import comes_from_stub, is_in_stub
 from dddkit_mypy.mypy_api.trees import assigned_parts, children, walk
-from dddkit_mypy.mypy_api.types import any_instance_of, classes_in, seen_from, self_type
+from dddkit_mypy.mypy_api.types import any_instance_of, classes_in, made_by, seen_from, self_type, target_of
 
 __all__ = [
     "METADATA",
     "SELF_AND_ONE",
     "AnalysisScope",
     "CallError",
+    "ClassPattern",
     "CompileError",
     "Dependencies",
+    "DroppedCalls",
     "NamedType",
     "Options",
+    "Pattern",
     "TypeChecker",
     "add_call",
     "add_init_subclass_call",
@@ -74,28 +99,45 @@ __all__ = [
     "awaited_type",
     "check_again_later",
     "check_call",
+    "check_call_of",
     "checker_of",
     "children",
     "class_just_checked",
     "classes_in",
+    "classes_in_module",
+    "comes_from_stub",
     "coroutine_of_none",
     "dependencies_of",
+    "dropped_by",
     "enclosing_classes",
     "fail_at",
     "format_type",
     "format_type_distinctly",
+    "functions_in",
     "generated_call_result",
     "has_own_metaclass",
+    "has_uninhabited_component",
     "head_of",
     "is_abstract",
+    "is_for_daemon",
+    "is_frozen",
+    "is_in_stub",
     "is_never_edited",
     "is_ours",
     "is_same_type",
     "is_subtype",
+    "made_by",
+    "making_dataclasses",
+    "members_of_callee",
     "metadata_of",
+    "misfit",
+    "module_named",
+    "name_in_source",
     "outermost_function",
     "private_text_of",
     "qualified_name",
+    "read_on",
+    "receiver_types",
     "remove_added_statements",
     "replace_call",
     "return_type_of",
@@ -106,11 +148,12 @@ __all__ = [
     "set_call_result",
     "set_private_text",
     "source_name",
-    "static_takes_exactly",
     "takes_exactly",
     "takes_instance",
+    "target_of",
     "type_in_context",
     "type_of_attribute",
+    "union_items",
     "update_metadata",
     "visible_modules",
     "walk",

@@ -47,7 +47,12 @@ class AnalysisScope(NamedTuple):
     @property
     def is_for_daemon(self) -> bool:
         """Whether the daemon may use the results of this run."""
-        return self.options.fine_grained_incremental or self.options.cache_fine_grained
+        return is_for_daemon(self.options)
+
+
+def is_for_daemon(options: Options) -> bool:
+    """Whether the daemon may use the results of a run with these options."""
+    return options.fine_grained_incremental or options.cache_fine_grained
 
 
 def analysis_scope_of(ctx: ClassDefContext) -> AnalysisScope:

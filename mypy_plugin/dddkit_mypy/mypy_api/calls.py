@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mypy.checker import TypeChecker
 from mypy.nodes import ARG_POS, CallExpr, Context, Expression, MemberExpr, TempNode
-from mypy.types import Type
+from mypy.types import ProperType, Type, TypeVarType, UnionType, get_proper_type
 
 
 class CallError(NamedTuple):
@@ -27,6 +27,16 @@ def check_call(
     return _check(checker, call)
 
 
+def check_call_of(
+    checker: TypeChecker, callee: Type, arguments: list[Type], context: Context
+) -> tuple[Type, list[CallError]]:
+    """Check a call of an object of a type, with positional arguments, as `check_call` does."""
+    given = [_node_of(argument, context) for argument in arguments]
+    call = CallExpr(_node_of(callee, context), list(given), [ARG_POS] * len(given), [None] * len(given))
+    call.set_line(context)
+    return _check(checker, call)
+
+
 def type_of_attribute(checker: TypeChecker, receiver: Type, name: str, context: Context) -> Type | None:
     """Return the type of `receiver.name` as mypy sees it at `context`; None where mypy reports an error."""
     member = MemberExpr(_node_of(receiver, context), name)
@@ -35,9 +45,20 @@ def type_of_attribute(checker: TypeChecker, receiver: Type, name: str, context: 
     return None if errors else found
 
 
-def type_in_context(checker: TypeChecker, expression: Expression, expected: Type) -> Type:
-    """Return the type of an expression where `expected` is the type context: `{}` may be a TypedDict there."""
+def type_in_context(checker: TypeChecker, expression: Expression, expected: Type | None) -> Type:
+    """Return the type of an expression where `expected`, if any, is its context: `{}` may be a TypedDict there."""
     return _check(checker, expression, expected)[0]
+
+
+def members_of_callee(checker: TypeChecker, call: CallExpr) -> list[ProperType]:
+    """Return the types of a union of objects that is called here; none for anything but a union."""
+    callee = call.callee
+    if isinstance(callee, MemberExpr) and callee.name == "__call__":
+        callee = callee.expr
+    called = get_proper_type(checker.lookup_type_or_none(callee))
+    if isinstance(called, TypeVarType):
+        called = get_proper_type(called.upper_bound)
+    return [get_proper_type(member) for member in called.items] if isinstance(called, UnionType) else []
 
 
 def _node_of(type_: Type, context: Context) -> TempNode:

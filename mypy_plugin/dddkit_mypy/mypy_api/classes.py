@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
-from mypy.nodes import TypeInfo
+from mypy.nodes import CallExpr, ClassDef, Expression, RefExpr, TypeInfo
 
 
 def has_own_metaclass(info: TypeInfo) -> bool:
@@ -26,7 +27,12 @@ def is_ours(info: TypeInfo) -> bool:
 
 def is_never_edited(info: TypeInfo) -> bool:
     """Whether the module of a class stays the same while the user works, so that nothing needs to depend on it."""
-    return info.module_name.partition(".")[0] in _NEVER_EDITED
+    return _is_never_edited(info.module_name)
+
+
+@cache
+def _is_never_edited(module: str) -> bool:
+    return module.partition(".")[0] in _NEVER_EDITED
 
 
 _NEVER_EDITED: Final = frozenset({"builtins", "typing", "typing_extensions", "abc", "types", "dddkit", "pydantic"})
@@ -40,3 +46,30 @@ def qualified_name(info: TypeInfo) -> str:
 def source_name(info: TypeInfo) -> str:
     """Return the name of a class in its source: before mypy 2, the name of a NamedTuple in a function has the line."""
     return info.name.partition("@")[0]
+
+
+def is_frozen(info: TypeInfo) -> bool:
+    """Whether a class is itself a frozen dataclass, of attrs too."""
+    return any(maker in info.metadata and info.metadata[maker]["frozen"] for maker in ("dataclass", "attrs"))
+
+
+def making_dataclasses(defn: ClassDef) -> list[Expression]:
+    """Return the decorators that may generate the constructor of the class."""
+    return [decorator for decorator in defn.decorators if _name_of(decorator) not in _MAKE_NO_DATACLASS]
+
+
+def _name_of(decorator: Expression) -> str:
+    called = decorator.callee if isinstance(decorator, CallExpr) else decorator
+    return called.fullname if isinstance(called, RefExpr) else ""
+
+
+# Any other decorator may make a dataclass.
+_MAKE_NO_DATACLASS: Final = frozenset(
+    {
+        "typing.final",
+        "typing_extensions.final",
+        "functools.total_ordering",
+        "warnings.deprecated",
+        "typing_extensions.deprecated",
+    }
+)

@@ -57,13 +57,12 @@ class Dependencies:
 
         The class under analysis does not depend on itself.
         """
-        for info in classes:
-            if info is self._own or is_never_edited(info):
-                continue
-            self._module_refs.add(info.module_name)
-            if self._in_daemon:
-                # Names with two underscores are not part of the wildcard before mypy 2.
-                names = ("__call__", "__init__", private_name(METADATA))
+        edited = [info for info in classes if info is not self._own and not is_never_edited(info)]
+        self.add_modules_of(edited)
+        if self._in_daemon:
+            # Names with two underscores are not part of the wildcard before mypy 2.
+            names = ("__call__", "__init__", private_name(METADATA))
+            for info in edited:
                 self._add_triggers(
                     make_wildcard_trigger(info.fullname), *[make_trigger(f"{info.fullname}.{name}") for name in names]
                 )

@@ -12,6 +12,7 @@ from mypy.nodes import (
     Block,
     CallExpr,
     ClassDef,
+    Decorator,
     ExpressionStmt,
     FuncDef,
     MemberExpr,
@@ -70,35 +71,43 @@ def replace_call(analyzer: SemanticAnalyzer, info: TypeInfo, result: Type) -> No
 def add_call(info: TypeInfo, result: Type, function: Instance) -> None:
     """Generate `__call__` like `replace_call`, for a class that has none; `function` is the type of functions.
 
-    The method is the same as `add_method_to_class` of mypy generates, which would also add it to the body.
+    The method counts as decorated: of these, mypy asks our hook on attributes for the type.
     """
     own = fill_typevars(info)
     any_type = AnyType(TypeOfAny.explicit)
     state = Argument(Var("state", any_type), any_type, None, ARG_POS, pos_only=True)
     method = FuncDef("__call__", [Argument(Var("self"), own, None, ARG_POS), state], Block([PassStmt()]))
-    method.info = info
-    method.line = info.line
-    method._fullname = f"{info.fullname}.__call__"  # pyright: ignore[reportPrivateUsage]  # as mypy's own plugins do
+    var = Var("__call__")
+    for node in (method, var):
+        node.info = info
+        node.line = info.line
+        node._fullname = f"{info.fullname}.__call__"  # pyright: ignore[reportPrivateUsage]  # as mypy's own plugins do
+    var.is_ready = var.is_initialized_in_class = True
     name = f"__call__ of {info.name}"
     method.type = CallableType([own, any_type], [*SELF_AND_ONE], ["self", "state"], any_type, function, name)
-    set_call_result(method, result)
-    symbol = SymbolTableNode(MDEF, method)
+    decorated = Decorator(method, [], var)
+    decorated.line = info.line
+    method.is_decorated = True
+    set_call_result(decorated, result)
+    symbol = SymbolTableNode(MDEF, decorated)
     symbol.plugin_generated = True
     info.names["__call__"] = symbol
 
 
-def set_call_result(call: FuncDef, result: Type) -> None:
+def set_call_result(call: Decorator, result: Type) -> None:
     """Set the result of a generated `__call__`.
 
     Where the story is used as a callback, mypy sees `result | Any`: that fits wherever `result` fits, and no method
     that a subclass writes by hand can be an incompatible override of it.
     """
-    old = call.type
+    old = call.func.type
     assert isinstance(old, CallableType)
     if not isinstance(get_proper_type(result), AnyType):
         result = UnionType([result, AnyType(TypeOfAny.explicit)])
     names = ["self", None]  # one cannot write story(state=state)
-    call.type = CallableType(old.arg_types, old.arg_kinds, names, result, old.fallback, old.name, old.definition)
+    call.func.type = call.var.type = CallableType(
+        old.arg_types, old.arg_kinds, names, result, old.fallback, old.name, old.definition
+    )
 
 
 def generated_call_result(info: TypeInfo) -> Type | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from mypy.maptype import map_instance_to_supertype
-from mypy.nodes import ARG_POS, Decorator, FuncDef, SymbolNode
+from mypy.nodes import ARG_POS, FuncDef, SymbolNode
 from mypy.types import CallableType, Instance, NoneType, Type, get_proper_type
 
 
@@ -35,19 +35,6 @@ def takes_instance(method: FuncDef, given: Instance) -> bool:
 
 
 SELF_AND_ONE: Final = [ARG_POS, ARG_POS]
-
-
-def static_takes_exactly(method: SymbolNode | None, argument: Type | None) -> bool:
-    """Whether a node is a `@staticmethod`, with no other decorator, whose one parameter has this very type."""
-    if not isinstance(method, Decorator) or method.decorators or not method.func.is_static:
-        return False
-    type_, given = method.func.type, get_proper_type(argument)
-    return (
-        isinstance(type_, CallableType)
-        and type_.arg_kinds == [ARG_POS]
-        and isinstance(taken := get_proper_type(type_.arg_types[0]), Instance)
-        and taken == given
-    )
 
 
 def returns_nothing(function: FuncDef) -> bool:

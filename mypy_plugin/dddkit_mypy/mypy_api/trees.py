@@ -75,9 +75,11 @@ def children(node: Node) -> Iterator[Node]:
 
 def walk(node: Node) -> Iterator[Node]:
     """Yield a node and everything under it, in the order in which it runs."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    to_do = [node]  # a recursive generator would pass each node through all those above it
+    while to_do:
+        found = to_do.pop()
+        yield found
+        to_do += reversed(list(children(found)))
 
 
 def assigned_parts(target: nodes.Expression) -> Iterator[nodes.Expression]:

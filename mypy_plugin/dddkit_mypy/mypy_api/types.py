@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mypy.erasetype import erase_typevars
 from mypy.expandtype import expand_type_by_instance
 from mypy.maptype import map_instance_to_supertype
-from mypy.nodes import TypeInfo
+from mypy.nodes import TypeAlias, TypeInfo
 from mypy.types import (
     CallableType,
     Instance,
@@ -15,11 +16,12 @@ from mypy.types import (
     Type,
     TypedDictType,
     TypeType,
+    TypeVarLikeType,
     TypeVarType,
     UnionType,
     get_proper_type,
 )
-from mypy.typevars import fill_typevars, fill_typevars_with_any
+from mypy.typevars import fill_typevars
 
 
 def self_type(info: TypeInfo) -> Instance:
@@ -30,7 +32,36 @@ def self_type(info: TypeInfo) -> Instance:
 
 def any_instance_of(info: TypeInfo) -> Type:
     """Return the type of the objects of a class, with Any for each of its type parameters."""
-    return fill_typevars_with_any(info)
+    alias = info.special_alias  # of a TypedDict or NamedTuple, whose objects mypy knows by their items
+    return _with_any(fill_typevars(info) if alias is None else alias.target, info.defn.type_vars)
+
+
+def target_of(alias: TypeAlias) -> Type:
+    """Return what a type alias stands for, with Any for each of its type parameters."""
+    return _with_any(alias.target, alias.alias_tvars)
+
+
+def made_by(class_: Type) -> Type | None:
+    """Return the type of the objects that a class object makes, which has this type; None for other types.
+
+    Any stands for each type parameter that the class object leaves open, as `Box` itself does.
+    """
+    value = get_proper_type(class_)
+    if isinstance(value, TypeType):
+        return value.item
+    if isinstance(value, CallableType) and value.is_type_obj():
+        return _with_any(value.ret_type, value.variables)
+    if isinstance(value, Overloaded) and value.is_type_obj():
+        return any_instance_of(value.type_object())
+    if isinstance(value, UnionType):
+        made = [made_by(item) for item in value.items]
+        known = [item for item in made if item is not None]
+        return UnionType.make_union(known) if len(known) == len(made) else None
+    return None
+
+
+def _with_any(type_: Type, variables: Sequence[TypeVarLikeType]) -> Type:
+    return erase_typevars(type_, {variable.id for variable in variables}) if variables else type_
 
 
 def seen_from(type_: Type, owner: TypeInfo, instance: Instance) -> Type:

@@ -26,7 +26,7 @@ def _message(reader: FieldReader, info: TypeInfo, field: Field) -> str | None:
     for found in reader.contents(field.type):
         if found.info.has_base(names.RECORDING) and not _is_own(reader, info, found.info):
             return (
-                f"{info.name}.{field.name} holds the aggregate {found.info.name}; hold its id instead, and load it "
+                f"{info.name}.{field.name} holds the aggregate {found.name}; hold its id instead, and load it "
                 f"from its own repository"
             )
     return None

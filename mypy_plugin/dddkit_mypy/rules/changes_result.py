@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Final
 
 from mypy.nodes import TypeInfo
@@ -10,8 +11,8 @@ from mypy.types import Instance, TupleType, get_proper_type
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
-from dddkit_mypy.blocks.changes_handlers import own_classes, parameters_of, unset_names
-from dddkit_mypy.blocks.changes_results import class_of, named_tuple_of, required_fields
+from dddkit_mypy.blocks.changes_handlers import own_classes, parameters_of, set_names, unset_names
+from dddkit_mypy.blocks.changes_results import cannot_change, class_of, named_tuple_of, required_fields
 from dddkit_mypy.mypy_api import Options, format_type
 
 _TITLE: Final = "A changes handler sets every field of the NamedTuple it folds into"
@@ -22,7 +23,9 @@ def check(ctx: ClassContext) -> None:
     """Report a wrong result of a handler; once, and not at the children that inherit it."""
     own, *inherited = own_classes(ctx.info)
     message = _mistake(own, ctx.api.options)
-    if message is not None and not any(_mistake(base, ctx.api.options) for base in inherited):
+    if message is None or mypy_api.comes_from_stub(own, ctx.api):
+        return  # stubs leave out what methods set
+    if not any(_mistake(base, ctx.api.options) for base in inherited):
         ctx.report(message, own.defn, CODE)
 
 
@@ -46,15 +49,24 @@ def _mistake(info: TypeInfo, options: Options) -> str | None:
             f"{info.name} does not say what it folds into; write result_type = {found.name} in its body, or derive "
             f"it from ABC if it is a base for other handlers"
         )
-    unset = unset_names(info, required_fields(named_tuple))
+    unset = unset_names(info, list(required_fields(named_tuple)))
     if not unset:
         return None
-    advice = (
-        f"give it its empty value in _clear_state(self), or a default in {mypy_api.source_name(named_tuple)}"
-        if len(unset) == 1
-        else f"give them their empty values in _clear_state(self), or defaults in {named_tuple.name}"
-    )
-    return f"{info.name} never sets {', '.join(map(_quoted, unset))} of its result; {advice}"
+    return f"{info.name} never sets {', '.join(map(_quoted, unset))} of its result; {_advice(info, named_tuple, unset)}"
+
+
+def _advice(info: TypeInfo, named_tuple: TypeInfo, unset: list[str]) -> str:
+    others = set_names(info).difference(named_tuple.names)
+    for name in unset:
+        near = get_close_matches(name, others, n=1)
+        if near:
+            return f'it sets "{near[0]}": did you mean "{name}"?'
+    fields = required_fields(named_tuple)
+    what, default = ("it its empty value", "a default") if len(unset) == 1 else ("them their empty values", "defaults")
+    advice = f"give {what} in _clear_state(self)"
+    if all(cannot_change(fields[name]) for name in unset):
+        advice += f", or {default} in {mypy_api.source_name(named_tuple)}"
+    return advice
 
 
 def _quoted(name: str) -> str:

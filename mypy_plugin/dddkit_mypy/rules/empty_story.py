@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy.nodes import FuncDef, TypeInfo
-from mypy.types import CallableType, Instance, TypeVarType, get_proper_type
+from mypy.nodes import SymbolNode, TypeInfo
+from mypy.types import Instance, TypeVarType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.stories.candidates import parameter_of_step
 from dddkit_mypy.stories.declaration import read_body, steps_of
 from dddkit_mypy.stories.state import state_of
 
@@ -41,19 +42,14 @@ def _evidence(info: TypeInfo) -> str | None:
         if base.fullname == names.STORY:
             break
         for name, symbol in base.names.items():
-            if not name.startswith("_") and isinstance(symbol.node, FuncDef) and _takes_a_state(symbol.node):
+            if not name.startswith("_") and _takes_a_state(symbol.node):
                 return f'the method "{name}", which takes a state'
     return "a State" if state_of(mypy_api.self_type(info)) is not None else None
 
 
-def _takes_a_state(method: FuncDef) -> bool:
+def _takes_a_state(method: SymbolNode | None) -> bool:
     """Whether the annotation of the one parameter is a subclass of StoryState or SimpleNamespace."""
-    type_ = method.type
-    if method.is_static or method.is_class or method.is_property:
-        return False
-    if not isinstance(type_, CallableType) or len(type_.arg_types) != 2:
-        return False
-    taken = get_proper_type(type_.arg_types[1])
+    taken = get_proper_type(parameter_of_step(method))
     if isinstance(taken, TypeVarType):
         taken = get_proper_type(taken.upper_bound)
     if not isinstance(taken, Instance):

@@ -11,7 +11,7 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
 from dddkit_mypy.blocks.aliases import aliased_fields
-from dddkit_mypy.blocks.fields import fields_of
+from dddkit_mypy.blocks.fields import fields_of, is_constant, is_field
 from dddkit_mypy.blocks.identity import candidates
 
 _TITLE: Final = "Every entity and every aggregate has an identity"
@@ -19,11 +19,18 @@ CODE: Final = new_code("dddkit-missing-identity", _TITLE)
 
 
 _ALIASED: Final = "aliased"
+_CONSTANTS: Final = "constants"
 
 
 def store_aliases(scope: mypy_api.AnalysisScope) -> tuple[()]:
-    """Store the fields that may be the identity through an alias, of the class and of mixins in its module."""
+    """Store the fields that may be the identity through an alias, of the class and of mixins in its module.
+
+    And the names of an identity that the class gives to constants.
+    """
     info = scope.info
+    constants = [name for name in candidates(info) if is_constant(info.defn, name)]
+    if constants or _CONSTANTS in mypy_api.metadata_of(info):
+        mypy_api.update_metadata(info, {_CONSTANTS: constants})
     aliased = [
         name
         for base in info.mro
@@ -40,10 +47,13 @@ def check(ctx: ClassContext) -> None:
     info = ctx.info
     if not _lacks_identity(info) or any(_lacks_identity(base) for base in info.mro[1:]):
         return
+    if mypy_api.comes_from_stub(info, ctx.api):
+        return  # the identity may be a private field, which stubs leave out
     named = candidates(info)[1]
+    flavour = "pydantic" if info.has_base(names.MODEL) else "dataclasses"
     ctx.report(
         f'{info.name} has no identity, so each object equals only itself; name a field "id" or "{named}", or '
-        f"annotate it as Identity[...]; a base for others derives from ABC",
+        f"annotate it as Identity[...], from dddkit.{flavour}; a base for others derives from ABC",
         info.defn,
         CODE,
     )
@@ -53,11 +63,11 @@ def _lacks_identity(info: TypeInfo) -> bool:
     """Whether a class needs an identity and has none, as far as the plugin can see."""
     if mypy_api.is_ours(info) or not info.has_base(names.IDENTIFIED) or info.fallback_to_any:
         return False
-    fields = list(fields_of(info))
+    fields = [(name, var) for owner, name, var in fields_of(info) if is_field(owner, name, var)]
     aliased = {name for base in info.mro for name in mypy_api.metadata_of(base).get(_ALIASED, ())}
     return (
         bool(fields)
-        and not any(name in aliased or _may_be_identity(var.type) for _, name, var in fields)
+        and not any(name in aliased or _may_be_identity(var.type) for name, var in fields)
         and not any(_may_have_value(info, name) for name in candidates(info))
         and not any("__getattr__" in base.names for base in info.mro if base.fullname not in _WITH_GETATTR)
         and not _is_abstract(info)
@@ -81,7 +91,9 @@ _UNKNOWN: Final = (TypeOfAny.from_unimported_type, TypeOfAny.from_error)
 
 
 def _may_have_value(info: TypeInfo, name: str) -> bool:
-    """Whether an object may have a value of this name: anything but a method and a ClassVar."""
+    """Whether an object may have a value of this name: anything but a method, a ClassVar and a constant."""
+    if name in mypy_api.metadata_of(info).get(_CONSTANTS, ()):
+        return False
     for base in info.mro:
         if base.slots is not None and name in base.slots:
             return True

@@ -21,6 +21,7 @@ from mypy.nodes import (
     ListComprehension,
     ListExpr,
     MemberExpr,
+    MypyFile,
     NameExpr,
     Node,
     OpExpr,
@@ -32,7 +33,7 @@ from mypy.nodes import (
     TypeInfo,
     Var,
 )
-from mypy.types import Instance, get_proper_type
+from mypy.types import Instance, Type, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -51,12 +52,12 @@ _TEXT: Final = "defaults"
 def store_defaults(scope: mypy_api.AnalysisScope) -> tuple[()]:
     """Store which defaults of a namespace can change, and which ones of its bases its `__init__` replaces."""
     info = scope.info
-    if "dataclass_tag" in info.metadata:
-        return ()  # dataclasses rejects such defaults; mypy knows only this of it yet
+    if "dataclass_tag" in info.metadata or scope.tree.is_stub:
+        return ()  # dataclasses rejects such defaults, mypy knows only this of it yet; a stub leaves out `__init__`
     replaced = _named_in_init(info)
     kinds: dict[str, str] = {}
     for name, value in _assigned(info.defn.defs):
-        kind = _kind(value)
+        kind = _kind(value, scope.tree)
         if kind is not None and name not in replaced and _is_of_instances(info, name):
             kinds[name] = kind
     for base in info.mro[1:]:
@@ -108,7 +109,11 @@ def _is_of_instances(info: TypeInfo, name: str) -> bool:
     return not symbol.node.is_classvar and not symbol.node.is_final
 
 
-def _kind(value: Expression) -> str | None:
+_BY_TYPE: Final = "?"
+"""The kind of a default that only its type tells, as the checker knows it."""
+
+
+def _kind(value: Expression, module: MypyFile, depth: int = 0) -> str | None:
     """Return the kind of a default that can change; None for any other, and where it is unknown."""
     if isinstance(value, (ListExpr, ListComprehension)):
         return "list"
@@ -117,13 +122,55 @@ def _kind(value: Expression) -> str | None:
     if isinstance(value, (SetExpr, SetComprehension)):
         return "set"
     if isinstance(value, CallExpr) and isinstance(value.analyzed, CastExpr):
-        return _kind(value.analyzed.expr)
+        return _kind(value.analyzed.expr, module, depth)
+    if isinstance(value, CallExpr) and isinstance(value.callee, RefExpr) and value.callee.fullname == "builtins.sorted":
+        return "list"
     if isinstance(value, OpExpr) and value.op in ("+", "*", "|", "or"):
-        return _kind(value.left) or _kind(value.right)
+        return _kind(value.left, module, depth) or _kind(value.right, module, depth)
     if isinstance(value, ConditionalExpr):
-        return _kind(value.if_expr) or _kind(value.else_expr)
+        return _kind(value.if_expr, module, depth) or _kind(value.else_expr, module, depth)
     found = _class_of(value)
-    return found.name if found is not None and any(found.has_base(base) for base in _MUTABLE) else None
+    if found is not None:
+        return found.name if _is_mutable(found) else None
+    if isinstance(value, RefExpr) and isinstance(value.node, Var) and value.node.is_inferred and depth < _MAX_NAMES:
+        for constant in _constants(module).get(value.fullname, ()):
+            kind = _kind(constant, module, depth + 1)
+            if kind is not None:
+                return kind
+    return _BY_TYPE if _is_told_by_type(value) else None
+
+
+def _constants(module: MypyFile) -> dict[str, list[Expression]]:
+    """Return what the statements of a module assign, by full name."""
+    if not (_LAST and _LAST[0][0] is module):
+        constants: dict[str, list[Expression]] = {}
+        for name, value in _assigned(module):
+            constants.setdefault(f"{module.fullname}.{name}", []).append(value)
+        _LAST[:] = [(module, constants)]
+    return _LAST[0][1]
+
+
+_LAST: Final[list[tuple[MypyFile, dict[str, list[Expression]]]]] = []
+"""The current module, so that it is read once and not at every default."""
+
+_MAX_NAMES: Final = 5
+"""How many names may stand between a default and its value: `A = []`, `B = A`."""
+
+
+def _is_told_by_type(value: Expression) -> bool:
+    """Whether a default is what its type says: an object that is found or copied, and no descriptor that makes one."""
+    if isinstance(value, CallExpr):
+        return isinstance(value.callee, MemberExpr) and value.callee.name in _COPYING
+    if isinstance(value, RefExpr):
+        return value.node is None or (isinstance(value.node, Var) and value.node.is_inferred)
+    return isinstance(value, IndexExpr)
+
+
+_COPYING: Final = ("copy", "deepcopy", "split", "splitlines")
+
+
+def _is_mutable(info: TypeInfo) -> bool:
+    return any(info.has_base(base) for base in _MUTABLE)
 
 
 _MUTABLE: Final = ("typing.MutableSequence", "typing.MutableMapping", "typing.MutableSet")
@@ -184,12 +231,19 @@ def _shared(state: TypeInfo) -> Iterator[tuple[TypeInfo, str, str]]:
     for info in state.mro:
         defaults = _defaults(info)
         for name, kind in defaults.items():
+            if kind == _BY_TYPE:
+                kind = _kind_of_type(info.names[name].type)
             if kind and name not in decided:
                 yield info, name, kind
         decided.update(defaults)
         for name, symbol in info.names.items():
             if not isinstance(symbol.node, Var) or symbol.node.has_explicit_value:
                 decided.add(name)
+
+
+def _kind_of_type(type_: Type | None) -> str:
+    found = get_proper_type(type_)
+    return found.type.name if isinstance(found, Instance) and _is_mutable(found.type) else ""
 
 
 def _location(story: TypeInfo, declares: TypeInfo, name: str) -> Context:

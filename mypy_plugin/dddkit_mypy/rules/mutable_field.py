@@ -16,6 +16,7 @@ CODE: Final = new_code("dddkit-mutable-field", _TITLE, opt_in=True)
 _FROZEN: Final = (*names.EVENTS, *names.VALUE_OBJECTS)
 
 _ADVICE: Final = {
+    "builtins.bytearray": "hold bytes",
     "typing.MutableSequence": "hold a tuple",
     "typing.MutableSet": "hold a frozenset",
     "typing.MutableMapping": "hold a Mapping, or a tuple of pairs",
@@ -37,9 +38,10 @@ def _message(reader: FieldReader, info: TypeInfo, field: Field) -> str | None:
             if base == names.IDENTIFIED and not is_event:
                 continue  # dddkit-value-object-entity reports it
             if found.info.has_base(base):
-                name = found.info.name
-                article = "an" if name[0] in "AEIOU" else "a"
-                return f"{info.name} is {kind}, but {field.name} holds {article} {name}, which can change; {advice}"
+                what = found.name
+                if found.variable is None:
+                    what = f"{'an' if what[0] in 'AEIOU' else 'a'} {what}"
+                return f"{info.name} is {kind}, but {field.name} holds {what}, which can change; {advice}"
     return None
 
 

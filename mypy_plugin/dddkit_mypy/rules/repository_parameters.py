@@ -11,8 +11,9 @@ from mypy.types import AnyType, Instance, NoneType, Type, TypeVarType, UnionType
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
+from dddkit_mypy.blocks.fields import fields_of
 from dddkit_mypy.blocks.identity import type_of_identity
-from dddkit_mypy.mypy_api import format_type, format_type_distinctly, is_same_type
+from dddkit_mypy.mypy_api import Options, format_type, format_type_distinctly, is_same_type
 
 _TITLE: Final = "A repository names its aggregate and the type of the aggregate's identity"
 CODE: Final = new_code("dddkit-repository-parameters", _TITLE)
@@ -43,11 +44,15 @@ def check(ctx: ClassContext) -> None:
 
 
 def _classes_of_parameters(scope: mypy_api.AnalysisScope) -> Iterator[TypeInfo]:
-    """Yield the classes that decide which field is the identity."""
+    """Yield the classes that decide which field is the identity, and of which type."""
     for base in scope.info.bases:
         for argument in base.args:
             for used in mypy_api.classes_in(argument):
                 yield from used.mro
+                if used.has_base(names.RECORDING):
+                    for _, _, var in fields_of(used):
+                        for read in mypy_api.classes_in(var.type):  # perhaps a descriptor
+                            yield from read.mro
 
 
 def _bases_in_source(info: TypeInfo) -> Iterator[tuple[Instance, Expression | None]]:
@@ -78,13 +83,23 @@ def _check_parameters(ctx: ClassContext, base: Instance, root: str, expression: 
         ctx.report(message, locations[0], CODE)
         return
     expected = type_of_identity(aggregate.type)
-    if expected is None:
-        return
+    if expected is None or mypy_api.comes_from_stub(aggregate.type, ctx.api):
+        return  # the identity may be a private field, which stubs leave out
     expected = mypy_api.seen_from(expected, aggregate.type, aggregate)
     if not _fits(given, expected):
         wanted, found = format_type_distinctly(_without_none(expected), given, options=options)
-        message = f"{ctx.info.name}: the identity of {aggregate.type.name} is {wanted}, not {found}"
+        message = (
+            f"{ctx.info.name}: the identity of {aggregate.type.name} is {wanted}, not {found}; "
+            f"{_advice(base, first, wanted, expression, options)}"
+        )
         ctx.report(message, locations[1], CODE)
+
+
+def _advice(base: Instance, first: Type, wanted: str, expression: Expression | None, options: Options) -> str:
+    aggregate, identity = format_type(first, options).strip('"'), wanted.strip('"')
+    if isinstance(expression, IndexExpr) and len(base.args) == 2 and base.args[0] == first:
+        return f"write {base.type.name}[{aggregate}, {identity}]"
+    return f"derive from a repository of {aggregate} and {identity}"
 
 
 def _locations(ctx: ClassContext, expression: Expression | None) -> tuple[Context, Context]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from mypy.nodes import ClassDef, Context, Decorator, SymbolNode, TypeInfo, Var
-from mypy.types import Instance, Type, get_proper_type
+from mypy.nodes import Context, Decorator, FuncDef, OverloadedFuncDef, TypeInfo, Var
+from mypy.types import AnyType, Instance, NoneType, Type, TypeOfAny, TypeVarType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
-from dddkit_mypy.stories.declaration import is_story, read_body, steps_of
-from dddkit_mypy.stories.flow import Flow, location_of
-from dddkit_mypy.stories.flow_metadata import flow_of_step
+from dddkit_mypy.stories.declaration import has_our_call, is_story, read_body, steps_of
+from dddkit_mypy.stories.flags import is_behind_flag
+from dddkit_mypy.stories.flow import Flow, Read, location_of
+from dddkit_mypy.stories.flow_metadata import flow_of_step, has_flows
+from dddkit_mypy.stories.nested_stories import nested_stories
 from dddkit_mypy.stories.state import state_of, variables_of
 
 _TITLE: Final = "Every step reads only the variables that have been set by then"
@@ -27,19 +29,23 @@ class _Finding(NamedTuple):
     """The index of the step that reads, in the list of the story."""
     step: str
     variable: str
-    read: list[int]
-    setter: str
-    """The first step that sets it, which may be the one that reads."""
+    read: Read
+    setter: str | None
+    """The later step that gives it its first value; None where only the step that reads sets it."""
+    is_mutual: bool
+    """Whether the setter in turn reads what this step, or one between the two, sets."""
+    type: Type
+    """The type of the variable."""
 
     @property
-    def reported(self) -> tuple[str, str, str]:
+    def reported(self) -> tuple[str, str, str | None]:
         """What the message says: findings that are equal in this are one."""
         return self.step, self.variable, self.setter
 
 
 def check(ctx: ClassContext) -> None:
     """Report the reads of variables that no earlier step sets, and this or a later one does."""
-    if ctx.checker is None:
+    if ctx.checker is None or not has_flows(ctx.info):
         return
     found = list(_findings(ctx.info))
     if not found:
@@ -47,20 +53,33 @@ def check(ctx: ClassContext) -> None:
     bases = [base.type for base in ctx.info.bases if is_story(base.type)]
     known = {finding.reported for base in bases for finding in _findings(base)}
     found = [finding for finding in found if finding.reported not in known]  # the others are reported at the bases
-    if not found or _may_be_nested(ctx.checker, ctx.info):
+    if not found or nested_stories(ctx.checker).may_have(ctx.info):
         return
     for finding in found:
-        if finding.setter == finding.step:
-            advice = "set it before, or give it a default instead of variable()"
-            reason = "which no step has set before"
-        else:
-            advice = f"list I.{finding.setter} before I.{finding.step}"
-            reason = f"which is not set before I.{finding.setter}"
         ctx.report(
-            f'{ctx.info.name}: I.{finding.step} reads "{finding.variable}", {reason}; {advice}',
+            f'{ctx.info.name}: I.{finding.step} reads "{finding.variable}", {_reason(finding, ctx)}',
             _location(ctx.info, finding),
             CODE,
         )
+
+
+def _reason(finding: _Finding, ctx: ClassContext) -> str:
+    """Return why a read is wrong, and the cure."""
+    step, setter = finding.step, finding.setter
+    if setter is not None and finding.is_mutual:
+        return (
+            f"which is not set before I.{setter}, and I.{setter} reads what is set after that; "
+            f"read it in a step after I.{setter}"
+        )
+    if setter is not None:
+        return f"which is not set before I.{setter}; list I.{setter} before I.{step}"
+    if not finding.read.updates:
+        return "which no step has set before; set it before it is read"
+    field = f"{finding.variable}: {mypy_api.format_type(finding.type, ctx.api.options).strip(chr(34))}"
+    return (
+        f'which no step has set before; give it a first value, "{field} = ...", or set it in an earlier step '
+        f'(if a story around this one sets it, declare a plain field, "{field}")'
+    )
 
 
 def _findings(info: TypeInfo) -> Iterator[_Finding]:
@@ -69,20 +88,33 @@ def _findings(info: TypeInfo) -> Iterator[_Finding]:
         return
     state = get_proper_type(state_of(mypy_api.self_type(info)))
     variables = variables_of(state)
-    if not variables or not isinstance(state, Instance):
+    if not variables or not isinstance(state, Instance) or not has_our_call(info) or _may_set(state.type):
         return
-    flows = [flow_of_step(info, name) for name in steps.names]
+    flows: list[Flow] = []
+    for name in steps.names:
+        flow = flow_of_step(info, name)
+        if flow is None or flow.opaque or not all(_is_stored(state.type, used) for used in flow.used):
+            break  # from here on, anything may have happened
+        flows.append(flow)
+    unseen = [flow_of_step(info, name) for name in steps.names[len(flows) :]]
     already_set: set[str] = set()
-    for index, (name, found) in enumerate(zip(steps.names, flows, strict=True)):
-        if found is None or found.opaque or not all(_is_stored(state.type, used) for used in found.used):
-            return
-        for variable, read in found.reads.items():
-            if variable in variables and variable not in already_set:
-                setter = _setter(steps.names[index:], flows[index:], variable)
-                if setter is not None:
-                    yield _Finding(index, name, variable, read, setter)
-                    already_set.add(variable)  # report it once
-        already_set.update(found.sets)
+    for index, flow in enumerate(flows):
+        rest = [flow, *flows[index + 1 :], *(other for other in unseen if other is not None)]
+        later = list(zip(steps.names[index + 1 :], [*flows[index + 1 :], *unseen], strict=True))
+        for variable, found in flow.reads.items():
+            if variable not in variables or variable in already_set:
+                continue
+            if not any(variable in other.sets for other in rest):
+                continue
+            reads = [Read(*read) for read in found]
+            if any(variable in other.sets and variable not in other.updates for other in rest):
+                reads = [read for read in reads if not is_behind_flag(state.type, variable, read, rest)]
+            if reads:
+                setter, is_mutual = _setter(later, variable, flow)
+                type_ = state.type[variable].type or AnyType(TypeOfAny.special_form)
+                yield _Finding(index, steps.names[index], variable, reads[0], setter, is_mutual, type_)
+                already_set.add(variable)  # report it once
+        already_set.update(flow.sets)
 
 
 def _is_stored(state: TypeInfo, name: str) -> bool:
@@ -91,11 +123,45 @@ def _is_stored(state: TypeInfo, name: str) -> bool:
     return symbol is not None and isinstance(symbol.node, Var) and not symbol.node.is_property
 
 
-def _setter(listed: list[str], flows: list[Flow | None], variable: str) -> str | None:
-    for name, found in zip(listed, flows, strict=True):
-        if found is not None and variable in found.sets:
-            return name
-    return None
+def _may_set(state: TypeInfo) -> bool:
+    """Whether the State has methods that may set variables for the caller, before the story is called.
+
+    A method that returns something answers a question; a class method or a static one may make objects.
+    """
+    for base in state.mro:
+        if base.fullname == names.STORY_STATE:
+            return False
+        for name, symbol in base.names.items():
+            node = symbol.node
+            if isinstance(node, OverloadedFuncDef):
+                return True  # a property with a setter, too
+            if isinstance(node, Decorator):
+                node = node.func
+            if isinstance(node, FuncDef) and not symbol.plugin_generated and not node.is_property:
+                if node.is_class or node.is_static or node.type is None:
+                    return True
+                result = get_proper_type(mypy_api.return_type_of(node.type))
+                if not (name.startswith("__") and name.endswith("__")) and (
+                    isinstance(result, (AnyType, NoneType, TypeVarType))
+                    or (isinstance(result, Instance) and state.has_base(result.type.fullname))
+                ):
+                    return True
+    return False
+
+
+def _setter(later: list[tuple[str, Flow | None]], variable: str, reader: Flow) -> tuple[str | None, bool]:
+    """Return the first later step that gives a variable its first value, and whether it cannot come earlier."""
+    set_by_then = _first_values(reader)
+    for name, flow in later:
+        if flow is not None:
+            if variable in _first_values(flow) and variable not in flow.reads:
+                return name, not set_by_then.isdisjoint(flow.reads)
+            set_by_then |= _first_values(flow)
+    return None, False
+
+
+def _first_values(flow: Flow) -> set[str]:
+    return set(flow.sets).difference(flow.updates)
 
 
 def _location(info: TypeInfo, finding: _Finding) -> Context:
@@ -109,43 +175,17 @@ def _location(info: TypeInfo, finding: _Finding) -> Context:
     return info.defn
 
 
-def _may_be_nested(checker: mypy_api.TypeChecker, info: TypeInfo) -> bool:
-    """Whether this story may be a step of another one in the module, whose earlier steps may set anything."""
-    for node in mypy_api.walk(checker.tree):
-        if isinstance(node, ClassDef) and is_story(node.info):
-            steps = steps_of(node.info)
-            for name in () if steps is None else steps.names:
-                symbol = node.info.get(name)
-                if symbol is not None and _may_be(symbol.node, info):
-                    return True
-    return False
-
-
-def _may_be(node: SymbolNode | None, story: TypeInfo) -> bool:
-    """Whether the value of a field or a property may be this story."""
-    type_: Type | None
-    if isinstance(node, Decorator) and node.func.is_property:
-        type_ = node.func.type
-    elif isinstance(node, Var):
-        type_ = node.type
-        if node.is_inferred:
-            return True  # mypy may not know its type yet
-    else:
-        return False
-    return any(
-        found.has_base(story.fullname) or (found.fullname != names.STORY and story.has_base(found.fullname))
-        for found in mypy_api.classes_in(type_)
-        if is_story(found)
-    )
-
-
 RULE: Final = Rule(
     code=CODE,
     title=_TITLE,
     reason=(
         "The read raises StoryStateError in the middle of the run, after the steps before it have done their work. "
-        "Variables that no step sets come from outside, and nothing is said about them, nor about what follows a step "
-        "that hands the state on, asks for names with `hasattr`, or cannot be seen: injected, decorated, nested."
+        "Variables that no step sets come from outside, and nothing is said about them, nor about a read behind a "
+        "condition that the setting step changes (`if state.paid:`), nor about what follows a step that hands the "
+        "state on, asks for names with `hasattr`, or cannot be seen: injected, decorated, nested. A story that is a "
+        "step of another one in its module is left alone, since the outer one may set anything. Of one in another "
+        "module nobody knows that here: what the outer story sets is a plain field of the nested State, and the outer "
+        "State declares it again as `variable()`."
     ),
     bad="""\
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mypy.nodes import NOT_ABSTRACT, Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo
-from mypy.types import Instance, NoneType, Type, UninhabitedType, get_proper_type
+from mypy.types import Instance, NoneType, Type, UninhabitedType, UnionType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -24,6 +24,8 @@ def check(ctx: ClassContext) -> None:
         function = _method(step.node)
         if function is None or function.abstract_status != NOT_ABSTRACT:
             continue
+        if mypy_api.is_in_stub(function.info, ctx.api):
+            continue  # stubs leave out decorators, and may write `async def` as `def`
         problem = _problem(step, function, ctx.info, ctx.api.options)
         if problem is not None:
             ctx.report(f"{ctx.info.name}: I.{step.name} {problem}", step.context, CODE)
@@ -50,9 +52,14 @@ def _problem(step: CheckedStep, function: FuncDef, story: TypeInfo, options: Opt
         if is_undecorated and not function.is_coroutine and result_of_calling(story) is Result.NONE:
             return (
                 f"returns {format_type(returned, options)}, but no step makes the story async, so nothing awaits it; "
-                f"write async def {step.name}"
+                f"write async def {step.name}, and await it there"
             )
         value = mypy_api.awaited_type(returned) if isinstance(returned, Instance) else None
+        if value is not None and _is_lost(value):
+            return (
+                f"returns {format_type(value, options)}, which nobody awaits; await it in the step, and let the step "
+                f"return None"
+            )
     else:
         value = returned
     if value is None or not _is_value(value):
@@ -70,10 +77,20 @@ def _is_iterable(type_: Type | None) -> bool:
     )
 
 
+def _is_lost(type_: Type) -> bool:
+    """Whether what an async step returns is an awaitable, or may be one: the story awaits the step alone."""
+    found = get_proper_type(type_)
+    if isinstance(found, UnionType):
+        return any(map(_is_lost, found.items))
+    return result_of_returning(found) is Result.COROUTINE
+
+
 def _is_value(type_: Type) -> bool:
     """Whether a type is certainly a result: `object`, `Any` and type variables may stand for None."""
     found = get_proper_type(type_)
     if isinstance(found, (NoneType, UninhabitedType)):
+        return False
+    if isinstance(found, UnionType) and not any(map(_is_value, found.items)):
         return False
     return result_of_returning(found) is Result.NONE
 
@@ -84,8 +101,9 @@ RULE: Final = Rule(
     reason=(
         "Steps hand on what they find through the state; what they return is dropped, and so is the work of a "
         "coroutine or a generator that nobody runs. At run time, an awaitable from a step of a sync story is a "
-        "`TypeError` in the middle of the run, and a generator is refused when the class is defined. Steps without "
-        "annotations, injected callables and abstract steps are not judged."
+        "`TypeError` in the middle of the run, and a generator is refused when the class is defined. The story awaits "
+        "an async step, and not an awaitable that this returns. Steps without annotations, injected callables and "
+        "abstract steps are not judged."
     ),
     bad="""\
 from dataclasses import dataclass

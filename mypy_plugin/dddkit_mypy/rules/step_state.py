@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy.types import CallableType, Instance, Type, get_proper_type
+from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, TypeInfo
+from mypy.types import Instance, Type, TypedDictType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
-from dddkit_mypy.mypy_api import format_type, format_type_distinctly
+from dddkit_mypy.mypy_api import CallError, format_type, format_type_distinctly
+from dddkit_mypy.stories.acceptance import parameter_of
 from dddkit_mypy.stories.declaration import is_story
 from dddkit_mypy.stories.state import state_of
-from dddkit_mypy.stories.steps import checked_steps
+from dddkit_mypy.stories.steps import CheckedStep, checked_steps
 
 _TITLE: Final = "Every step accepts the State of its story"
 CODE: Final = new_code("dddkit-step-state", _TITLE)
@@ -22,31 +24,19 @@ def check(ctx: ClassContext) -> None:
     """Report the steps whose parameter is neither the State, nor a supertype of it, nor a protocol it satisfies."""
     if ctx.checker is None:
         return
-    options = ctx.checker.options
     for step in checked_steps(ctx):
         if step.state is None or step.signature_error is not None:
             continue
-        prefix = f"{ctx.info.name}: I.{step.name}"
         inner = _state_of_nested(step.type)
-        if inner is not None and not mypy_api.is_subtype(step.state, inner):
-            expected, given = format_type_distinctly(inner, step.state, options=options)
-            message = (
-                f"{prefix} is a story whose State is {expected}, which the State of {ctx.info.name}, {given}, is not; "
-                f"derive the one from the other, or give the inner story a Protocol for its State"
-            )
-        elif step.state_error is not None:
-            wanted = _parameter(step.type)
-            if wanted is not None:
-                expected, given = format_type_distinctly(wanted, step.state, options=options)
-                message = f"{prefix} takes {expected}, but the State of {ctx.info.name} is {given}"
-                message = f"{message}; let it take the State, or a supertype of it"
-            else:
-                given = format_type(step.state, options)
-                reported = step.state_error.message.splitlines()[0]
-                message = f"{prefix} does not accept the State of {ctx.info.name}, {given}: {reported}"
-        else:
+        if inner is not None:
+            if mypy_api.is_subtype(step.state, inner):
+                continue
+            problem = _of_nested(ctx, step, step.state, inner)
+        elif step.state_error is None:
             continue
-        ctx.report(message, step.context, CODE)
+        else:
+            problem = _of_step(ctx, ctx.checker, step, step.state, step.state_error)
+        ctx.report(f"{ctx.info.name}: I.{step.name} {problem}", step.context, CODE)
 
 
 def _state_of_nested(step: Type | None) -> Type | None:
@@ -57,12 +47,60 @@ def _state_of_nested(step: Type | None) -> Type | None:
     return None
 
 
-def _parameter(step: Type | None) -> Type | None:
-    """Return the type of the one parameter, where there are no overloads and no type variables."""
-    called = get_proper_type(step)
-    if isinstance(called, CallableType) and called.arg_types and not called.variables:
-        return called.arg_types[0]
+def _of_nested(ctx: ClassContext, step: CheckedStep, state: Type, inner: Type) -> str:
+    options = ctx.api.options
+    expected, given = format_type_distinctly(inner, state, options=options)
+    problem = f"is a story whose State is {expected}, but the State of {ctx.info.name} is {given}"
+    fault = mypy_api.misfit(state, inner, options)
+    if fault is not None:
+        return f"{problem}, {fault.clause}; {fault.advice}"
+    nested = get_proper_type(step.type)
+    base, own = _class_of(inner), _class_of(state)
+    is_above = own is not None and not mypy_api.is_ours(own) and mypy_api.is_subtype(inner, state)
+    if base is None or base.is_final or is_above or not isinstance(nested, Instance):
+        return f"{problem}; write a step that calls it with an object of its State"
+    return f"{problem}; derive the State of {ctx.info.name} from {_name_of_state(nested.type, base)}"
+
+
+def _class_of(state: Type) -> TypeInfo | None:
+    """Return the class of a State that another State may derive from; None where that is no class of the user."""
+    found = get_proper_type(state)
+    if isinstance(found, TypedDictType):
+        return found.fallback.type
+    if isinstance(found, Instance) and found.type.module_name != "builtins":
+        return found.type
     return None
+
+
+def _name_of_state(story: TypeInfo, state: TypeInfo) -> str:
+    """Return how the source names the class of a story's State."""
+    symbol = story.get("State")
+    nested = symbol is not None and symbol.node is state
+    return f"{mypy_api.source_name(story)}.State" if nested else mypy_api.source_name(state)
+
+
+def _of_step(ctx: ClassContext, checker: mypy_api.TypeChecker, step: CheckedStep, state: Type, error: CallError) -> str:
+    options = checker.options
+    called = get_proper_type(step.type)
+    is_method = isinstance(step.node, (FuncDef, Decorator, OverloadedFuncDef))
+    if isinstance(called, Instance):  # an object with a `__call__`
+        called = get_proper_type(mypy_api.type_of_attribute(checker, called, "__call__", step.context))
+    wanted = parameter_of(called)
+    if wanted is None:
+        problem = f"does not accept the State of {ctx.info.name}, {format_type(state, options)}"
+        return f"{problem}: {error.message.splitlines()[0]}"
+    expected, given = format_type_distinctly(wanted, state, options=options)
+    if not is_method:
+        problem = f"is called with the state alone, but takes {expected}, and the State of {ctx.info.name} is {given}"
+        return f"{problem}; write a method that calls it with what it needs, and list that"
+    problem = f"takes {expected}, but the State of {ctx.info.name} is {given}"
+    class_ = get_proper_type(wanted)
+    if isinstance(class_, Instance) and class_.type.fullname == "typing.Hashable":
+        return f"takes {expected}, as a cache does, but the State is mutable; cache what the step calls, not the step"
+    fault = mypy_api.misfit(state, wanted, options)
+    if fault is not None:
+        return f"{problem}, {fault.clause}; {fault.advice}"
+    return f"{problem}; let it take the State, or a supertype of it"
 
 
 RULE: Final = Rule(

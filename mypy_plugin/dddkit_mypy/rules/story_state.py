@@ -6,13 +6,24 @@ from typing import Final
 
 from mypy.nodes import ARG_POS, CallExpr, Expression, RefExpr
 from mypy.plugin import MethodSigContext
-from mypy.types import CallableType, FunctionLike, Instance, Type, get_proper_type
+from mypy.types import (
+    CallableType,
+    FunctionLike,
+    Instance,
+    NoneType,
+    ProperType,
+    TupleType,
+    Type,
+    UnionType,
+    get_proper_type,
+)
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import OnSignature, Rule, new_code
+from dddkit_mypy.stories.acceptance import accepted_by_steps
 from dddkit_mypy.stories.declaration import has_our_call
-from dddkit_mypy.stories.state import has_own_access, state_of
+from dddkit_mypy.stories.state import declares_state, has_own_access, state_of
 
 _TITLE: Final = "Every story is called with its State"
 CODE: Final = new_code("dddkit-story-state", _TITLE)
@@ -23,24 +34,83 @@ def check(ctx: MethodSigContext) -> FunctionLike:
     signature, call, story = ctx.default_signature, ctx.context, ctx.type
     if not isinstance(call, CallExpr) or call.arg_kinds != [ARG_POS] or len(ctx.args) != 1 or len(ctx.args[0]) != 1:
         return signature
-    if not isinstance(story, Instance) or not has_our_call(story.type):
+    if not isinstance(story, Instance) or not has_our_call(story.type) or len(signature.arg_types) != 1:
         return signature
-    checker = mypy_api.checker_of(ctx.api)
+    checker, argument = mypy_api.checker_of(ctx.api), ctx.args[0][0]
     mypy_api.dependencies_of(checker).add_member(story.type, "State")
-    state = state_of(story)
-    if state is None or len(signature.arg_types) != 1:
+    if mypy_api.has_uninhabited_component(story):  # a generic class without arguments, of which mypy knows nothing
         return signature
-    argument = ctx.args[0][0]
+    state = state_of(story)
+    if state is None:
+        if declares_state(story.type):
+            return signature
+        return _checked_against_steps(checker, story, call, argument, signature)
     if _constructs(argument, state):
         return signature
     given = mypy_api.type_in_context(checker, argument, state)
     if mypy_api.is_subtype(given, state):
         return mypy_api.with_argument_type(signature, state)
+    if _is_for_another(checker, call, given, state):
+        return signature
     name = story.type.name
     expected, found = mypy_api.format_type_distinctly(state, given, options=checker.options)
-    message = f"{name} is called with {found}, but its State is {expected}; {_advice(name, state, given)}"
+    given_text = f"{found}{_misfit(given, state, checker.options)}"
+    message = f"{name} is called with {given_text}, but its State is {expected}; {_advice(name, state, given)}"
     checker.fail(message, argument, code=CODE)
     return signature
+
+
+def _checked_against_steps(
+    checker: mypy_api.TypeChecker, story: Instance, call: CallExpr, argument: Expression, signature: CallableType
+) -> FunctionLike:
+    """Like `check`, of a story that has no State: what its steps accept takes the place of one."""
+    accepted = accepted_by_steps(checker, story, argument)
+    refused = accepted.refused
+    if refused is None:
+        return signature if accepted.wanted is None else mypy_api.with_argument_type(signature, accepted.wanted)
+    if _is_for_another(checker, call, accepted.given, accepted.wanted):
+        return signature
+    if accepted.wanted is not None:
+        wanted, found = mypy_api.format_type_distinctly(accepted.wanted, accepted.given, options=checker.options)
+        found = f"{found}{_misfit(accepted.given, accepted.wanted, checker.options)}"
+        problem = f"takes {wanted}; pass an object of that type"
+    else:
+        found = mypy_api.format_type(accepted.given, checker.options)
+        problem = f"does not accept it: {refused.error}"
+    message = f"{story.type.name} is called with {found}, but I.{refused.step} {problem}"
+    checker.fail(message, argument, code=CODE)
+    return signature
+
+
+def _misfit(given: Type, protocol: Type, options: mypy_api.Options) -> str:
+    fault = mypy_api.misfit(given, protocol, options)
+    return "" if fault is None else f", {fault.clause}"
+
+
+def _is_for_another(checker: mypy_api.TypeChecker, call: CallExpr, given: Type, wanted: Type | None) -> bool:
+    """Whether each member of the argument's union is accepted by some member of a union of stories.
+
+    They may belong together: in `for story in (A(), B()): story(story.State())` they do. Where one State derives from
+    the other, mypy knows their union as the one above.
+    """
+    found = get_proper_type(given)
+    if isinstance(found, UnionType):
+        members = found.items
+    elif wanted is not None and mypy_api.is_subtype(wanted, given):
+        members = [given]
+    else:
+        return False
+    stories = mypy_api.members_of_callee(checker, call)
+    return bool(stories) and all(any(_may_accept(story, member) for story in stories) for member in members)
+
+
+def _may_accept(callee: ProperType, argument: Type) -> bool:
+    if isinstance(callee, NoneType):
+        return False
+    if not isinstance(callee, Instance) or not has_our_call(callee.type):
+        return True
+    state = state_of(callee)
+    return state is None or mypy_api.is_subtype(argument, state)
 
 
 def _constructs(argument: Expression, state: Type) -> bool:
@@ -61,6 +131,8 @@ def _constructs(argument: Expression, state: Type) -> bool:
 
 def _advice(story: str, state: Type, given: Type) -> str:
     wanted, found = get_proper_type(state), get_proper_type(given)
+    if isinstance(wanted, TupleType):
+        wanted = wanted.partial_fallback
     if not isinstance(wanted, Instance) or wanted.type.is_protocol:
         return "pass what has that type"
     if isinstance(found, CallableType) and found.is_type_obj():
@@ -74,7 +146,7 @@ RULE: Final = Rule(
     reason=(
         "Its steps read and write what the State declares. Another object fails in the middle of the run, after some "
         "steps have done their work, or takes the writes and loses them. The type of `Story.__call__` cannot say it, "
-        "as it is one for all stories."
+        "as it is one for all stories. Where a story has no State, each step says what it accepts."
     ),
     bad="""\
 from dataclasses import dataclass

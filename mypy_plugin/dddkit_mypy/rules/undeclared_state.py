@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Final
 
-from mypy.nodes import (
-    AssignmentStmt,
-    CallExpr,
-    Expression,
-    ForStmt,
-    MemberExpr,
-    Node,
-    RefExpr,
-    StrExpr,
-    TypeInfo,
-    WithStmt,
-)
-from mypy.plugin import AttributeContext
+from mypy.nodes import CallExpr, Context, MemberExpr, TypeInfo
+from mypy.plugin import AttributeContext, FunctionContext
 from mypy.types import Instance, Type, TypeVarType, UnionType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import OnAttribute, Rule, new_code
+from dddkit_mypy._rule import OnAttribute, OnConstruction, Rule, new_code
+from dddkit_mypy.stories.asked_names import AskedNames, asked_names
 from dddkit_mypy.stories.namespaces import story_of_namespace
 from dddkit_mypy.stories.state import has_own_access
 
@@ -34,25 +24,56 @@ CODE: Final = new_code("dddkit-undeclared-state", _TITLE)
 def check(ctx: AttributeContext, name: str) -> None:
     """Report a name that the State of a story does not declare, where it is read or assigned."""
     node = ctx.context
-    if not isinstance(node, MemberExpr) or node.name != name or (name.startswith("__") and name.endswith("__")):
-        return  # mypy is comparing the class with a protocol
-    checker = mypy_api.checker_of(ctx.api)
-    undeclaring = [info for info in _namespaces(ctx.type) if info.get(name) is None]
-    if not undeclaring or not any(info in undeclaring for info in _namespaces(checker.lookup_type_or_none(node.expr))):
+    if name.startswith("__") and name.endswith("__"):
         return
-    visible = mypy_api.visible_modules(checker)
-    dependencies = mypy_api.dependencies_of(checker)
+    checker = mypy_api.checker_of(ctx.api)
+    if isinstance(node, MemberExpr) and node.name == name:
+        undeclaring = [info for info in _namespaces(ctx.type) if info.get(name) is None]
+        if undeclaring and any(info in undeclaring for info in _namespaces(checker.lookup_type_or_none(node.expr))):
+            asked = asked_names(checker)
+            # mypy filters errors while it looks up the old type of what is assigned.
+            _report(checker, undeclaring, name, node, asked, is_filtered=id(node) in asked.assigned)
+    elif isinstance(node, mypy_api.Pattern):
+        asked = asked_names(checker)
+        if asked.keywords.get(id(node)) == name:  # else mypy is comparing the class with a protocol
+            _report(checker, _namespaces(ctx.type), name, node, asked, is_filtered=True)
+
+
+def check_keywords(ctx: FunctionContext, info: TypeInfo) -> None:
+    """Report a keyword that the State of a story does not declare, where one is made."""
+    call = ctx.context
+    constructor = info.get_method("__init__")
+    if not isinstance(call, CallExpr) or constructor is None or constructor.info.fullname != names.SIMPLE_NAMESPACE:
+        return
+    checker = mypy_api.checker_of(ctx.api)
+    for name, value in zip(call.arg_names, call.args, strict=True):
+        if name is not None and info.get(name) is None:
+            _report(checker, [info], name, value, asked_names(checker), is_filtered=False)
+
+
+def _report(
+    checker: mypy_api.TypeChecker,
+    undeclaring: Iterable[TypeInfo],
+    name: str,
+    node: Context,
+    asked: AskedNames,
+    *,
+    is_filtered: bool,
+) -> None:
+    """Report a name at the first of the classes that is the State of a story, unless the function asks for it."""
+    if asked.any or name in asked.names:
+        return
     for info in undeclaring:
-        story = story_of_namespace(info, visible, dependencies)
+        if info.fullname not in asked.stories:
+            dependencies = mypy_api.dependencies_of(checker)
+            asked.stories[info.fullname] = story_of_namespace(info, mypy_api.visible_modules(checker), dependencies)
+        story = asked.stories[info.fullname]
         if story is None or info.fallback_to_any or has_own_access(info):
             continue
-        assigned = list[Expression]()
-        if _checks_for(name, mypy_api.walk(mypy_api.outermost_function(checker)), assigned):
-            return
+        if name.startswith("_") and mypy_api.comes_from_stub(info, checker):
+            continue  # stubs leave out private names
         near = get_close_matches(name, _names_of(info), n=1)
         advice = f'did you mean "{near[0]}"?' if near else f'add "{name}: <its type>" to its body'
-        # mypy filters errors while it looks up the old type of what is assigned.
-        is_filtered = any(node is target for target in assigned)
         mypy_api.fail_at(checker, f'{_state_name(info, story)} declares no "{name}"; {advice}', node, CODE, is_filtered)
         return
 
@@ -67,30 +88,6 @@ def _namespaces(type_: Type | None) -> Iterator[TypeInfo]:
             yield from _namespaces(item)
     elif isinstance(found, Instance) and any(base.fullname == names.SIMPLE_NAMESPACE for base in found.type.mro[1:]):
         yield found.type
-
-
-def _checks_for(name: str, nodes: Iterator[Node], assigned: list[Expression]) -> bool:
-    """Whether some node calls `hasattr`, `getattr` or the like with the name; add what the nodes before it assign."""
-    for node in nodes:
-        if isinstance(node, CallExpr):
-            if (
-                isinstance(node.callee, RefExpr)
-                and node.callee.fullname in names.ATTRIBUTE_FUNCTIONS
-                and len(node.args) > 1
-            ):
-                attribute = node.args[1]
-                if not isinstance(attribute, StrExpr) or attribute.value == name:
-                    return True
-        elif isinstance(node, AssignmentStmt):
-            for target in node.lvalues:
-                assigned += mypy_api.assigned_parts(target)
-        elif isinstance(node, ForStmt):
-            assigned += mypy_api.assigned_parts(node.index)
-        elif isinstance(node, WithStmt):
-            for variable in node.target:
-                if variable is not None:
-                    assigned += mypy_api.assigned_parts(variable)
-    return False
 
 
 def _names_of(info: TypeInfo) -> list[str]:
@@ -112,10 +109,11 @@ RULE: Final = Rule(
     code=CODE,
     title=_TITLE,
     reason=(
-        "A SimpleNamespace takes any name: what is misspelt when it is set is lost without a word, and what is "
-        "misspelt when it is read stops the run in the middle. Functions that ask `hasattr`, `getattr` or `setattr` "
-        "for a name may use it, and a State with an `__init__` or a `__getattr__` of its own may have any. "
-        "A StoryState needs no such rule."
+        "A SimpleNamespace takes any name: what is misspelt when it is set or given is lost without a word, what is "
+        "misspelt when it is read stops the run in the middle, and a `case` with a misspelt name never matches. "
+        "Functions that ask for a name may use it: with `hasattr`, `getattr` or `setattr`, in `vars` or `__dict__`, "
+        "with an `isinstance` of a protocol, or under `except AttributeError`. A State with an `__init__` or a "
+        "`__getattr__` of its own may have any. A StoryState needs no such rule."
     ),
     bad="""\
 from dataclasses import dataclass
@@ -153,5 +151,5 @@ class Checkout(Story):
     def charge(self, state: State) -> None:
         state.payment = f"paid: {state.order_id}"
 """,
-    checks=(OnAttribute(names.SIMPLE_NAMESPACE, check),),
+    checks=(OnAttribute(names.SIMPLE_NAMESPACE, check), OnConstruction(names.SIMPLE_NAMESPACE, check_keywords)),
 )

@@ -4,34 +4,74 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy.nodes import AssignmentStmt, ClassDef, NameExpr, TypeInfo, Var
+from mypy.nodes import AssignmentStmt, ClassDef, MemberExpr, NameExpr, RefExpr, TypeInfo, Var
 
 from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
-from dddkit_mypy.blocks.decorators import making_dataclasses
+from dddkit_mypy.stories.assignments import assigned_targets
+from dddkit_mypy.stories.declaration import is_story
+from dddkit_mypy.stories.fields import reported_fields
 
-_TITLE: Final = "A building block that declares fields is a dataclass"
+_TITLE: Final = "A building block or story that declares fields is a dataclass"
 CODE: Final = new_code("dddkit-undecorated-class", _TITLE)
 
 
 def check(ctx: ClassContext) -> None:
     """Report a class whose own fields no decorator and no `__init__` of its own sets."""
     info = ctx.info
+    if ctx.tree.is_stub:
+        return  # stubs leave out most decorators
     fields = _fields(info.defn)
-    if not fields or info.is_enum or _has_constructor(info):  # members of an Enum are made by their mixins
-        return
+    if fields and not info.is_enum and not _has_constructor(info):  # members of an Enum are made by their mixins
+        _report(ctx, info.name, fields)
+
+
+def check_story(ctx: ClassContext) -> None:
+    """Report a story with fields, its own or inherited, that nothing sets."""
+    for owner, fields in reported_fields(ctx.info):
+        left = [field for field in fields if not _is_assigned_to_class(ctx, field)]
+        if left:
+            _report(ctx, owner, left)
+
+
+def _is_assigned_to_class(ctx: ClassContext, field: str) -> bool:
+    """Whether the module says `Checkout.field = value`."""
+    return any(
+        isinstance(target, MemberExpr)
+        and target.name == field
+        and isinstance(target.expr, RefExpr)
+        and target.expr.node in ctx.info.mro
+        for statement in ctx.tree.defs
+        for target in assigned_targets(statement)
+    )
+
+
+def _report(ctx: ClassContext, owner: str, fields: list[str]) -> None:
+    decorator, is_frozen = _decorator(ctx.info)
+    is_own = owner == ctx.info.name
     ctx.report(
-        f"{info.name} declares {', '.join(fields)}, but nothing sets {'it' if len(fields) == 1 else 'them'}; "
-        f"decorate the class with {_decorator(info)}, or write its __init__",
-        info.defn,
+        f"{'' if is_own else f'{ctx.info.name}: '}{owner} declares {', '.join(fields)}, "
+        f"but nothing sets {'it' if len(fields) == 1 else 'them'}; "
+        f"decorate {'the class' if is_own else owner} with {decorator}"
+        f"{'' if is_frozen else ', or write its __init__'}{_for_bases(ctx.info)}",
+        ctx.info.defn,
         CODE,
     )
 
 
-def _decorator(info: TypeInfo) -> str:
-    if info.has_base(names.VALUE_OBJECT):  # as the mixin of an Enum it must not be `kw_only`
-        return "@dataclass(frozen=True)"
-    return "@dataclass(frozen=True, kw_only=True)" if info.has_base(names.FROZEN) else "@dataclass(kw_only=True)"
+def _decorator(info: TypeInfo) -> tuple[str, bool]:
+    """Return the decorator that is missing, and whether it freezes, so that an `__init__` could not assign."""
+    is_frozen = info.has_base(names.FROZEN) or any(map(mypy_api.is_frozen, info.mro[1:]))
+    options = ["frozen=True"] if is_frozen else []
+    if info.has_base(names.DECLARED) and not info.has_base(names.VALUE_OBJECT):  # which mixes with Enum: not kw_only
+        options.append("kw_only=True")
+    return f"@dataclass({', '.join(options)})" if options else "@dataclass", is_frozen
+
+
+def _for_bases(info: TypeInfo) -> str:
+    """Return what to do with a story that is only a base."""
+    return "; a base for others derives from ABC" if is_story(info) else ""
 
 
 def _fields(defn: ClassDef) -> list[str]:
@@ -51,7 +91,7 @@ def _has_constructor(info: TypeInfo) -> bool:
         return True
     if "__init__" in info.names or "__new__" in info.names or info.fallback_to_any:
         return True
-    if making_dataclasses(info.defn):
+    if mypy_api.making_dataclasses(info.defn):
         return True
     return any(
         "__init_subclass__" in base.names  # which may call `dataclass(cls)`
@@ -66,7 +106,8 @@ RULE: Final = Rule(
     reason=(
         "Where the decorator was forgotten, the fields are annotations and nothing more: no constructor takes them. "
         "The runtime refuses such a class when it is first instantiated, and its subclasses when they are defined. A "
-        "class with an `__init__` of its own needs no decorator; `attrs.define` is one as well."
+        "class with an `__init__` of its own needs no decorator; `attrs.define` is one as well. Of a story, only "
+        "fields without a value count, and any method of it may set them; a base for other stories derives from `ABC`."
     ),
     bad="""\
 from dataclasses import dataclass
@@ -95,5 +136,5 @@ class Basket(Aggregate):
     class ItemAdded(AggregateEvent):
         sku: str
 """,
-    checks=(OnClass((names.DECLARED,), check),),
+    checks=(OnClass((names.DECLARED,), check), OnClass((names.STORY,), check_story)),
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from dddkit_mypy import _names as names
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
 from dddkit_mypy.blocks.freezing import report_thaw
+from dddkit_mypy.blocks.model_config import store_setting
 
 _TITLE: Final = "Every event is frozen"
 CODE: Final = new_code("dddkit-unfrozen-event", _TITLE)
@@ -23,7 +24,9 @@ RULE: Final = Rule(
     reason=(
         "An event says what has happened: it is handed to many handlers, and none of them may change it for the "
         "others. A dataclass that is not frozen under a frozen one is refused when it is defined, by dataclasses; one "
-        "made by `attrs.define` when it is first instantiated; a model with `frozen=False` never."
+        "made by `attrs.define` when it is first instantiated; a model with `frozen=False` never. "
+        "A configuration counts as pydantic merges it: that of a later base, or of a constant of the module, too. "
+        "Silent where it cannot be evaluated."
     ),
     bad="""\
 from dddkit.pydantic import DomainEvent
@@ -39,5 +42,8 @@ from dddkit.pydantic import DomainEvent
 class OrderPaid(DomainEvent):
     order_id: int
 """,
-    checks=(OnClass(names.EVENTS, check),),
+    checks=(
+        OnAnalysed((names.AGGREGATE_EVENT_MODEL, names.DOMAIN_EVENT_MODEL), store_setting),
+        OnClass(names.EVENTS, check),
+    ),
 )

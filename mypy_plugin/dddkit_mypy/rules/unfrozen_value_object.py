@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from dddkit_mypy import _names as names
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
 from dddkit_mypy.blocks.freezing import report_thaw
+from dddkit_mypy.blocks.model_config import store_setting
 
 _TITLE: Final = "Every value object is frozen"
 CODE: Final = new_code("dddkit-unfrozen-value-object", _TITLE)
@@ -47,5 +48,5 @@ class Money(ValueObject):
 
     cents: int
 """,
-    checks=(OnClass(names.VALUE_OBJECTS, check),),
+    checks=(OnAnalysed((names.VALUE_OBJECT_MODEL,), store_setting), OnClass(names.VALUE_OBJECTS, check)),
 )

@@ -10,7 +10,8 @@ from mypy.nodes import ClassDef, MemberExpr, Node, RefExpr, TypeInfo
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
-from dddkit_mypy.blocks.changes_handlers import default_of, missing_events, own_classes, store_body
+from dddkit_mypy.blocks.changes_handlers import default_of, missing_events, own_classes, parameters_of, store_body
+from dddkit_mypy.mypy_api import format_type
 
 _TITLE: Final = "A changes handler handles every event that its aggregate declares"
 CODE: Final = new_code("dddkit-unhandled-event", _TITLE)
@@ -19,22 +20,33 @@ CODE: Final = new_code("dddkit-unhandled-event", _TITLE)
 def check(ctx: ClassContext) -> None:
     """Report the events without a handler; once, and not at the children that inherit it."""
     info = ctx.info
-    missing = None if mypy_api.is_abstract(info) else missing_events(info)
-    if not missing:
-        return
+    missing = None if mypy_api.is_abstract(info) else missing_events(info, ctx.api)
+    if not missing or mypy_api.comes_from_stub(info, ctx.api):
+        return  # stubs leave out handlers with private names
     default = default_of(info)
     for base in own_classes(info):
         if base is not info and default_of(base) is default and not mypy_api.is_abstract(base):
-            known = missing_events(base) or ()
+            known = missing_events(base, ctx.api) or ()
             missing = [event for event in missing if event not in known]
     if not missing or _registers_elsewhere(ctx):
         return
     listed = ", ".join(event.name for event in missing)
     if default is None:
-        advice = "declare a handle_changes that is a @singledispatchmethod, and register one"
+        advice = (
+            f'write "@singledispatchmethod" above "def handle_changes(self, event: object, aggregate: '
+            f'{_aggregate_of(ctx)}) -> None: raise NotImplementedError", and register a method for each event with it'
+        )
     else:
-        advice = f"write @handle_changes.register above a method that takes an event: {missing[0].name}"
+        advice = (
+            f'write "@handle_changes.register" above "def _(self, event: {missing[0].name}, aggregate: '
+            f'{_aggregate_of(ctx)}) -> None: ..."{", and the same for the others" if len(missing) > 1 else ""}'
+        )
     ctx.report(f"{info.name} has no handler for {listed}; {advice}", info.defn, CODE)
+
+
+def _aggregate_of(ctx: ClassContext) -> str:
+    parameters = parameters_of(ctx.info)
+    return "object" if parameters is None else format_type(parameters[0], ctx.api.options).strip('"')
 
 
 def _registers_elsewhere(ctx: ClassContext) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 from mypy.nodes import TypeInfo
 
 from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 from dddkit_mypy.blocks.contents import Field, FieldReader, report_fields
 
@@ -23,9 +24,11 @@ def _message(reader: FieldReader, info: TypeInfo, field: Field) -> str | None:
     for found in reader.contents(field.type, _is_value_object):
         if found.info.has_base(names.IDENTIFIED):
             kind = "aggregate" if found.info.has_base(names.RECORDING) else "entity"
+            is_any = mypy_api.is_ours(found.info) and found.variable is None
+            what = f"an {found.name}" if is_any else f"the {kind} {found.name}"
             way = "".join(f", by way of {step.name}" for step in found.through)
             return (
-                f"{info.name}.{field.name} holds the {kind} {found.info.name}{way}, but {info.name} is a value object; "
+                f"{info.name}.{field.name} holds {what}{way}, but {info.name} is a value object; "
                 f"hold the id of the {kind} instead, or make {info.name} an entity"
             )
     return None

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from enum import Enum
 from typing import Any
 
 from mypy.nodes import (
     NOT_ABSTRACT,
+    CallExpr,
+    Context,
     Decorator,
     FuncDef,
+    Node,
     OverloadedFuncDef,
     SymbolNode,
     TypeInfo,
     Var,
 )
+from mypy.plugin import AttributeContext
 from mypy.types import (
     AnyType,
     CallableType,
@@ -30,12 +34,15 @@ from mypy.types import (
 )
 
 from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.attributes import uses_of_attributes
 from dddkit_mypy.stories.declaration import Steps, has_our_call, read_body, steps_of
-from dddkit_mypy.stories.dependencies import classes_used_by
+from dddkit_mypy.stories.dependencies import UsedClasses
+from dddkit_mypy.stories.fields import unset_fields
 from dddkit_mypy.stories.flow import without_locations
 from dddkit_mypy.stories.flow_metadata import flows_of_methods
 from dddkit_mypy.stories.namespaces import store_namespace
-from dddkit_mypy.stories.simple import SimpleStory, read_simple_story, resolve, simple_steps
+from dddkit_mypy.stories.simple import SimpleStory, is_listing_of, read_simple_story, resolve, simple_steps
+from dddkit_mypy.stories.state import state_of
 
 
 class Result(Enum):
@@ -61,6 +68,34 @@ def result_of_calling(info: TypeInfo) -> Result:
     return Result.UNKNOWN if result is None else result_of_returning(result)
 
 
+def anything_if_others_are_async(result: Type, checker: mypy_api.TypeChecker, call: Context) -> Type:
+    """Return the result of calling a story; Any for the None of a sync one in a union with async ones.
+
+    The caller may await whichever runs.
+    """
+    if isinstance(result, NoneType) and isinstance(call, CallExpr):
+        for member in mypy_api.members_of_callee(checker, call):
+            if isinstance(member, Instance) and result_of_calling(member.type) is Result.COROUTINE:
+                return AnyType(TypeOfAny.special_form)
+    return result
+
+
+def type_as_callback(ctx: AttributeContext) -> Type:
+    """Return the type of the generated `__call__` where a story is passed on, to be called with its State.
+
+    Where it is called in the source, a rule checks the argument, so any will do; and so it will for a method that a
+    subclass writes by hand, which mypy compares with ours.
+    """
+    called, story = get_proper_type(ctx.default_attr_type), ctx.type
+    if isinstance(ctx.context, Node) or not isinstance(called, CallableType) or not isinstance(story, Instance):
+        return ctx.default_attr_type
+    if len(called.arg_types) != 1 or mypy_api.has_uninhabited_component(story):
+        return ctx.default_attr_type
+    mypy_api.dependencies_of(ctx.api).add_member(story.type, "State")
+    state = state_of(story)
+    return called if state is None else mypy_api.with_argument_type(called, state)
+
+
 class CallTypes:
     """Generates the `__call__` of every story.
 
@@ -71,10 +106,17 @@ class CallTypes:
     def __init__(self) -> None:
         self._under_analysis: dict[str, mypy_api.AnalysisScope] = {}
         self._correct: set[TypeInfo] = set()
+        self._scope: mypy_api.AnalysisScope | None = None
+        self._simple_steps: dict[TypeInfo, Container[str]] = {}
+        self._classes = UsedClasses()
 
     def expect(self, scope: mypy_api.AnalysisScope) -> None:
         """Remember a story under analysis."""
-        self._under_analysis[scope.info.fullname] = scope
+        self._under_analysis[scope.info.fullname] = self._scope = scope
+
+    def is_in_stub(self, info: TypeInfo) -> bool:
+        """Whether a class is declared in a stub."""
+        return self._scope is not None and mypy_api.is_in_stub(info, self._scope)
 
     def generate(self, info: TypeInfo) -> None:
         """Read the steps of a story that mypy has analysed, and generate its `__call__`."""
@@ -86,13 +128,24 @@ class CallTypes:
             self._generate_for_simple(simple, scope)
             return
         for base in info.mro[1:]:
-            self.generate(base)
+            if base.fullname in self._under_analysis:
+                self.generate(base)
         body = read_body(info.defn)
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
-        metadata = _store_steps(info, listed, dynamic=body.dynamic, comprehended=bool(body.comprehended))
-        metadata["flows"] = flows = flows_of_methods(info)
+        dynamic = body.dynamic or (scope.tree.is_stub and not listed)  # stubs leave out the steps
+        metadata = _store_steps(info, listed, dynamic=dynamic, comprehended=bool(body.comprehended))
+        metadata.update({"open": body.is_open, "misused": bool(body.misused) or "State" in listed})
+        metadata["unset"] = unset = unset_fields(info, scope.tree)
+        metadata["attributes"] = attributes = uses_of_attributes(info)
+        metadata["flows"] = flows = (
+            {} if scope.tree.is_stub else flows_of_methods(info, mypy_api.dependencies_of(scope))
+        )
         metadata["namespace"] = store_namespace(info, scope)
+        if scope.is_for_diagnostics:
+            resolve([node for node in body.listed if is_listing_of(info, node)])
         simple_ones = simple_steps(info)
+        if scope.is_for_diagnostics:
+            self._simple_steps[info] = simple_ones
         if has_our_call(info):
             named_type = scope.analyzer.named_type
             result = _Decision(self, info, simple_ones, named_type).result
@@ -100,9 +153,10 @@ class CallTypes:
                 metadata["pending"] = result is Result.PENDING
                 mypy_api.replace_call(scope.analyzer, info, result.type(named_type))
         if scope.is_for_daemon:
-            text = f"{listed} {metadata['namespace']} {without_locations(flows)}"
+            stored = f"{metadata['namespace']} {without_locations(flows)} {unset} {attributes}"
+            text = f"{listed} {dynamic} {body.is_open} {stored}"
             mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, text)
-        mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, simple_ones))
+        mypy_api.dependencies_of(scope).add_declarations(self._classes.used_by(scope, simple_ones))
 
     def _generate_for_simple(self, story: SimpleStory, scope: mypy_api.AnalysisScope) -> None:
         info = scope.info
@@ -113,27 +167,29 @@ class CallTypes:
         if story.has_simple_state:
             self._correct.update((info, story.state))
         else:
-            metadata["flows"] = flows_of_methods(info)
+            metadata["flows"] = {} if scope.tree.is_stub else flows_of_methods(info, mypy_api.dependencies_of(scope))
             metadata["namespace"] = store_namespace(info, scope)
-            mypy_api.dependencies_of(scope).add_declarations(classes_used_by(info, story.steps))
+            mypy_api.dependencies_of(scope).add_declarations(self._classes.used_by(scope, story.steps))
 
     def is_correct(self, info: TypeInfo) -> bool:
         """Whether a class is a simple story or its State, which no rule needs to check. False in the daemon."""
         return info in self._correct
+
+    def simple_steps_of(self, info: TypeInfo) -> Container[str]:
+        """Return the simple steps of a story that this run has analysed. None in the daemon, which may edit it."""
+        return self._simple_steps.pop(info, ())
 
     def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
         """Decide the result of calling a story again, when mypy may have inferred the types of its steps.
 
         None when there is nothing left to decide.
         """
-        for base in info.mro:
-            symbol = base.names.get("__call__")
-            if symbol is not None:
-                break
-        else:
+        symbol = info.get("__call__")
+        if symbol is None or not isinstance(symbol.node, Decorator):
             return None
+        base = symbol.node.func.info
         metadata = mypy_api.metadata_of(base)
-        if not metadata.get("pending") or not isinstance(symbol.node, FuncDef):
+        if not metadata.get("pending"):
             return None
         result = _Decision(self, base, simple_steps(base), named_type).result
         if result is not None and result is not Result.PENDING:
@@ -153,6 +209,8 @@ def _store_steps(
             "dynamic": dynamic,
             "comprehended": comprehended,
             "pending": False,
+            "unset": [],
+            "attributes": {},
             "flows": {},
             "namespace": None,
         },
@@ -174,8 +232,9 @@ class _Decision:
         """None when the story has no steps."""
 
     def _of_steps(self, steps: Steps) -> Result:
-        if any(step.is_coroutine for step in self._simple.values()):
-            return Result.COROUTINE
+        for step in self._simple.values():
+            if step.is_coroutine:
+                return Result.COROUTINE
         results = [self._of_step(name) for name in steps.names if name not in self._simple]
         if Result.COROUTINE in results:
             return Result.COROUTINE
@@ -192,6 +251,7 @@ class _Decision:
             and isinstance(symbol.node, FuncDef)
             and not symbol.node.is_coroutine
             and symbol.node.abstract_status == NOT_ABSTRACT
+            and not self._calls.is_in_stub(symbol.node.info)  # where `async def` may be written like this
         ):
             return Result.NONE  # a mistake: at run time, nothing but `async def` makes a method async
         return result

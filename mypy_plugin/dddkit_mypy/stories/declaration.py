@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
 from mypy.nodes import (
     ARG_NAMED_OPT,
     ARG_OPT,
     MDEF,
     AssignmentStmt,
+    CallExpr,
     ClassDef,
+    Decorator,
     DictionaryComprehension,
     ExpressionStmt,
     FuncDef,
     GeneratorExpr,
+    IndexExpr,
     LambdaExpr,
     MemberExpr,
     NameExpr,
     Node,
+    OpExpr,
+    RefExpr,
+    TempNode,
     TypeInfo,
     Var,
 )
@@ -38,12 +44,25 @@ class Body(NamedTuple):
     """Whether the body also uses `I` in other ways, as in `getattr(I, name)`: it may list more steps than these."""
     comprehended: list[MemberExpr]
     """Each `I.name` in a comprehension, where `I` is the imported one."""
+    is_open: bool
+    """Whether the body uses its namespace as a dictionary, with `locals()` or `exec`: it may define more names."""
+    misused: list[Misuse]
+    """Each use of an `I.name` as if it were the step itself."""
+
+
+class Misuse(NamedTuple):
+    """An `I.name` that is called, combined with something, or asked for an attribute."""
+
+    node: Node
+    """The whole expression."""
+    step: MemberExpr
+    """The `I.name` in it."""
 
 
 def read_body(defn: ClassDef) -> Body:
     """Read the body of a story that mypy has analysed in this run."""
-    body = Body([], False, [])
-    dynamic = False
+    body = Body([], False, [], False, [])
+    dynamic = is_open = False
     for statement in defn.defs.body:
         if isinstance(statement, ExpressionStmt):
             expr = statement.expr
@@ -54,12 +73,50 @@ def read_body(defn: ClassDef) -> Body:
             kinds = statement.arg_kinds
             if ARG_OPT not in kinds and ARG_NAMED_OPT not in kinds:
                 continue  # only the defaults run here
+        elif isinstance(statement, ClassDef) or (
+            isinstance(statement, AssignmentStmt) and isinstance(statement.rvalue, TempNode)  # a field without a value
+        ):
+            continue
+        lists = False
         for node, in_comprehension in uses_of_step_list(statement, False):
-            if isinstance(node, MemberExpr):
+            if isinstance(node, MemberExpr) and is_step_list(node.expr):
                 (body.comprehended if in_comprehension else body.listed).append(node)
+                lists = True
+            elif isinstance(node, CallExpr):
+                dynamic = is_open = True
             elif not in_comprehension:
                 dynamic = True
-    return body._replace(dynamic=dynamic)
+        if lists:
+            body.misused.extend(_misuses(statement))
+    return body._replace(dynamic=dynamic, is_open=is_open)
+
+
+def _misuses(node: Node) -> Iterator[Misuse]:
+    """Yield the uses of an `I.name`, in code that runs with the class statement, which the runtime refuses."""
+    used: Node | None = None
+    if isinstance(node, CallExpr):
+        used = node.callee
+    elif isinstance(node, MemberExpr):
+        used = node.expr
+    elif isinstance(node, OpExpr) and (node.op not in _OPERATORS or (node.op in ("+", "*") and _lists(node.right))):
+        used = node.left
+    elif isinstance(node, Decorator):
+        yield from (Misuse(decorator, decorator) for decorator in node.decorators if _lists(decorator))
+    if used is not None and _lists(used):
+        yield Misuse(node, used)
+    if isinstance(node, (GeneratorExpr, DictionaryComprehension)):
+        yield from _misuses(node.sequences[0])
+    elif not isinstance(node, (FuncDef, LambdaExpr, ClassDef)):
+        for part in mypy_api.children(node):
+            yield from _misuses(part)
+
+
+_OPERATORS: Final = ("+", "*", "%", "and", "or")
+"""Those that a string has."""
+
+
+def _lists(node: Node) -> TypeGuard[MemberExpr]:
+    return isinstance(node, MemberExpr) and is_step_list(node.expr)
 
 
 def is_in_comprehension(node: MemberExpr, story: TypeInfo) -> bool:
@@ -80,7 +137,7 @@ def is_step_list(expr: Node) -> bool:
 
 
 def uses_of_step_list(node: Node, in_comprehension: bool) -> Iterator[tuple[Node, bool]]:
-    """Yield each `I.name`, and each other use of `I`, that runs with the class statement."""
+    """Yield each `I.name`, each other use of `I`, and each call that may use it, that runs with the class statement."""
     if isinstance(node, ExpressionStmt):
         node = node.expr
     if isinstance(node, MemberExpr) and is_step_list(node.expr):
@@ -91,12 +148,32 @@ def uses_of_step_list(node: Node, in_comprehension: bool) -> Iterator[tuple[Node
                 yield from uses_of_step_list(argument.initializer, in_comprehension)
     elif isinstance(node, AssignmentStmt):  # `I: ClassVar[Checkout] = steps()` is not a use of `I`
         yield from uses_of_step_list(node.rvalue, in_comprehension)
-    elif is_step_list(node):
+        for target in node.lvalues:
+            if isinstance(target, IndexExpr):  # `locals()[name] = ...`
+                yield from uses_of_step_list(target, in_comprehension)
+    elif isinstance(node, RefExpr) and (is_step_list(node) or node.fullname == names.IMPORTED_I):
         yield node, in_comprehension
     elif not isinstance(node, ClassDef):
-        inside = in_comprehension or isinstance(node, (GeneratorExpr, DictionaryComprehension))
+        if isinstance(node, CallExpr) and _gives_namespace(node):
+            yield node, in_comprehension
+        # What a comprehension iterates over first is still evaluated in the body.
+        first = node.sequences[0] if isinstance(node, (GeneratorExpr, DictionaryComprehension)) else None
         for part in mypy_api.children(node):
+            inside = in_comprehension or (first is not None and part is not first)
             yield from uses_of_step_list(part, inside)
+
+
+def _gives_namespace(call: CallExpr) -> bool:
+    """Whether a call may read or change the names in the body of a class."""
+    if not isinstance(call.callee, RefExpr):
+        return False
+    name = call.callee.fullname
+    return name in _NAMESPACES or (name == "builtins.vars" and not call.args)
+
+
+_NAMESPACES: Final = frozenset(
+    {"builtins.locals", "builtins.exec", "builtins.eval", "sys._getframe", "inspect.currentframe"}
+)
 
 
 # --- the steps of a story, from this run or the cache -----------------------------------------------------------
@@ -142,7 +219,7 @@ def may_have(info: TypeInfo, name: str) -> bool:
     for base in info.mro:
         if base.fullname == "builtins.object" or base.fullname == names.STORY:
             continue
-        if base.slots is not None and name in base.slots:
+        if (base.slots is not None and name in base.slots) or mypy_api.metadata_of(base).get("open"):
             return True
         for method in _MAY_SUPPLY_STEPS:
             symbol = base.names.get(method)

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import Any, Final, NamedTuple
 
 from mypy.nodes import Context
+
+
+class Read(NamedTuple):
+    """A read of an attribute that the step itself has not surely set before."""
+
+    location: list[int]
+    asked: list[str]
+    """The attributes that decide whether it runs, in a condition around it or before it.
+
+    Those with a `LOOSE` before the name decide less surely: the collection of a loop, an argument of a call.
+    """
+    updates: bool
+    """Whether it is a part of setting the same attribute, as in `state.n += 1`."""
+
+
+LOOSE: Final = "*"
 
 
 class Flow(NamedTuple):
@@ -12,24 +29,38 @@ class Flow(NamedTuple):
 
     opaque: bool
     """Whether more may happen to the state than the plugin can see."""
-    reads: dict[str, list[int]]
-    """The attributes read before the step can have set them, with the location of the first read of each."""
-    sets: list[str]
+    reads: dict[str, list[Any]]
+    """The attributes read before the step can have set them: for each, the values of its Reads in order.
+
+    Of those that the same attributes decide, the first.
+    """
+    sets: Collection[str]
     """The attributes set, in at least one branch."""
-    used: list[str]
+    updates: Collection[str]
+    """Those of them that are only set from the value they have, as by `state.n += 1`."""
+    changed: Collection[str]
+    """The attributes whose objects may be changed: something in them is assigned, or a method of them called."""
+    handed_on: Collection[str]
+    """The attributes whose objects, or parts of these, are handed to other code, which may change them."""
+    used: Collection[str]
     """All attributes that are read or set; a property of the State among them runs code of its own."""
 
 
-def location_of(read: list[int]) -> Context:
-    """Return the location of a read in a Flow."""
+def location_of(read: Read) -> Context:
+    """Return the location of a read."""
     location = Context()
-    location.set_line(read[0], read[1], read[2], read[3])
+    location.set_line(*read.location)
     return location
 
 
 def without_locations(flows: dict[str, Any]) -> str:
     """Return flows by step as a text, which changes when the diagnostics of subclasses may change."""
-    return repr([(name, opaque, sorted(reads), sets, used) for name, (opaque, reads, sets, used) in flows.items()])
+    return repr(
+        [
+            (name, opaque, sorted((read, [found[1:] for found in reads[read]]) for read in reads), rest)
+            for name, (opaque, reads, *rest) in flows.items()
+        ]
+    )
 
 
 class Point(NamedTuple):

@@ -15,7 +15,7 @@ from mypy.nodes import (
     TypeInfo,
     Var,
 )
-from mypy.types import AnyType, CallableType, Instance, Overloaded, Type, TypeType, get_proper_type
+from mypy.types import AnyType, Instance, Type, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -30,24 +30,26 @@ def state_of(story: Instance) -> Type | None:
     return None
 
 
+def declares_state(info: TypeInfo) -> bool:
+    """Whether a story has a State, of a known type or not."""
+    return info.fallback_to_any or info.get("State") is not None
+
+
 def _objects_of(node: SymbolNode | None, owner: TypeInfo, story: Instance) -> Type | None:
     if isinstance(node, TypeInfo):
         return mypy_api.any_instance_of(node)
     if isinstance(node, TypeAlias):
-        return _unless_any(node.target)
+        return _unless_unknown(mypy_api.target_of(node))
     if isinstance(node, Var) and node.type is not None:
-        value = get_proper_type(mypy_api.seen_from(node.type, owner, story))
-        if isinstance(value, TypeType):
-            return _unless_any(value.item)
-        if isinstance(value, CallableType) and value.is_type_obj():
-            return _unless_any(value.ret_type)
-        if isinstance(value, Overloaded) and value.is_type_obj():
-            return mypy_api.any_instance_of(value.type_object())
+        return _unless_unknown(mypy_api.made_by(mypy_api.seen_from(node.type, owner, story)))
     return None
 
 
-def _unless_any(type_: Type) -> Type | None:
-    return None if isinstance(get_proper_type(type_), AnyType) else type_
+def _unless_unknown(type_: Type | None) -> Type | None:
+    """Return a State; None for Any, and for `object`, which is what classes have in common that have nothing else."""
+    found = get_proper_type(type_)
+    unknown = isinstance(found, AnyType) or (isinstance(found, Instance) and found.type.fullname == "builtins.object")
+    return None if unknown else type_
 
 
 def class_of_state(info: TypeInfo) -> TypeInfo | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final, NamedTuple
 
-from mypy.nodes import Context, SymbolNode, TypeInfo
-from mypy.types import AnyType, Type, TypeOfAny
+from mypy.nodes import Context, Decorator, SymbolNode, TypeInfo, Var
+from mypy.types import AnyType, CallableType, Instance, Overloaded, Type, TypeOfAny, TypeType, get_proper_type
 
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext
 from dddkit_mypy.mypy_api import CallError
 from dddkit_mypy.stories.declaration import Steps, read_body, steps_of
-from dddkit_mypy.stories.simple import simple_steps
+from dddkit_mypy.stories.fitting import fits
 from dddkit_mypy.stories.state import state_of
 
 
@@ -39,7 +40,7 @@ class CheckedStep(NamedTuple):
 def checked_steps(ctx: ClassContext) -> list[CheckedStep]:
     """Return the steps of a story that resolve: its own, and inherited ones that it changes.
 
-    Without the simple ones, which are correct for every rule that calls this.
+    Without those that fit, which are correct for every rule that calls this.
     """
     if _CHECKED_STEPS not in ctx.shared:
         ctx.shared[_CHECKED_STEPS] = list(_check(ctx))
@@ -48,7 +49,8 @@ def checked_steps(ctx: ClassContext) -> list[CheckedStep]:
 
 
 _CHECKED_STEPS: Final = "steps"
-"""The key of the result of `checked_steps` in `ClassContext.shared`."""
+SIMPLE_STEPS: Final = "simple steps"
+"""The keys in `ClassContext.shared` of the result of `checked_steps`, and of the simple steps found in the analysis."""
 
 
 def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
@@ -57,47 +59,122 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
     listed = steps_of(ctx.info)
     if listed is None:
         return
+    simple = ctx.shared.get(SIMPLE_STEPS, ())
+    to_judge = [name for name in listed.names if name not in simple]
+    if not to_judge:
+        return
     story = mypy_api.self_type(ctx.info)
     state = state_of(story)
-    simple = simple_steps(ctx.info)
-    if len(simple) == len(listed.names):
+    odd = set(_that_do_not_fit(story, get_proper_type(state), to_judge))
+    if not odd:
         return
     anything = AnyType(TypeOfAny.special_form)
     for name, context in _to_check(ctx.info, listed):
         symbol = ctx.info.get(name)
-        if symbol is None or name in simple:
-            continue  # an unknown name, or one that code of the user supplies
+        if name not in odd or symbol is None:
+            continue
         if mypy_api.takes_exactly(symbol.node, state):  # the common case, which mypy need not check
             result = mypy_api.return_type_of(symbol.type)
             yield CheckedStep(name, context, symbol.node, symbol.type, state, None, None, result)
             continue
         signature_error = state_error = None
-        result, reported = mypy_api.check_call(ctx.checker, story, name, state or anything, context)
-        errors = _relevant(reported)
+        reading = _Reading(partial(mypy_api.check_call, ctx.checker, story, name), None)
+        result, errors = reading.check(state or anything, context)
+        if errors:
+            for reading in _other_readings(ctx.checker, symbol.node, story):
+                result, errors = reading.check(state or anything, context)
+                if not errors:
+                    break
         if errors and state is not None:
-            of_any = _relevant(mypy_api.check_call(ctx.checker, story, name, anything, context)[1])
+            of_any = reading.check(anything, context)[1]
             signature_error, state_error = _first(of_any), None if of_any else errors[0]
         else:
             signature_error = _first(errors)
-        called = mypy_api.type_of_attribute(ctx.checker, story, name, context)
+        called = reading.type or mypy_api.type_of_attribute(ctx.checker, story, name, context)
         yield CheckedStep(
             name, context, symbol.node, called, state, signature_error, state_error, None if errors else result
         )
 
 
+class _Reading(NamedTuple):
+    """A way to call a step."""
+
+    call: Callable[[Type, Context], tuple[Type, list[CallError]]]
+    type: Type | None
+    """The type of what is called, where that is not the type of the attribute."""
+
+    def check(self, argument: Type, context: Context) -> tuple[Type, list[CallError]]:
+        """Check the call with one argument of a type; return the type of the call, and the errors about it."""
+        result, reported = self.call(argument, context)
+        return result, _relevant(reported)
+
+
+def _other_readings(checker: mypy_api.TypeChecker, node: SymbolNode | None, story: Instance) -> Iterator[_Reading]:
+    """Yield the ways to call a step, other than mypy's, that may be what happens at run time; the one to report last.
+
+    Only the value decides whether it is bound to the object, and that, mypy does not see: it binds what is annotated
+    as `ClassVar[Callable[...]]`, which may be a static method or an object, and does not bind what a decorator such as
+    `functools.wraps` returns, which may be a function.
+    """
+    var = node.var if isinstance(node, Decorator) else node
+    if not isinstance(var, Var) or var.type is None:
+        return
+    declared = mypy_api.seen_from(var.type, var.info, story)
+    for given in _given_before(node, declared, story):
+        yield _Reading(partial(_check_declared, checker, declared, given), None if given else declared)
+
+
+def _given_before(node: SymbolNode | None, declared: Type, story: Instance) -> Iterator[list[Type]]:
+    """Yield what Python may pass to a step before the state, where mypy may be wrong about it."""
+    called = get_proper_type(declared)
+    if isinstance(node, Decorator):
+        may_be_function = isinstance(called, Instance) and (
+            called.type.is_protocol or called.type.module_name == "functools"
+        )
+        if may_be_function and not (node.func.is_property or node.func.is_static):
+            yield [TypeType(story) if node.func.is_class else story]
+    elif isinstance(node, Var) and (node.has_explicit_value or node.is_classvar) and not node.is_inferred:
+        is_field = not (node.is_classvar or {"dataclass", "attrs"}.isdisjoint(node.info.metadata))
+        if isinstance(called, (CallableType, Overloaded)) and not is_field:
+            if not node.is_classvar:
+                yield [story]
+            yield []
+
+
+def _check_declared(
+    checker: mypy_api.TypeChecker, declared: Type, given: list[Type], argument: Type, context: Context
+) -> tuple[Type, list[CallError]]:
+    return mypy_api.check_call_of(checker, declared, [*given, argument], context)
+
+
+def _that_do_not_fit(story: Instance, state: Type | None, listed: list[str]) -> Iterator[str]:
+    """Yield the steps that resolve and do not certainly fit; others are unknown, or code of the user supplies them."""
+    for name in listed:
+        symbol = story.type.get(name)
+        if symbol is not None and not (isinstance(state, Instance) and fits(symbol.node, story, state)):
+            yield name
+
+
 def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
     if steps.owner is info:
         seen: set[str] = set()
-        for node in read_body(info.defn).listed:
-            if node.name not in seen and not node.name.startswith("_"):
+        body = read_body(info.defn)
+        misused = {use.step for use in body.misused}
+        for node in body.listed:
+            if node.name not in seen and not node.name.startswith("_") and node.name != "State":
                 seen.add(node.name)
-                yield node.name, node
+                if node not in misused:  # else another rule reports it
+                    yield node.name, node
         return
     new_state = _changed(info, steps.owner, "State")
     for name in dict.fromkeys(steps.names):
-        if new_state or _changed(info, steps.owner, name):
+        if name != "State" and (new_state or _changed(info, steps.owner, name)):
             own = info.names.get(name) or info.names.get("State")
-            yield name, info.defn if own is None or own.node is None else own.node
+            definition = None if own is None else own.node
+            if definition is None or definition.line < 0:  # mypy keeps no line of a TypedDict
+                yield name, info.defn
+            else:
+                yield name, definition
 
 
 def _changed(info: TypeInfo, owner: TypeInfo, name: str) -> bool:
@@ -127,3 +204,15 @@ def _relevant(errors: list[CallError]) -> list[CallError]:
 
 def _first(errors: list[CallError]) -> CallError | None:
     return errors[0] if errors else None
+
+
+def refusal_of(
+    checker: mypy_api.TypeChecker, story: Type, name: str, argument: Type, context: Context
+) -> CallError | None:
+    """Return why a step does not accept an argument, although it accepts one of another type; None where it does."""
+    errors = _relevant(mypy_api.check_call(checker, story, name, argument, context)[1])
+    if not errors:
+        return None
+    anything = AnyType(TypeOfAny.special_form)
+    of_any = _relevant(mypy_api.check_call(checker, story, name, anything, context)[1])
+    return None if of_any else errors[0]

@@ -8,7 +8,7 @@ from typing import Any, Final, final
 from weakref import ReferenceType, ref
 
 from dddkit._context import reset_variable, set_variable
-from dddkit._core.events import Recordable
+from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.recording import Recording, discard, pending_events, remaining
 
 __all__ = ["Block", "blocks_by_copy", "blocks_to_leave", "open_block"]
@@ -33,7 +33,7 @@ class Block:
         self._before: tuple[Block, ...] = ()
         # By the id of the list of pending events, which moves to the next state of an aggregate (`evolve`). The value
         # contains the list, which keeps it alive, so that no other gets its id.
-        self._folded: Final[dict[int, tuple[list[Recordable], list[Recordable]]]] = {}
+        self._folded: Final[dict[int, tuple[list[AnyAggregateEvent], list[AnyAggregateEvent]]]] = {}
 
     def open(self) -> None:
         # Without those of the context that this one is a copy of, and those that were left elsewhere.
@@ -43,7 +43,7 @@ class Block:
         self._token = set_variable(_here, None)
         blocks_by_copy[id(self.copy)] = self
 
-    def fold(self, fold: Callable[[Any, Sequence[Recordable]], Any], aggregate: Recording) -> Any:
+    def fold(self, fold: Callable[[Any, Sequence[AnyAggregateEvent]], Any], aggregate: Recording) -> Any:
         """Fold the events that neither this block nor one around it has folded; return the result."""
         pending = pending_events(aggregate)
         events = remaining(pending, self._folded_of(pending))
@@ -94,7 +94,7 @@ class Block:
         copy_id = id(self.copy)
         blocks_by_copy[copy_id] = ref(self, lambda _: blocks_by_copy.pop(copy_id, None))
 
-    def _folded_of(self, pending: list[Recordable]) -> list[Recordable]:
+    def _folded_of(self, pending: list[AnyAggregateEvent]) -> list[AnyAggregateEvent]:
         earlier = self._enclosing._folded_of(pending) if self._enclosing is not None else []
         return earlier + self._folded.get(id(pending), (pending, []))[1]
 

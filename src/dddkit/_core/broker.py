@@ -9,7 +9,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 from dddkit._awaitables import FINISHED, is_unfinished
-from dddkit._callables import display_name
+from dddkit._callables import display_name, kind_of
 from dddkit._core.coroutines import await_rest
 from dddkit._core.dispatch import Dispatcher, async_handler_error, is_async_message, log
 from dddkit._core.selectors import validate_event_classes, validate_handler, validate_predicate, validate_selector
@@ -293,7 +293,8 @@ def _named(name: str, coroutine: Any) -> Coroutine[Any, Any, None]:
     return named
 
 
-def _validated(name: str, value: str, *allowed: str) -> str:
+def _validated(name: str, value: object, *allowed: str) -> object:
     if value not in allowed:
-        raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, and got {value!r}")
+        given = repr(value) if isinstance(value, str) else kind_of(value)
+        raise ValueError(f"{name} is {' or '.join(map(repr, allowed))}, and not {given}")
     return value

@@ -7,7 +7,7 @@ from copy import copy
 from typing import Any, Generic, TypeVar, cast
 
 from dddkit._core.blocks import Block, blocks_by_copy, blocks_to_leave, open_block
-from dddkit._core.events import Recordable
+from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.folding import make_fold, validated_result_type
 from dddkit._core.recording import Recording, discard, pending_events
 from dddkit._typing import Self
@@ -76,7 +76,7 @@ class ChangesHandler(Generic[AggregateT, ResultT]):
             discard(pending, events)
         return result
 
-    def __fold__(self, aggregate: AggregateT, events: Sequence[Recordable], /) -> ResultT:
+    def __fold__(self, aggregate: AggregateT, events: Sequence[AnyAggregateEvent], /) -> ResultT:
         """Fold the events into a copy of the handler. The first call replaces this by a function made for the class."""
         prepare: Any = ChangesHandler.__dict__["__fold__"]
         setattr(type(self), "__fold__", make_fold(type(self), prepare))  # noqa: B010  # checkers reject the assignment
@@ -98,7 +98,7 @@ class ChangesHandler(Generic[AggregateT, ResultT]):
             return  # the error goes on, and the events are still pending, as they should be
         name = type(self).__qualname__
         if not blocks:
-            raise RuntimeError(f"{name}: no block is open on this handler")
+            raise RuntimeError(f"{name}: no block is open on this handler; `with` opens one, and closes it once")
         raise RuntimeError(
             f"{name}: the block was opened by another task or thread, and {len(blocks)} blocks are open on this "
             f"handler, so which of them ends is not known; make one handler per request"

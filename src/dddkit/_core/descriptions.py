@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, Union
 from dddkit._callables import display_name
 from dddkit._core.typing_objects import is_class, is_typed_dict, is_typing_object
 
-__all__ = ["described", "replacement"]
+__all__ = ["described", "instead", "replacement"]
 
 _FUNCTIONS: Final = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 
@@ -29,8 +29,28 @@ def replacement(value: object) -> str:
     except RecursionError:  # type A = A | int
         names = []
     if len(names) > 1:
-        return f"handle({', '.join(names)})"
+        return f"@broker.handle({', '.join(names)})"
     return names[0] if names else "an event class"
+
+
+def instead(value: object) -> str:
+    """Return what to write instead of an object that is neither an event class nor a predicate; nothing if unknown."""
+    if isinstance(value, str):
+        return "the class itself, and not its name"
+    if is_typing_object(value):
+        return replacement(value)
+    is_listed = isinstance(value, (list, tuple, set, frozenset))
+    if classes := _listed_classes(value if is_listed else [value]):
+        return f"@broker.handle({', '.join(map(described, classes))})"
+    if is_listed or callable(value) or type(value).__module__ == "builtins":
+        return ""
+    return f"its class, {type(value).__qualname__}"
+
+
+def _listed_classes(values: Any) -> list[type]:
+    """Return the values, if all of them are classes; else none."""
+    listed = list(values)
+    return listed if all(map(is_class, listed)) else []
 
 
 def described(value: object) -> str:
@@ -40,6 +60,8 @@ def described(value: object) -> str:
     """
     if is_class(value) or isinstance(value, _FUNCTIONS):
         return display_name(value)
+    if value is None:
+        return "None"
     if isinstance(value, str) and value.replace(".", "_").isidentifier():
         return repr(value)  # the name of a class
     if not is_typing_object(value):

@@ -171,7 +171,8 @@ class Dispatcher:
             return first
         errors = [error for _, error in failures if isinstance(error, Exception)]
         failures.clear()
-        return _exception_group(f"{len(errors)} handlers of {type(event).__qualname__} failed", errors)
+        number = "1 handler" if len(errors) == 1 else f"{len(errors)} handlers"
+        return _exception_group(f"{number} of {type(event).__qualname__} failed", errors)
 
 
 def _sort_outcomes(
@@ -226,7 +227,7 @@ def async_handler_error(handler: Handler, result: Any) -> TypeError:
 
 def is_async_message(*names: str) -> str:
     verb = "is" if len(names) == 1 else "are"
-    return f"{', '.join(names)} {verb} async; use `await broker.apublish(event)` for async handlers."
+    return f"{', '.join(names)} {verb} async; use `await broker.apublish(event)` for async handlers"
 
 
 async def _raise(errors: list[Exception]) -> None:

@@ -9,10 +9,10 @@ from datetime import datetime, timezone
 from typing import Final
 from uuid import UUID, SafeUUID
 
-__all__ = ["Recordable", "current_time", "new_event_id"]
+__all__ = ["AnyAggregateEvent", "current_time", "new_event_id"]
 
 
-class Recordable:
+class AnyAggregateEvent:
     """The base of what an aggregate records: the AggregateEvent of both flavours."""
 
     __slots__ = ()

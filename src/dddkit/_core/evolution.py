@@ -15,8 +15,11 @@ __all__ = ["hand_over", "rejected", "validate_changes"]
 
 def rejected(given: object, flavour: str, other: str) -> TypeError:
     """Return the error for what is no aggregate of this flavour."""
-    hint = f"; this one is for evolve of dddkit.{other}" if isinstance(given, Recording) else ""
-    return TypeError(f"evolve of dddkit.{flavour} takes one of its Aggregates, and got {kind_of(given)}{hint}")
+    kind = kind_of(given)
+    hint = f"; write `from dddkit.{other} import evolve`" if isinstance(given, Recording) else ""
+    if isinstance(given, type) and issubclass(given, Recording):
+        hint = "; pass an object of it"
+    return TypeError(f"evolve of dddkit.{flavour} takes one of its Aggregates, and got {kind}{hint}")
 
 
 def validate_changes(cls: type, changes: Collection[str], fields: Collection[str]) -> None:
@@ -37,8 +40,8 @@ def hand_over(aggregate: Recording, successor: Recording) -> None:
     identity: Any = identity_of(aggregate)
     if identity is not None and not identity == identity_of(successor):
         raise ValueError(
-            f"evolve: the identity of {type(aggregate).__qualname__} stays the same; for another aggregate with these "
-            f"fields call the class, or use copy.replace or dataclasses.replace"
+            f"evolve: the identity of {type(aggregate).__qualname__} stays the same; to make another aggregate, call "
+            f"the class"
         )
     carry_versions(aggregate, successor)
     pending = pending_events(aggregate)
@@ -51,4 +54,4 @@ def _hint(name: str, fields: Collection[str]) -> str:
 
     if close := get_close_matches(name, fields, 1):
         return f'did you mean "{close[0]}"?'
-    return f"it has {', '.join(fields) or 'none'}"
+    return f"it has {', '.join(fields)}" if fields else "its constructor takes none"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence, Sized
 from copy import copy
 from functools import partial
-from inspect import getattr_static, iscoroutinefunction
+from inspect import getattr_static, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from itertools import dropwhile
 from operator import attrgetter
 from types import FunctionType
 from typing import Any, Final, TypeAlias, final
 
-from dddkit._callables import kind_of
-from dddkit._core.events import Recordable
+from dddkit._callables import display_name, kind_of
+from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.recording import Recording
 from dddkit.exceptions import ChangesResultError, UnhandledEventError
 
@@ -73,10 +73,8 @@ def validated_result_type(cls: type) -> Any:
     """Return the `result_type` of a class of changes handlers; TypeError where it is no NamedTuple."""
     declared: object = getattr(cls, "result_type", None)
     if not (isinstance(declared, type) and tuple in declared.__mro__ and hasattr(declared, "_fields")):
-        given = kind_of(declared)
-        raise TypeError(
-            f"{cls.__qualname__}.result_type is {given}; set it to the NamedTuple that the handler folds into"
-        )
+        what = "has no result_type" if declared is None else f"has {kind_of(declared)} as its result_type"
+        raise TypeError(f"{cls.__qualname__} {what}; set result_type to the NamedTuple that the handler folds into")
     return declared
 
 
@@ -91,7 +89,10 @@ class _Folding:
         self.result_type: Final = validated_result_type(cls)
         declared: Any = getattr_static(cls, "handle_changes", None)
         if declared is None:
-            raise TypeError(f"{cls.__qualname__} has no handle_changes(self, event, aggregate) to fold events with")
+            raise TypeError(
+                f"{cls.__qualname__} has no handle_changes to fold events with; write @singledispatchmethod above "
+                f"def handle_changes(self, event, aggregate)"
+            )
         self._declared: Final = declared
         self._dispatcher: Final[Any] = getattr(declared, "dispatcher", None)  # of a singledispatchmethod
         self.registry: Final[Sized] = self._dispatcher.registry if self._dispatcher else ()
@@ -102,7 +103,7 @@ class _Folding:
         handlers: dict[type, _Handle],
         worker: Any,
         aggregate: Recording,
-        events: Sequence[Recordable],
+        events: Sequence[AnyAggregateEvent],
     ) -> None:
         """Fold the events from the first one whose class has no handler in `handlers`, and add what is missing.
 
@@ -121,10 +122,11 @@ class _Folding:
     def _handler_of(self, event_class: type) -> _Handle:
         # The function that `worker.handle_changes(event, ...)` would call; read this way, no closure is made per event.
         found: Any = self._dispatcher.dispatch(event_class) if self._dispatcher else self._declared
-        if iscoroutinefunction(found):
+        kind = "async" if iscoroutinefunction(found) or isasyncgenfunction(found) else "a generator"
+        if kind == "async" or isgeneratorfunction(found):
             raise TypeError(
-                f"{found.__qualname__} of {self._cls.__qualname__} is async; "
-                f"a changes handler folds, and waits for nothing"
+                f"{self._cls.__qualname__}: {display_name(found)}, which handles {event_class.__qualname__}, is "
+                f"{kind}, so its body would not run; make it a plain function"
             )
         handle: _Handle = found if isinstance(found, FunctionType) else _through_descriptor(found)
         is_default = not self._dispatcher or found is self._dispatcher.registry[object]

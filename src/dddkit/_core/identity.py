@@ -8,9 +8,10 @@ from types import UnionType
 from typing import Annotated, Any, ClassVar, Final, TypeVar, Union, get_args, get_origin
 
 from dddkit._annotations import UNRESOLVED, is_class_var, own_annotations, resolve_name, text_of
+from dddkit._callables import kind_of
 from dddkit._markers import EntityMark
 
-__all__ = ["Identified", "Identity", "identity_of"]
+__all__ = ["Identified", "Identity", "identity_of", "no_identity_message"]
 
 T = TypeVar("T")
 
@@ -88,6 +89,22 @@ def identity_of(entity: object) -> Any:
     return None
 
 
+def no_identity_message(method: str, entity: object) -> str:
+    """Return the message for what `method` of a repository got, and which has no identity."""
+    if not isinstance(entity, Identified):
+        hint = "; `get` returns None where it finds nothing" if entity is None else ""
+        return f"{method} takes an aggregate, and got {kind_of(entity)}{hint}"
+    cls, names = type(entity), entity.__identity__
+    if len(names) == 1:
+        missing = "is None" if hasattr(entity, names[0]) else "is not set"
+        return f"this {cls.__qualname__} has no identity yet: its {names[0]} {missing}; set it first"
+    flavour = next(base.__module__ for base in cls.__mro__ if _is_ours(base)).split(".")[1]
+    return (
+        f"{cls.__qualname__} has no identity to be stored under; declare a field {names[0]!r} or {names[1]!r}, or "
+        f"annotate one as Identity[...] (from dddkit.{flavour} import Identity)"
+    )
+
+
 def _identity_names(cls: type) -> tuple[str, ...]:
     marked: list[str] = []
     seen: set[str] = set()
@@ -100,7 +117,7 @@ def _identity_names(cls: type) -> tuple[str, ...]:
     if len(marked) > 1:
         raise TypeError(
             f"{cls.__qualname__} has more than one identity: {', '.join(sorted(marked))}; "
-            f"mark one field as Identity[...]"
+            f"mark only one field as Identity[...]"
         )
     if marked:
         return (marked[0],)

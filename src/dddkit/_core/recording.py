@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, SupportsIndex
 
 from dddkit._callables import kind_of
 from dddkit._core.copying import default_reduction, set_pickled_state, with_our_slots
-from dddkit._core.events import Recordable
+from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.versions import Versions
 from dddkit._markers import AggregateMark
 
@@ -27,10 +27,10 @@ class Recording(AggregateMark):
     __slots__ = ()
 
     if TYPE_CHECKING:
-        _pending_events: list[Recordable]
+        _pending_events: list[AnyAggregateEvent]
         _stored_versions: Versions
 
-    def add_event(self, event: Recordable) -> None:
+    def add_event(self, event: AnyAggregateEvent) -> None:
         """Record what has happened to the aggregate.
 
         Events of both flavours are accepted, since dataclass aggregates that record pydantic events are common.
@@ -40,7 +40,7 @@ class Recording(AggregateMark):
         Raises:
             TypeError: it is no AggregateEvent.
         """
-        if not isinstance(event, Recordable):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+        if not isinstance(event, AnyAggregateEvent):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
             raise TypeError(_rejection_message(self, event))
         pending_events(self).append(event)
 
@@ -66,22 +66,23 @@ class Recording(AggregateMark):
         return with_our_slots(self, default_reduction(self) or super().__reduce_ex__(max(int(protocol), 2)))
 
 
-def pending_events(aggregate: Recording) -> list[Recordable]:
+def pending_events(aggregate: Recording) -> list[AnyAggregateEvent]:
     """Return the list itself; created here, since an ORM creates objects without calling `__init__`."""
     try:
         return aggregate._pending_events  # pyright: ignore[reportPrivateUsage]  # this module owns the slot
     except AttributeError:
         if not isinstance(aggregate, Recording):  # pyright: ignore[reportUnnecessaryIsInstance]  # a miss of `get`, say
-            raise TypeError(f"an aggregate has pending events, and this is {kind_of(aggregate)}") from None
-        pending: list[Recordable] = []
+            hint = "; `get` returns None where it finds nothing" if aggregate is None else ""
+            raise TypeError(f"a changes handler takes an aggregate, and got {kind_of(aggregate)}{hint}") from None
+        pending: list[AnyAggregateEvent] = []
         object.__setattr__(aggregate, "_pending_events", pending)
         return pending
 
 
-def remaining(events: Sequence[Recordable], folded: Sequence[Recordable]) -> list[Recordable]:
+def remaining(events: Sequence[AnyAggregateEvent], folded: Sequence[AnyAggregateEvent]) -> list[AnyAggregateEvent]:
     """Return the events that are not folded yet. An event that was recorded twice has to be folded twice."""
     counts = Counter(map(id, folded))
-    left: list[Recordable] = []
+    left: list[AnyAggregateEvent] = []
     for event in events:
         if counts[id(event)]:
             counts[id(event)] -= 1
@@ -90,13 +91,19 @@ def remaining(events: Sequence[Recordable], folded: Sequence[Recordable]) -> lis
     return left
 
 
-def discard(pending: list[Recordable], events: list[Recordable]) -> None:
+def discard(pending: list[AnyAggregateEvent], events: list[AnyAggregateEvent]) -> None:
     """Remove these from the pending events, and keep what was recorded since they were read."""
     pending[:] = remaining(pending, events)
 
 
 def _rejection_message(aggregate: object, event: object) -> str:
     owner, given = type(aggregate).__qualname__, kind_of(event)
-    if isinstance(event, type) and issubclass(event, Recordable):
+    if isinstance(event, type) and issubclass(event, AnyAggregateEvent):
         return f"{owner}.add_event takes an event, not its class; write {event.__qualname__}(...)"
-    return f"{owner}.add_event takes an AggregateEvent, and got {given}"
+    if isinstance(event, type):
+        hint = f"derive {event.__qualname__} from AggregateEvent, and write {event.__qualname__}(...)"
+    elif type(event).__module__ == "builtins":
+        hint = "write the event that has happened, as in ItemAdded(...)"
+    else:
+        hint = f"derive {type(event).__qualname__} from AggregateEvent, which an aggregate records"
+    return f"{owner}.add_event takes an AggregateEvent, and got {given}; {hint}"

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from dddkit._callables import kind_of
 from dddkit._core.broker import EventBroker
-from dddkit._core.identity import identity_of
+from dddkit._core.identity import identity_of, no_identity_message
 from dddkit._core.recording import Recording
 from dddkit._core.versions import MemoryStore, forget_versions, set_version, version_of
 from dddkit.exceptions import ConcurrencyError
@@ -74,10 +74,7 @@ class InMemoryRepository(Repository[AggregateT, Id_contra]):
 
     def __init__(self, broker: EventBroker | None = None) -> None:
         if broker is not None and not isinstance(broker, EventBroker):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
-            raise TypeError(
-                f"InMemoryRepository takes the broker that publishes the events, not {kind_of(broker)}; "
-                f"the type of its aggregates is written as InMemoryRepository[Order, int]()"
-            )
+            raise TypeError(f"InMemoryRepository takes the broker that publishes the events, {_instead(broker)}")
         self._broker: Final = broker
         self._store: Final = MemoryStore()
         self._stored: Final[dict[Any, _Stored[AggregateT]]] = {}  # deleted ones too, so that no version is used twice
@@ -92,10 +89,7 @@ class InMemoryRepository(Repository[AggregateT, Id_contra]):
         """
         identity = identity_of(aggregate)
         if identity is None:
-            raise TypeError(
-                f"{type(aggregate).__qualname__} has no identity to be stored under; give it a field called `id` or "
-                f"`<class name>_id`, or one annotated as Identity[...], and a value in it"
-            )
+            raise TypeError(no_identity_message("save", aggregate))
         copy = deepcopy(aggregate)
         forget_versions(copy)
         version = self._follow(self._stored.setdefault(identity, _Stored(None, 0)), aggregate, copy)
@@ -118,10 +112,13 @@ class InMemoryRepository(Repository[AggregateT, Id_contra]):
 
         Raises:
             ConcurrencyError: where `save` raises it.
+            TypeError: it is no aggregate.
         """
         first = self._stored.get(identity_of(aggregate))
         if first is not None:
             self._follow(first, aggregate, None)
+        elif not isinstance(aggregate, Recording):  # pyright: ignore[reportUnnecessaryIsInstance]  # a miss of `get`, say
+            raise TypeError(no_identity_message("delete", aggregate))
 
     def _follow(self, stored: _Stored[AggregateT], aggregate: AggregateT, copy: AggregateT | None) -> int:
         """Store the copy, or that it was deleted, after the version that the aggregate has; return the new version."""
@@ -166,6 +163,19 @@ class _Stored(Generic[AggregateT]):
     def is_followed_by(self, other: _Stored[AggregateT]) -> bool:
         """Return whether the other one follows this one; the first that asks does."""
         return self._following.setdefault("next", other) is other
+
+
+def _instead(broker: object) -> str:
+    """Return what was given instead of a broker, and what to write."""
+    kind = kind_of(broker)
+    if not isinstance(broker, type):
+        return f"not {kind}; pass an EventBroker, or nothing"
+    if issubclass(broker, EventBroker):
+        return f"not its class; write InMemoryRepository({broker.__qualname__}())"
+    return (
+        f"not {kind}; the types of its aggregates and their identities go in brackets, as in "
+        f"InMemoryRepository[{broker.__qualname__}, int]()"
+    )
 
 
 async def _publish(broker: EventBroker, aggregate: Recording) -> None:

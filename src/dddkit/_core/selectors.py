@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, ABCMeta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from dddkit._awaitables import is_async
+from dddkit._awaitables import is_async, is_awaitable
 from dddkit._callables import display_name, without_partials
 from dddkit._core.typing_objects import is_class, is_typing_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import TypeAlias
 
     Handler: TypeAlias = Callable[[Any], Any]  # of any event, with any result: both are the user's
@@ -35,14 +35,16 @@ def validate_selector(selector: object) -> None:
     elif callable(selector):
         _validate_predicate(selector)
     else:
-        raise TypeError(f"{wanted} {_described(selector)}")
+        instead = _instead(selector) or "broker.subscribe(ProductCreated, handler)"
+        raise TypeError(f"{wanted} {_described(selector)}; write {instead}")
 
 
 def validate_predicate(predicate: object) -> None:
     """Raise TypeError for what is no predicate."""
     if is_class(predicate) or not callable(predicate) or is_typing_object(predicate):
-        given = _described(predicate)
-        raise TypeError(f"register takes a predicate, and got {given}; for classes there is handle(...)")
+        given, written = _described(predicate), _instead(predicate)
+        instead = f"write {written}" if "@" in written else "write a function that takes the event, and returns a bool"
+        raise TypeError(f"register takes a predicate, and got {given}; {instead}")
     _validate_predicate(predicate)
 
 
@@ -55,15 +57,8 @@ def validate_event_classes(method: str, event_classes: tuple[object, ...]) -> No
             _reject_uncheckable(wanted, event_class)
     if not event_classes or not all(map(is_class, event_classes)):
         given = ", ".join(map(_described, event_classes)) or "nothing"
-        raise TypeError(f"{wanted} {given}; write {_corrected(method, event_classes)}")
-
-
-def _corrected(method: str, event_classes: tuple[object, ...]) -> str:
-    if len(event_classes) == 1 and isinstance(event_classes[0], (list, tuple)):
-        listed = list(cast("Iterable[object]", event_classes[0]))
-        if listed and all(map(is_class, listed)):
-            return f"@broker.handle({', '.join(map(_described, listed))})"
-    return f"@broker.{method}(ProductCreated)"
+        instead = len(event_classes) == 1 and _instead(event_classes[0])
+        raise TypeError(f"{wanted} {given}; write {instead or f'@broker.{method}(ProductCreated)'}")
 
 
 def validate_handler(handler: object) -> None:
@@ -73,9 +68,19 @@ def validate_handler(handler: object) -> None:
             f"a handler is called with the event, and {_described(handler)} is a typing object; write a function"
         )
     if not callable(handler):
-        raise TypeError(f"a handler is called with the event, and {_described(handler)} cannot be called")
+        was_called = handler is None or is_awaitable(handler)  # as in subscribe(ProductCreated, index())
+        instead = "pass the function itself, and not what it returns" if was_called else "write a function"
+        raise TypeError(f"a handler is called with the event, and {_described(handler)} cannot be called; {instead}")
+    if _makes_callables(handler):
+        name = display_name(handler)
+        raise TypeError(
+            f"{name} is a class: called with the event, it makes an object, and does not call that; "
+            f"pass an object of it: {name}(...)"
+        )
     if _is_generator(handler):
-        raise TypeError(f"{display_name(handler)} is a generator: called with an event, its body would not run")
+        raise TypeError(
+            f"{display_name(handler)} is a generator: called with an event, its body would not run; take the yield out"
+        )
 
 
 def is_matched_by_mro(event_class: type) -> bool:
@@ -98,15 +103,26 @@ def _reject_uncheckable(wanted: str, event_class: type) -> None:
     if not is_matched_by_mro(event_class):
         try:
             isinstance(None, event_class)
-        except TypeError as error:  # it is a protocol without @runtime_checkable
-            raise TypeError(f"{wanted} {_described(event_class)}: {error}") from None
+        except TypeError:
+            raise TypeError(
+                f"{wanted} {_described(event_class)}, a protocol that isinstance cannot check; decorate it with "
+                f"@runtime_checkable"
+            ) from None
 
 
 def _validate_predicate(predicate: Handler) -> None:
     kind = "is async" if is_async(predicate) else "is a generator" if _is_generator(predicate) else None
     if kind is not None:
-        name = display_name(predicate)
-        raise TypeError(f"a predicate returns a bool, and {name} {kind}: what it returns is true for every event")
+        raise TypeError(
+            f"a predicate returns a bool, and {display_name(predicate)} {kind}: what it returns is true for every "
+            f"event; make it a plain function"
+        )
+
+
+def _makes_callables(value: object) -> bool:
+    """Return whether it is a class whose objects can be called; those of a metaclass are classes, which always can."""
+    mro: tuple[type, ...] = value.__mro__ if is_class(value) else ()
+    return type not in mro and any("__call__" in base.__dict__ for base in mro)
 
 
 def _is_generator(function: Handler) -> bool:
@@ -134,3 +150,9 @@ def _replacement(value: object) -> str:
     from dddkit._core.descriptions import replacement
 
     return replacement(value)
+
+
+def _instead(value: object) -> str:
+    from dddkit._core.descriptions import instead
+
+    return instead(value)

@@ -154,7 +154,10 @@ class Subscriptions:
             if (key_of(subscriber.selector), subscriber.handler_key) == keys and self.discard(group, subscriber.order)
         ]
         if not removed:
-            raise ValueError(f"{display_name(handler)} is not subscribed to {display_name(selector)}")
+            raise ValueError(
+                f"{display_name(handler)} is not subscribed to {display_name(selector)}; "
+                f"unsubscribe takes the same two objects as subscribe"
+            )
 
     def resolve(self, event_class: type) -> Route:
         """Return the route of an event class that has none in `routes`, and keep it for the next event."""

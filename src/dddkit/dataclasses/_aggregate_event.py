@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dddkit._core.events import Recordable, current_time
+from dddkit._core.events import AnyAggregateEvent, current_time
 from dddkit.dataclasses._declared import Frozen, instance_class_of
 
 __all__ = ["AggregateEvent"]
 
 
 @dataclass(frozen=True)
-class AggregateEvent(Recordable, Frozen):
+class AggregateEvent(AnyAggregateEvent, Frozen):
     """What has happened to one aggregate. Record it with `add_event`; name it in the past tense.
 
     Declare yours with `@dataclass(frozen=True, kw_only=True)`, best inside its aggregate.

@@ -107,11 +107,11 @@ class Frozen(Declared):
 
         def __setattr__(self, name: str, value: object) -> None:
             if not _is_kept_by_another_base(self, name):
-                raise FrozenInstanceError(f"cannot assign to field {name!r}")
+                raise FrozenInstanceError(f"cannot assign to field {name!r} of {_frozen(self)}")
             super().__setattr__(name, value)
 
         def __delattr__(self, name: str) -> None:
-            raise FrozenInstanceError(f"cannot delete field {name!r}")
+            raise FrozenInstanceError(f"cannot delete field {name!r} of {_frozen(self)}")
 
 
 D = TypeVar("D", bound=type[Declared])
@@ -132,6 +132,10 @@ def instance_class_of(base: type[Declared]) -> Callable[[D], D]:
     return decorate
 
 
+def _frozen(value: object) -> str:
+    return f"{type(value).__qualname__}, which is frozen; make another object instead"
+
+
 def _create(cls: Any, arguments: tuple[Any, ...], fields: dict[str, Any]) -> Any:
     create: Any = super(Declared, cls).__new__
     if create is Enum.__new__:
@@ -139,7 +143,7 @@ def _create(cls: Any, arguments: tuple[Any, ...], fields: dict[str, Any]) -> Any
     if create is not object.__new__:
         return create(cls, *arguments, **fields)
     if (arguments or fields) and cls.__init__ is object.__init__:
-        raise TypeError(f"{cls.__qualname__}() takes no arguments")  # as for a class without a `__new__`
+        raise TypeError(f"{cls.__qualname__}() takes no arguments, since it declares no fields")
     return create(cls)
 
 

@@ -50,6 +50,9 @@ def _replaced(aggregate: A, changes: dict[str, Any]) -> A:
         return replaced
     by_attrs, fields = _fields_of(cls)
     arguments = {argument: name for name, argument in fields.items() if argument}
+    for name in changes:
+        if name in fields and fields[name] is None:
+            raise TypeError(f"evolve: the constructor of {cls.__qualname__} does not take {name!r}; leave it out")
     validate_changes(cls, changes, arguments)
     made: Any
     if by_attrs:

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dddkit._core.events import Recordable, current_time
+from dddkit._core.events import AnyAggregateEvent, current_time
 
 __all__ = ["AggregateEvent"]
 
 
-class AggregateEvent(Recordable, BaseModel):
+class AggregateEvent(AnyAggregateEvent, BaseModel):
     """What has happened to one aggregate. Record it with `add_event`; name it in the past tense.
 
     Declare yours best inside its aggregate.

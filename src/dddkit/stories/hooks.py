@@ -13,7 +13,7 @@ from dddkit.stories._engine.injection import methods_of
 from dddkit.stories._engine.metaclass import StoryMeta
 from dddkit.stories._engine.registry import Callback, HookRegistration, Hooks, add
 from dddkit.stories._engine.status import StepStatus
-from dddkit.stories._engine.tree_log import debug_is_on, outermost, was_logged_inside, write_tree
+from dddkit.stories._engine.tree_log import debug_is_on, mark_logged, outermost, was_logged_inside, write_tree
 from dddkit.stories.story import Story
 
 __all__ = [
@@ -158,13 +158,15 @@ class LoggingHook:
         if issubclass(type(error), RecursionError):
             # The innermost runs find no room on the stack to log it; the whole tree would have no end.
             write_tree(context, "ERROR", step.step_index, error=error, in_ascii=self._ascii)
-        elif was_logged_inside(error, role):
+            return
+        if was_logged_inside(context, error):
             write_tree(context, "DEBUG", step.step_index, in_ascii=self._ascii)
-        elif issubclass(type(error), self._expected):
-            tree = outermost(context, role)
+            return
+        mark_logged(context)
+        tree = outermost(context, role)
+        if issubclass(type(error), self._expected):
             write_tree(context, "INFO", step.step_index, tree=tree, in_ascii=self._ascii)
         else:
-            tree = outermost(context, role)
             write_tree(context, "ERROR", step.step_index, tree=tree, error=error, in_ascii=self._ascii)
 
     def __undone__(self, context: StoryExecutionContext, is_complete: bool) -> None:
@@ -196,7 +198,9 @@ def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None 
             then.
     """
     if not isinstance(story, StoryMeta):
-        raise TypeError(f"inject_hooks takes the class of a story, as in inject_hooks(Checkout), not {kind_of(story)}")
+        own: object = type(story)  # of a story object
+        name = own.__qualname__ if isinstance(own, StoryMeta) else "Checkout"
+        raise TypeError(f"inject_hooks takes the class of a story, as in inject_hooks({name}), not {kind_of(story)}")
     given = _DEFAULT_HOOKS if hooks is None else _listed(hooks)
     wanted: dict[str, list[Callback]] = {kind: [] for kind in Hooks._fields}
     for hook in given:

@@ -129,7 +129,7 @@ class Histograms(Generic[_Registry, _Metric]):
         except ValueError as error:
             raise ValueError(
                 f"the metric {histogram.name} is in the registry already, and was not made by a hook of dddkit; "
-                f"choose another prefix, or a registry of your own"
+                f"give the hook another prefix=, or a registry= of its own"
             ) from error
 
 
@@ -138,7 +138,8 @@ def _check_equal(wanted: Histogram, there: Histogram) -> None:
         if old != new:
             raise ValueError(
                 f"the metric {wanted.name} exists with the {what} {_listed(old)}, and this hook wants "
-                f"{_listed(new)}; hooks with one prefix have the same {what}: change them, or the prefix"
+                f"{_listed(new)}; hooks with one prefix have the same {what}: give this one the same, "
+                f"or a prefix= of its own"
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container
 from reprlib import recursive_repr
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
@@ -48,19 +48,42 @@ def _reject_argument(cls: type, name: str, why: str) -> None:
     raise TypeError(f"{_names(cls)[1]}(): {name} {why}")
 
 
-def _reject_missing(cls: Any, name: str, given: Iterable[str]) -> None:
-    unknown = next((other for other in given if other not in cls.__state_fields__), None)  # perhaps `name`, misspelt
-    hint = "" if unknown is None else f"; {unknown} is not declared; {_hint(cls, unknown)}"
-    _reject_argument(cls, name, f"is required, and was not given{hint}")
+def _reject_missing(cls: Any, given: Collection[str]) -> None:
+    """Raise for the required fields that are not given."""
+    fields = cls.__state_fields__
+    missing = [name for name, default in fields.items() if default is REQUIRED and name not in given]
+    *others, last = missing
+    verb = f"{', '.join(others)} and {last} are required, and were" if others else f"{last} is required, and was"
+    unknown = next((other for other in given if other not in fields), None)  # perhaps one of them, misspelt
+    hint = "" if unknown is None else f"; {unknown} is not declared; {_hint(cls, unknown, 'caller')}"
+    raise TypeError(f"{_names(cls)[1]}(): {verb} not given{hint}")
+
+
+def _reject_positional(cls: Any, number: int) -> None:
+    fields = [name for name, default in cls.__state_fields__.items() if default is not VARIABLE]
+    what = f"{number} argument without a name" if number == 1 else f"{number} arguments without names"
+    name = _names(cls)[1]
+    example = f"; write {name}({', '.join(f'{field}=...' for field in fields)})" if fields else "; it takes none"
+    raise TypeError(f"{name}() takes its fields by keyword, and got {what}{example}")
 
 
 def _reject_change(state: StoryState, name: str) -> None:
     story, full_name = _names(type(state))
     raise StoryStateError(
-        f"{full_name}.{name} is Final, so it keeps its value; make another state with copy.replace, or take Final off",
+        f"{full_name}.{name} is Final, so it keeps the value that the object was made with; "
+        f"take Final off where steps change it",
         story,
         name,
     )
+
+
+def _reject_undeclared(cls: type, name: str) -> None:
+    story, full_name = _names(cls)
+    if any(name in base.__dict__ for base in cls.__mro__):
+        why = f"{full_name}.{name} belongs to the class, and cannot be set; set a field of another name"
+    else:
+        why = f"{full_name} declares no {name!r}, so it cannot be set; {_hint(cls, name, 'step')}"
+    raise StoryStateError(why, story, name)
 
 
 def _class_value(cls: type, name: str) -> Any:
@@ -87,11 +110,17 @@ def _names(cls: type) -> tuple[str, str]:
     return full_name.rpartition(".")[0] or full_name, full_name
 
 
-def _hint(cls: Any, name: str) -> str:
+def _hint(cls: Any, name: str, setter: Literal["step", "caller", "either"]) -> str:
+    """Return what to write for a name that is not declared; it depends on who sets it, as far as that is known."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, list(cls.__state_fields__), n=1)
-    return f'did you mean "{near[0]}"?' if near else f"add `{name}: <its type>` to its body"
+    if near:
+        return f'did you mean "{near[0]}"?'
+    by_caller, by_step = f"`{name}: <its type>`", f"`{name}: <its type> = variable()`"
+    if setter == "either":
+        return f"add {by_step} to its body if a step sets it, {by_caller} if the caller gives it"
+    return f"add {by_step if setter == 'step' else by_caller} to its body"
 
 
 # Checkers are shown neither the metaclass nor `__setattr__` and `__getattr__`: to them the fields are all there is.
@@ -170,39 +199,45 @@ class StoryState(_Base):
 
     if not TYPE_CHECKING:
 
-        def __init__(self, /, **values):
+        def __init__(self, /, *positional, **values):
+            if positional:
+                _reject_positional(type(self), len(positional))
             for name, default in type(self).__state_fields__.items():
                 if name in values:
                     if default is VARIABLE:
-                        _reject_argument(type(self), name, "is set by a step; the constructor does not take it")
+                        _reject_argument(
+                            type(self), name, "is set by a step; leave it out, since the constructor does not take it"
+                        )
                     value = values.pop(name)
                 elif default is VARIABLE:
                     continue
                 elif default is REQUIRED:
-                    _reject_missing(type(self), name, values)
+                    _reject_missing(type(self), [*_held(self), *values])
                 else:
                     value = default.for_object() if type(default) is Default else default
                 object.__setattr__(self, name, value)
             for name in values:
-                _reject_argument(type(self), name, f"is not declared; {_hint(type(self), name)}")
+                _reject_argument(type(self), name, f"is not declared; {_hint(type(self), name, 'caller')}")
 
         def __getattr__(self, name):
             cls = type(self)
             story, full_name = _names(cls)
             if name in cls.__state_fields__:
-                raise StoryStateError(f"{full_name}.{name} is not set: no step has set it yet", story, name)
+                raise StoryStateError(
+                    f"{full_name}.{name} is not set: no step has set it yet; "
+                    f"list the step that sets it before those that read it",
+                    story,
+                    name,
+                )
             if hasattr(_class_value(cls, name), "__get__"):
                 # A property has raised an AttributeError, which Python drops; let it say again what is missing.
                 return object.__getattribute__(self, name)
-            raise StoryStateError(f"{full_name} declares no {name!r}; {_hint(cls, name)}", story, name)
+            raise StoryStateError(f"{full_name} declares no {name!r}; {_hint(cls, name, 'either')}", story, name)
 
         def __setattr__(self, name, value):
             cls = type(self)
             if name not in cls.__state_fields__ and not hasattr(_class_value(cls, name), "__set__"):
-                story, full_name = _names(cls)
-                raise StoryStateError(
-                    f"{full_name} declares no {name!r}, so it cannot be set; {_hint(cls, name)}", story, name
-                )
+                _reject_undeclared(cls, name)
             if name in cls.__state_final__ and name in self.__dict__:
                 _reject_change(self, name)
             object.__setattr__(self, name, value)

@@ -105,7 +105,8 @@ class Story(_Base):
         if kind not in ("before", "after", "error"):
             raise ValueError(f"{cls.__qualname__}: no hook kind {kind!r}; there are 'before', 'after' and 'error'")
         if not callable(callback):
-            raise TypeError(f"{cls.__qualname__}: a {kind!r} hook is a callable, not {kind_of(callback)}")
+            hint = f"; inject_hooks({cls.__name__}, [...]) takes such hooks" if hasattr(callback, kind) else ""
+            raise TypeError(f"{cls.__qualname__}: a {kind!r} hook is a callable, not {kind_of(callback)}{hint}")
         check_callback(kind, callback, f"{cls.__qualname__}: the {kind!r} hook {display_name(callback)}")
         return add(cls.__step_hooks__, {kind: [callback]})
 

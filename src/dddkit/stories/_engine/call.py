@@ -145,13 +145,17 @@ def _validate(story: object, path: tuple[object, ...], known: dict[int, tuple[ob
 
     Args:
         story: the story.
-        path: the stories around it, the outermost first.
+        path: the stories around it, the outermost first, each followed by the step that leads to the next one.
         known: the answers so far by the id of the story, with the story itself: each is validated once.
     """
     cls: type[Any] = type(story)
     if any(story is outer for outer in path):
-        through = " -> ".join(type(outer).__qualname__ for outer in (*path, story))
-        raise StoryDefinitionError(f"{cls.__qualname__} reaches itself through its steps: {through}", cls.__name__)
+        names = [f"I.{each}" if isinstance(each, str) else type(each).__qualname__ for each in (*path, story)]
+        raise StoryDefinitionError(
+            f"{cls.__qualname__} reaches itself through its steps: {' -> '.join(names)}; "
+            f"give one of these steps another story",
+            cls.__name__,
+        )
     if id(story) in known:
         return known[id(story)][1]
     plan = _plan_of(cls)
@@ -163,7 +167,7 @@ def _validate(story: object, path: tuple[object, ...], known: dict[int, tuple[ob
             any_async = is_async(step) or any_async
         else:
             inner, call = nested
-            shown = _validate(inner, (*path, story), known)
+            shown = _validate(inner, (*path, story, name), known)
             any_async = (shown.is_async and not _returns_none(call)) or is_async(call) or any_async
             undoes = undoes or (shown.undoes and is_undone_by_itself(step))
     if path and not any_async:

@@ -149,6 +149,7 @@ def source_with_hooks(steps: StepLayout, hooks: HookLayout) -> Source:
                     context.duration = clock() - run_started
                     context.status = COMPLETED
                 except BaseException as error:
+                    failure = context._failure = FailureMark(run_started)
                     stopped = StoppedRun(context, hooks, step, step_started, 0, None, run_started, None, error)
                     error = finish_stopped_run(stopped)
                     if error is not None: raise error
@@ -265,7 +266,8 @@ def _write_end(source: Source, hooks: HookLayout) -> None:
     step_generators = "step_generators" if hooks.around_step else None
     story_generators = "story_generators" if hooks.around_story else None
     rest = f"{after_index}, {step_generators}, run_started, {story_generators}, error"
-    write("    except BaseException as error:", f"        stopped = StoppedRun(context, hooks, {step}, {rest})")
+    write("    except BaseException as error:", "        failure = context._failure = FailureMark(run_started)")
+    write(f"        stopped = StoppedRun(context, hooks, {step}, {rest})")
     write(f"        error = {source.await_}finish_stopped_run(stopped)")
     write("        if error is not None: raise error", "        raise")
     if hooks.around_story:

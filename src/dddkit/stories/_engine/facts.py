@@ -16,6 +16,7 @@ from dddkit.stories._engine.status import StepStatus, status_of
 __all__ = [
     "Compensated",
     "Failure",
+    "FailureMark",
     "Progress",
     "RunRecord",
     "StepExecutionInfo",
@@ -191,6 +192,19 @@ def _progress(status: StepStatus | None, duration: float, error: BaseException |
     return status
 
 
+class FailureMark:
+    """Stays in the frame of a failed run, and so in the traceback of the error: when the run began, and was logged.
+
+    The frames of earlier runs are in the traceback too, where somebody raises the same object again.
+    """
+
+    __slots__ = ("logged_at", "run_started")
+
+    def __init__(self, run_started: float) -> None:
+        self.run_started: Final = run_started
+        self.logged_at: float | None = None
+
+
 class StoryExecutionContext:
     """One run of one story; `str()` of it is the execution tree.
 
@@ -210,7 +224,7 @@ class StoryExecutionContext:
         duration: seconds from start to end, hooks included; 0.0 until it has ended.
     """
 
-    __slots__ = ("_catch_up", "_outer", "_steps", "_timestamps", "duration", "state", "status", "story")
+    __slots__ = ("_catch_up", "_failure", "_outer", "_steps", "_timestamps", "duration", "state", "status", "story")
 
     def __init__(
         self,
@@ -238,6 +252,7 @@ class StoryExecutionContext:
         # The run around this one, while this one is under way: afterwards it would keep that run's state. A run of the
         # engine that is not nested leaves it unset, which costs nothing.
         self._outer: StoryExecutionContext | None = None
+        self._failure: FailureMark | None = None
 
     @property
     def steps(self) -> tuple[StepExecutionInfo, ...]:

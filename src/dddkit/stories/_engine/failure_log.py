@@ -11,7 +11,7 @@ from dddkit._locks import new_lock
 __all__ = ["FailureLog"]
 
 _LOGGER: Final = logging.getLogger("dddkit.stories.hooks")
-_MESSAGE: Final = "%s could not record what a story did (%d more times before); the story went on"
+_MESSAGE: Final = "%s could not record what a story did%s; the story went on"
 _PAUSE: Final = 60.0  # seconds: a backend that is down fails at every step of every run
 
 
@@ -35,11 +35,12 @@ class FailureLog:
                 return
             self._last = now  # first: a finalizer may come in between, and fail as well
             skipped, self._skipped = self._skipped, 0
+        others = "" if not skipped else f" ({skipped} more {'time' if skipped == 1 else 'times'} before)"
         try:
-            _LOGGER.error(_MESSAGE, self._hook, skipped, exc_info=True)
+            _LOGGER.error(_MESSAGE, self._hook, others, exc_info=True)
         except Exception:
             # A filter or a handler fails; or nothing can format the error, as `traceback` asks whether it is true.
             try:  # noqa: SIM105  # `contextlib` is not imported otherwise
-                _LOGGER.error(_MESSAGE, self._hook, skipped)
+                _LOGGER.error(_MESSAGE, self._hook, others)
             except Exception:  # there is nowhere left to report to
                 pass

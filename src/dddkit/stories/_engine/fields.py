@@ -47,10 +47,13 @@ class _Variable(_Mark):
     def __set_name__(self, owner: type, name: str) -> None:
         """Reject it where it would be read as a value. Before 3.12, Python makes a RuntimeError of the TypeError."""
         if not hasattr(owner, "__state_fields__"):
-            raise TypeError(
-                f"{owner.__qualname__}: {name} = variable() is for the fields of a StoryState; derive the State from "
-                f"StoryState, or write `{name}: <its type>` in a mixin for one"
+            in_story = "__story__" in owner.__dict__
+            advice = (
+                "move the line into its class State(StoryState)"
+                if in_story
+                else f"derive the State from StoryState, or write `{name}: <its type>` in a mixin for one"
             )
+            raise TypeError(f"{owner.__qualname__}: {name} = variable() is for the fields of a StoryState; {advice}")
 
 
 REQUIRED: Final = _Mark("REQUIRED")  # the caller gives it

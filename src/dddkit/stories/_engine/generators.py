@@ -21,7 +21,8 @@ def enter_generator(generators: Generators, hook: Callback, made: object) -> Non
     if type(made) is not GeneratorType:
         dispose(made)
         raise RuntimeError(
-            f"the around hook {display_name(hook)} has to yield exactly once, but is no generator function"
+            f"the around hook {display_name(hook)} has to yield exactly once, but is no generator function; "
+            f"write one yield in it, and no @contextmanager above it"
         )
     try:
         next(generator)

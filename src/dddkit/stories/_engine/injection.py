@@ -32,7 +32,10 @@ def methods_of(hook: object) -> dict[str, Callback]:
     name = display_name(hook)
     _reject_misspelt(hook, name, found)
     if not found:
-        raise TypeError(f"{kind_of(hook)} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}")
+        hint = "; register_hook(kind, function) takes functions" if isinstance(hook, FunctionType) else ""
+        raise TypeError(
+            f"{kind_of(hook)} is no hook: it has none of the methods {', '.join(sorted(Hooks._fields))}{hint}"
+        )
     for kind, method in found.items():
         if not callable(method):
             raise TypeError(f"{kind!r} of the hook {name} is no method, but {kind_of(method)}")
@@ -49,7 +52,7 @@ def check_callback(kind: str, callback: Callback, described: str) -> None:
     flags = _flags_of(callback)
     if kind.startswith("around"):
         if is_async(callback) or flags & _ASYNC_GENERATOR:
-            raise TypeError(f"{described} is async; a plain generator function serves sync and async stories")
+            raise TypeError(f"{described} is async; make it a plain generator function, which serves async stories too")
     elif flags & _ASYNC_GENERATOR or (flags & _GENERATOR and not flags & _ITERABLE_COROUTINE):
         raise TypeError(f"{described} is a generator function: calling it runs nothing of its body; take the yield out")
     if not takes(callback, _given(kind)):

@@ -108,10 +108,14 @@ class StoryMeta(_Meta):
 def _close_steps(story: str, bases: tuple[type, ...], namespace: dict[str, Any], prepared: object) -> None:
     """Close the list that the body has filled; remove an empty one, so that the parent's is inherited."""
     listed = namespace.get("I", prepared)
-    if listed is None:  # made by calling the metaclass, without a body
+    if listed is None and "I" not in namespace:  # made by calling the metaclass, without a body
         return
     if not isinstance(listed, StepList):
-        raise StoryDefinitionError(f"{story}: I is the list of its steps, and cannot be {listed!r}", story)
+        raise StoryDefinitionError(
+            f"{story}: I is the list of its steps, and cannot be {kind_of(listed)}; "
+            f"write one line `I.<name of the step>` for each step",
+            story,
+        )
     if isinstance(prepared, StepList) and listed is not prepared and prepared.__steps__:
         raise StoryDefinitionError(
             f"{story}: I.{prepared.__steps__[0]} is listed before I is given a new list; "

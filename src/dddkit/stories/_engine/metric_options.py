@@ -139,14 +139,15 @@ def _bounds(buckets: object) -> tuple[float, ...]:
     if bounds and bounds[-1] == inf:
         bounds.pop()
     if not bounds:
-        raise ValueError(f"buckets={given!r} has no upper bound; None gives the default ones")
+        raise ValueError(f"buckets={given!r} has no upper bound; leave buckets out for the default ones")
     before = -0.0
     for index, bound in enumerate(bounds):
         if not (bound > before or (index == 0 and bound == 0)) or bound == inf:
-            raise ValueError(
-                f"buckets={given!r} do not grow: {given[index]!r} follows {given[index - 1]!r}"
+            wrong = (
+                f"do not grow: {given[index]!r} follows {given[index - 1]!r}; sort them, and give each once"
                 if index
-                else f"buckets={given!r}: no duration is below {given[0]!r}"
+                else f"begin with {given[0]!r}; begin with a number of milliseconds, 0 or more"
             )
+            raise ValueError(f"buckets={given!r} {wrong}")
         before = bound
     return tuple(bounds)

@@ -359,7 +359,8 @@ def check_hook_result(hook: Callback, result: object) -> None:
     if result is not None and result is not FINISHED and is_awaitable(result):
         dispose(result)
         raise TypeError(
-            f"the hook {display_name(hook)} returned an awaitable, but the story is sync; make it a plain function"
+            f"the hook {display_name(hook)} returned an awaitable, but the story is sync; make it a plain function "
+            f"that returns no awaitable"
         )
 
 

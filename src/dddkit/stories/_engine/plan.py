@@ -38,7 +38,7 @@ from dddkit.stories._engine.deferred import (
     is_deferrable,
     running_step,
 )
-from dddkit.stories._engine.facts import RunRecord, StepRecord
+from dddkit.stories._engine.facts import FailureMark, RunRecord, StepRecord
 from dddkit.stories._engine.generators import enter_generator
 from dddkit.stories._engine.lock import LOCK
 from dddkit.stories._engine.pickling import reduce_context_variable
@@ -272,6 +272,7 @@ def _is_python_method(callback: Callback) -> TypeGuard[MethodType]:
 
 _BOTH: Final[dict[str, object]] = {
     "COMPLETED": StepStatus.COMPLETED,
+    "FailureMark": FailureMark,
     "PENDING": StepStatus.PENDING,
     "RUNNING": StepStatus.RUNNING,
     "RunRecord": RunRecord,

@@ -59,7 +59,7 @@ class ListedName(str):
 def _reject_chain(first: str, other: object) -> None:
     following = f"I.{other}" if isinstance(other, ListedName) else "the next step"
     raise StoryDefinitionError(
-        f"I.{first} is the name of a step, and is combined with nothing; "
+        f"I.{first} is the name of a step, and cannot be combined with another; "
         f"list each step in a line of its own: I.{first}, then {following}",
         step=str(first),
     )
@@ -157,8 +157,8 @@ class _ImportedSteps(StepList):
     def __getattr__(self, name: str, /) -> Any:
         _reject_private(name)
         raise StepListError(
-            f"I.{name} lists no step here: `I` is a story's own only in the body of a class that derives from Story. "
-            f"A comprehension, a function or a class inside the body sees the imported one; "
+            f"I.{name} lists no step here: `I` is a story's own only in the body of a class that derives from Story, "
+            f"and under this name. A comprehension, a function or a class inside the body sees the imported one; "
             f"list dynamic steps with a for statement and getattr(I, name)",
             step=name,
         )

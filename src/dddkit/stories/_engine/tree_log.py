@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from contextvars import ContextVar, copy_context
 from functools import cache
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dddkit._context import set_variable
 from dddkit.stories._engine.deferred import Condition
 from dddkit.stories._engine.equality import role_of
-from dddkit.stories._engine.facts import StoryExecutionContext
+from dddkit.stories._engine.facts import FailureMark, StoryExecutionContext
 from dddkit.stories._engine.registry import Hooks, hooks_of
 from dddkit.stories._engine.steps import ListedStep
 from dddkit.stories._engine.tracebacks import traceback_of
@@ -20,7 +21,7 @@ from dddkit.stories._engine.tracebacks import traceback_of
 if TYPE_CHECKING:
     from logging import Logger
 
-__all__ = ["debug_is_on", "outermost", "was_logged_inside", "write_tree"]
+__all__ = ["debug_is_on", "mark_logged", "outermost", "was_logged_inside", "write_tree"]
 
 _LOGGER: Final = "dddkit.stories.story"
 _LEVELS: Final = {"DEBUG": 10, "INFO": 20, "ERROR": 40}  # those of `logging`, which takes long to import
@@ -41,18 +42,27 @@ def debug_is_on() -> Condition:
     return _logger()[0].isEnabledFor, _LEVELS["DEBUG"]
 
 
-def was_logged_inside(error: BaseException | None, role: str) -> bool:
-    """Whether an error has passed a run, inside the one that it stops now, whose hooks have logged it.
+def mark_logged(context: StoryExecutionContext) -> None:
+    """Remember in the frame of a failed run, which the traceback of its error leads to, that it was logged."""
+    mark: FailureMark | None = getattr(context, "_failure", None)
+    if mark is not None:
+        mark.logged_at = perf_counter()
 
-    The traceback tells: in it are the frames of these runs, in other threads and ended tasks too, and the global names
-    of generated source are the hooks of the run. The error itself is not written to, and nothing of a run is kept.
+
+def was_logged_inside(context: StoryExecutionContext, error: BaseException | None) -> bool:
+    """Whether an error has passed a run, inside the one that it stops now, that has logged it.
+
+    The traceback tells: the frames of these runs are in it, in other threads and in tasks that have ended too.
+    The error itself is not written to, and nothing of a run is kept.
     """
-    traceback = None if error is None else traceback_of(error)
-    traceback = traceback and traceback.tb_next  # the first frame is that of the run that is stopped now
+    own: FailureMark | None = getattr(context, "_failure", None)
+    traceback = None if error is None or own is None else traceback_of(error)
     while traceback is not None:
-        hooks = traceback.tb_frame.f_globals.get("hooks")
-        if isinstance(hooks, Hooks) and any(role_of(callback) == role for callback in hooks.error):
-            return True
+        frame = traceback.tb_frame
+        if isinstance(frame.f_globals.get("hooks"), Hooks):  # generated source
+            mark = frame.f_locals.get("failure")
+            if isinstance(mark, FailureMark) and own is not None and (mark.logged_at or 0.0) > own.run_started:
+                return True
         traceback = traceback.tb_next
     return False
 

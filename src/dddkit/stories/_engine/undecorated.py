@@ -38,7 +38,7 @@ def make_instance(cls: Any, make: Any, arguments: tuple[object, ...], keywords: 
     if cls.__init__ is not object.__init__:
         type.__setattr__(cls, "__is_made_plainly__", True)
     elif arguments or keywords:
-        raise TypeError(f"{cls.__name__}() takes no arguments")
+        raise TypeError(f"{cls.__name__}() takes no arguments, since it declares no fields")
     return make(cls)
 
 

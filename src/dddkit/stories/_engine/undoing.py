@@ -213,7 +213,7 @@ class Undoing:
                 self._stopped_by = error
                 self._step = step  # it may be half done
         if step.run is not None:
-            record = step.run._steps[step.position]
+            record = step.run.steps[step.position]
             record._record_undoing(error)
             self._leave(step, error)
 
@@ -273,7 +273,7 @@ class Undoing:
         hooks = hooks_of(type(step.story))
         for hook in () if hooks is None else hooks.around_compensation:
             try:
-                enter_generator(self._generators, hook, hook(run, run._steps[step.position]))
+                enter_generator(self._generators, hook, hook(run, run.steps[step.position]))
             except Exception as own:
                 self._log_hook(f" of {step.label}", hook, own)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from types import FunctionType, MemberDescriptorType, MethodType, SimpleNamespace
 from typing import Any, Final, NamedTuple, cast
 from warnings import warn
@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from dddkit._annotations import is_class_level, own_annotations
 from dddkit._awaitables import FINISHED, dispose, is_awaitable
-from dddkit._callables import display_name, kind_of, without_partials
+from dddkit._callables import display_name, without_partials
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.defaults import is_plainly_mutable
 from dddkit.stories._engine.fields import VARIABLE
@@ -170,33 +170,19 @@ def is_method(value: object) -> bool:
 
 
 def _reject_missing(cls: type, name: str) -> None:
-    """Raise for a listed name that stands for nothing, with the nearest name that exists."""
-    from difflib import get_close_matches
-    from unicodedata import normalize
+    """Raise for a listed name that stands for nothing."""
+    from dddkit.stories._engine.advice import missing
 
-    names = list(_names_like_steps(cls))
-    for other in names:
-        if normalize("NFKC", other) == name:
-            raise _error(
-                cls,
-                name,
-                f"names no step; the class spells it {other!a}, which is not normalized; "
-                f'give it the name unicodedata.normalize("NFKC", name), as Python does in source',
-            )
-    near = get_close_matches(name, names, n=1)
-    hint = (
-        f'did you mean "{near[0]}"?'
-        if near
-        else f"define a method {name}(self, state), abstract where a subclass provides it, or annotate a field {name}"
-    )
-    raise _error(cls, name, f"names no step; {hint}")
+    _reject_reserved(cls, name)
+    raise _error(cls, name, missing(cls, name))
 
 
-def _names_like_steps(cls: type) -> Iterator[str]:
-    for base in cls.__mro__:
-        for name in [*base.__dict__, *own_annotations(base)]:
-            if not name.startswith("_") and name not in _NO_STEPS:
-                yield name
+def _reject_reserved(cls: type, name: str) -> None:
+    """Raise for a name that means something else in every story."""
+    from dddkit.stories._engine.advice import RESERVED
+
+    if name in RESERVED:
+        raise _error(cls, name, f"is no step: {RESERVED[name]}; give the step another name")
 
 
 def validate_method(cls: type, name: str, described: str) -> None:
@@ -226,12 +212,15 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool, describe
         StoryDefinitionError: naming story and step.
     """
     if isinstance(value, type):
+        _reject_reserved(cls, name)
         kind = value.__qualname__
         raise _error(cls, name, f"is the class {kind}, where an instance belongs; did you mean {kind}()?", described)
     call, given = _unwrapped(value, bound=bound)
     if not callable(call) or isinstance(call, str):  # a listed name can be called only to raise
-        found = "the name of a step" if callable(call) else kind_of(value)
-        raise _error(cls, name, f"is no callable, but {found}; a step is a method or any callable", described)
+        from dddkit.stories._engine.advice import not_callable
+
+        _reject_reserved(cls, name)
+        raise _error(cls, name, not_callable(name, value, is_name=callable(call), bound=bound), described)
     if not isinstance(call, FunctionType):
         own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
         if isinstance(own, FunctionType):
@@ -239,9 +228,11 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool, describe
         elif callable(own) and not hasattr(type(own), "__get__"):  # an object, such as a story: not bound
             call = own
     if not (_function_takes(call, given) if isinstance(call, FunctionType) else _takes(call, given)):
-        shape = "(self, state)" if given == 2 else "(state)"
-        what = f"is {_described(name, call)}, which cannot be called with the state alone"
-        raise _error(cls, name, f"{what}; a {'compensation' if described else 'step'} takes {shape}", described)
+        from dddkit.stories._engine.advice import misfit
+
+        if getattr(call, "__module__", "") == "dddkit.stories.story":  # `register_hook`
+            _reject_reserved(cls, name)
+        raise _error(cls, name, misfit(cls, name, value, bound=bound), described)
     call = without_partials(call)
     flags = call.__code__.co_flags if isinstance(call, FunctionType) else 0
     if flags & _GENERATORS and not flags & _ITERABLE_COROUTINE:
@@ -295,13 +286,6 @@ def _takes(call: Callable[..., object], given: int) -> bool:
     return True
 
 
-def _described(name: str, call: Callable[..., object]) -> str:
-    from inspect import Signature, signature
-
-    shape = signature(call, follow_wrapped=False).parameters.values()
-    return f"{name}{Signature([parameter.replace(annotation=parameter.empty) for parameter in shape])}"
-
-
 def step_of(cls: type, story: object, name: str) -> Any:
     """Read a step off the instance that is about to run, and validate it.
 
@@ -311,11 +295,35 @@ def step_of(cls: type, story: object, name: str) -> Any:
     try:
         value = getattr(story, name)
     except AttributeError as error:
-        if look_up(cls, name) is None:
-            _reject_missing(cls, name)
-        raise _error(cls, name, f"is declared, but this {cls.__qualname__} has no value for it: {error}") from error
-    _validate_step(cls, name, value, bound=True)
+        _reject_unset(cls, name, error)
+        raise
+    try:
+        _validate_step(cls, name, value, bound=True)
+    except StoryDefinitionError:
+        from dddkit.stories._engine.advice import is_hidden_method
+
+        if not is_hidden_method(cls, name):
+            raise
+        what = "is a field and a method, and the field hides the method; give one of them another name"
+        raise _error(cls, name, what) from None
     return value
+
+
+def _reject_unset(cls: type, name: str, error: AttributeError) -> None:
+    from dddkit.stories._engine.advice import unset
+
+    found = look_up(cls, name)
+    if found is None:
+        _reject_missing(cls, name)
+        return
+    value: object = found.value
+    is_read = hasattr(type(value), "__get__") and not isinstance(value, MemberDescriptorType)
+    setter = None
+    if is_field_of(found.owner, name):
+        setter = "__attrs_post_init__" if "__attrs_attrs__" in found.owner.__dict__ else "__post_init__"
+    elif sets_attributes(cls):
+        setter = "__init__"
+    raise _error(cls, name, unset(cls, name, value if is_read else None, setter, error)) from error
 
 
 def _error(cls: type, name: str, what: str, described: str = "") -> StoryDefinitionError:
@@ -329,7 +337,7 @@ def reject_async_hook(cls: type, kind: str, hook: object) -> None:
     """Raise for an async hook of a sync story."""
     raise TypeError(
         f"{cls.__qualname__}: the {kind} hook {display_name(hook)} is async, but no step of the story is; "
-        f"make the hook a plain function, or one step async"
+        f"make the hook a plain function, or make one step async and await the story"
     )
 
 
@@ -338,9 +346,15 @@ def check_step_result(story: object, name: str, result: object) -> None:
     if result is FINISHED or not is_awaitable(result):
         return
     dispose(result)
+    found = look_up(type(story), name)
+    advice = (
+        f"write `async def {name}(self, state)`, await that in it, and await the story"
+        if found is not None and is_method(found.value)
+        else f"list an async method that awaits self.{name}(state), and await the story"
+    )
     raise TypeError(
         f"{type(story).__qualname__}: step {name} returned an awaitable ({type(result).__name__}), but the story is "
-        f"sync: none of its steps is declared async; make it `async def {name}`"
+        f"sync: none of its steps is declared async; {advice}"
     )
 
 
@@ -386,10 +400,10 @@ def _warn_of_shared_defaults(story: str, state: type, stacklevel: int) -> None:
             and is_plainly_mutable(value)
         ]
     if shared:
-        names = ", ".join(shared)
+        what = "is one object" if len(shared) == 1 else "are objects"
         warn(
-            f"{story}: {names} of {state.__qualname__} is one object that all its runs share; derive the State from "
-            f"StoryState, which copies such defaults, or give every run its own: {state.__name__}({shared[0]}=...); "
-            f"annotate as ClassVar what is meant to be shared",
+            f"{story}: {', '.join(shared)} of {state.__qualname__} {what} that all its runs share; "
+            f"derive the State from StoryState, which copies such defaults, or give every run its own: "
+            f"{state.__name__}({shared[0]}=...); annotate as ClassVar what is meant to be shared",
             stacklevel=stacklevel,
         )

@@ -1,0 +1,149 @@
+"""The attributes of a story that its methods assign, and which methods read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TypeAlias
+
+from mypy.nodes import FuncDef, Node, OperatorAssignmentStmt, TypeInfo, Var
+from mypy.types import Instance, get_proper_type
+
+from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.assignments import (
+    assigned_on_self,
+    assigned_targets,
+    function_of,
+    is_attribute_of,
+    self_of,
+)
+from dddkit_mypy.stories.declaration import is_story, steps_of
+
+Uses: TypeAlias = dict[str, list[list[str]]]
+"""For each attribute: the methods that assign it, that read it, and that read it before they have assigned it."""
+
+
+def uses_of_attributes(info: TypeInfo) -> Uses:
+    """Return how the methods of a story use the attributes that one of them assigns, for its metadata.
+
+    Of its methods, those that its module defines; the metadata of its bases is complete. Nothing of a frozen dataclass,
+    where mypy reports assignments itself.
+    """
+    if mypy_api.is_frozen(info):
+        return {}
+    uses: Uses = {}
+    for base in info.mro:
+        if base is info or (base.module_name == info.module_name and not is_story(base)):
+            for _, function in _methods(info, base):
+                for attribute, _ in assigned_on_self(function):
+                    uses.setdefault(attribute, [[], [], []])
+        else:
+            for attribute in mypy_api.metadata_of(base).get("attributes", ()):
+                uses.setdefault(attribute, [[], [], []])
+    if uses:
+        for base in info.mro:
+            if base.module_name == info.module_name:
+                for name, function in _methods(info, base):
+                    _add(uses, name, function)
+    return uses
+
+
+def _methods(info: TypeInfo, base: TypeInfo) -> Iterator[tuple[str, FuncDef]]:
+    """Yield the public methods that a story has from one of its bases."""
+    for name, symbol in base.names.items():
+        if name[0] != "_":
+            function = function_of(symbol.node)
+            if function is not None and (base is info or _resolves_to(info, name, base)):
+                yield name, function
+
+
+def _resolves_to(info: TypeInfo, name: str, base: TypeInfo) -> bool:
+    mine, theirs = info.get(name), base.get(name)
+    return mine is not None and theirs is not None and mine.node is theirs.node
+
+
+def _add(uses: Uses, name: str, function: FuncDef) -> None:
+    own = self_of(function)
+    if own is None:
+        return
+    assigned = {attribute for attribute, _ in assigned_on_self(function)}
+    targets: set[int] = set()
+    reads: set[str] = set()
+    early: set[str] = set()
+    done: set[str] = set()
+    for node in mypy_api.walk(function.body):
+        if not isinstance(node, OperatorAssignmentStmt):
+            targets.update(id(target) for target in assigned_targets(node))
+        if is_attribute_of(node, own) and node.name in uses:
+            if id(node) in targets:
+                done.add(node.name)
+                continue
+            reads.add(node.name)
+            if node.name not in done:
+                early.add(node.name)
+    for kind, names in enumerate((assigned, reads, early & assigned)):
+        for attribute in names:
+            if attribute in uses:
+                uses[attribute][kind].append(name)
+
+
+class Leak(NamedTuple):
+    """An attribute by which a story takes something from one run into another."""
+
+    attribute: str
+    setter: str
+    """The step that assigns it."""
+    reader: str
+    """The step that reads it."""
+
+
+def leaks_of(info: TypeInfo) -> list[Leak]:
+    """Return the attributes that one step of a story assigns and a step reads."""
+    steps = steps_of(info)
+    if steps is None:
+        return []
+    uses: Uses = {}
+    for base in info.mro:
+        stored: Uses = mypy_api.metadata_of(base).get("attributes", {})
+        for attribute, kinds in stored.items():
+            known = uses.setdefault(attribute, [[], [], []])
+            for kind, methods in enumerate(kinds):
+                known[kind] += [name for name in methods if name not in known[kind] and _resolves_to(info, name, base)]
+    leaks: list[Leak] = []
+    for attribute, (setting, reading, early) in uses.items():
+        setters = [step for step in steps.names if step in setting]
+        readers = [step for step in steps.names if step in reading]
+        found = [Leak(attribute, a, b) for a in setters for b in readers if a != b or a in early]
+        if found and _is_plain(info, attribute):
+            leaks.append(found[0])
+    return leaks
+
+
+def place_of(info: TypeInfo, leak: Leak) -> Node:
+    """Return where a story assigns the attribute, or reads it, itself; else the class."""
+    symbol = info.names.get(leak.setter)
+    function = None if symbol is None else function_of(symbol.node)
+    if function is not None:
+        for attribute, node in assigned_on_self(function):
+            if attribute == leak.attribute:
+                return node
+    symbol = info.names.get(leak.reader)
+    function = None if symbol is None else function_of(symbol.node)
+    return info.defn if function is None else function
+
+
+_SEPARATE: Final = frozenset({"contextvars.ContextVar", "_thread._local", "_threading_local.local", "threading.local"})
+
+
+def _is_plain(info: TypeInfo, attribute: str) -> bool:
+    """Whether assigning an attribute stores the value in the object: no property, no descriptor, no class variable."""
+    symbol = info.get(attribute)
+    node = None if symbol is None else symbol.node
+    if not isinstance(node, Var) or node.is_property or node.is_classvar or info.fallback_to_any:
+        return False
+    setter = info.get("__setattr__")
+    if setter is not None and setter.node is not None and setter.fullname != "builtins.object.__setattr__":
+        return False
+    type_ = get_proper_type(node.type)
+    return not isinstance(type_, Instance) or (
+        type_.type.get("__set__") is None and not any(base.fullname in _SEPARATE for base in type_.type.mro)
+    )

@@ -1,0 +1,2 @@
+from cycle.story import Ship as Ship
+from cycle.state import ShipState as ShipState

@@ -1,0 +1,3 @@
+from fp1_package._impl import Greet, Member
+
+__all__ = ["Greet", "Member"]
