@@ -1,4 +1,4 @@
-"""`expected`: which exceptions are refusals, outcomes of the domain and no faults; every hook that takes it reads it here."""
+"""`expected`: which exceptions are refusals, outcomes of the domain and no faults."""
 
 from __future__ import annotations
 
