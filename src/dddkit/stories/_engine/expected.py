@@ -33,13 +33,13 @@ def expected_errors(given: object, described: str) -> tuple[type[Exception], ...
 
 def _checked(one: object, described: str) -> type[Exception]:
     if not isinstance(one, type):
-        instead = f"; write {type(one).__qualname__}, the class" if isinstance(one, BaseException) else ""
+        instead = ", an object of one" if isinstance(one, BaseException) else ""
         raise TypeError(
-            f"{described} takes exception classes, as in expected=(PaymentDeclined,), not {kind_of(one)}{instead}"
+            f"{described} takes exception classes, not {kind_of(one)}{instead}: expected=(PaymentDeclined,)"
         )
     if not issubclass(one, Exception):
         why = "which ends a run as cancelled" if issubclass(one, BaseException) else "which is no exception"
-        raise TypeError(f"{described} takes subclasses of Exception, not {kind_of(one)}, {why}; take it out")
+        raise TypeError(f"{described} takes exception classes, not {kind_of(one)}, {why}; take it out")
     if issubclass(one, CompensationError):
         raise TypeError(
             f"{described} cannot take {kind_of(one)}: something is left that was not undone, and a person has to look; "
