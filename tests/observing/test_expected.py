@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dddkit.exceptions import CompensationError, DDDKitError
-from dddkit.stories import I, Story, inject_hooks
+from dddkit.stories import I, LoggingHook, Story, inject_hooks
 from tests.observing.backends import STEP, STORY, Backend, backend, undoable
 from tests.stories.recording import Recorder
 from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, perform
@@ -137,6 +137,20 @@ def test_where_the_undoing_fails_the_run_has_failed_whatever_is_expected(
     assert backend.compensations() == {("charge", "failed"): 1, ("reserve", "completed"): 1}
 
 
+@both_modes
+def test_a_failed_undoing_is_an_error_in_the_log_too_whatever_is_expected(
+    mode: Mode, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Outer(Story):
+        I.pay
+
+        pay = undoable(mode)()
+
+    inject_hooks(Outer, [LoggingHook(expected=Exception)])
+    run(Outer, ship=Declined(), refund=KeyError())
+    assert [record.levelname for record in caplog.records if record.name == "dddkit.stories.story"] == ["ERROR"]
+
+
 def test_fm2_after_its_series_is_removed_the_next_refusal_counts_in_a_new_one(backend: Backend) -> None:
     story = checkout("sync")
     inject_hooks(story, [backend.new_hook(app_name="shop", expected=Declined)])
@@ -156,17 +170,20 @@ def shown_once() -> Iterator[type[Exception]]:
 @pytest.mark.parametrize(
     ("expected", "message"),
     [
-        (None, r"expected takes exception classes, as in \(Declined, SoldOut\), not None$"),
-        ("Declined", "not a str$"),
-        ([Declined, "SoldOut"], "not a str$"),
-        ([(Declined, SoldOut)], "not a tuple$"),
-        (Declined("4711"), "not a Declined; write Declined, the class$"),
-        ([KeyError("4711")], "not a KeyError; write KeyError, the class$"),
-        (int, "takes subclasses of Exception, and not the class int, which is no exception; take it out$"),
+        (
+            None,
+            r"^PrometheusMetricsHook\(expected=...\) takes exception classes, not None: expected=\(PaymentDeclined,\)$",
+        ),
+        ("Declined", "not a str: "),
+        ([Declined, "SoldOut"], "not a str: "),
+        ([(Declined, SoldOut)], "not a tuple: "),
+        (Declined("4711"), "not a Declined, an object of one: "),
+        ([KeyError("4711")], "not a KeyError, an object of one: "),
+        (int, "not the class int, which is no exception; take it out$"),
         (asyncio.CancelledError, "the class CancelledError, which ends a run as cancelled; take it out$"),
         ([Declined, KeyboardInterrupt], "the class KeyboardInterrupt, which ends a run as cancelled"),
-        (CompensationError, "cannot name the class CompensationError: something is left that was not undone"),
-        ([LeftOver], "cannot name the class LeftOver"),
+        (CompensationError, "cannot take the class CompensationError: something is left that was not undone"),
+        ([LeftOver], "cannot take the class LeftOver"),
     ],
 )
 def test_what_can_be_no_refusal_is_rejected_with_what_to_write(backend: Backend, expected: Any, message: str) -> None:
@@ -193,7 +210,7 @@ def test_hooks_on_one_series_that_expect_different_things_are_rejected_with_both
 ) -> None:
     def named(expected: Any) -> str:
         classes = [expected] if isinstance(expected, type) else expected
-        return ", ".join(f"{one.__module__}.{one.__qualname__}" for one in classes)
+        return ", ".join(sorted(f"{one.__module__}.{one.__qualname__}" for one in classes))
 
     labels = {"env": "test"}
     story = checkout("sync")

@@ -192,5 +192,5 @@ def test_what_is_not_expected_is_a_failure_still(tracing: Tracing) -> None:
 def test_what_can_be_no_refusal_is_rejected() -> None:
     for wrong in (None, "Declined", Declined(), KeyboardInterrupt, CompensationError):
         given: Any = wrong
-        with pytest.raises(TypeError, match=r"^expected "):
+        with pytest.raises(TypeError, match=r"^TracingHook\(expected=...\) "):
             TracingHook(expected=given)

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 
 from dddkit._callables import display_name, kind_of
 from dddkit.stories._engine.deferred import deferrable, only_if, show_duration, show_status
-from dddkit.stories._engine.expected import expected_errors
+from dddkit.stories._engine.expected import expected_errors, is_expected
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.injection import methods_of
 from dddkit.stories._engine.metaclass import StoryMeta
@@ -160,7 +160,7 @@ class LoggingHook:
             write_tree(context, "ERROR", step.step_index, error=error, in_ascii=self._ascii)
         elif was_logged_inside(error, role):
             write_tree(context, "DEBUG", step.step_index, in_ascii=self._ascii)
-        elif issubclass(type(error), self._expected):
+        elif is_expected(error, self._expected):
             tree = outermost(context, role)
             write_tree(context, "INFO", step.step_index, tree=tree, in_ascii=self._ascii)
         else:

@@ -158,7 +158,7 @@ def _check_expected(
     wanted: Histogram, settings: Settings, there: dict[tuple[str, ...], tuple[type[Exception], ...]]
 ) -> None:
     known = there.get(settings.series, settings.expected)
-    if set(known) != set(settings.expected):
+    if known != settings.expected:
         raise ValueError(
             f"a hook counts in the same series of {wanted.name} already, with expected={_classes(known)}, and this "
             f"hook wants expected={_classes(settings.expected)}; give both the same, or this one another app_name or "
