@@ -185,13 +185,13 @@ class BusyBank(DemoBank):
 
     async def void(self, hold_id: HoldId) -> None:
         await asyncio.sleep(self.delay(0.015))
-        if self.chance.random() < 0.1:
+        if self.chance.random() < 0.25:
             raise OutOfOrderError("the bank does not answer")
         await super().void(hold_id)
 
     async def capture(self, hold_id: HoldId) -> None:
         await asyncio.sleep(self.delay(0.02))
-        if self.chance.random() < 0.015 + 0.1 * self.trouble:
+        if self.chance.random() < 0.025 + 0.1 * self.trouble:
             raise BankClosedError("the bank does not pay out now")
         await super().capture(hold_id)
 
@@ -270,13 +270,13 @@ class Service:
 
     async def customer(self) -> None:
         draw = self.chance.random()
-        if draw < 0.02:
+        if draw < 0.04:
             await self.check_out(POOR)
-        elif draw < 0.025:
+        elif draw < 0.045:
             await self.check_out(MISTYPED)
-        elif draw < 0.03:
+        elif draw < 0.05:
             await self.check_out(RICH, quantity=10**10)
-        elif draw < 0.06:
+        elif draw < 0.08:
             await self.check_out(RICH, gives_up_after=self.chance.uniform(0.002, 0.06))
         else:
             await self.check_out(RICH)
