@@ -248,6 +248,21 @@ def test_fr2_a_finalizer_whose_run_is_undone_while_a_series_is_made_is_counted(
     assert backend.compensations() == {("charge", "completed"): 1, ("reserve", "completed"): 1}
 
 
+@needs_threads
+def test_fr2_after_a_finalizer_that_runs_a_story_while_a_series_is_made_its_undoing_begins_at_zero_too(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outer, inner = checkout("sync"), undoable("sync")
+    hook = backend.new_hook()
+    inject_hooks(outer, [hook])
+    inject_hooks(inner, [hook])
+    called = interrupted(backend, monkeypatch, lambda: perform(inner, Notes()))
+    ends(lambda: perform(outer, Notes()))
+    assert called
+    perform(inner, Notes())
+    assert len(at_zero(backend)) == 4
+
+
 @both_modes
 def test_fr4_a_run_whose_undoing_fails_is_freed_without_the_collector(
     backend: Backend, mode: Mode, monkeypatch: pytest.MonkeyPatch
