@@ -26,23 +26,22 @@ def expected_errors(given: object, described: str) -> tuple[type[Exception], ...
         TypeError: it is something else, or a class that is never expected.
     """
     is_one = isinstance(given, (type, str, BaseException)) or not isinstance(given, Iterable)
-    classes = [given] if is_one else cast("Iterable[object]", given)
+    classes: Iterable[object] = (given,) if is_one else cast("Iterable[object]", given)
     found = {_checked(one, f"{described}(expected=...)") for one in classes}
     return tuple(sorted(found, key=lambda one: (one.__module__, one.__qualname__, id(one))))
 
 
 def _checked(one: object, described: str) -> type[Exception]:
+    shown = kind_of(one)
     if not isinstance(one, type):
         instead = ", an object of one" if isinstance(one, BaseException) else ""
-        raise TypeError(
-            f"{described} takes exception classes, not {kind_of(one)}{instead}: expected=(PaymentDeclined,)"
-        )
+        raise TypeError(f"{described} takes exception classes, not {shown}{instead}: expected=(PaymentDeclined,)")
     if not issubclass(one, Exception):
         why = "which ends a run as cancelled" if issubclass(one, BaseException) else "which is no exception"
-        raise TypeError(f"{described} takes exception classes, not {kind_of(one)}, {why}; take it out")
+        raise TypeError(f"{described} takes exception classes, not {shown}, {why}; take it out")
     if issubclass(one, CompensationError):
         raise TypeError(
-            f"{described} cannot take {kind_of(one)}: something is left that was not undone, and a person has to look; "
+            f"{described} cannot take {shown}: something is left that was not undone, and a person has to look; "
             f"take it out"
         )
     return one
@@ -56,6 +55,6 @@ def is_expected(error: BaseException | None, expected: tuple[type[Exception], ..
     return CompensationError not in kinds and any(kind in expected for kind in kinds)
 
 
-def outcome_word(status: StepStatus, error: BaseException | None, expected: tuple[type[Exception], ...] = ()) -> str:
+def outcome_word(status: StepStatus, error: BaseException | None, expected: tuple[type[Exception], ...]) -> str:
     """Return the word of metrics and spans for how a step or a run has ended."""
     return REFUSED if is_expected(error, expected) else status.name.lower()

@@ -10,7 +10,7 @@ import dddkit
 from dddkit.exceptions import MissingDependencyError
 from dddkit.stories._engine.compensations import compensations_of
 from dddkit.stories._engine.encoding import to_encodable
-from dddkit.stories._engine.expected import expected_errors, is_expected, outcome_word
+from dddkit.stories._engine.expected import REFUSED, expected_errors, is_expected
 from dddkit.stories._engine.failure_log import FailureLog
 from dddkit.stories._engine.status import status_of
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
@@ -133,11 +133,13 @@ class TracingHook:
         span, tokens = opened
         for token in tokens:
             self._detach(token)
+        is_failed = status is StepStatus.FAILED
+        is_refused = is_failed and is_expected(error, expected)
         try:
-            span.set_attribute("dddkit.status", outcome_word(status, error, expected))
+            span.set_attribute("dddkit.status", REFUSED if is_refused else status.name.lower())
         except Exception:
             self._failures.log()
-        if status is StepStatus.FAILED and error is not None and not is_expected(error, expected):
+        if is_failed and not is_refused and error is not None:
             self._record(span, error)
         try:
             span.end()
