@@ -25,9 +25,9 @@ def expected_errors(given: object, described: str) -> tuple[type[Exception], ...
     Raises:
         TypeError: it is something else, or a class that is never expected.
     """
-    is_one = isinstance(given, (type, str, BaseException)) or not isinstance(given, Iterable)
-    classes: Iterable[object] = (given,) if is_one else cast("Iterable[object]", given)
-    found = {_checked(one, f"{described}(expected=...)") for one in classes}
+    if isinstance(given, (type, str, BaseException)) or not isinstance(given, Iterable):
+        given = (given,)
+    found = {_checked(one, f"{described}(expected=...)") for one in cast("Iterable[object]", given)}
     return tuple(sorted(found, key=lambda one: (one.__module__, one.__qualname__, id(one))))
 
 
