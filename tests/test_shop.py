@@ -63,7 +63,9 @@ def test_a_checkout_stores_the_order_moves_the_money_and_tells_the_office() -> N
         (RICH, 0, EmptyBasketError),
     ],
 )
-def test_a_refused_checkout_leaves_everything_as_it_was(card: Card, teapots: int, refusal: type[Exception]) -> None:
+def test_a_refused_checkout_leaves_everything_as_it_was(
+    card: CardToken, teapots: int, refusal: type[Exception]
+) -> None:
     async def scenario() -> None:
         async with shop_with_basket(teapots) as shop:
             with pytest.raises(refusal):

@@ -24,7 +24,7 @@ from typing import IO, Any, Final, NoReturn, TypeAlias
 
 from dddkit.stories.metrics import DEFAULT_BUCKETS
 from tests.dashboards.dashboards import DASHBOARDS, Dashboard, Panel, Target, Variable, fill, interval
-from tests.dashboards.ledger import Entry
+from tests.dashboards.ledger import Entry, Kind
 from tests.dashboards.server import Prometheus, Series, prometheus, wait_until
 from tests.dashboards.site import SITES, Site
 from tests.dashboards.truth import Allowed, Chosen, Page, Records
@@ -102,6 +102,11 @@ def _top(of: Callable[[Records], Allowed], *labels: str) -> Comparison:
             yield f"{'.'.join(key)} left out", lowest, Allowed(allowed.truth, allowed.low, float("inf"), rough=True)
 
     return compare
+
+
+def _decided(comparison: Comparison) -> Comparison:
+    """Compare with what was not refused, as the shares do."""
+    return lambda answers, records, step: comparison(answers, records.decided(), step)
 
 
 def _columns(labels: Sequence[str], **columns: Callable[[Records], Allowed]) -> Comparison:
@@ -184,12 +189,25 @@ def _none_or_count(records: Records) -> Allowed:
     return records.count() if records.pages else Allowed(0, 0, 1e-9)
 
 
+def _refused(records: Records) -> Allowed:
+    return _none_or_count(records.of(status="refused"))
+
+
+def _completed(records: Records) -> Allowed:
+    return _none_or_count(records.of(status="completed"))
+
+
 def _completed_share(records: Records) -> Allowed:
-    return records.share("completed")
+    return _decided_share(records, "completed")
 
 
 def _failed_share(records: Records) -> Allowed:
-    return records.share("failed")
+    return _decided_share(records, "failed")
+
+
+def _decided_share(records: Records, status: str) -> Allowed:
+    decided = records.decided()
+    return decided.share(status) if decided.pages else Allowed(0, 0, 1)
 
 
 def _p50(records: Records) -> Allowed:
@@ -207,9 +225,11 @@ def _a_share(records: Records) -> Allowed:
 COMPARISONS: Final[Mapping[str, Mapping[str, Comparison]]] = {
     "dddkit-stories": {
         "Success rate": _single(_completed_share),
+        "Refused": _single(_refused),
         "Executions": _single(Records.count),
         "Failed": _single(_failed),
         "Cancelled": _single(_cancelled),
+        "Steps not undone": _single(_failed),
         "Latency p50": _single(_p50),
         "Latency p95": _single(_p95),
         "Executions over time": _per_minute("status"),
@@ -217,7 +237,7 @@ COMPARISONS: Final[Mapping[str, Mapping[str, Comparison]]] = {
         "Latency percentiles": _percentiles,
         "Latency heat map": _heat,
         "Executions by story": _per_minute("story_name"),
-        "Error ratio by story": _within(_a_share, "story_name"),
+        "Error ratio by story": _decided(_within(_a_share, "story_name")),
         "Stories": _columns(
             ["story_name"],
             A=Records.count,
@@ -227,6 +247,7 @@ COMPARISONS: Final[Mapping[str, Mapping[str, Comparison]]] = {
             E=Records.mean,
             F=_p50,
             G=_p95,
+            H=_refused,
         ),
     },
     STEPS: {
@@ -234,6 +255,8 @@ COMPARISONS: Final[Mapping[str, Mapping[str, Comparison]]] = {
         "Failed steps": _single(_failed),
         "Cancelled steps": _single(_cancelled),
         "Error ratio": _single(_failed_share),
+        "Undone steps": _single(_completed),
+        "Steps not undone": _single(_failed),
         "Step latency p50": _single(_p50),
         "Step latency p95": _single(_p95),
         "Step duration": _within(Records.range_of_durations, "story_name", "step_name"),
@@ -241,9 +264,11 @@ COMPARISONS: Final[Mapping[str, Mapping[str, Comparison]]] = {
         "Step latency percentiles": _percentiles,
         "Step latency heat map": _heat,
         "Slowest steps": _top(_p95, "story_name", "step_name"),
-        "Error ratio per step": _top(_failed_share, "story_name", "step_name"),
+        "Error ratio per step": _decided(_top(_failed_share, "story_name", "step_name")),
         "Failed steps over time": _per_minute("story_name", "step_name", status="failed"),
         "Cancelled steps over time": _per_minute("story_name", "step_name", status="cancelled"),
+        "Undone steps over time": _per_minute("story_name", "step_name", status="completed"),
+        "Steps not undone over time": _per_minute("story_name", "step_name", status="failed"),
         "Steps": _columns(
             ["story_name", "step_name"],
             A=Records.count,
@@ -253,12 +278,36 @@ COMPARISONS: Final[Mapping[str, Mapping[str, Comparison]]] = {
             E=Records.mean,
             F=_p50,
             G=_p95,
+            H=_refused,
+        ),
+        "Compensations": _columns(
+            ["story_name", "step_name"],
+            A=_completed,
+            B=_failed,
+            C=Records.mean,
+            D=_p50,
+            E=_p95,
         ),
     },
 }
 
-MAY_BE_EMPTY: Final = {"Failed steps over time": "failed", "Cancelled steps over time": "cancelled"}
-"""Panels that are empty if no step has this status."""
+UNDOING: Final = {
+    "Steps not undone",
+    "Undone steps",
+    "Undone steps over time",
+    "Steps not undone over time",
+    "Compensations",
+}
+"""Panels that show what was undone, and not the runs or the steps."""
+
+MAY_BE_EMPTY: Final[Mapping[str, str | None]] = {
+    "Failed steps over time": "failed",
+    "Cancelled steps over time": "cancelled",
+    "Undone steps over time": "completed",
+    "Steps not undone over time": "failed",
+    "Compensations": None,
+}
+"""Panels that are empty if there is nothing of this status; None: nothing at all."""
 
 EVERYTHING: Final = {
     variable.name: variable.everything or ""
@@ -399,7 +448,7 @@ def trade(server: Prometheus, shops: Sequence[Running], seconds: float, scrape: 
     pages = list[Page]()
     for shop, warm_up in zip(shops, warm_ups, strict=True):
         entries, outcomes = shop.report()
-        counted = Counter(entry.status for entry in entries if entry.story == "Checkout" and not entry.step)
+        counted = Counter(entry.status for entry in entries if entry.story == "Checkout" and entry.kind == "run")
         # A task that is cancelled before it starts is a cancelled customer, but not a run.
         counted["cancelled"] = outcomes["cancelled"] if counted["cancelled"] <= outcomes["cancelled"] else -1
         if dict(counted) != outcomes:
@@ -441,9 +490,8 @@ def check_panel(
     where = f"{dashboard.title} / {panel.title} [{chosen}]"
     answers = {target.ref: asking.ask(target, chosen) for target in panel.targets}
     if empty := [ref for ref, series in answers.items() if not any(one.points for one in series)]:
-        status = MAY_BE_EMPTY.get(panel.title)
         result.figures += 1
-        if status is None or records.of(status=status).pages:
+        if panel.title not in MAY_BE_EMPTY or records.of(status=MAY_BE_EMPTY[panel.title]).pages:
             result.wrong.append(f"{where}: nothing comes back for {', '.join(empty)}")
         return
     comparison = COMPARISONS.get(dashboard.uid, {}).get(panel.title)
@@ -483,7 +531,8 @@ def check(asking: Asking, records: Records) -> Result:
         for chosen in CHOICES:
             check_variables(result, asking, dashboard, chosen, records)
             for panel in dashboard.panels:
-                check_panel(result, asking, dashboard, panel, chosen, records.chosen(chosen, steps=steps))
+                kind: Kind = "undoing" if panel.title in UNDOING else "step" if steps else "run"
+                check_panel(result, asking, dashboard, panel, chosen, records.chosen(chosen, kind, steps=steps))
     return result
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 import random
 import sqlite3
@@ -23,9 +24,17 @@ from examples.shop.checkout import Checkout
 from examples.shop.handlers import Office, open_office
 from examples.shop.money import Money
 from examples.shop.order import Order, OrderId, SqliteOrders
-from examples.shop.payment import Authorize, Card, DemoBank, HoldId
+from examples.shop.payment import (
+    Authorize,
+    BankClosedError,
+    CardDeclinedError,
+    CardToken,
+    DemoBank,
+    HoldId,
+    InvalidCardError,
+)
 from examples.shop.shop import POOR, RICH, Shop
-from examples.shop.stock import Product, ProductId
+from examples.shop.stock import Product, ProductId, SoldOutError
 
 from dddkit.dataclasses import InMemoryRepository
 from dddkit.stories import I, Story, StoryHook, StoryState, inject_hooks, variable
@@ -73,7 +82,7 @@ SITES: Final = (
 )
 
 PRODUCTS: Final = 400
-MISTYPED: Final = Card("4000 0000 0000 0003")
+MISTYPED: Final = CardToken("card-mistyped")
 
 
 class OutOfOrderError(Exception):
@@ -82,6 +91,9 @@ class OutOfOrderError(Exception):
 
 class UnknownOrderError(Exception):
     """No order has this id."""
+
+
+REFUSALS: Final = (CardDeclinedError, InvalidCardError, SoldOutError, UnknownOrderError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +177,22 @@ class BusyBank(DemoBank):
     def delay(self, typical: float) -> float:
         return typical * (1 + 3 * self.trouble) * self.chance.lognormvariate(0, 0.7)
 
-    async def hold(self, card: Card, amount: Money) -> HoldId:
+    async def hold(self, card: CardToken, amount: Money) -> HoldId:
         await asyncio.sleep(self.delay(0.045))
         if self.chance.random() < 0.01 + 0.15 * self.trouble:
             raise OutOfOrderError("the bank does not answer")
         return await super().hold(card, amount)
 
+    async def void(self, hold_id: HoldId) -> None:
+        await asyncio.sleep(self.delay(0.015))
+        if self.chance.random() < 0.25:
+            raise OutOfOrderError("the bank does not answer")
+        await super().void(hold_id)
+
     async def capture(self, hold_id: HoldId) -> None:
         await asyncio.sleep(self.delay(0.02))
+        if self.chance.random() < 0.025 + 0.1 * self.trouble:
+            raise BankClosedError("the bank does not pay out now")
         await super().capture(hold_id)
 
 
@@ -182,8 +202,8 @@ class Service:
     def __init__(self, site: Site, seed: int) -> None:
         self.site: Final = site
         self.chance: Final = random.Random(seed)
-        self.ledger: Final = Ledger()
-        self.outcomes: Final = dict.fromkeys(("completed", "failed", "cancelled"), 0)
+        self.ledger: Final = Ledger(REFUSALS)
+        self.outcomes: Final = dict.fromkeys(("completed", "failed", "refused", "cancelled"), 0)
         """The number of checkouts by status, as the customers saw it."""
         self.numbers = 0
         self.sold: Final = list[int]()
@@ -208,7 +228,7 @@ class Service:
     async def pay_back(self, state: CancelOrder.State) -> None:
         await asyncio.sleep(self.bank.delay(0.006))
 
-    async def check_out(self, card: Card, quantity: int = 1, gives_up_after: float | None = None) -> None:
+    async def check_out(self, card: CardToken, quantity: int = 1, gives_up_after: float | None = None) -> None:
         self.numbers += 1
         number = self.numbers
         basket = Basket(basket_id=BasketId(number))
@@ -224,6 +244,8 @@ class Service:
             await run
         except asyncio.CancelledError:
             self.outcomes["cancelled"] += 1
+        except REFUSALS:
+            self.outcomes["refused"] += 1
         except Exception:
             self.outcomes["failed"] += 1
         else:
@@ -248,13 +270,13 @@ class Service:
 
     async def customer(self) -> None:
         draw = self.chance.random()
-        if draw < 0.02:
+        if draw < 0.04:
             await self.check_out(POOR)
-        elif draw < 0.025:
+        elif draw < 0.045:
             await self.check_out(MISTYPED)
-        elif draw < 0.03:
+        elif draw < 0.05:
             await self.check_out(RICH, quantity=10**10)
-        elif draw < 0.06:
+        elif draw < 0.08:
             await self.check_out(RICH, gives_up_after=self.chance.uniform(0.002, 0.06))
         else:
             await self.check_out(RICH)
@@ -297,7 +319,9 @@ async def serve(service: Service) -> int:
 
         collectors = prometheus_client.CollectorRegistry()
         service.listen(
-            PrometheusMetricsHook(site.app_name, site.prefix, site.labels, site.buckets, registry=collectors)
+            PrometheusMetricsHook(
+                site.app_name, site.prefix, site.labels, site.buckets, registry=collectors, expected=REFUSALS
+            )
         )
         server, _ = prometheus_client.start_http_server(0, "127.0.0.1", registry=collectors)
         return server.server_port
@@ -307,7 +331,11 @@ async def serve(service: Service) -> int:
     from dddkit.stories.aioprometheus import PrometheusMetricsHook as AioPrometheusMetricsHook
 
     registry = aioprometheus.Registry()
-    service.listen(AioPrometheusMetricsHook(site.app_name, site.prefix, site.labels, site.buckets, registry=registry))
+    service.listen(
+        AioPrometheusMetricsHook(
+            site.app_name, site.prefix, site.labels, site.buckets, registry=registry, expected=REFUSALS
+        )
+    )
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):  # Prometheus may time out or stop
@@ -325,6 +353,7 @@ async def serve(service: Service) -> int:
 
 
 async def main(name: str, seed: int) -> None:
+    logging.disable()  # each undoing that fails would be an error here, and they are meant to
     service = Service(next(site for site in SITES if site.name == name), seed)
     await service.fill_shelves()
     print(await serve(service), flush=True)

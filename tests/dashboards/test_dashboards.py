@@ -12,7 +12,8 @@ from typing import Any, cast
 
 import pytest
 
-from dddkit.stories import I, Story, inject_hooks
+from dddkit.exceptions import CompensationError
+from dddkit.stories import I, Story, compensates, inject_hooks
 from tests.dashboards.check import COMPARISONS
 from tests.dashboards.dashboards import DASHBOARDS, FOLDER, Dashboard, Panel, Target, Variable, fill
 from tests.observing.backends import Backend, backend
@@ -67,17 +68,28 @@ class Trip(Story):
         if "error" in state:
             raise state["error"]
 
-    async def go(self, state: dict[str, BaseException]) -> None: ...
+    @compensates(pack)
+    def unpack(self, state: dict[str, BaseException]) -> None:
+        if "lost" in state:
+            raise state["lost"]
+
+    async def go(self, state: dict[str, BaseException]) -> None:
+        if "late" in state:
+            raise state["late"]
 
 
 @pytest.fixture
 def emitted(backend: Backend) -> dict[str, dict[str, set[str]]]:
-    """Return what the hook emits for completed, failed and cancelled runs: name, label, values."""
-    with inject_hooks(Trip, [backend.new_hook()]):
+    """Return what the hook emits for runs that end in every way, undone or not: name, label, values."""
+    with inject_hooks(Trip, [backend.new_hook(expected=KeyError)]):
         asyncio.run(Trip()({}))
-        for error in (ValueError(), asyncio.CancelledError()):
+        for error in (ValueError(), KeyError(), asyncio.CancelledError()):
             with pytest.raises(type(error)):
                 asyncio.run(Trip()({"error": error}))
+        with pytest.raises(ValueError, match="late"):
+            asyncio.run(Trip()({"late": ValueError("late")}))
+        with pytest.raises(CompensationError):
+            asyncio.run(Trip()({"late": ValueError(), "lost": ValueError()}))
     found = dict[str, dict[str, set[str]]]()
     for sample in backend.samples():
         labels = found.setdefault(sample.name, {})
@@ -122,12 +134,13 @@ def test_queries_ask_only_for_metrics_and_labels_that_the_hooks_emit(
 
 @every_panel
 def test_panels_leave_the_choice_of_service_story_and_step_to_the_variables(dashboard: Dashboard, panel: Panel) -> None:
+    has_steps = any(variable.name == "step" for variable in dashboard.variables)
     for target in panel.targets:
-        for name, matchers in selectors(target.query.replace("${prefix}", "our")):
+        for _, matchers in selectors(target.query.replace("${prefix}", "our")):
             asked = {label: value for label, _, value in matchers}
             assert asked["service"] == "$service"
             assert asked["story_name"] == "$story"
-            assert asked.get("step_name") == ("$step" if "_step_" in name else None)
+            assert asked.get("step_name") == ("$step" if has_steps else None)
 
 
 @every_panel

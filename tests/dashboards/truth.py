@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tests.dashboards.ledger import Entry
+from tests.dashboards.ledger import Entry, Kind
 
 __all__ = ["Allowed", "Chosen", "Page", "Records"]
 
@@ -70,11 +70,11 @@ class Records:
         ]
         return replace(self, pages=[page for page in kept_pages if page.entries])
 
-    def chosen(self, chosen: Chosen, *, steps: bool) -> Records:
-        """Return the records of the chosen runs or steps."""
+    def chosen(self, chosen: Chosen, kind: Kind, *, steps: bool) -> Records:
+        """Return the records of this kind; `steps`: of the chosen steps only."""
         return self._only(
             lambda entry: (
-                bool(entry.step) == steps
+                entry.kind == kind
                 and (chosen.stories is None or entry.story in chosen.stories)
                 and (not steps or chosen.steps is None or entry.step in chosen.steps)
             ),
@@ -90,6 +90,10 @@ class Records:
         return self._only(
             lambda entry: story in (None, entry.story) and step in (None, entry.step) and status in (None, entry.status)
         )
+
+    def decided(self) -> Records:
+        """Return the records of what was not refused."""
+        return self._only(lambda entry: entry.status != "refused")
 
     def by(self, *names: str) -> dict[tuple[str, ...], Records]:
         """Return the records grouped by story, step or status."""
@@ -132,10 +136,10 @@ class Records:
         """The most entries that Prometheus may miss: those of a series before its first scrape."""
         unseen = 0
         for page in self.pages:
-            known = {(entry.story, entry.step) for entry in page.warm_up}
-            first = dict[tuple[str, str], float]()
+            known = {_first_series(entry) for entry in page.warm_up}
+            first = dict[tuple[str, str, bool], float]()
             for entry in page.entries:
-                key = (entry.story, entry.step)
+                key = _first_series(entry)
                 if key not in known and entry.ended <= first.setdefault(key, entry.ended) + 2 * self.scrape:
                     unseen += 1
         return unseen
@@ -210,6 +214,11 @@ class Records:
             self.bucket(max(seen) + SLACK)[1],
             rough=True,
         )
+
+
+def _first_series(entry: Entry) -> tuple[str, str, bool]:
+    """Return what begins to be shown together: refusals have no series before the first one."""
+    return entry.story, entry.step, entry.status == "refused"
 
 
 def _ended(entry: Entry) -> float:

@@ -274,7 +274,7 @@ def test_the_questions_ask_for_metrics_and_labels_that_are_there(tmp_path: Path)
 
     PrometheusMetricsHook(registry=CollectorRegistry())
     settings = Settings("shop", "dddkit_stories", None, None)
-    labels = {metric.name: {*metric.labels, "le"} for metric in (settings.story, settings.step)}
+    labels = {metric.name: {*metric.labels, "le"} for metric in (settings.story, settings.step, settings.compensation)}
     questions = [block.text for block in BLOCKS if block.language == "promql"]
     assert questions
     for question in questions:
@@ -305,9 +305,20 @@ for item in ("teapot", "yacht"):
         pass
 print(*[line for line in generate_latest().decode().splitlines() if line.startswith("dddkit")], sep="\\n")
 """
-    # Three statuses for the story and for each of its two steps.
+    undoing = """
+from dddkit.stories import compensates
+
+class Undone(app.Checkout):
+    @compensates("reserve")
+    def release(self, state): ...
+
+app.Checkout = Undone
+"""
+    undone = counting.replace("\nfor item", f"{undoing}\nfor item")
+    # Three statuses for the story and for each of its two steps; two more for a step that can be undone.
     assert len(run(tmp_path, "-c", counting).splitlines()) == 9 * 14
-    assert len(run(tmp_path, "-c", counting, PROMETHEUS_DISABLE_CREATED_SERIES="True").splitlines()) == 9 * 13
+    assert len(run(tmp_path, "-c", undone, PROMETHEUS_DISABLE_CREATED_SERIES="True").splitlines()) == 9 * 13 + 26
+    assert "Each step that\ncan be undone adds 26, and each that has refused 13" in PAGE
     combinations = 3 * (1 + 6)
     assert f"{combinations * 13} series" in PAGE
     assert f"{50 * combinations * 13:,} per process" in PAGE
@@ -332,4 +343,4 @@ def test_no_block_is_left_out_of_these_tests() -> None:
     assert PAGE.count("```") == 2 * len(BLOCKS)
     assert {block.language for block in BLOCKS} == {"python", "console", "text", "yaml", "promql"}
     assert set(FILES) == {"app.py", "service.py", "pages.py", "worker.py", "traced.py", "prometheus.yml"}
-    assert len(PROGRAMS) == 3
+    assert len(PROGRAMS) == 4

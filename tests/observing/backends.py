@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -9,12 +10,13 @@ from typing import Any, NamedTuple, Protocol
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dddkit.stories import I, Story
+from dddkit.stories import I, Story, compensates
 from dddkit.stories.metrics import MetricsHook
-from tests.stories.shop import Mode, checkout
+from tests.stories.shop import Mode, Notes, checkout, derived
 
 STORY = "dddkit_stories_executions_latency_ms"
 STEP = "dddkit_stories_step_executions_latency_ms"
+COMPENSATION = "dddkit_stories_compensations_latency_ms"
 
 
 class NewHook(Protocol):
@@ -26,6 +28,7 @@ class NewHook(Protocol):
         buckets: Iterable[str | float] | None = ...,
         *,
         registry: Any = ...,
+        expected: type[Exception] | Iterable[type[Exception]] = ...,
     ) -> MetricsHook: ...
 
 
@@ -82,11 +85,19 @@ class Backend:
     def samples(self) -> dict[Sample, float]:
         """Return the samples, without the series that are still at 0."""
         everything = self.everything()
-        counted = {sample.labels for sample, value in everything.items() if sample.name.endswith("_count") and value}
+        counted = {
+            (sample.name.removesuffix("_count"), sample.labels)
+            for sample, value in everything.items()
+            if sample.name.endswith("_count") and value
+        }
         return {
             sample: value
             for sample, value in everything.items()
-            if frozenset(label for label in sample.labels if label[0] != "le") in counted
+            if (
+                sample.name.rpartition("_")[0],
+                frozenset(label for label in sample.labels if label[0] != "le"),
+            )
+            in counted
         }
 
     def everything(self) -> dict[Sample, float]:
@@ -112,6 +123,10 @@ class Backend:
     def steps(self) -> Counter[tuple[str, str]]:
         """Count the steps by (step, status)."""
         return self._counts(f"{STEP}_count", "step_name", "status")
+
+    def compensations(self) -> Counter[tuple[str, str]]:
+        """Count the compensations by (step, status)."""
+        return self._counts(f"{COMPENSATION}_count", "step_name", "status")
 
     def _counts(self, name: str, one: str, two: str) -> Counter[tuple[str, str]]:
         found = Counter[tuple[str, str]]()
@@ -191,6 +206,26 @@ class AioPrometheus(Backend):
 
     def remove(self, name: str, **labels: str) -> None:
         del self.metric(name).values[labels]
+
+
+def undoable(mode: Mode) -> type[Story]:
+    """Return the story of the tests, with compensations of its first two steps."""
+    if mode == "sync":
+        return derived(checkout(mode), release=compensates("reserve")(release), refund=compensates("charge")(refund))
+    return derived(checkout(mode), release=compensates("reserve")(release), refund=compensates("charge")(refund_later))
+
+
+def release(self: object, state: Notes) -> None:
+    state.take("release")
+
+
+def refund(self: object, state: Notes) -> None:
+    state.take("refund")
+
+
+async def refund_later(self: object, state: Notes) -> None:
+    await asyncio.sleep(0)
+    state.take("refund")
 
 
 def pay(self: object, state: object) -> None: ...

@@ -560,6 +560,7 @@ class Asked:
     def __init__(self, wanted: metrics.Histogram) -> None:
         self.wanted = wanted
         self.removals = Removals()
+        self.expected: dict[tuple[str, ...], tuple[type[Exception], ...]] = {}
         self.values: list[tuple[str, ...]] = []
 
     def child(self, values: tuple[str, ...]) -> Observe:
@@ -569,13 +570,14 @@ class Asked:
 
 def test_the_child_of_one_combination_of_labels_is_asked_for_once() -> None:
     settings = Settings("shop", "our", None, None)
-    runs, steps = Asked(settings.story), Asked(settings.step)
+    runs, steps, compensations = Asked(settings.story), Asked(settings.step), Asked(settings.compensation)
     story = checkout("sync")
-    inject_hooks(story, [MetricsHook(settings, runs, steps)])
+    inject_hooks(story, [MetricsHook(settings, runs, steps, compensations)])
     for _ in range(3):
         perform(story, Notes())
     assert len(runs.values) == len(set(runs.values)) == 3  # statuses
     assert len(steps.values) == len(set(steps.values)) == 3 * 3  # steps and statuses
+    assert compensations.values == []  # nothing of this story can be undone
 
 
 def test_hooks_with_one_prefix_share_their_metrics(backend: Backend) -> None:

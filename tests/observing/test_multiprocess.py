@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from tests.observing.backends import STEP, STORY
+from tests.observing.backends import COMPENSATION, STEP, STORY
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "emscripten" or not hasattr(os, "fork"), reason="there are no processes to fork"
@@ -22,7 +22,7 @@ PROGRAM = """
 import os
 import sys
 
-from dddkit.stories import I, Story, inject_hooks
+from dddkit.stories import I, Story, compensates, inject_hooks
 from dddkit.stories.prometheus import PrometheusMetricsHook
 
 
@@ -31,6 +31,9 @@ class Pay(Story):
     I.capture
 
     def authorize(self, state: int) -> None: ...
+
+    @compensates(authorize)
+    def release(self, state: int) -> None: ...
 
     def capture(self, state: int) -> None:
         if state % 5 == 0:
@@ -90,6 +93,7 @@ def test_runs_of_all_processes_are_summed(tmp_path: Path) -> None:
     assert count(tmp_path, f"{STEP}_count", step_name="authorize", status="completed") == 320
     assert count(tmp_path, f"{STEP}_count", step_name="capture", status="failed") == 64
     assert count(tmp_path, f"{STEP}_bucket", le="+Inf") == 640
+    assert count(tmp_path, f"{COMPENSATION}_count", step_name="authorize", status="completed") == 64
 
 
 def test_a_directory_that_is_gone_costs_the_metrics_and_not_the_stories(tmp_path: Path) -> None:
@@ -126,6 +130,7 @@ def test_fm1_start_up_code_that_runs_twice_counts_each_run_once_in_every_process
     run_once(tmp_path, PROGRAM.replace(inject, f"{inject}\n{inject}\n{inject.replace('(Pay,', '(Story,')}"))
     assert count(tmp_path, f"{STORY}_count") == 10
     assert count(tmp_path, f"{STEP}_count") == 20
+    assert count(tmp_path, f"{COMPENSATION}_count") == 2
 
 
 def test_fm2_after_a_clear_each_process_counts_on(tmp_path: Path) -> None:
@@ -140,3 +145,4 @@ def test_fm2_after_a_clear_each_process_counts_on(tmp_path: Path) -> None:
     run_once(tmp_path, PROGRAM.replace("serve(10)\n", f"serve(10)\n{clear}serve(10)\n"))
     assert count(tmp_path, f"{STORY}_count") == 20
     assert count(tmp_path, f"{STEP}_count") == 40
+    assert count(tmp_path, f"{COMPENSATION}_count") == 4

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dddkit.stories import inject_hooks
 from tests.observing.backends import (
+    COMPENSATION,
     STEP,
     STORY,
     AioPrometheus,
@@ -126,7 +127,7 @@ def test_a_prefix_whose_metric_is_the_step_metric_of_another_is_refused(backend:
         backend.new_hook(prefix="shop_step")
 
 
-@pytest.mark.parametrize("name", [STORY, STEP])
+@pytest.mark.parametrize("name", [STORY, STEP, COMPENSATION])
 def test_a_name_that_somebody_else_has_taken_is_refused_and_nothing_is_registered(backend: Backend, name: str) -> None:
     backend.occupy(name)
     before = backend.render()

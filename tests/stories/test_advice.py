@@ -242,8 +242,8 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     "a function as hook": (
         lambda: hooked(charge),
         (
-            "a function is no hook: it has none of the methods after, around_compensation, around_step, around_story, before, error; "
-            "register_hook(kind, function) takes functions"
+            "a function is no hook: it has none of the methods after, around_compensation, around_step, around_story, "
+            "before, error; register_hook(kind, function) takes functions"
         ),
     ),
     "an object with hooks registered": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, wraps
 from inspect import iscoroutinefunction
@@ -19,10 +20,8 @@ from tests.stories.shop import Declined, Notes, finish
 def ran(story: Any, **errors: BaseException) -> list[str]:
     """Run a story object to its end; return what ran."""
     state = Notes(**errors)
-    try:
+    with suppress(Declined):
         finish(story(state))
-    except Declined:
-        pass
     return state.log
 
 
@@ -132,7 +131,7 @@ def test_a_step_that_is_listed_twice_is_undone_once_per_completion() -> None:
 
 def test_a_story_is_async_when_a_compensation_is() -> None:
     class Async(Base):
-        async def refund(self, state: Notes) -> None:  # type: ignore[override]  # pyright: ignore
+        async def refund(self, state: Notes) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
             await asyncio.sleep(0)
             state.take("refund")
 
@@ -142,7 +141,7 @@ def test_a_story_is_async_when_a_compensation_is() -> None:
     class Patched(Base):
         pass
 
-    Patched.refund = Async.refund  # type: ignore[assignment,method-assign]
+    Patched.refund = Async.refund  # type: ignore[assignment,method-assign]  # pyright: ignore[reportAttributeAccessIssue]
     assert iscoroutinefunction(Patched.__call__)
     assert ran(Patched(), ship=Declined()) == ["reserve", "charge", "ship", "refund", "release"]
 
@@ -220,8 +219,8 @@ def hide_plainly(function: Callable[..., Any]) -> Callable[..., Any]:
 def test_a_compensation_below_another_decorator_is_rejected(hiding: Any) -> None:
     with pytest.raises(StoryDefinitionError) as caught:
 
-        class Hidden(Base):
-            @hiding
+        class Hidden(Base):  # pyright: ignore[reportUnusedClass]
+            @hiding  # type: ignore[untyped-decorator]
             @compensates("charge")
             def give_back(self, state: Notes) -> None: ...
 
@@ -233,14 +232,14 @@ def test_a_compensation_below_another_decorator_is_rejected(hiding: Any) -> None
 def test_a_name_that_is_no_step_is_rejected_with_the_nearest_one() -> None:
     with pytest.raises(StoryDefinitionError) as caught:
 
-        class Misspelt(Base):
+        class Misspelt(Base):  # pyright: ignore[reportUnusedClass]
             @compensates("chrge")
             def give_back(self, state: Notes) -> None: ...
 
     assert message(caught) == 'Misspelt: give_back compensates I.chrge, which is no step; did you mean "charge"?'
     with pytest.raises(StoryDefinitionError, match=r"helper compensates I.release.*lists reserve, charge, ship"):
 
-        class OfCompensation(Base):
+        class OfCompensation(Base):  # pyright: ignore[reportUnusedClass]
             @compensates(Base.release)
             def helper(self, state: Notes) -> None: ...
 
@@ -250,7 +249,7 @@ def test_a_function_of_another_class_is_rejected() -> None:
 
     with pytest.raises(StoryDefinitionError, match="which is no step"):
 
-        class Other(Base):
+        class Other(Base):  # pyright: ignore[reportUnusedClass]
             @compensates(other)
             def give_back(self, state: Notes) -> None: ...
 
@@ -258,7 +257,7 @@ def test_a_function_of_another_class_is_rejected() -> None:
 def test_two_compensations_of_one_step_in_one_class_are_rejected() -> None:
     with pytest.raises(StoryDefinitionError) as caught:
 
-        class Two(Base):
+        class Two(Base):  # pyright: ignore[reportUnusedClass]
             @compensates("charge")
             def give_back(self, state: Notes) -> None: ...
 
@@ -273,7 +272,7 @@ def test_two_compensations_of_one_step_in_one_class_are_rejected() -> None:
 def test_a_compensation_that_is_listed_as_a_step_is_rejected() -> None:
     with pytest.raises(StoryDefinitionError) as caught:
 
-        class Listed(Base):
+        class Listed(Base):  # pyright: ignore[reportUnusedClass]
             I.charge
             I.refund
 
@@ -285,7 +284,7 @@ def test_a_compensation_that_is_listed_as_a_step_is_rejected() -> None:
 def test_a_compensation_that_cannot_be_called_with_the_state_is_rejected() -> None:
     with pytest.raises(StoryDefinitionError) as caught:
 
-        class Short(Base):
+        class Short(Base):  # pyright: ignore[reportUnusedClass]
             @compensates("charge")
             def give_back(self) -> None: ...
 

@@ -210,7 +210,7 @@ def test_a_run_whose_undoing_failed_is_freed_without_the_garbage_collector(
             while called is not FINISHED:  # a loop of asyncio would have cycles of its own
                 called.send(None)
         called = None
-        state._errors.clear()  # they hold tracebacks, which hold the state
+        state._errors.clear()  # pyright: ignore[reportPrivateUsage]  # they hold tracebacks, which hold the state
         del state
         assert freed() is None
     finally:
@@ -429,7 +429,9 @@ def test_facts_and_tree_show_what_was_undone(mode: Mode) -> None:
                 yield
             finally:
                 trees.append(str(context))
-                facts = [(step.status, step.compensated, type(step.compensation_error)) for step in context.steps]
+                facts: list[Any] = [
+                    (step.status, step.compensated, type(step.compensation_error)) for step in context.steps
+                ]
                 assert facts == [
                     (StepStatus.COMPLETED, True, type(None)),
                     (StepStatus.COMPLETED, False, ConnectionError),

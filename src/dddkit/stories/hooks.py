@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 
 from dddkit._callables import display_name, kind_of
 from dddkit.stories._engine.deferred import deferrable, only_if, show_duration, show_status
-from dddkit.stories._engine.expected import expected_errors
+from dddkit.stories._engine.expected import expected_errors, is_expected
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.injection import methods_of
 from dddkit.stories._engine.metaclass import StoryMeta
@@ -164,7 +164,7 @@ class LoggingHook:
             return
         mark_logged(context)
         tree = outermost(context, role)
-        if issubclass(type(error), self._expected):
+        if is_expected(error, self._expected):
             write_tree(context, "INFO", step.step_index, tree=tree, in_ascii=self._ascii)
         else:
             write_tree(context, "ERROR", step.step_index, tree=tree, error=error, in_ascii=self._ascii)

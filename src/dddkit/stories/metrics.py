@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 from weakref import ref
 
+from dddkit.stories._engine.compensations import compensations_of
 from dddkit.stories._engine.encoding import to_encodable
 from dddkit.stories._engine.exclusion import EXCLUSION, call_exclusively, is_inside, postpone
+from dddkit.stories._engine.expected import outcome_word
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.failure_log import FailureLog
 from dddkit.stories._engine.metric_options import (
@@ -36,6 +39,7 @@ __all__ = [
 ]
 
 _WORDS: Final = ("completed", "failed", "cancelled")
+_WORDS_OF_UNDOING: Final = ("completed", "failed")
 
 Observe: TypeAlias = Callable[[float], object]
 """Counts one duration, in milliseconds."""
@@ -51,6 +55,7 @@ class Metric(Protocol):
     Attributes:
         wanted: what it was made from.
         removals: notifies the hooks when the user removes series from it.
+        expected: which exceptions are refusals for the hooks that count in the same series, by `Settings.series`.
     """
 
     @property
@@ -58,6 +63,9 @@ class Metric(Protocol):
 
     @property
     def removals(self) -> Removals: ...
+
+    @property
+    def expected(self) -> dict[tuple[str, ...], tuple[type[Exception], ...]]: ...
 
     def child(self, values: tuple[str, ...]) -> Observe:
         """Return what counts one combination of label values; the same one, as long as it is not removed."""
@@ -102,17 +110,18 @@ class Histograms(Generic[_Registry, _Metric]):
         self._find = find
         self._discard = discard
 
-    def get(self, registry: _Registry, *wanted: Histogram) -> tuple[_Metric, ...]:
-        """Return the metrics, new or shared; all of them or, with a ValueError, none."""
+    def get(self, registry: _Registry, settings: Settings) -> tuple[_Metric, _Metric, _Metric]:
+        """Return the metrics of runs, steps and compensations, new or shared; all or, with a ValueError, none."""
         made: list[_Metric] = []
         metrics: list[_Metric] = []
         with EXCLUSION:
             try:
-                for histogram in wanted:
+                for histogram in (settings.story, settings.step, settings.compensation):
                     # Asked first: a signal handler may have come while this thread holds the registry's own lock.
                     metric = self._find(registry, histogram.name)
                     if metric is not None:
                         _check_equal(histogram, metric.wanted)
+                        _check_expected(histogram, settings, metric.expected)
                     else:
                         metric = self._made(registry, histogram)
                         made.append(metric)
@@ -121,7 +130,10 @@ class Histograms(Generic[_Registry, _Metric]):
                 for metric in made:
                     self._discard(registry, metric)
                 raise
-        return tuple(metrics)
+            for metric in metrics:
+                metric.expected[settings.series] = settings.expected
+        story, step, compensation = metrics
+        return story, step, compensation
 
     def _made(self, registry: _Registry, histogram: Histogram) -> _Metric:
         try:
@@ -143,12 +155,28 @@ def _check_equal(wanted: Histogram, there: Histogram) -> None:
             )
 
 
+def _check_expected(
+    wanted: Histogram, settings: Settings, there: dict[tuple[str, ...], tuple[type[Exception], ...]]
+) -> None:
+    known = there.get(settings.series, settings.expected)
+    if known != settings.expected:
+        raise ValueError(
+            f"a hook counts in the same series of {wanted.name} already, with expected={_classes(known)}, and this "
+            f"hook wants expected={_classes(settings.expected)}; give both the same, or this one another app_name or "
+            f"prefix"
+        )
+
+
+def _classes(expected: Iterable[type]) -> str:
+    return _listed(f"{one.__module__}.{one.__qualname__}" for one in expected)
+
+
 def _listed(values: Iterable[object]) -> str:
     return f"({', '.join(map(str, values))})"
 
 
 class MetricsHook:
-    """Counts every run and every started step, with its duration, by how it ended.
+    """Counts every run, every started step and every compensation, with its duration, by how it ended.
 
     The base of the hooks that users inject. Of several hooks with equal settings, a run calls only the first.
 
@@ -156,29 +184,47 @@ class MetricsHook:
         settings: the options.
         story: the metric of whole runs.
         step: the metric of steps.
+        compensation: the metric of compensations.
     """
 
-    __slots__ = ("__weakref__", "_completed", "_failures", "_settings", "_step", "_steps", "_stories", "_story")
+    __slots__ = (
+        "__weakref__",
+        "_begun",
+        "_compensation",
+        "_compensations",
+        "_completed",
+        "_failures",
+        "_settings",
+        "_step",
+        "_steps",
+        "_stories",
+        "_story",
+    )
 
-    def __init__(self, settings: Settings, story: Metric, step: Metric) -> None:
+    def __init__(self, settings: Settings, story: Metric, step: Metric, compensation: Metric) -> None:
         self._settings: Final = settings
         self._story: Final = story
         self._step: Final = step
+        self._compensation: Final = compensation
         self._failures: Final = FailureLog(type(self).__qualname__)
         self.ask_anew()
         story.removals.add(self)
         step.removals.add(self)
+        compensation.removals.add(self)
 
     def ask_anew(self) -> None:
         """Ask the metrics again for what counts each combination of label values, since some may be removed."""
         # New dictionaries: a thread that has just asked for a removed one puts it into the old ones.
-        self._stories = _Children(self._settings, self._story)
-        self._steps = steps = _Children(self._settings, self._step)
+        self._stories = _Children(self._settings, self._story, _WORDS)
+        self._steps = steps = _Children(self._settings, self._step, _WORDS)
+        self._compensations = _Children(self._settings, self._compensation, _WORDS_OF_UNDOING)
+        # The ids of the stories whose compensations have their series: a set of classes would keep these alive.
+        self._begun = set[int]()
         # Most steps complete: their children, by story and step, without a key to be built and hashed each time.
         self._completed = _ByName(lambda story: _ByName(lambda step: steps[story, step, "completed"]))
 
     def __hook_key__(self) -> object:
-        return id(self._story), id(self._step), self._settings.service, self._settings.values
+        return id(self._story), id(self._step), id(self._compensation), self._settings.series
 
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
         # The exception at the yield counts, and not the status: a hook inside this one may fail after the last step.
@@ -189,10 +235,14 @@ class MetricsHook:
             raised = error
             raise
         finally:
-            word = status_of(raised).name.lower()
+            # Most runs complete, and reading the name of a status takes as long as all the rest.
+            word = "completed" if raised is None else outcome_word(status_of(raised), raised, self._settings.expected)
             del raised  # this frame is in its traceback
+            story = type(context.story)
             try:
-                self._stories[type(context.story).__name__, word](context.duration * 1000)
+                self._stories[story.__name__, word](context.duration * 1000)
+                if id(story) not in self._begun:
+                    self._begin(story)
             except Exception:
                 self._failures.log()
 
@@ -204,20 +254,43 @@ class MetricsHook:
             if type(progress) is float:
                 self._completed[story][step.step_name](progress * 1000)
             else:
-                self._steps[story, step.step_name, step.status.name.lower()](step.duration * 1000)
+                word = outcome_word(step.status, step.error, self._settings.expected)
+                self._steps[story, step.step_name, word](step.duration * 1000)
         except Exception:
             self._failures.log()
+
+    def around_compensation(self, context: StoryExecutionContext, step: StepExecutionInfo) -> Iterator[None]:
+        word = "failed"
+        started = perf_counter()
+        try:
+            yield
+            word = "completed"
+        finally:
+            try:
+                seconds = perf_counter() - started
+                self._compensations[type(context.story).__name__, step.step_name, word](seconds * 1000)
+            except Exception:
+                self._failures.log()
+
+    def _begin(self, story: type) -> None:
+        """Let the series of a story's compensations begin at 0, so that Prometheus sees the first one."""
+        if is_inside():  # a later run does it
+            return
+        for step in compensations_of(story):
+            self._compensations[story.__name__, step, "completed"]  # makes them
+        self._begun.add(id(story))
 
 
 class _Children(dict[tuple[str, ...], Observe]):
     """The children of one metric by story, step and status, made when the first of them is asked for."""
 
-    __slots__ = ("_metric", "_settings")
+    __slots__ = ("_metric", "_settings", "_words")
 
-    def __init__(self, settings: Settings, metric: Metric) -> None:
+    def __init__(self, settings: Settings, metric: Metric, words: tuple[str, ...]) -> None:
         super().__init__()
         self._settings: Final = settings
         self._metric: Final = metric
+        self._words: Final = words
 
     def __missing__(self, key: tuple[str, ...]) -> Observe:
         if is_inside():
@@ -227,10 +300,13 @@ class _Children(dict[tuple[str, ...], Observe]):
 
     def _made(self, key: tuple[str, ...]) -> Observe:
         # Every way to end begins at 0: of a counter that appears with the first failure, Prometheus would overlook
-        # that failure.
+        # that failure. Only refusals get a series when there is one, since most stories never refuse.
         *names, wanted = key
         shown = (self._settings.service, *map(to_encodable, names))
-        made = {word: self._metric.child((*shown, word, *self._settings.values)) for word in _WORDS}
+        made = {
+            word: self._metric.child((*shown, word, *self._settings.values))
+            for word in dict.fromkeys((*self._words, wanted))
+        }
         self.update({(*names, word): child for word, child in made.items()})
         return made[wanted]
 

@@ -63,12 +63,13 @@ def compensates(step: str | Callable[..., object], *, even_if_failed: bool = Fal
     Raises:
         TypeError: `step` is neither a name nor a callable.
     """
-    if not isinstance(step, str) and not callable(step) and not isinstance(step, (staticmethod, classmethod)):
-        if isinstance(step, Compensating):
-            raise StoryDefinitionError(
-                f"@compensates({step.name}) names a compensation, and no step; a compensation cannot be undone",
-                step=step.name,
-            )
+    given: object = step
+    if isinstance(given, Compensating):
+        raise StoryDefinitionError(
+            f"@compensates({given.name}) names a compensation, and no step; a compensation cannot be undone",
+            step=given.name,
+        )
+    if not isinstance(given, (str, staticmethod, classmethod)) and not callable(given):
         raise TypeError(f"@compensates takes a step, or its name, not {kind_of(step)}: @compensates(charge)")
 
     def mark(function: F) -> F:
@@ -172,6 +173,8 @@ def compensations_of(cls: type) -> dict[str, Compensation]:
             name = _name_in(cls, one.step)
             if name is not None:
                 found[name] = Compensation(name, one.method, one.even_if_failed)
+    if not found:  # as of facts made by hand, whose story may be any object
+        return found
     return {step: found[step] for step in dict.fromkeys(steps_of(cls)) if step in found}
 
 

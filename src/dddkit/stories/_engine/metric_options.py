@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final, cast
 
+from dddkit.stories._engine.expected import expected_errors
+
 __all__ = ["DEFAULT_BUCKETS", "DEFAULT_NAME", "Histogram", "Settings", "check_registry"]
 
 DEFAULT_NAME: Final = "dddkit_stories"
@@ -42,15 +44,18 @@ class Settings:
     Attributes:
         service: the value of the label `service`.
         values: the values of the labels of one's own, in the order of their names.
+        expected: the exceptions that are refusals.
         story: the metric of whole runs.
         step: the metric of steps.
+        compensation: the metric of compensations.
 
     Raises:
-        TypeError: a name or a label's value that is no text; labels that are no mapping, buckets that are no list.
+        TypeError: a name or a label's value that is no text; labels that are no mapping, buckets that are no list;
+            an expected exception that is none.
         ValueError: a name that Prometheus does not allow, a lone surrogate, or buckets that do not grow.
     """
 
-    __slots__ = ("service", "step", "story", "values")
+    __slots__ = ("compensation", "expected", "service", "step", "story", "values")
 
     def __init__(
         self,
@@ -58,9 +63,11 @@ class Settings:
         prefix: str,
         labels: Mapping[str, str] | None,
         buckets: Iterable[str | float] | None,
+        expected: object = (),
     ) -> None:
         _check_text("app_name", app_name)
         _check_prefix(prefix)
+        self.expected: Final = expected_errors(expected, "PrometheusMetricsHook")
         own = {} if labels is None else _own_labels(labels)
         bounds = DEFAULT_BUCKETS if buckets is None else _bounds(buckets)
         names = tuple(sorted(own))
@@ -72,6 +79,14 @@ class Settings:
         self.step: Final = Histogram(
             f"{prefix}_step_executions_latency_ms", "Story step execution time", (*_STEP_LABELS, *names), bounds
         )
+        self.compensation: Final = Histogram(
+            f"{prefix}_compensations_latency_ms", "Story step compensation time", (*_STEP_LABELS, *names), bounds
+        )
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """What tells the series of hooks apart that share the metrics."""
+        return self.service, *self.values
 
 
 def check_registry(registry: object, expected: type) -> None:

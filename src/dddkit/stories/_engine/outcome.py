@@ -94,7 +94,7 @@ def undo_stopped_run(run: StoppedRun) -> BaseException | None:
         replacement = undo(run.context.story, run.context.state, *_reached(run), propagating, run.context)
         return _finish(run, propagating if replacement is None else replacement)
     finally:  # the error of a compensation leads to this frame
-        run = outcome = propagating = replacement = None  # type: ignore[assignment]
+        run = outcome = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
 async def undo_stopped_run_async(run: StoppedRun) -> BaseException | None:
@@ -109,7 +109,7 @@ async def undo_stopped_run_async(run: StoppedRun) -> BaseException | None:
         replacement = await undo_async(run.context.story, run.context.state, *_reached(run), propagating, run.context)
         return _finish(run, propagating if replacement is None else replacement)
     finally:
-        run = outcome = propagating = replacement = None  # type: ignore[assignment]
+        run = outcome = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
 def complete_step(
@@ -228,7 +228,8 @@ def _finish(run: StoppedRun, propagating: BaseException) -> BaseException | None
             return replacement
         return None if propagating is error else propagating
     finally:
-        error = propagating = replacement = None  # type: ignore[assignment]  # their tracebacks may lead to this frame
+        # Their tracebacks may lead to this frame.
+        error = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
 def _call_remaining(outcome: _Outcome, hooks: tuple[Callback, ...], step: Any) -> None:

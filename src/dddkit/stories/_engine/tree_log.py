@@ -57,6 +57,7 @@ def was_logged_inside(context: StoryExecutionContext, error: BaseException | Non
     """
     own: FailureMark | None = getattr(context, "_failure", None)
     traceback = None if error is None or own is None else traceback_of(error)
+    traceback = traceback and traceback.tb_next  # the first frame is that of this run, and clears itself when it ends
     while traceback is not None:
         frame = traceback.tb_frame
         if isinstance(frame.f_globals.get("hooks"), Hooks):  # generated source

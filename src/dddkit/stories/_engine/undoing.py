@@ -24,7 +24,7 @@ from dddkit.stories._engine.generators import Generators, enter_generator, leave
 from dddkit.stories._engine.registry import hooks_of
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.story_steps import story_of_step
-from dddkit.stories._engine.tracebacks import remove_frames, set_cause, traceback_of
+from dddkit.stories._engine.tracebacks import remove_frames, set_cause, set_traceback, traceback_of
 from dddkit.stories._engine.validation import check_step_result
 
 __all__ = ["undo", "undo_async"]
@@ -66,7 +66,9 @@ def undo(
     finally:
         undoing.close()
         # The traceback of a compensation's error leads to this frame, and the facts refer to the error.
-        story = state = error = run = undoing = step = None  # type: ignore[assignment]
+        story = state = run = step = None
+        del undoing
+        error = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
 async def undo_async(
@@ -96,7 +98,9 @@ async def undo_async(
     finally:
         undoing.close()
         # The traceback of a compensation's error leads to this frame, and the facts refer to the error.
-        story = state = error = run = undoing = step = result = None  # type: ignore[assignment]
+        story = state = run = step = result = None
+        del undoing
+        error = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
 class _NoShield:
@@ -176,8 +180,9 @@ class Undoing:
         error_id, undone = _UNDONE.get()
         if error_id == id(error):
             self._undone += [prefix + step for step in undone]
-            if type(error) is CompensationError:
-                self._failures += [(prefix + step, own) for step, own in error.failures]
+            if isinstance(error, CompensationError):
+                failures: tuple[tuple[str, BaseException], ...] = error.failures
+                self._failures += [(prefix + step, own) for step, own in failures]
                 self._left += [prefix + step for step in error.left]
                 self._error = error.__cause__
 
@@ -278,17 +283,20 @@ class Undoing:
                 self._log_hook(f" of {step.label}", hook, own)
 
     def _leave(self, step: Step, error: BaseException | None) -> None:
+        traceback = None if error is None else traceback_of(error)
         while self._generators:
             generator = self._generators.pop()
             try:
                 leave_generator(generator, error)
             except BaseException as own:
                 if own is error:
-                    continue
-                if issubclass(type(own), Exception):
+                    pass  # the hook has only let it through
+                elif issubclass(type(own), Exception):
                     self._log_hook(f" of {step.label}", generator, own)
                 else:
                     self._stopped_by = self._stopped_by or own
+            if error is not None:  # without the frames of the hook, which hold the facts, which refer to the error
+                set_traceback(error, traceback)
 
     def _log_hook(self, of: str, hook: object, error: BaseException) -> None:
         remove_frames(error)

@@ -23,7 +23,7 @@ __all__ = ["PrometheusMetricsHook"]
 
 
 class PrometheusMetricsHook(metrics.MetricsHook):
-    """Counts runs and steps in two histograms of aioprometheus, by story, step and status.
+    """Counts runs, steps and compensations in histograms of aioprometheus, by story, step and status.
 
     The metrics, the options and what is refused are those of `dddkit.stories.prometheus`; only the library that
     counts, and with it the registry, is another. It may be used from several threads, which aioprometheus alone may
@@ -31,16 +31,18 @@ class PrometheusMetricsHook(metrics.MetricsHook):
 
     Args:
         app_name: the value of the label `service`.
-        prefix: how the names of both metrics begin.
+        prefix: how the names of the metrics begin.
         labels: further labels, the same for every run.
         buckets: upper bounds in milliseconds, growing; None: 10, 25, 50, 100, 300, 500, 1000, 2000, 5000 and 10000.
         registry: where the metrics are registered; None: aioprometheus' own.
+        expected: exception classes of the domain, one or several, that refuse and are no faults: what they stop counts
+            as `refused`, and not as `failed`. A CompensationError is never one.
 
     Raises:
         ValueError: a prefix, label name, text or buckets that Prometheus cannot use; or other label names or buckets
-            than those of a hook that has the same prefix already.
+            than those of a hook that has the same prefix already; or, in the same series, another `expected`.
         TypeError: what has to be text is none; labels that are no mapping, buckets that are no list; a registry of
-            another library.
+            another library; an expected class that is no subclass of Exception.
     """
 
     __slots__ = ()
@@ -53,11 +55,12 @@ class PrometheusMetricsHook(metrics.MetricsHook):
         buckets: Iterable[str | float] | None = None,
         *,
         registry: Registry | None = None,
+        expected: type[Exception] | Iterable[type[Exception]] = (),
     ) -> None:
-        settings = metrics.Settings(app_name, prefix, labels, buckets)
+        settings = metrics.Settings(app_name, prefix, labels, buckets, expected)
         registry = REGISTRY if registry is None else registry
         metrics.check_registry(registry, Registry)
-        super().__init__(settings, *_HISTOGRAMS.get(registry, settings.story, settings.step))
+        super().__init__(settings, *_HISTOGRAMS.get(registry, settings))
 
 
 class _SafeHistogram(Histogram):
@@ -66,6 +69,7 @@ class _SafeHistogram(Histogram):
     def __init__(self, registry: Registry, wanted: metrics.Histogram) -> None:
         self.wanted: Final = wanted
         self.removals: Final = metrics.Removals()
+        self.expected: Final = dict[tuple[str, ...], tuple[type[Exception], ...]]()
         self._lock: Final = new_lock()
         super().__init__(wanted.name, wanted.help, registry=registry, buckets=wanted.buckets)
         self.values = _Series(self._lock, self.removals)

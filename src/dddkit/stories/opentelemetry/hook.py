@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import Token
 from typing import Any, Final
 
 import dddkit
 from dddkit.exceptions import MissingDependencyError
+from dddkit.stories._engine.compensations import compensations_of
 from dddkit.stories._engine.encoding import to_encodable
+from dddkit.stories._engine.expected import REFUSED, expected_errors, is_expected
 from dddkit.stories._engine.failure_log import FailureLog
 from dddkit.stories._engine.status import status_of
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
@@ -26,23 +28,35 @@ __all__ = ["TracingHook"]
 
 
 class TracingHook:
-    """Records every run as a span, and every started step as a span inside it.
+    """Records every run as a span, and every started step and every compensation as a span inside it.
 
-    The spans are named `Checkout` and `Checkout.reserve`. Spans of other instrumented libraries, and of stories that
-    a step calls, are inside the span of the step. `dddkit.status` is `completed`, `failed` or `cancelled`. A failure
-    sets the status of the span and records the exception; a cancellation is none.
+    The spans are named `Checkout`, `Checkout.charge`, and `Checkout.refund` where the method `refund` undoes the step.
+    Spans of other instrumented libraries, and of stories that a step calls, are inside the span of the step.
+    `dddkit.status` is `completed`, `failed`, `refused` or `cancelled`. A failure sets the status of the span and
+    records the exception; a cancellation is none, and neither is a refusal, that is an expected exception.
 
     It needs `opentelemetry-api` only: without an SDK that is set up, nothing is recorded, at hardly any cost. Where a
     tracer, a context or an exporter fails, the story goes on, and the failure is logged at most once a minute. Of
-    several hooks with the same provider, a run calls only the first.
+    several hooks with the same provider, a run calls only the first, and its `expected` decides.
 
     Args:
         tracer_provider: where the spans go; None: the global one, also when it is set later.
+        expected: exception classes of the domain, one or several, that refuse and are no faults. A CompensationError
+            is never one.
+
+    Raises:
+        TypeError: an expected class that is no subclass of Exception.
     """
 
-    __slots__ = ("_failures", "_tracer", "_tracer_provider")
+    __slots__ = ("_expected", "_failures", "_tracer", "_tracer_provider")
 
-    def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
+    def __init__(
+        self,
+        tracer_provider: TracerProvider | None = None,
+        *,
+        expected: type[Exception] | Iterable[type[Exception]] = (),
+    ) -> None:
+        self._expected: Final = expected_errors(expected, "TracingHook")
         self._tracer_provider: Final = tracer_provider
         self._tracer: Final = get_tracer("dddkit", dddkit.__version__, tracer_provider)
         self._failures: Final = FailureLog(type(self).__qualname__)
@@ -57,7 +71,7 @@ class TracingHook:
             yield
         except BaseException as error:
             # The exception counts, and not the status: a hook inside this one may fail after the last step.
-            self._close(opened, status_of(error), error)
+            self._close(opened, status_of(error), error, self._expected)
             raise
         self._close(opened, StepStatus.COMPLETED, None)
 
@@ -70,7 +84,27 @@ class TracingHook:
         try:
             yield
         finally:
-            self._close(opened, step.status, step.error)
+            self._close(opened, step.status, step.error, self._expected)
+
+    def around_compensation(self, context: StoryExecutionContext, step: StepExecutionInfo) -> Iterator[None]:
+        story, name = to_encodable(context.story_name), to_encodable(step.step_name)
+        own = compensations_of(type(context.story)).get(step.step_name)
+        method = f"undo {name}" if own is None else to_encodable(own.method)  # None: of facts made by hand
+        opened = self._open(
+            f"{story}.{method}",
+            {
+                "dddkit.story.name": story,
+                "dddkit.step.name": name,
+                "dddkit.step.index": step.step_index,
+                "dddkit.compensation.name": method,
+            },
+        )
+        try:
+            yield
+        except BaseException as error:
+            self._close(opened, status_of(error), error)
+            raise
+        self._close(opened, StepStatus.COMPLETED, None)
 
     # No failure of the tracer may reach the story, and no span of ours may remain the current one. A span is ended,
     # and has its status, whatever else of it fails.
@@ -87,17 +121,25 @@ class TracingHook:
             self._failures.log()
             return span, ()
 
-    def _close(self, opened: _Opened | None, status: StepStatus, error: BaseException | None) -> None:
+    def _close(
+        self,
+        opened: _Opened | None,
+        status: StepStatus,
+        error: BaseException | None,
+        expected: tuple[type[Exception], ...] = (),
+    ) -> None:
         if opened is None:
             return
         span, tokens = opened
         for token in tokens:
             self._detach(token)
+        is_failed = status is StepStatus.FAILED
+        is_refused = is_failed and is_expected(error, expected)
         try:
-            span.set_attribute("dddkit.status", status.name.lower())
+            span.set_attribute("dddkit.status", REFUSED if is_refused else status.name.lower())
         except Exception:
             self._failures.log()
-        if status is StepStatus.FAILED and error is not None:
+        if is_failed and not is_refused and error is not None:
             self._record(span, error)
         try:
             span.end()

@@ -26,27 +26,30 @@ __all__ = ["PrometheusMetricsHook"]
 
 
 class PrometheusMetricsHook(metrics.MetricsHook):
-    """Counts runs and steps in two histograms of prometheus_client, by story, step and status.
+    """Counts runs, steps and compensations in histograms of prometheus_client, by story, step and status.
 
     `<prefix>_executions_latency_ms` has one observation per run, `<prefix>_step_executions_latency_ms` one per started
-    step; in milliseconds, also where they failed or were cancelled. It needs no other hook. Where several hooks
-    accompany a story, inject this one first: then it sees also what the others stop.
+    step, `<prefix>_compensations_latency_ms` one for each compensation that has run; in milliseconds, also where they
+    failed or were cancelled. It needs no other hook. Where several hooks accompany a story, inject this one first:
+    then it sees also what the others stop.
 
     Hooks with the same prefix share their metrics; of hooks with equal settings, a run calls only the first. A series
     that you remove is made anew by the next run. prometheus_client's multi-process mode works.
 
     Args:
         app_name: the value of the label `service`.
-        prefix: how the names of both metrics begin.
+        prefix: how the names of the metrics begin.
         labels: further labels, the same for every run.
         buckets: upper bounds in milliseconds, growing; None: 10, 25, 50, 100, 300, 500, 1000, 2000, 5000 and 10000.
         registry: where the metrics are registered; None: prometheus_client's own.
+        expected: exception classes of the domain, one or several, that refuse and are no faults: what they stop counts
+            as `refused`, and not as `failed`. A CompensationError is never one.
 
     Raises:
         ValueError: a prefix, label name, text or buckets that Prometheus cannot use; or other label names or buckets
-            than those of a hook that has the same prefix already.
+            than those of a hook that has the same prefix already; or, in the same series, another `expected`.
         TypeError: what has to be text is none; labels that are no mapping, buckets that are no list; a registry of
-            another library.
+            another library; an expected class that is no subclass of Exception.
     """
 
     __slots__ = ()
@@ -59,11 +62,12 @@ class PrometheusMetricsHook(metrics.MetricsHook):
         buckets: Iterable[str | float] | None = None,
         *,
         registry: CollectorRegistry | None = None,
+        expected: type[Exception] | Iterable[type[Exception]] = (),
     ) -> None:
-        settings = metrics.Settings(app_name, prefix, labels, buckets)
+        settings = metrics.Settings(app_name, prefix, labels, buckets, expected)
         registry = REGISTRY if registry is None else registry
         metrics.check_registry(registry, CollectorRegistry)
-        super().__init__(settings, *_HISTOGRAMS.get(registry, settings.story, settings.step))
+        super().__init__(settings, *_HISTOGRAMS.get(registry, settings))
 
 
 class _Histogram(Histogram):
@@ -71,6 +75,7 @@ class _Histogram(Histogram):
 
     wanted: metrics.Histogram
     removals: metrics.Removals
+    expected: dict[tuple[str, ...], tuple[type[Exception], ...]]
     # No `__init__`: a series is an object of the same class, which the library makes in its own way.
 
     def child(self, values: tuple[str, ...]) -> metrics.Observe:
@@ -105,7 +110,7 @@ def _observe_exclusively(observe: metrics.Observe, milliseconds: float) -> None:
 
 def _make(registry: CollectorRegistry, wanted: metrics.Histogram) -> _Histogram:
     made = _Histogram(wanted.name, wanted.help, wanted.labels, registry=None, buckets=wanted.buckets)
-    made.wanted, made.removals = wanted, metrics.Removals()
+    made.wanted, made.removals, made.expected = wanted, metrics.Removals(), {}
     cast("Any", made)._lock = new_lock()  # held while a series is made, when a finalizer may remove or read others
     registry.register(made)
     return made
