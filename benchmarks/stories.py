@@ -91,6 +91,53 @@ def _story(
     return made
 
 
+def _undoing_by_hand(steps: int, is_async: Callable[[int], bool]) -> Entry:
+    """Keep a list of what has been done, as people write it without a library."""
+
+    def made() -> Contender:
+        await_ = "await " if is_async(0) else ""
+        calls = "\n".join(
+            f"            {await_}self.step_{number}(state)\n            done.append(self.undo_{number})"
+            for number in range(steps)
+        )
+        source = f"""\
+class Checkout:
+{_methods(steps, is_async)}
+{_methods(steps, is_async).replace("step_", "undo_")}
+    {"async " if is_async(0) else ""}def __call__(self, state):
+        done = []
+        try:
+{calls}
+        except BaseException:
+            for undo in reversed(done):
+                {await_}undo(state)
+            raise
+"""
+        return _call(_defined(source)(), awaited=is_async(0))
+
+    return made
+
+
+def _compensated(steps: int, is_async: Callable[[int], bool]) -> Entry:
+    """Run a story whose steps all have a compensation; none of them fails."""
+
+    def made() -> Contender:
+        stories = import_module("dddkit.stories")
+        listed = "\n".join(f"    I.step_{number}" for number in range(steps))
+        undoing = "\n".join(
+            f"    @compensates(step_{number})\n{line}"
+            for number, line in enumerate(_methods(steps, is_async).replace("step_", "undo_").splitlines())
+        )
+        source = (
+            f"@dataclass(frozen=True, slots=True)\nclass Checkout(Story):\n{listed}\n"
+            f"{_methods(steps, is_async)}\n{undoing}\n"
+        )
+        names = {"I": stories.I, "Story": stories.Story, "compensates": stories.compensates, "dataclass": dataclass}
+        return _call(_defined(source, **names)(), awaited=is_async(0))
+
+    return made
+
+
 def _pipe(steps: int) -> Entry:
     """Run the steps with `toolz.pipe`, which passes on what a function returns: each step returns the state."""
 
@@ -186,6 +233,16 @@ CONTESTS: Final[list[Contest]] = [
         stretch=1.15,
         limit=_hand(5),
         entries=_both(_story, 5, awaited=True),
+    ),
+    *(
+        Contest(
+            key=f"compensated-{mode}",
+            what=f"steps with a compensation, none of which fails, {mode}",
+            must=1.0,
+            limit=_undoing_by_hand(5, is_async),
+            entries={OURS: _compensated(5, is_async)},
+        )
+        for mode, is_async in (("sync", _never), ("async", _always))
     ),
     Contest(
         key="noop-hook-sync",

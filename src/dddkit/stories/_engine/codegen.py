@@ -81,7 +81,7 @@ def source_without_hooks(steps: StepLayout) -> Source:
     """Return the calls of the steps, and nothing else."""
     source = Source(steps)
     if steps.undoes:
-        source.write("completed = 0", "try:")
+        source.write("completed, handled = 0, None", "try:")
     indent = "    " if steps.undoes else ""
     for index, step in enumerate(steps.listed):
         source.step = step
@@ -90,9 +90,11 @@ def source_without_hooks(steps: StepLayout) -> Source:
             source.write(f"    completed = {index + 1}")
     if steps.undoes:
         source.step = steps.listed[0]
-        source.write("except BaseException as error:")
-        source.write(f"    error = {source.await_}undo(self, state, completed, True, error)")
-        source.write("    if error is not None: raise error", "    raise")
+        # As below, the handler begins with a `try`: an interrupt in the engine's lines may not be the end of it.
+        source.write("except BaseException as error:", "    try:", "        handled = []")
+        source.write(f"        error = {source.await_}undo(self, state, completed, True, error, handled)")
+        source.write("    except BaseException:", "        log_not_undone(self, state, completed, handled or ())")
+        source.write("        raise", "    if error is not None: raise error", "    raise")
     source.write(source.last)
     return source
 
@@ -220,7 +222,7 @@ def _write_step_records(source: Source, listed: Sequence[ListedStep], hooks: Hoo
 def _write_start(source: Source, hooks: HookLayout) -> None:
     """Make the run the current one, in a `try` that makes the outer one current again even after an interrupt."""
     write = source.write
-    write("nesting = token = None", "outer = current_run()", "try:")
+    write(f"nesting = token = {'handled = ' if source.undoes else ''}None", "outer = current_run()", "try:")
     write("    if outer is not None: nesting = nest_run(context, outer)", *_guard("    "))
     write(f"    token = set_current_run({'(context, 0)' if source.is_async else 'context'})")
     write("    run_started = clock()")
@@ -266,9 +268,20 @@ def _write_end(source: Source, hooks: HookLayout) -> None:
     step_generators = "step_generators" if hooks.around_step else None
     story_generators = "story_generators" if hooks.around_story else None
     rest = f"{after_index}, {step_generators}, run_started, {story_generators}, error"
-    write("    except BaseException as error:", "        failure = context._failure = FailureMark(run_started)")
-    write(f"        stopped = StoppedRun(context, hooks, {step}, {rest})")
-    write(f"        error = {source.await_}finish_stopped_run(stopped)")
+    write("    except BaseException as error:")
+    indent, undoing = "        ", ""
+    if source.undoes:
+        write("        try:", "            handled = []")
+        indent, undoing = "            ", ", handled"
+    write(f"{indent}failure = context._failure = FailureMark(run_started)")
+    write(f"{indent}stopped = StoppedRun(context, hooks, {step}, {rest})")
+    write(f"{indent}error = {source.await_}finish_stopped_run(stopped{undoing})")
+    if source.undoes:
+        write(
+            "        except BaseException:",
+            "            log_not_undone_of(context, handled or ())",
+            "            raise",
+        )
     write("        if error is not None: raise error", "        raise")
     if hooks.around_story:
         write("    replacement = finish_run(context, run_started, story_generators, None)")
@@ -321,6 +334,7 @@ class Source:
 
     Attributes:
         is_async: whether it is an `async def`.
+        undoes: whether a run that is stopped undoes what its steps have done.
         number_of_steps: how many steps the story lists.
         step: the step for the lines that are written next.
         await_: "await " in async source, else nothing.
@@ -331,6 +345,7 @@ class Source:
         self.is_async: Final = steps.is_async
         self.await_: Final = "await " if self.is_async else ""
         self.last: Final = "return None" if self.is_async else "return FINISHED"
+        self.undoes: Final = steps.undoes
         self.number_of_steps: Final = len(steps.listed)
         self.step = steps.listed[0]
         self._layout: Final = steps

@@ -24,7 +24,7 @@ from dddkit.stories._engine.generators import Generators, leave_generator, secon
 from dddkit.stories._engine.registry import Callback, Hooks
 from dddkit.stories._engine.status import StepStatus, status_of
 from dddkit.stories._engine.tracebacks import remove_frames, set_cause, set_traceback, traceback_of
-from dddkit.stories._engine.undoing import undo, undo_async
+from dddkit.stories._engine.undoing import Handled, log_not_undone, undo, undo_async
 
 __all__ = [
     "StoppedRun",
@@ -35,6 +35,7 @@ __all__ = [
     "finish_run",
     "finish_stopped_run",
     "finish_stopped_run_async",
+    "log_not_undone_of",
     "undo_stopped_run",
     "undo_stopped_run_async",
 ]
@@ -85,19 +86,20 @@ async def finish_stopped_run_async(run: StoppedRun) -> BaseException | None:
     return _finish(run, _leave_step(run, outcome))
 
 
-def undo_stopped_run(run: StoppedRun) -> BaseException | None:
+def undo_stopped_run(run: StoppedRun, handled: Handled) -> BaseException | None:
     """Do what `finish_stopped_run` does, and undo the steps that have completed before the story's own hooks go on."""
     outcome, remaining = _outcome_of(run)
     _call_remaining(outcome, remaining, run.step)
     propagating = _leave_step(run, outcome)
     try:
-        replacement = undo(run.context.story, run.context.state, *_reached(run), propagating, run.context)
+        context = run.context
+        replacement = undo(context.story, context.state, *_reached(run), propagating, handled, context)
         return _finish(run, propagating if replacement is None else replacement)
     finally:  # the error of a compensation leads to this frame
-        run = outcome = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+        run = context = outcome = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
-async def undo_stopped_run_async(run: StoppedRun) -> BaseException | None:
+async def undo_stopped_run_async(run: StoppedRun, handled: Handled) -> BaseException | None:
     """Do what `undo_stopped_run` does, for an async story."""
     outcome, remaining = _outcome_of(run)
     try:  # noqa: SIM105
@@ -106,10 +108,17 @@ async def undo_stopped_run_async(run: StoppedRun) -> BaseException | None:
         pass
     propagating = _leave_step(run, outcome)
     try:
-        replacement = await undo_async(run.context.story, run.context.state, *_reached(run), propagating, run.context)
+        replacement = await undo_async(
+            run.context.story, run.context.state, *_reached(run), propagating, handled, run.context
+        )
         return _finish(run, propagating if replacement is None else replacement)
     finally:
-        run = outcome = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+        run = context = outcome = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
+def log_not_undone_of(context: StoryExecutionContext, handled: Handled) -> None:
+    """Log what an interrupt in the engine's own lines has kept from being undone."""
+    log_not_undone(context.story, context.state, _completed(context), handled)
 
 
 def complete_step(
@@ -215,8 +224,12 @@ def _leave_step(run: StoppedRun, outcome: _Outcome) -> BaseException:
 
 def _reached(run: StoppedRun) -> tuple[int, bool]:
     """Return the number of steps that have completed, and whether the one after these was under way."""
-    completed = sum(1 for step in run.context.steps if step.status is StepStatus.COMPLETED)
+    completed = _completed(run.context)
     return completed, run.step is not None and run.step_started > 0.0 and run.step.step_index == completed
+
+
+def _completed(context: StoryExecutionContext) -> int:
+    return sum(1 for step in context.steps if step.status is StepStatus.COMPLETED)
 
 
 def _finish(run: StoppedRun, propagating: BaseException) -> BaseException | None:

@@ -45,7 +45,7 @@ from dddkit.stories._engine.pickling import reduce_context_variable
 from dddkit.stories._engine.registry import Callback, Hooks, collect, registries_of
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.story_steps import is_engine_call, nested_call
-from dddkit.stories._engine.undoing import undo, undo_async
+from dddkit.stories._engine.undoing import log_not_undone, undo, undo_async
 from dddkit.stories._engine.validation import check_step_result, is_method, look_up
 
 __all__ = ["Plan", "PreparedRun"]
@@ -287,6 +287,8 @@ _BOTH: Final[dict[str, object]] = {
     "enter_generator": enter_generator,
     "finish_run": outcome.finish_run,
     "leave_run": leave_run,
+    "log_not_undone": log_not_undone,
+    "log_not_undone_of": outcome.log_not_undone_of,
     "nest_run": nest_run,
     "reset_current_run": CURRENT_RUN.reset,
     "running_step": running_step,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from dddkit._awaitables import is_awaitable
 from dddkit._callables import display_name
@@ -27,7 +27,10 @@ from dddkit.stories._engine.story_steps import story_of_step
 from dddkit.stories._engine.tracebacks import remove_frames, set_cause, set_traceback, traceback_of
 from dddkit.stories._engine.validation import check_step_result
 
-__all__ = ["undo", "undo_async"]
+__all__ = ["Handled", "log_not_undone", "undo", "undo_async"]
+
+Handled: TypeAlias = "list[str | None]"
+"""The labels of steps that are undone, or logged as not undone; then None, when nothing is left to do."""
 
 _LOGGER: Final = "dddkit.stories.compensation"
 
@@ -41,6 +44,7 @@ def undo(
     completed: int,
     interrupted: bool,
     error: BaseException,
+    handled: Handled,
     run: StoryExecutionContext | None = None,
 ) -> BaseException | None:
     """Undo what a stopped run has done; return the exception to raise instead of the one that stopped it.
@@ -51,9 +55,10 @@ def undo(
         completed: the number of steps that have completed.
         interrupted: whether the step after these was under way.
         error: what has stopped the run.
+        handled: receives the steps that are undone or logged, for `log_not_undone` after an interrupt.
         run: its facts; None for a run without hooks.
     """
-    undoing = Undoing(story, state, completed, interrupted, error, run)
+    undoing = Undoing(story, state, completed, interrupted, error, handled, run)
     try:
         while (step := undoing.start_next()) is not None:
             try:
@@ -64,7 +69,7 @@ def undo(
                 undoing.end(None)
         return undoing.outcome()
     finally:
-        undoing.close()
+        undoing.drop()
         # The traceback of a compensation's error leads to this frame, and the facts refer to the error.
         story = state = run = step = None
         del undoing
@@ -77,13 +82,14 @@ async def undo_async(
     completed: int,
     interrupted: bool,
     error: BaseException,
+    handled: Handled,
     run: StoryExecutionContext | None = None,
 ) -> BaseException | None:
     """Do what `undo` does, for an async story."""
-    undoing = Undoing(story, state, completed, interrupted, error, run)
+    undoing = Undoing(story, state, completed, interrupted, error, handled, run)
     try:
         if type(error) is GeneratorExit:
-            return None  # nothing can be awaited in a coroutine that is closed
+            return undoing.outcome()  # nothing can be awaited in a coroutine that is closed
         with _shield():
             while (step := undoing.start_next()) is not None:
                 try:
@@ -96,11 +102,29 @@ async def undo_async(
                     undoing.end(None)
         return undoing.outcome()
     finally:
-        undoing.close()
+        undoing.drop()
         # The traceback of a compensation's error leads to this frame, and the facts refer to the error.
         story = state = run = step = result = None
         del undoing
         error = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
+def log_not_undone(story: object, state: Any, completed: int, handled: Handled) -> None:
+    """Log what the undoing would have undone that an interrupt in the engine's own lines has stopped.
+
+    Args:
+        story: the story.
+        state: its state.
+        completed: the number of steps that have completed.
+        handled: what the undoing has come to.
+    """
+    names = steps_of(type(story))
+    if completed < len(names) and None not in handled:
+        steps = (*_interrupted_step(story, names[completed], completed, None),)
+        steps += (*_steps_of(story, state, names[:completed], None, ""),)
+        left = [step.label for step in steps if step.label not in handled]
+        if left:
+            _log_left(type(story).__name__, left, "an interrupt stopped the undoing")
 
 
 class _NoShield:
@@ -152,6 +176,7 @@ class Undoing:
         completed: int,
         interrupted: bool,
         error: BaseException,
+        handled: Handled,
         run: StoryExecutionContext | None,
     ) -> None:
         names = steps_of(type(story))
@@ -163,6 +188,7 @@ class Undoing:
         self._left: list[str] = []
         self._steps: Final = _steps_of(story, state, names[:completed], run, "")
         self._step: Step | None = None
+        self._handled: Final = handled
         self._run = run
         self._has_begun = False
         self._generators: Generators = []
@@ -204,9 +230,10 @@ class Undoing:
         """Record how the compensation of the step ended that was returned last."""
         step = self._step
         assert step is not None
-        self._step = None
         if error is None:
+            self._handled.append(step.label)
             self._undone.append(step.label)
+            self._step = None
         else:
             remove_frames(error)
             if step.is_completed:
@@ -214,35 +241,36 @@ class Undoing:
             if issubclass(type(error), Exception):
                 self._failures.append((step.label, error))
                 self._log_failure(step, error)
+                self._handled.append(step.label)
+                self._step = None
             else:
-                self._stopped_by = error
-                self._step = step  # it may be half done
+                self._stopped_by = error  # and the step may be half undone
         if step.run is not None:
             record = step.run.steps[step.position]
             record._record_undoing(error)
             self._leave(step, error)
 
     def outcome(self) -> BaseException | None:
-        """Return the exception to raise instead of the one that stopped the run."""
-        error = self._error
+        """Log the steps that were not undone; return the exception to raise instead of the one that stopped the run."""
+        left = [] if self._step is None else [self._step.label]
+        if not self._has_ended:
+            left += [step.label for step in (*self._first, *self._steps)]
+        if self._has_begun and self._run is not None:
+            self._tell(self._run, is_complete=not left and not self._failures)
+        if left:
+            _log_left(self._story_name, left, self._reason())
+        self._handled.append(None)
         if self._stopped_by is not None:
             return self._stopped_by
-        made: BaseException | None = None
+        error, made = self._error, None
         if self._failures and issubclass(type(error), Exception):
             made = CompensationError(self._story_name, self._failures, self._undone, self._left)
             set_cause(made, error)
         set_variable(_UNDONE, (id(error if made is None else made), tuple(self._undone)))
         return made
 
-    def close(self) -> None:
-        """Log the steps that were not undone, and drop the errors: frames in their tracebacks lead here."""
-        left = [] if self._has_ended else [step.label for step in (*self._first, *self._steps) if step.is_completed]
-        if self._step is not None and self._step.is_completed:  # its compensation was interrupted
-            left.insert(0, self._step.label)
-        if self._has_begun and self._run is not None:
-            self._tell(self._run, is_complete=not left and not self._failures)
-        if left:
-            _log(f"%s: not undone: %s, since {self._reason()}", self._story_name, ", ".join(left))
+    def drop(self) -> None:
+        """Drop the errors: frames in their tracebacks lead here."""
         self._error = self._stopped_by = self._run = None
         self._failures = []
 
@@ -251,7 +279,7 @@ class Undoing:
         hooks = hooks_of(type(run.story))
         for callback in () if hooks is None else hooks.error:
             hook: Any = getattr(callback, "__self__", None)
-            if hasattr(type(hook), "__undone__"):
+            if hasattr(type(cast("object", hook)), "__undone__"):
                 try:
                     hook.__undone__(run, is_complete)
                 except Exception as own:
@@ -354,6 +382,10 @@ def _facts_of(story: object, state: Any, completed: int) -> StoryExecutionContex
         for index, name in enumerate(names)
     ]
     return StoryExecutionContext(story, state, steps, status=StepStatus.RUNNING)
+
+
+def _log_left(story: str, left: list[str], reason: str) -> None:
+    _log(f"%s: not undone: %s, since {reason}", story, ", ".join(left))
 
 
 def _log(message: str, *arguments: object, exc_info: Any = None) -> None:

@@ -1,0 +1,80 @@
+"""An interrupt at any line of the engine undoes nothing twice, and forgets nothing in silence."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from dddkit._awaitables import FINISHED
+from dddkit.stories import Story, inject_hooks
+from tests.stories.shop import Declined, Mode, Notes, both_modes
+from tests.stories.test_undoing import COMPENSATION, shop
+
+
+class Interrupt:
+    """Raises KeyboardInterrupt at a line of our code, once, after the step that fails has begun."""
+
+    def __init__(self, line: int, notes: Notes) -> None:
+        self._left = line
+        self._notes = notes
+        self.has_come = False
+
+    def trace(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
+        module = frame.f_globals.get("__name__", "")
+        # Between two lines of generated source, CPython looks for an interrupt only where a call begins.
+        is_ours = module.startswith("dddkit") and not module.endswith(".codegen")
+        if event == "line" and is_ours and "ship" in self._notes.log and not self.has_come:
+            self._left -= 1
+            if self._left == 0:
+                self.has_come = True
+                raise KeyboardInterrupt
+        return self.trace
+
+
+def run(story: type[Story], state: Notes) -> None:
+    called: Any = story()(state)
+    while called is not FINISHED:
+        called.send(None)
+
+
+@both_modes
+@pytest.mark.parametrize("has_hooks", [False, True])
+def test_an_interrupt_at_any_line_of_the_undoing(mode: Mode, has_hooks: bool, caplog: pytest.LogCaptureFixture) -> None:
+    story = shop(mode)
+    if has_hooks:
+        inject_hooks(story)
+    caplog.set_level(logging.ERROR)
+    with suppress(Declined):
+        run(story, Notes(ship=Declined()))
+    wrong: list[object] = []
+    line, has_come = 0, True
+    while has_come:
+        line += 1
+        caplog.clear()
+        state = Notes(ship=Declined())
+        interrupt = Interrupt(line, state)
+        before = sys.gettrace()
+        sys.settrace(interrupt.trace)
+        try:
+            with suppress(Declined, KeyboardInterrupt):
+                run(story, state)
+        finally:
+            sys.settrace(before)
+        has_come = interrupt.has_come
+        logged = " ".join(record.getMessage() for record in caplog.records if record.name == COMPENSATION)
+        undone = [name for name in state.log if name in ("refund", "release")]
+        forgotten = [
+            step
+            for step, undo in (("charge", "refund"), ("reserve", "release"))
+            if undo not in undone and step not in logged
+        ]
+        if len(undone) != len(set(undone)) or forgotten:
+            wrong.append((line, undone, logged))
+    assert wrong == []
+    assert line > 10
