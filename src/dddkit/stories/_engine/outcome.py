@@ -113,7 +113,7 @@ async def undo_stopped_run_async(run: StoppedRun, handled: Handled) -> BaseExcep
         )
         return _finish(run, propagating if replacement is None else replacement)
     finally:
-        run = context = outcome = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+        run = outcome = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
 def log_not_undone_of(context: StoryExecutionContext, handled: Handled) -> None:
