@@ -28,7 +28,7 @@ class Interrupt:
     def trace(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
         module = frame.f_globals.get("__name__", "")
         # Some lines stand where CPython does not look for an interrupt: those of generated source, and of a `finally`.
-        is_ours = module.startswith("dddkit") and not module.endswith((".codegen", ".tree_log", "._context"))
+        is_ours = module.startswith("dddkit") and not module.endswith((".source", ".tree_log", "._context"))
         if event == "line" and is_ours and "ship" in self._notes.log and not self.has_come:
             self._left -= 1
             if self._left == 0:

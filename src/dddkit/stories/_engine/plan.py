@@ -20,14 +20,7 @@ from typing import Any, Final, TypeGuard, cast
 from dddkit._awaitables import FINISHED, is_async, is_awaitable, is_coroutine_function
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine import outcome
-from dddkit.stories._engine.codegen import (
-    HookLayout,
-    Source,
-    StepLayout,
-    source_with_hooks,
-    source_without_hooks,
-    to_function,
-)
+from dddkit.stories._engine.codegen import HookLayout, source_with_hooks, source_without_hooks
 from dddkit.stories._engine.compensations import compensations_of
 from dddkit.stories._engine.current_run import CURRENT_RUN, end_nested, leave_run, nest_run
 from dddkit.stories._engine.deferred import (
@@ -43,6 +36,7 @@ from dddkit.stories._engine.generators import enter_generator
 from dddkit.stories._engine.lock import LOCK
 from dddkit.stories._engine.pickling import reduce_context_variable
 from dddkit.stories._engine.registry import Callback, Hooks, collect, registries_of
+from dddkit.stories._engine.source import Source, StepLayout, to_function
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.story_steps import is_engine_call, nested_call
 from dddkit.stories._engine.undoing import log_not_undone, undo, undo_async
