@@ -318,11 +318,12 @@ def by_a_redeclared_field() -> Any:
 
 @pytest.mark.parametrize("decorate", [dataclass, dataclass(slots=True), pydantic.dataclasses.dataclass])
 def test_fs11_the_mark_of_keyword_only_fields_is_no_field(decorate: Callable[[Any], Any]) -> None:
+    @decorate
     class Checkout(Base):
         _: KW_ONLY
         limit: int
 
-    story = loosely(decorate(Checkout))(limit=7)
+    story = loosely(Checkout)(limit=7)
     perform(story, [])
     assert story.limit == 7
 
