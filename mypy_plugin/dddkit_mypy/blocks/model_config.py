@@ -67,6 +67,7 @@ class Reader:
 
     def __init__(self, tree: MypyFile) -> None:
         self._tree = tree
+        self._open: set[Expression] = set()  # the configurations that are being read, each of which may name itself
 
     def effective(self, info: TypeInfo) -> Setting | None:
         """Return what the configuration of a class says, with all that it inherits; None where it says nothing."""
@@ -106,6 +107,14 @@ class Reader:
 
     def of(self, config: Expression) -> Setting | None:
         """Return what a configuration says; None where it says nothing."""
+        if config in self._open:
+            return _UNKNOWN
+        self._open.add(config)
+        found = self._of(config)
+        self._open.remove(config)
+        return found
+
+    def _of(self, config: Expression) -> Setting | None:
         parts: list[Expression] = []
         if isinstance(config, CallExpr) and name_of(config).rpartition(".")[2] in _DICTS:
             for name, value in zip(config.arg_names, config.args, strict=True):

@@ -14,6 +14,7 @@ from mypy.types import (
     Overloaded,
     TupleType,
     Type,
+    TypeAliasType,
     TypedDictType,
     TypeType,
     TypeVarLikeType,
@@ -69,8 +70,13 @@ def seen_from(type_: Type, owner: TypeInfo, instance: Instance) -> Type:
     return expand_type_by_instance(type_, map_instance_to_supertype(instance, owner))
 
 
-def classes_in(type_: Type | None) -> Iterator[TypeInfo]:
-    """Yield the classes that a type is made of."""
+def classes_in(type_: Type | None, seen: set[TypeAliasType] | None = None) -> Iterator[TypeInfo]:
+    """Yield the classes that a type is made of; `seen` has the aliases that need not be read again."""
+    seen = set() if seen is None else seen
+    if isinstance(type_, TypeAliasType):  # a recursive one names itself
+        if type_ in seen:
+            return
+        seen.add(type_)
     found = get_proper_type(type_)
     if isinstance(found, Instance):
         yield found.type
@@ -88,4 +94,4 @@ def classes_in(type_: Type | None) -> Iterator[TypeInfo]:
     else:
         parts = []
     for part in parts:
-        yield from classes_in(part)
+        yield from classes_in(part, seen)
