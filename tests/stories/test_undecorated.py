@@ -8,7 +8,7 @@ import inspect
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import attrs
@@ -314,6 +314,18 @@ def by_a_redeclared_field() -> Any:
         gateway: Gateway = GATEWAY
 
     return Checkout
+
+
+@pytest.mark.parametrize("decorate", [dataclass, dataclass(slots=True), pydantic.dataclasses.dataclass])
+def test_fs11_the_mark_of_keyword_only_fields_is_no_field(decorate: Callable[[Any], Any]) -> None:
+    @decorate
+    class Checkout(Base):
+        _: KW_ONLY
+        limit: int
+
+    story = loosely(Checkout)(limit=7)
+    perform(story, [])
+    assert story.limit == 7
 
 
 @pytest.mark.parametrize(

@@ -120,9 +120,20 @@ def unset_names(info: TypeInfo, wanted: list[str]) -> list[str]:
         body = mypy_api.metadata_of(base)
         if body.get("sets_more") or not base.names.keys().isdisjoint(names.GETATTR_METHODS):
             return []
+        is_mixin = not base.has_base(names.CHANGES_HANDLER) and not mypy_api.is_never_edited(base)
+        if is_mixin and _has_methods(base):
+            return []  # its methods may set attributes by name
         are_set = body.get("sets", base.names)  # a class that is no handler may set its attributes
         wanted = [name for name in wanted if name not in are_set]
     return wanted
+
+
+def _has_methods(info: TypeInfo) -> bool:
+    functions = (getattr(symbol.node, "func", symbol.node) for symbol in info.names.values())
+    return any(
+        isinstance(function, OverloadedFuncDef) or (isinstance(function, FuncDef) and not function.is_property)
+        for function in functions
+    )
 
 
 def set_names(info: TypeInfo) -> set[str]:

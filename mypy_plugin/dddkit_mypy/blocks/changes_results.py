@@ -12,6 +12,7 @@ from mypy.types import (
     NoneType,
     TupleType,
     Type,
+    TypeAliasType,
     UnionType,
     get_proper_type,
 )
@@ -39,6 +40,8 @@ def required_fields(named_tuple: TypeInfo) -> dict[str, Type]:
 
 def cannot_change(type_: Type) -> bool:
     """Whether a value of this type certainly stays as it is, so that all results may share one as their default."""
+    if isinstance(type_, TypeAliasType) and type_.is_recursive:
+        return False  # it has no end to look for
     found = get_proper_type(type_)
     if isinstance(found, UnionType):
         return all(map(cannot_change, found.items))

@@ -79,13 +79,14 @@ class FieldReader:
 
         Elements of containers count, and fields of the classes for which `follow` is true.
         """
-        yield from self._contents(type_, follow, (), set())
+        yield from self._contents(type_, follow, (), (), set())
 
     def _contents(
         self,
         type_: Type,
         follow: Callable[[TypeInfo], bool] | None,
         through: tuple[TypeInfo, ...],
+        within: tuple[TypeInfo, ...],
         seen: set[ProperType],
     ) -> Iterator[Content]:
         found = get_proper_type(type_)
@@ -96,10 +97,12 @@ class FieldReader:
         if isinstance(found, Instance):
             self.classes.append(found.type)
             yield Content(found.type, through)
-            parts = _elements(found)
+            if within.count(found.type) < _MAX_LEVELS or mypy_api.is_never_edited(found.type):
+                parts = _elements(found)
             if follow is not None and through.count(found.type) < _MAX_LEVELS and follow(found.type):
                 for field in self.fields(found):
-                    yield from self._contents(field.type, follow, (*through, found.type), seen)
+                    yield from self._contents(field.type, follow, (*through, found.type), within, seen)
+            within = (*within, found.type)
         elif isinstance(found, TupleType):
             yield Content(found.partial_fallback.type, through)
             parts = found.items
@@ -110,13 +113,13 @@ class FieldReader:
             parts = found.items
         elif isinstance(found, TypeVarType):
             for part in found.values or [found.upper_bound]:
-                for content in self._contents(part, follow, through, seen):
+                for content in self._contents(part, follow, through, within, seen):
                     is_itself = content.variable is None and content.through == through
                     yield content._replace(variable=found) if is_itself and _is_class(part, content.info) else content
         elif isinstance(found, UnpackType):
             parts = [found.type]
         for part in parts:
-            yield from self._contents(part, follow, through, seen)
+            yield from self._contents(part, follow, through, within, seen)
 
 
 def _is_class(type_: Type, info: TypeInfo) -> bool:

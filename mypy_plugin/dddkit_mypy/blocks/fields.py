@@ -19,7 +19,7 @@ def fields_of(info: TypeInfo) -> Iterator[tuple[TypeInfo, str, Var]]:
     """
     seen: set[str] = set()
     for base in info.mro:
-        if mypy_api.is_ours(base) or base.fullname in _NO_FIELDS:
+        if mypy_api.is_ours(base) or base.fullname in _NO_FIELDS or base.module_name == "enum":
             continue
         by_attrs = "attrs" in base.metadata  # for mypy, what attrs initializes is a variable of `__init__`
         for name, symbol in base.names.items():

@@ -63,7 +63,9 @@ class Body(NamedTuple):
 
 def read_body(defn: ClassDef) -> Body:
     """Read the body of a changes handler that mypy has analysed in this run."""
-    found = Body({}, set(), has_default=False, handles_all=False, is_open=False, sets_more=False)
+    makers = mypy_api.making_dataclasses(defn)
+    is_changed = any(name_of(decorator).partition(".")[0] not in _OF_FIELDS for decorator in makers)
+    found = Body({}, set(), has_default=False, handles_all=False, is_open=is_changed, sets_more=is_changed)
     for statement in _statements(defn.defs):
         if isinstance(statement, FuncDef):
             found = _read_method(found, statement)
@@ -75,8 +77,12 @@ def read_body(defn: ClassDef) -> Body:
         elif isinstance(statement, ClassDef):
             found.sets.add(statement.name)
         else:
-            found = _read_statement(found, statement, decorated=bool(mypy_api.making_dataclasses(defn)))
+            found = _read_statement(found, statement, decorated=bool(makers))
     return found
+
+
+_OF_FIELDS: Final = ("dataclasses", "attr", "attrs")
+"""The packages whose decorators change nothing but the fields of a class."""
 
 
 def _statements(node: Node) -> Iterator[Node]:

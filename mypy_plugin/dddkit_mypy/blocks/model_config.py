@@ -11,7 +11,9 @@ from mypy.nodes import (
     Decorator,
     DictExpr,
     Expression,
+    ExpressionStmt,
     FuncDef,
+    IndexExpr,
     MemberExpr,
     MypyFile,
     NameExpr,
@@ -65,6 +67,7 @@ class Reader:
 
     def __init__(self, tree: MypyFile) -> None:
         self._tree = tree
+        self._open: set[Expression] = set()  # the configurations that are being read, each of which may name itself
 
     def effective(self, info: TypeInfo) -> Setting | None:
         """Return what the configuration of a class says, with all that it inherits; None where it says nothing."""
@@ -98,10 +101,20 @@ class Reader:
                 found = _of_class(statement)
         if found is None and not {"model_config", "Config"}.isdisjoint(info.names) and not _sees(info):
             return _UNKNOWN  # under an `if`
+        if found is not None and any(map(_changes_config, info.defn.defs.body)):
+            return _UNKNOWN
         return found
 
     def of(self, config: Expression) -> Setting | None:
         """Return what a configuration says; None where it says nothing."""
+        if config in self._open:
+            return _UNKNOWN
+        self._open.add(config)
+        found = self._of(config)
+        self._open.remove(config)
+        return found
+
+    def _of(self, config: Expression) -> Setting | None:
         parts: list[Expression] = []
         if isinstance(config, CallExpr) and name_of(config).rpartition(".")[2] in _DICTS:
             for name, value in zip(config.arg_names, config.args, strict=True):
@@ -170,6 +183,18 @@ def _sees(info: TypeInfo) -> bool:
         (isinstance(statement, AssignmentStmt) and _assigns(statement, "model_config"))
         or (isinstance(statement, ClassDef) and statement.name == "Config")
         for statement in info.defn.defs.body
+    )
+
+
+def _changes_config(statement: Statement) -> bool:
+    """Whether a statement of a class body may change the configuration: `model_config["frozen"] = True`, or a call."""
+    if isinstance(statement, AssignmentStmt):
+        return any(
+            isinstance(target, IndexExpr) and isinstance(target.base, NameExpr) and target.base.name == "model_config"
+            for target in statement.lvalues
+        )
+    return isinstance(statement, ExpressionStmt) and any(
+        isinstance(node, NameExpr) and node.name == "model_config" for node in mypy_api.walk(statement)
     )
 
 

@@ -16,6 +16,7 @@ from dddkit_mypy.mypy_api.calls import (
     members_of_callee,
     type_in_context,
     type_of_attribute,
+    value_of,
 )
 from dddkit_mypy.mypy_api.checking import (
     check_again_later,
@@ -155,6 +156,7 @@ __all__ = [
     "type_of_attribute",
     "union_items",
     "update_metadata",
+    "value_of",
     "visible_modules",
     "walk",
     "with_argument_type",

@@ -45,6 +45,11 @@ def type_of_attribute(checker: TypeChecker, receiver: Type, name: str, context: 
     return None if errors else found
 
 
+def value_of(type_: Type, context: Context) -> Expression:
+    """Return an expression of a type, which is not in the source."""
+    return _node_of(type_, context)
+
+
 def type_in_context(checker: TypeChecker, expression: Expression, expected: Type | None) -> Type:
     """Return the type of an expression where `expected`, if any, is its context: `{}` may be a TypedDict there."""
     return _check(checker, expression, expected)[0]

@@ -14,6 +14,7 @@ from mypy.types import (
     Overloaded,
     TupleType,
     Type,
+    TypeAliasType,
     TypedDictType,
     TypeType,
     TypeVarLikeType,
@@ -71,10 +72,18 @@ def seen_from(type_: Type, owner: TypeInfo, instance: Instance) -> Type:
 
 def classes_in(type_: Type | None) -> Iterator[TypeInfo]:
     """Yield the classes that a type is made of."""
+    yield from _classes_in(type_, set())
+
+
+def _classes_in(type_: Type | None, seen: set[TypeAlias]) -> Iterator[TypeInfo]:
     found = get_proper_type(type_)
-    if isinstance(found, Instance):
+    parts: Sequence[Type]
+    if isinstance(type_, TypeAliasType) and type_.alias is not None:  # what it stands for may contain it
+        parts = type_.args if type_.alias in seen else [*type_.args, get_proper_type(type_)]
+        seen.add(type_.alias)
+    elif isinstance(found, Instance):
         yield found.type
-        parts: Sequence[Type] = found.args
+        parts = found.args
     elif isinstance(found, CallableType):
         parts = [*found.arg_types, found.ret_type]
     elif isinstance(found, (Overloaded, UnionType, TupleType)):
@@ -88,4 +97,4 @@ def classes_in(type_: Type | None) -> Iterator[TypeInfo]:
     else:
         parts = []
     for part in parts:
-        yield from classes_in(part)
+        yield from _classes_in(part, seen)

@@ -11,9 +11,9 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 from dddkit_mypy.mypy_api import CallError, format_type, format_type_distinctly
-from dddkit_mypy.stories.acceptance import parameter_of
-from dddkit_mypy.stories.declaration import is_story
-from dddkit_mypy.stories.state import state_of
+from dddkit_mypy.stories.acceptance import accepted_by_steps, parameter_of
+from dddkit_mypy.stories.declaration import has_our_call, is_story
+from dddkit_mypy.stories.state import declares_state, state_of
 from dddkit_mypy.stories.steps import CheckedStep, checked_steps
 
 _TITLE: Final = "Every step accepts the State of its story"
@@ -33,7 +33,10 @@ def check(ctx: ClassContext) -> None:
                 continue
             problem = _of_nested(ctx, step, step.state, inner)
         elif step.state_error is None:
-            continue
+            refusal = _of_nested_step(ctx, ctx.checker, step, step.state)
+            if refusal is None:
+                continue
+            problem = refusal
         else:
             problem = _of_step(ctx, ctx.checker, step, step.state, step.state_error)
         ctx.report(f"{ctx.info.name}: I.{step.name} {problem}", step.context, CODE)
@@ -51,15 +54,41 @@ def _of_nested(ctx: ClassContext, step: CheckedStep, state: Type, inner: Type) -
     options = ctx.api.options
     expected, given = format_type_distinctly(inner, state, options=options)
     problem = f"is a story whose State is {expected}, but the State of {ctx.info.name} is {given}"
-    fault = mypy_api.misfit(state, inner, options)
+    return _with_advice(ctx, step, problem, inner, state, "an object of its State")
+
+
+def _with_advice(ctx: ClassContext, step: CheckedStep, problem: str, wanted: Type, state: Type, what: str) -> str:
+    fault = mypy_api.misfit(state, wanted, ctx.api.options)
     if fault is not None:
         return f"{problem}, {fault.clause}; {fault.advice}"
     nested = get_proper_type(step.type)
-    base, own = _class_of(inner), _class_of(state)
-    is_above = own is not None and not mypy_api.is_ours(own) and mypy_api.is_subtype(inner, state)
+    base, own = _class_of(wanted), _class_of(state)
+    is_above = own is not None and not mypy_api.is_ours(own) and mypy_api.is_subtype(wanted, state)
     if base is None or base.is_final or is_above or not isinstance(nested, Instance):
-        return f"{problem}; write a step that calls it with an object of its State"
+        return f"{problem}; write a step that calls it with {what}"
     return f"{problem}; derive the State of {ctx.info.name} from {_name_of_state(nested.type, base)}"
+
+
+def _of_nested_step(ctx: ClassContext, checker: mypy_api.TypeChecker, step: CheckedStep, state: Type) -> str | None:
+    """Return what is wrong with a nested story that has no State: one of its own steps does not accept this one."""
+    nested = get_proper_type(step.type)
+    if (
+        not isinstance(nested, Instance)
+        or not is_story(nested.type)
+        or not has_our_call(nested.type)
+        or declares_state(nested.type)
+    ):
+        return None
+    accepted = accepted_by_steps(checker, nested, mypy_api.value_of(state, step.context))
+    if accepted.refused is None:
+        return None
+    inner = f"is a story whose I.{accepted.refused.step}"
+    if accepted.wanted is None:
+        given = format_type(state, ctx.api.options)
+        return f"{inner} does not accept the State of {ctx.info.name}, {given}: {accepted.refused.error}"
+    expected, given = format_type_distinctly(accepted.wanted, state, options=ctx.api.options)
+    problem = f"{inner} takes {expected}, but the State of {ctx.info.name} is {given}"
+    return _with_advice(ctx, step, problem, accepted.wanted, state, "what it takes")
 
 
 def _class_of(state: Type) -> TypeInfo | None:

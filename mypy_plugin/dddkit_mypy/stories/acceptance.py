@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from mypy.nodes import Decorator, Expression, SymbolNode, Var
+from mypy.nodes import Decorator, Expression, SymbolNode, TypeInfo, Var
 from mypy.types import AnyType, CallableType, Instance, Type, TypeOfAny, UninhabitedType, get_proper_type
 
 from dddkit_mypy import mypy_api
@@ -31,8 +31,22 @@ class Accepted(NamedTuple):
     """The type that this step takes, or else all steps; None where there is no such type."""
 
 
+_checked: Final[list[TypeInfo]] = []
+"""The stories that are being checked, each a step of the one before it: one of them may hold another of its kind."""
+
+
 def accepted_by_steps(checker: mypy_api.TypeChecker, story: Instance, argument: Expression) -> Accepted:
     """Check the argument of a call of a story against each of its steps."""
+    if story.type in _checked:
+        return Accepted(None, AnyType(TypeOfAny.special_form), None)
+    _checked.append(story.type)
+    try:
+        return _accepted_by_steps(checker, story, argument)
+    finally:
+        _checked.pop()
+
+
+def _accepted_by_steps(checker: mypy_api.TypeChecker, story: Instance, argument: Expression) -> Accepted:
     steps = steps_of(story.type)
     dependencies = mypy_api.dependencies_of(checker)
     dependencies.add_metadata(story.type.mro)

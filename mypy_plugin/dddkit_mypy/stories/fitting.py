@@ -135,7 +135,7 @@ def _is_callable_with(type_: Type | None, state: Instance) -> bool:
         return False
     if is_story(found.type):
         inner = state_of(found)
-        return has_our_call(found.type) and (inner is None or _accepts(inner, state))
+        return has_our_call(found.type) and inner is not None and _accepts(inner, state)
     symbol = found.type.get("__call__")
     method = None if symbol is None else symbol.node
     return (

@@ -184,6 +184,7 @@ def _changed(info: TypeInfo, owner: TypeInfo, name: str) -> bool:
 
 _CODES: Final = frozenset({"call-arg", "operator", "arg-type", "call-overload", "type-var"})
 _WITHOUT_CODE: Final = re.compile(r".* not callable$|Too many positional arguments")  # [misc], the second before mypy 2
+_OF_NESTED: Final = "dddkit-story-state"  # a step that is a story itself is called
 _WITHOUT_SELF: Final = "does not accept self argument"
 _UNTYPED: Final = "Cannot call function of unknown type"
 
@@ -210,7 +211,8 @@ def refusal_of(
     checker: mypy_api.TypeChecker, story: Type, name: str, argument: Type, context: Context
 ) -> CallError | None:
     """Return why a step does not accept an argument, although it accepts one of another type; None where it does."""
-    errors = _relevant(mypy_api.check_call(checker, story, name, argument, context)[1])
+    reported = mypy_api.check_call(checker, story, name, argument, context)[1]
+    errors = _relevant(reported) or [error for error in reported if error.code == _OF_NESTED]
     if not errors:
         return None
     anything = AnyType(TypeOfAny.special_form)

@@ -67,7 +67,7 @@ def _let_protocols_step_aside(cls: Any) -> None:
 
 
 def _bare_names(base: type) -> list[str]:
-    if "__story__" not in base.__dict__:
+    if "__story__" not in base.__dict__ or "__dataclass_fields__" in base.__dict__:  # `_: KW_ONLY` is no field
         return []
     return [
         name
