@@ -62,7 +62,7 @@ _CONSTRUCTORS: Final = (
 def recorded_events(aggregate: TypeInfo) -> Iterator[Nested]:
     """Yield the events that an aggregate declares and records: those that are not bases of others."""
     events = [nested for nested in nested_classes(aggregate) if nested.info.has_base(names.RECORDABLE)]
+    bases = {base for event in events for base in event.info.mro[1:]}
     for event in events:
-        is_base = any(other is not event and other.info.has_base(event.info.fullname) for other in events)
-        if not is_base and not mypy_api.is_abstract(event.info):
+        if event.info not in bases and not mypy_api.is_abstract(event.info):
             yield event
