@@ -25,7 +25,7 @@ from dddkit_mypy.blocks.fields import fields_of, is_field
 
 # Objects of these contain objects of their type arguments; of any other generic class, perhaps only their ids.
 _CONTAINERS: Final = ("typing.Mapping", "typing.Iterable", "typing.Container")
-MAX_LEVELS: Final = 3  # of one class inside itself: a generic class may contain itself without end
+_DEEPEST: Final = 6  # levels of type arguments: a generic class may contain itself, each time one level deeper
 
 
 class Field(NamedTuple):
@@ -99,12 +99,7 @@ class FieldReader:
         if info is not None:
             self.classes.append(info)
             yield Content(info, through)
-        if (
-            isinstance(found, Instance)
-            and follow is not None
-            and through.count(found.type) < MAX_LEVELS
-            and follow(found.type)
-        ):
+        if follow is not None and isinstance(found, Instance) and follow(found.type) and not is_too_deep(found):
             for field in self.fields(found):
                 yield from self._contents(field.type, follow, (*through, found.type), seen)
         for part in parts:
@@ -125,6 +120,18 @@ def parts_of(type_: ProperType) -> tuple[TypeInfo | None, Iterable[Type]]:
     if isinstance(type_, TypeVarType):
         return None, type_.values or [type_.upper_bound]
     return None, [type_.type] if isinstance(type_, UnpackType) else ()
+
+
+def is_too_deep(type_: Type) -> bool:
+    """Whether a type is nested so deeply that some class seems to contain itself without end."""
+    return _levels(type_) > _DEEPEST
+
+
+def _levels(type_: Type) -> int:
+    found = get_proper_type(type_)
+    if isinstance(found, Instance):
+        return 1 + max(map(_levels, found.args)) if found.args else 0
+    return 1 + max(map(_levels, found.items), default=0) if isinstance(found, (TupleType, UnionType)) else 0
 
 
 def content_of(whole: ProperType, part: Type, content: Content, through: tuple[TypeInfo, ...] = ()) -> Content:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -10,7 +9,7 @@ from mypy.nodes import TypeInfo
 from mypy.types import Instance, ProperType, Type, get_proper_type
 
 from dddkit_mypy import mypy_api
-from dddkit_mypy.blocks.contents import MAX_LEVELS, Content, FieldReader, content_of, parts_of
+from dddkit_mypy.blocks.contents import Content, FieldReader, content_of, is_too_deep, parts_of
 
 
 class Search(NamedTuple):
@@ -40,8 +39,6 @@ class _Known(NamedTuple):
 
 _NO_WAY: Final = 1 << 30
 """Nothing on the way here was met again, so the type may be remembered."""
-_EVERY_WAY: Final = -1
-"""How often a class is inside itself on the way here decides, so no type on the way may be remembered."""
 
 
 class _Walk:
@@ -54,13 +51,14 @@ class _Walk:
         self._lowest: Final[dict[ProperType, int]] = {}
         """The types met, and the lowest number that is known of each."""
         self._waiting: Final[list[ProperType]] = []
-        self._levels: Final[Counter[TypeInfo]] = Counter()
+        self._path: Final[list[TypeInfo]] = []
+        """The classes whose fields the walk is in."""
 
     def visit(self, type_: Type) -> _Known:
         """Return what a type contains."""
         found = get_proper_type(type_)
         known = self._known.get(found)
-        if known is not None:
+        if known is not None and (known.content is None or not {*known.content.through}.intersection(self._path)):
             return known
         if found in self._lowest:
             return _Known(None, frozenset(), self._lowest[found])
@@ -75,10 +73,7 @@ class _Walk:
             self._reader.classes.append(info)
             content = Content(info, ()) if self._search.is_wanted(info) else None
         if content is None and isinstance(found, Instance) and self._search.is_followed(found.type):
-            if found.args and self._levels[found.type] == MAX_LEVELS:
-                lowest = _EVERY_WAY
-            else:
-                content, lowest = self._in_fields(found, modules, lowest)
+            content, lowest = self._in_fields(found, modules, lowest)
         for part in () if content is not None else parts:
             inner = self.visit(part)
             modules |= inner.modules
@@ -90,7 +85,9 @@ class _Walk:
         return self._remembered(found, first, _Known(content, frozenset(modules), lowest), number)
 
     def _in_fields(self, found: Instance, modules: set[str], lowest: int) -> tuple[Content | None, int]:
-        self._levels[found.type] += 1
+        if is_too_deep(found):
+            return None, lowest
+        self._path.append(found.type)
         seen = len(self._reader.types)
         fields = list(self._reader.fields(found))
         modules |= mypy_api.modules_of(self._reader.types[seen:])
@@ -102,7 +99,7 @@ class _Walk:
             if inner.content is not None:
                 content = inner.content._replace(through=(found.type, *inner.content.through))
                 break
-        self._levels[found.type] -= 1
+        self._path.pop()
         return content, lowest
 
     def _remembered(self, found: ProperType, first: int, result: _Known, number: int) -> _Known:
