@@ -6,14 +6,19 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
-_MANY: Final = 200
+_MANY: Final = 100
 """difflib takes 10 µs for each name, and there may be as many misspelt ones."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that is most like another one; of many, only those are compared that begin and end as it does."""
+    """Return the name that is most like another one, if any is.
+
+    Of many names, only those are compared that begin and end as it does, and none if these are many.
+    """
     others = [*names]
     if len(others) > _MANY:
-        others = sorted([other for other in others if other[0] == name[0] and other[-1] == name[-1]])[:_MANY]
+        others = [other for other in others if other[0] == name[0] and other[-1] == name[-1]]
+        if len(others) > _MANY:
+            return None
     found = get_close_matches(name, others, n=1)
     return found[0] if found else None
