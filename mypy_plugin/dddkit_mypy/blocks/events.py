@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from mypy.nodes import TypeInfo
@@ -29,9 +30,9 @@ def nested_classes(owner: TypeInfo) -> Iterator[Nested]:
 
 
 def _nested_in_body(owner: TypeInfo, qualified: str, seen: Collection[str] = ()) -> Iterator[Nested]:
-    for name, symbol in owner.names.items():
-        node = symbol.node
-        if isinstance(node, TypeInfo) and node.name == name and name not in seen:
+    inside = [(name, symbol.node) for name, symbol in owner.names.items() if isinstance(symbol.node, TypeInfo)]
+    for name, node in sorted(inside, key=itemgetter(0)):  # mypy's cache has them in this order
+        if node.name == name and name not in seen:
             found = Nested(f"{qualified}.{name}", node)
             yield found
             if not node.has_base(names.RECORDING):  # another aggregate

@@ -89,7 +89,7 @@ class _Walk:
             return None, lowest
         self._path.append(found.type)
         seen = len(self._reader.types)
-        fields = list(self._reader.fields(found))
+        fields = sorted(self._reader.fields(found), key=lambda field: field.name)  # as mypy's cache has them
         modules |= mypy_api.modules_of(self._reader.types[seen:])
         content = None
         for field in fields:
