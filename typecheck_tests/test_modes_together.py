@@ -78,7 +78,7 @@ PARTS: Final = {
         test_modes_of_fields.BASES,
         test_modes_of_fields.EDITS_OF_BASES,
         "an alias is none any more",
-        "only a child is edited",
+        "the base names a class",
         test_modes_of_fields.BASES_SHOW,
     ),
     "flow": _Part(
