@@ -166,7 +166,8 @@ def _sum(number: int) -> str:
 
 def _nested_ifs(number: int) -> str:
     """Deep nesting, in a story whose steps set variables."""
-    depth, blocks = 15, []
+    depth = 15
+    blocks: list[str] = []
     for _ in range(number):
         blocks += [f"        {'    ' * level}if state.total:\n" for level in range(depth)]
         blocks.append(f"        {'    ' * depth}state.found = state.total\n")

@@ -86,7 +86,7 @@ def use(state: Loose) -> None:
 """
 FILES = {"house.py": HOUSE, "loose.py": LOOSE, "uses.py": "print(1)\n"}
 EDITS: Mapping[str, Files] = {"wrong uses": {"uses.py": USES}, "and one line below": {"uses.py": f"\n{USES}"}}
-SHOWS: Final = dict.fromkeys(
+SHOWS: Final[Mapping[str, str]] = dict.fromkeys(
     ("dddkit-empty-story", "dddkit-value-object-entity", "dddkit-unhandled-event", "dddkit-undeclared-state"),
     "wrong uses",
 )

@@ -67,7 +67,7 @@ class _Walk:
         first = len(self._waiting)
         self._waiting.append(found)
         info, parts = parts_of(found)
-        modules = set() if info is None else {info.module_name}
+        modules: set[str] = set() if info is None else {info.module_name}
         content = None
         if info is not None:
             self._reader.classes.append(info)
