@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Final
 
 from mypy.nodes import TypeInfo
@@ -10,6 +9,7 @@ from mypy.types import Instance, TupleType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
+from dddkit_mypy._nearest import nearest
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 from dddkit_mypy.blocks.changes_handlers import own_classes, parameters_of, set_names, unset_names
 from dddkit_mypy.blocks.changes_results import cannot_change, class_of, named_tuple_of, required_fields
@@ -58,9 +58,9 @@ def _mistake(info: TypeInfo, options: Options) -> str | None:
 def _advice(info: TypeInfo, named_tuple: TypeInfo, unset: list[str]) -> str:
     others = set_names(info).difference(named_tuple.names)
     for name in unset:
-        near = get_close_matches(name, others, n=1)
+        near = nearest(name, others)
         if near:
-            return f'it sets "{near[0]}": did you mean "{name}"?'
+            return f'it sets "{near}": did you mean "{name}"?'
     fields = required_fields(named_tuple)
     what, default = ("it its empty value", "a default") if len(unset) == 1 else ("them their empty values", "defaults")
     advice = f"give {what} in _clear_state(self)"

@@ -41,9 +41,9 @@ def _evidence(info: TypeInfo) -> str | None:
     for base in info.mro:
         if base.fullname == names.STORY:
             break
-        for name, symbol in base.names.items():
-            if not name.startswith("_") and _takes_a_state(symbol.node):
-                return f'the method "{name}", which takes a state'
+        steps = [name for name, symbol in base.names.items() if name[0] != "_" and _takes_a_state(symbol.node)]
+        if steps:
+            return f'the method "{min(steps)}", which takes a state'  # mypy's cache sorts names
     return "a State" if state_of(mypy_api.self_type(info)) is not None else None
 
 
