@@ -180,7 +180,9 @@ def _written(annotation: Any) -> str:
         return f"{_in_code(origin.__qualname__)}[{', '.join(map(_written, arguments))}]"
     if annotation is None or annotation is type(None) or annotation is ...:
         return "..." if annotation is ... else "None"
-    return _in_code(annotation.__qualname__) if isinstance(annotation, type) else repr(annotation).replace("typing.", "")
+    return (
+        _in_code(annotation.__qualname__) if isinstance(annotation, type) else repr(annotation).replace("typing.", "")
+    )
 
 
 _EMPTY_VALUES: Final = {

@@ -523,7 +523,9 @@ class UnsetTextRows(ChangesHandler[Any, Any]):
 def test_a_field_never_set_is_given_its_empty_value(handler: Any, field: str, advice: str) -> None:
     error = ChangesResultError(handler or ChangesHandler, field)
 
-    assert str(error) == f"{error.handler.__qualname__} never set {field!r} of its result; in _clear_state(self) {advice}"
+    assert (
+        str(error) == f"{error.handler.__qualname__} never set {field!r} of its result; in _clear_state(self) {advice}"
+    )
 
 
 @in_both_flavours

@@ -301,7 +301,10 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a variable that is not set": (
         lambda: state.payment,
-        "State.payment is not set: no step has set it yet; list the step that sets it before those that read it",
+        (
+            "State.payment is not set: no step has set it yet; list the step that sets it before those that read it, "
+            "let it set it on every path, and call the story first (with await if it is async)"
+        ),
     ),
     "an undeclared name read": (
         lambda: state.xyz,

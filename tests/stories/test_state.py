@@ -143,10 +143,12 @@ def test_reading_a_variable_that_no_step_has_set_names_story_and_attribute() -> 
         _ = state.payment
 
     assert str(caught.value) == (
-        "Checkout.State.payment is not set: no step has set it yet; "
-        "list the step that sets it before those that read it"
+        "Checkout.State.payment is not set: pay has not set it yet; list it before those that read it, "
+        "let it set it on every path, and call the story first (with await if it is async)"
     )
     assert (caught.value.story, caught.value.attribute) == ("Checkout", "payment")
+    assert repr(caught.value.args[0]) == repr(str(caught.value))
+    assert pickle.loads(pickle.dumps(caught.value)).args == (str(caught.value), "Checkout", "payment")
     assert isinstance(caught.value, AttributeError)
     assert not hasattr(state, "payment")
     assert getattr(state, "payment", None) is None
