@@ -81,10 +81,19 @@ class UnhandledEventError(DDDKitError, NotImplementedError):
                 f"no handler for {event} recorded by {aggregate}; write `@handle_changes.register` above "
                 f"`def _(self, event: {_in_code(event)}, aggregate: {_in_code(aggregate)}) -> None:`"
             )
+        if isinstance(self.event, (list, tuple, set, frozenset)) and not hasattr(self.event, "_fields"):
+            return f"a broker publishes one event at a time, and got a {event}; {_PUBLISH_EACH.format('events')}"
+        if hasattr(self.event, "pull_events"):
+            return f"{event} is an aggregate, and no event; {_PUBLISH_EACH.format('aggregate.pull_events()')}"
+        if hasattr(self.event, "__identity_value__"):
+            return f"{event} is an entity, and no event; publish an event that says what has happened to it"
         return (
             f"nobody handles {event}; subscribe a handler with @broker.handle({_in_code(event)}), in a module that is "
             f'imported; where events need no handler, make the broker with EventBroker(unhandled="ignore")'
         )
+
+
+_PUBLISH_EACH: Final = "write `for event in {}: broker.publish(event)`"
 
 
 def _in_code(name: str) -> str:

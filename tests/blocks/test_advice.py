@@ -57,6 +57,19 @@ class Basket(Aggregate):
         pass
 
 
+class Line(Entity):
+    pass
+
+
+def brew(event: Tea) -> None: ...
+def pour(event: Tea | Coffee) -> None: ...
+def serve(event: object) -> None: ...
+def stir(event: Any) -> None: ...
+
+
+serve.__annotations__["event"] = Tea | Coffee
+
+
 class Note(Aggregate):
     pass
 
@@ -201,7 +214,27 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "handle without classes": (
         lambda: broker.handle(index),
-        "handle takes event classes, and got index; write @broker.handle(ProductCreated)",
+        "handle takes event classes, and got index; write @broker.handle(object)",
+    ),
+    "handle without classes over a handler of one": (
+        lambda: broker.handle(brew),
+        "handle takes event classes, and got brew; write @broker.handle(Tea)",
+    ),
+    "handle without classes over a handler of two": (
+        lambda: broker.instance(pour),
+        "instance takes event classes, and got pour; write @broker.instance(Tea, Coffee)",
+    ),
+    "handle without classes over an evaluated annotation": (
+        lambda: broker.handle(serve),
+        "handle takes event classes, and got serve; write @broker.handle(Tea, Coffee)",
+    ),
+    "handle without classes over a handler that says nothing": (
+        lambda: broker.handle(stir),
+        "handle takes event classes, and got stir; write @broker.handle(<the class of its event>)",
+    ),
+    "handle of nothing": (
+        lambda: broker.handle(),
+        "handle takes event classes, and got nothing; write @broker.handle(ProductCreated)",
     ),
     "a list handled": (
         lambda: broker.handle([Tea, Coffee]),
@@ -278,6 +311,18 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
             "nobody handles Tea; subscribe a handler with @broker.handle(Tea), in a module that is imported; "
             'where events need no handler, make the broker with EventBroker(unhandled="ignore")'
         ),
+    ),
+    "a list published": (
+        lambda: broker.publish([Tea()]),
+        ("a broker publishes one event at a time, and got a list; write `for event in events: broker.publish(event)`"),
+    ),
+    "an aggregate published": (
+        lambda: broker.publish(Note()),
+        ("Note is an aggregate, and no event; write `for event in aggregate.pull_events(): broker.publish(event)`"),
+    ),
+    "an entity published": (
+        lambda: broker.publish(Line()),
+        "Line is an entity, and no event; publish an event that says what has happened to it",
     ),
     "an event class published": (
         lambda: broker.publish(Tea),

@@ -470,7 +470,7 @@ class Entry(NamedTuple):
     text: str
 
 
-Rows = NamedTuple(  # evaluated, unlike the annotations of this module
+Rows = NamedTuple(  # noqa: UP014  # evaluated, unlike the annotations of this module
     "Rows",
     [
         ("entries", list[Entry]),

@@ -68,6 +68,12 @@ def returns_a_coroutine_too(state: object) -> object:
     return waits(state)
 
 
+def go_of(parameters: str) -> Any:
+    namespace: dict[str, Any] = {}
+    exec(f"def go({parameters}): ...", namespace)
+    return namespace["go"]
+
+
 class Clash:
     """The body of a story whose field has the name of a method."""
 
@@ -189,6 +195,21 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     "a method of a mixin": (
         lambda: type("A", (Mixin, story(__annotations__={"go": Any})), {"__module__": __name__})()(None),
         "A: I.go is go(self), which cannot be called with the state alone; write def go(self, state)",
+    ),
+    "a method without self": (
+        lambda: story(go=go_of("state")),
+        "A: I.go is go(state), which cannot be called with the state alone; it takes no self; write def go(self, state)",
+    ),
+    "a method without self and another name": (
+        lambda: story(go=go_of("s")),
+        "A: I.go is go(s), which cannot be called with the state alone; it takes no self; write def go(self, state)",
+    ),
+    "a method without self that takes more": (
+        lambda: story(go=go_of("state, card, amount")),
+        (
+            "A: I.go is go(state, card, amount), which cannot be called with the state alone; it takes no self; "
+            "write def go(self, state); card, amount come from the state, or from a field of the story"
+        ),
     ),
     "State": (
         lambda: step_called("State"),

@@ -57,8 +57,8 @@ def validate_event_classes(method: str, event_classes: tuple[object, ...]) -> No
             _reject_uncheckable(wanted, event_class)
     if not event_classes or not all(map(is_class, event_classes)):
         given = ", ".join(map(_described, event_classes)) or "nothing"
-        instead = len(event_classes) == 1 and _instead(event_classes[0])
-        raise TypeError(f"{wanted} {given}; write {instead or f'@broker.{method}(ProductCreated)'}")
+        only = event_classes[0] if len(event_classes) == 1 else None
+        raise TypeError(f"{wanted} {given}; write {_instead(only) or f'@broker.{method}({_event_of(only)})'}")
 
 
 def validate_handler(handler: object) -> None:
@@ -150,6 +150,12 @@ def _replacement(value: object) -> str:
     from dddkit._core.descriptions import replacement
 
     return replacement(value)
+
+
+def _event_of(handler: object) -> str:
+    from dddkit._core.descriptions import event_of
+
+    return event_of(handler)
 
 
 def _instead(value: object) -> str:

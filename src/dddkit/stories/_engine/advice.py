@@ -118,10 +118,13 @@ def _method_advice(name: str, declared: object, function: FunctionType) -> str:
     if not is_static and function.__name__ != name and len(positional) == 1 and positional[0] not in ("self", "cls"):
         return f"write {name} = staticmethod({function.__name__})"
     default = "cls" if isinstance(declared, classmethod) else "self"
-    owner = "" if is_static else f"{positional[0] if positional else default}, "
+    lacks_owner = not is_static and (
+        positional[:1] == ["state"] or (len(positional) == 1 and positional[0] not in ("self", "cls"))
+    )
+    owner = "" if is_static else f"{positional[0] if positional and not lacks_owner else default}, "
     keyword = "async def" if code.co_flags & _COROUTINE else "def"
-    written = f"write {keyword} {name}({owner}state)"
-    others = _required_besides(function, positional[1 if is_static else 2 :])
+    written = f"{f'it takes no {default}; ' if lacks_owner else ''}write {keyword} {name}({owner}state)"
+    others = _required_besides(function, positional[1 if is_static or lacks_owner else 2 :])
     if not others:
         return written
     if len(positional) == (0 if is_static else 1) and others == ["state"]:

@@ -35,7 +35,7 @@ def _functions_of(value: object) -> Iterator[FunctionType]:
 
 
 def assigns(code: CodeType, name: str, *, but_of: str | None = None) -> bool:
-    """Whether the code assigns an attribute of this name, or may assign any; not counting that of the variable `but_of`."""
+    """Whether the code assigns an attribute of this name, or may assign any; that of a variable `but_of` does not count."""
     from dis import get_instructions
 
     if not _SETTERS.isdisjoint(code.co_names):  # it may set any name
