@@ -121,6 +121,11 @@ class Send:
     def __call__(self, event: object) -> None: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Money(ValueObject):
+    amount: int
+
+
 class Frozen(ValueObject):
     pass
 
@@ -496,11 +501,18 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a frozen field assigned": (
         lambda: assign_to(Frozen()),
-        "cannot assign to field 'amount' of Frozen, which is frozen; make another object instead",
+        "cannot assign to field 'amount' of Frozen, which is frozen; make another Frozen instead",
+    ),
+    "a frozen field of a dataclass assigned": (
+        lambda: assign_to(Money(amount=1)),
+        (
+            "cannot assign to field 'amount' of Money, which is frozen; make another Money instead, as in "
+            "dataclasses.replace(money, amount=...)"
+        ),
     ),
     "a frozen field deleted": (
         lambda: delete_from(Frozen()),
-        "cannot delete field 'amount' of Frozen, which is frozen; make another object instead",
+        "cannot delete field 'amount' of Frozen, which is frozen; make another Frozen instead",
     ),
     "a stored identity": (
         lambda: raising(ConcurrencyError(Basket(id=1), None, 2)),

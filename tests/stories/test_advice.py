@@ -198,7 +198,10 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a method without self": (
         lambda: story(go=go_of("state")),
-        "A: I.go is go(state), which cannot be called with the state alone; it takes no self; write def go(self, state)",
+        (
+            "A: I.go is go(state), which cannot be called with the state alone; it takes no self; "
+            "write def go(self, state)"
+        ),
     ),
     "a method without self and another name": (
         lambda: story(go=go_of("s")),
@@ -242,9 +245,19 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
         lambda: fill_i(None),
         "A: I is the list of its steps, and cannot be None; write one line `I.<name of the step>` for each step",
     ),
+    "keywords without fields": (
+        lambda: story(go=Clash.go)(gateway=3),
+        (
+            "A() takes no arguments, since it declares no fields; declare gateway: <its type>, "
+            "and decorate it with @dataclass"
+        ),
+    ),
     "arguments without fields": (
         lambda: story(go=Clash.go)(3),
-        "A() takes no arguments, since it declares no fields",
+        (
+            "A() takes no arguments, since it declares no fields; "
+            "make the story, then call it with the state: A()(state)"
+        ),
     ),
     "an async hook": (
         lambda: hooked(AsyncHook())(None),
@@ -302,11 +315,14 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "two fields not given": (
         lambda: new_state(),
-        "State(): order_id and total are required, and were not given",
+        (
+            "State(): order_id and total are required, and were not given; where a step sets one, "
+            "write `order_id: <its type> = variable()`"
+        ),
     ),
     "a field not given": (
         lambda: new_state(order_id=1),
-        "State(): total is required, and was not given",
+        ("State(): total is required, and was not given; where a step sets it, write `total: <its type> = variable()`"),
     ),
     "a field misspelt": (
         lambda: new_state(order_id=1, totl=1),

@@ -55,7 +55,11 @@ def _reject_missing(cls: Any, given: Collection[str]) -> None:
     *others, last = missing
     verb = f"{', '.join(others)} and {last} are required, and were" if others else f"{last} is required, and was"
     unknown = next((other for other in given if other not in fields), None)  # perhaps one of them, misspelt
-    hint = "" if unknown is None else f"; {unknown} is not declared; {_hint(cls, unknown, 'caller')}"
+    if unknown is None:
+        it = "one" if others else "it"
+        hint = f"; where a step sets {it}, write `{missing[0]}: <its type> = variable()`"
+    else:
+        hint = f"; {unknown} is not declared; {_hint(cls, unknown, 'caller')}"
     raise TypeError(f"{_names(cls)[1]}(): {verb} not given{hint}")
 
 

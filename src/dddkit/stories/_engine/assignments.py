@@ -35,7 +35,7 @@ def _functions_of(value: object) -> Iterator[FunctionType]:
 
 
 def assigns(code: CodeType, name: str, *, but_of: str | None = None) -> bool:
-    """Whether the code assigns an attribute of this name, or may assign any; that of a variable `but_of` does not count."""
+    """Whether the code assigns an attribute of this name, or may assign any, to another variable than `but_of`."""
     from dis import get_instructions
 
     if not _SETTERS.isdisjoint(code.co_names):  # it may set any name

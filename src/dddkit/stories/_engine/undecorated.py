@@ -36,7 +36,10 @@ def make_instance(cls: Any, make: Any, arguments: tuple[object, ...], keywords: 
     if cls.__init__ is not object.__init__:
         type.__setattr__(cls, "__is_made_plainly__", True)
     elif arguments or keywords:
-        raise TypeError(f"{cls.__name__}() takes no arguments, since it declares no fields")
+        state = f"; make the story, then call it with the state: {cls.__name__}()(state)"
+        fields = ", ".join(f"{name}: <its type>" for name in keywords)
+        advice = f"; declare {fields}, and decorate it with @dataclass" if keywords else state
+        raise TypeError(f"{cls.__name__}() takes no arguments, since it declares no fields{advice}")
     return make(cls)
 
 
