@@ -74,6 +74,17 @@ def go_of(parameters: str) -> Any:
     return namespace["go"]
 
 
+class Hollow(Story):
+    pass
+
+
+class Unlisted(Hollow):  # type: ignore[dddkit-empty-story]  # on purpose
+    def reserve(self, state: State) -> None: ...
+    def _total(self, state: State) -> None: ...
+    async def charge(self, state: State) -> None: ...
+    def total(self) -> None: ...
+
+
 class Clash:
     """The body of a story whose field has the name of a method."""
 
@@ -244,6 +255,14 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     "no I": (
         lambda: fill_i(None),
         "A: I is the list of its steps, and cannot be None; write one line `I.<name of the step>` for each step",
+    ),
+    "no steps listed": (
+        lambda: Unlisted()(State(order_id=1, total=1)),
+        ("Unlisted lists no steps, so calling it would do nothing; list in its body, in order: I.reserve, I.charge"),
+    ),
+    "no steps and no methods": (
+        lambda: Hollow()(None),
+        "Hollow lists no steps, so calling it would do nothing; list them with I.name in its body",
     ),
     "keywords without fields": (
         lambda: story(go=Clash.go)(gateway=3),

@@ -61,7 +61,7 @@ def check(ctx: ClassContext) -> None:
 
 
 def _marked_field(ctx: ClassContext) -> str:
-    """Return a field as it is written when it is the identity: the first that can be one, rather of the class itself."""
+    """Return a field as it is written when it is the identity: the first that can be one, if possible of the class."""
     fields = [(owner, name, var.type) for owner, name, var in fields_of(ctx.info) if is_field(owner, name, var)]
     fields.sort(key=lambda field: (field[0] is not ctx.info, _is_collection(field[2])))
     _, name, found = fields[0]

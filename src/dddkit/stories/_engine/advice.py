@@ -13,7 +13,7 @@ from typing import Any, Final
 from dddkit._annotations import own_annotations
 from dddkit._callables import kind_of
 
-__all__ = ["RESERVED", "is_hidden_method", "misfit", "missing", "not_callable", "unset"]
+__all__ = ["RESERVED", "is_hidden_method", "misfit", "missing", "no_steps", "not_callable", "unset"]
 
 RESERVED: Final = {
     "I": "I is the list of its steps",
@@ -51,6 +51,20 @@ def _names_like_steps(cls: type) -> Iterator[str]:
         for name in [*base.__dict__, *own_annotations(base)]:
             if not name.startswith("_") and name not in RESERVED:
                 yield name
+
+
+def no_steps(cls: type) -> str:
+    """Return what to say of a story that lists no steps; a method is taken for one if it takes what it calls state."""
+    methods = dict.fromkeys(
+        f"I.{name}"
+        for base in reversed(cls.__mro__)
+        for name, value in base.__dict__.items()
+        if isinstance(value, FunctionType)
+        and not name.startswith("_")
+        and value.__code__.co_varnames[1 : value.__code__.co_argcount] == ("state",)
+    )
+    listed = f"list in its body, in order: {', '.join(methods)}" if methods else "list them with I.name in its body"
+    return f"lists no steps, so calling it would do nothing; {listed}"
 
 
 def unset(cls: type, name: str, declared: object, setter: str | None, error: AttributeError) -> str:
