@@ -214,6 +214,20 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
             "write def go(self, state)"
         ),
     ),
+    "a method that takes a field of the story": (
+        lambda: story(go=go_of("self, state, card"), __annotations__={"card": str}),
+        (
+            "A: I.go is go(self, state, card), which cannot be called with the state alone; "
+            "write def go(self, state), and read self.card"
+        ),
+    ),
+    "a method that takes fields of the state": (
+        lambda: story(go=go_of("self, state, order_id, *, total"), State=State),
+        (
+            "A: I.go is go(self, state, order_id, *, total), which cannot be called with the state alone; "
+            "write def go(self, state), and read state.order_id and state.total"
+        ),
+    ),
     "a method without self and another name": (
         lambda: story(go=go_of("s")),
         "A: I.go is go(s), which cannot be called with the state alone; it takes no self; write def go(self, state)",

@@ -107,7 +107,7 @@ def misfit(cls: type, name: str, value: Any, *, bound: bool) -> str:
     # A field may have taken its value from the class, which then keeps it as the default.
     is_field = bound and (declared is value or getattr(value, "__func__", value) is not function)
     if isinstance(function, FunctionType) and not isinstance(declared, MethodType) and not is_field:
-        shape, advice = _shape(function), _method_advice(name, declared, function)
+        shape, advice = _shape(function), _method_advice(cls, name, declared, function)
     else:
         callee = value if bound or isinstance(declared, MethodType) else function
         shape, advice = _shape(callee), f"list a method that calls self.{name} with what it needs"
@@ -123,7 +123,7 @@ def _shape(call: Callable[..., object]) -> Signature:
     return Signature([parameter.replace(annotation=parameter.empty) for parameter in parameters])
 
 
-def _method_advice(name: str, declared: object, function: FunctionType) -> str:
+def _method_advice(cls: type, name: str, declared: object, function: FunctionType) -> str:
     code = function.__code__
     positional = list(code.co_varnames[: code.co_argcount])
     is_static = isinstance(declared, staticmethod)
@@ -143,8 +143,19 @@ def _method_advice(name: str, declared: object, function: FunctionType) -> str:
         return written
     if len(positional) == (0 if is_static else 1) and others == ["state"]:
         return f"{written}, without the *"
+    sources = [_source_of(cls, other, has_self=default == "self" and not is_static) for other in others]
+    if all(sources):
+        return f"{written}, and read {' and '.join(sources)}"
     comes = "comes" if len(others) == 1 else "come"
     return f"{written}; {', '.join(others)} {comes} from the state, or from a field of the story"
+
+
+def _source_of(cls: Any, name: str, *, has_self: bool) -> str:
+    """Return the field that has the name of a parameter, as a step reads it; nothing where there is none."""
+    if has_self and any(name in own_annotations(base) for base in cls.__mro__):
+        return f"self.{name}"
+    bases: tuple[type, ...] = getattr(getattr(cls, "State", None), "__mro__", ())
+    return f"state.{name}" if any(name in own_annotations(base) for base in bases) else ""
 
 
 def _required_besides(function: FunctionType, positional: list[str]) -> list[str]:
