@@ -61,6 +61,18 @@ class Line(Entity):
     pass
 
 
+def ring() -> None: ...
+async def ring_later() -> None: ...
+def ring_twice(event: Tea, bell: object) -> None: ...
+def ring_by_keyword(*, event: Tea) -> None: ...
+def ring_much(event: Tea, bell: object = None, *rest: object, loud: bool = True) -> None: ...
+def ring_any(*events: Tea) -> None: ...
+
+
+class Bell:
+    def ring(self, event: Tea) -> None: ...
+
+
 def brew(event: Tea) -> None: ...
 def pour(event: Tea | Coffee) -> None: ...
 def serve(event: object) -> None: ...
@@ -296,6 +308,29 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
         (
             "Send is a class: called with the event, it makes an object, and does not call that; "
             "pass an object of it: Send(...)"
+        ),
+    ),
+    "a handler of nothing": (
+        lambda: broker.handle(Tea)(ring),
+        "ring takes no event; write def ring(event: Tea)",
+    ),
+    "an async handler of nothing, for a predicate": (
+        lambda: broker.register(lambda event: True)(ring_later),
+        "ring_later takes no event; write async def ring_later(event)",
+    ),
+    "a handler of too much": (
+        lambda: broker.subscribe(Tea, ring_twice),
+        "ring_twice takes (event, bell), and is called with the event alone; write def ring_twice(event: Tea)",
+    ),
+    "a handler by keyword": (
+        lambda: broker.subscribe(Tea, ring_by_keyword),
+        "ring_by_keyword takes (event), and is called with the event alone; write def ring_by_keyword(event: Tea)",
+    ),
+    "a method without its object": (
+        lambda: broker.subscribe(Tea, Bell.ring),
+        (
+            "Bell.ring takes (self, event), and is called with the event alone; "
+            "subscribe the method of an object, as in broker.subscribe(Tea, it.ring)"
         ),
     ),
     "an unknown subscription": (
@@ -582,3 +617,35 @@ def test_any_other_class_may_be_a_handler() -> None:
 def test_an_aggregate_that_is_not_stored_may_be_deleted() -> None:
     run(InMemoryRepository[Any, int]().delete(Basket(id=1)))
     run(InMemoryRepository[Any, int]().delete(Note()))
+
+
+def test_handlers_that_take_the_event_in_any_way_are_subscribed() -> None:
+    for handler in (ring_much, ring_any, Bell().ring, partial(ring_twice, bell=1), lambda event: event, print, Send()):
+        broker.subscribe(Tea, handler).cancel()
+
+
+def folds_event_alone(self: object, event: object) -> None: ...
+
+
+def test_a_registered_handler_says_what_it_takes() -> None:
+    class Rows(NamedTuple):
+        added: int = 0
+
+    class BasketRows(ChangesHandler[Any, Any]):
+        result_type = Rows
+
+        @singledispatchmethod
+        def handle_changes(self, event: object, aggregate: object) -> None:
+            raise NotImplementedError
+
+    BasketRows.handle_changes.register(Basket.Opened, folds_event_alone)
+    basket = Basket(id=1)
+    basket.add_event(Basket.Opened())
+
+    with pytest.raises(TypeError) as caught:
+        BasketRows()(basket)
+    assert str(caught.value) == (
+        f"{BasketRows.__qualname__}: folds_event_alone, which handles Basket.Opened, takes (self, event); "
+        "write def folds_event_alone(self, event: Basket.Opened, aggregate)"
+    )
+    assert len(basket.get_events()) == 1
