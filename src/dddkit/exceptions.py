@@ -74,18 +74,19 @@ class UnhandledEventError(DDDKitError, NotImplementedError):
             return f"an event is an instance, and {name} is a class; publish {name}(...)"
         if self.event is None:
             return "an event is an instance of its class, and got None; publish ProductCreated(...)"
-        event = type(self.event).__qualname__
+        cls = type(self.event)
+        event = cls.__qualname__
         if self.aggregate is not None:
             aggregate = type(self.aggregate).__qualname__
             return (
                 f"no handler for {event} recorded by {aggregate}; write `@handle_changes.register` above "
                 f"`def _(self, event: {_in_code(event)}, aggregate: {_in_code(aggregate)}) -> None:`"
             )
-        if isinstance(self.event, (list, tuple, set, frozenset)) and not hasattr(self.event, "_fields"):
+        if issubclass(cls, (list, tuple, set, frozenset)) and not hasattr(cls, "_fields"):
             return f"a broker publishes one event at a time, and got a {event}; {_PUBLISH_EACH.format('events')}"
-        if hasattr(self.event, "pull_events"):
+        if hasattr(cls, "pull_events"):
             return f"{event} is an aggregate, and no event; {_PUBLISH_EACH.format('aggregate.pull_events()')}"
-        if hasattr(self.event, "__identity_value__"):
+        if hasattr(cls, "__identity_value__"):
             return f"{event} is an entity, and no event; publish an event that says what has happened to it"
         return (
             f"nobody handles {event}; subscribe a handler with @broker.handle({_in_code(event)}), in a module that is "

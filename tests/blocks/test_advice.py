@@ -61,12 +61,19 @@ class Line(Entity):
     pass
 
 
+def is_strong(event: object) -> bool:
+    return True
+
+
 def ring() -> None: ...
 async def ring_later() -> None: ...
 def ring_twice(event: Tea, bell: object) -> None: ...
 def ring_by_keyword(*, event: Tea) -> None: ...
 def ring_much(event: Tea, bell: object = None, *rest: object, loud: bool = True) -> None: ...
 def ring_any(*events: Tea) -> None: ...
+
+
+nothing: Any = lambda: None  # noqa: E731  # on purpose
 
 
 class Bell:
@@ -315,8 +322,13 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
         "ring takes no event; write def ring(event: Tea)",
     ),
     "an async handler of nothing, for a predicate": (
-        lambda: broker.register(lambda event: True)(ring_later),
+        lambda: broker.register(is_strong)(ring_later),
         "ring_later takes no event; write async def ring_later(event)",
+    ),
+    "a lambda of nothing": (
+        lambda: broker.subscribe(Tea, nothing),
+        f"<lambda> ({__name__}, line {nothing.__code__.co_firstlineno}) takes no event; "
+        "write lambda event: and its body",
     ),
     "a handler of too much": (
         lambda: broker.subscribe(Tea, ring_twice),
@@ -620,7 +632,8 @@ def test_an_aggregate_that_is_not_stored_may_be_deleted() -> None:
 
 
 def test_handlers_that_take_the_event_in_any_way_are_subscribed() -> None:
-    for handler in (ring_much, ring_any, Bell().ring, partial(ring_twice, bell=1), lambda event: event, print, Send()):
+    handlers: list[Any] = [ring_much, ring_any, Bell().ring, partial(ring_twice, bell=1), is_strong, print, Send()]
+    for handler in handlers:
         broker.subscribe(Tea, handler).cancel()
 
 
@@ -638,7 +651,8 @@ def test_a_registered_handler_says_what_it_takes() -> None:
         def handle_changes(self, event: object, aggregate: object) -> None:
             raise NotImplementedError
 
-    BasketRows.handle_changes.register(Basket.Opened, folds_event_alone)
+    dispatcher: Any = BasketRows.__dict__["handle_changes"]
+    dispatcher.register(Basket.Opened, folds_event_alone)
     basket = Basket(id=1)
     basket.add_event(Basket.Opened())
 

@@ -114,7 +114,7 @@ def _problem_of_method(step: CheckedStep, method: FuncDef, story: TypeInfo) -> s
     required = [kind for kind in rest if kind.is_required()]
     if required == [ARG_NAMED] and not any(kind.is_positional(star=True) for kind in rest):
         return f"takes the state by keyword only; write {right}"
-    others = [name for name, kind in zip(names, kinds, strict=True) if kind.is_required()][len(first) + 1 :]
+    others = [name or "" for name, kind in zip(names, kinds, strict=True) if kind.is_required()][len(first) + 1 :]
     sources = [_source_of(name, step, story, first == ["self"]) for name in others]
     if others and all(sources):
         return f"takes {' and '.join(others)} besides the state; write {right}, and read {' and '.join(sources)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import CodeType, FunctionType
-from typing import Final
+from typing import Any, Final
 
 from dddkit.stories._engine.validation import is_handwritten
 
@@ -45,6 +45,6 @@ def assigns(code: CodeType, name: str, *, but_of: str | None = None) -> bool:
         for found in get_instructions(code):
             if found.opname == "STORE_ATTR" and found.argval == name and (but_of is None or owner != but_of):
                 return True
-            # Newer Pythons load two variables at once; the last one is on top.
-            owner = found.argval[-1] if isinstance(found.argval, tuple) and found.argval else found.argval
+            loaded: Any = found.argval  # newer Pythons load two variables at once; the last one is on top
+            owner = loaded[-1] if type(loaded) is tuple and loaded else loaded
     return any(assigns(inner, name, but_of=but_of) for inner in code.co_consts if isinstance(inner, CodeType))

@@ -57,7 +57,8 @@ def _story_of(state: type) -> Any:
 
 def _with_subclasses(story: type) -> Iterator[Any]:
     yield story
-    for child in type.__subclasses__(story):
+    children: list[Any] = type.__subclasses__(story)
+    for child in children:
         yield from _with_subclasses(child)
 
 
