@@ -74,7 +74,7 @@ class UnhandledEventError(DDDKitError, NotImplementedError):
             return f"an event is an instance, and {name} is a class; publish {name}(...)"
         if self.event is None:
             return "an event is an instance of its class, and got None; publish ProductCreated(...)"
-        cls = type(self.event)
+        cls: Any = type(self.event)
         event = cls.__qualname__
         if self.aggregate is not None:
             aggregate = type(self.aggregate).__qualname__
@@ -82,7 +82,7 @@ class UnhandledEventError(DDDKitError, NotImplementedError):
                 f"no handler for {event} recorded by {aggregate}; write `@handle_changes.register` above "
                 f"`def _(self, event: {_in_code(event)}, aggregate: {_in_code(aggregate)}) -> None:`"
             )
-        if issubclass(cls, (list, tuple, set, frozenset)) and not hasattr(cls, "_fields"):
+        if cls in (list, tuple, set, frozenset):
             return f"a broker publishes one event at a time, and got a {event}; {_PUBLISH_EACH.format('events')}"
         if hasattr(cls, "pull_events"):
             return f"{event} is an aggregate, and no event; {_PUBLISH_EACH.format('aggregate.pull_events()')}"

@@ -327,8 +327,10 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a lambda of nothing": (
         lambda: broker.subscribe(Tea, nothing),
-        f"<lambda> ({__name__}, line {nothing.__code__.co_firstlineno}) takes no event; "
-        "write lambda event: and its body",
+        (
+            f"<lambda> ({__name__}, line {nothing.__code__.co_firstlineno}) takes no event; "
+            "write lambda event: and its body"
+        ),
     ),
     "a handler of too much": (
         lambda: broker.subscribe(Tea, ring_twice),

@@ -42,9 +42,10 @@ def assigns(code: CodeType, name: str, *, but_of: str | None = None) -> bool:
         return True
     if name in code.co_names:
         owner: object = None
-        for found in get_instructions(code):
+        instructions: Iterator[Any] = get_instructions(code)
+        for found in instructions:
             if found.opname == "STORE_ATTR" and found.argval == name and (but_of is None or owner != but_of):
                 return True
-            loaded: Any = found.argval  # newer Pythons load two variables at once; the last one is on top
-            owner = loaded[-1] if type(loaded) is tuple and loaded else loaded
+            # Newer Pythons load two variables at once; the last one is on top.
+            owner = found.argval[-1] if type(found.argval) is tuple and found.argval else found.argval
     return any(assigns(inner, name, but_of=but_of) for inner in code.co_consts if isinstance(inner, CodeType))
