@@ -132,8 +132,8 @@ def instance_class_of(base: type[Declared]) -> Callable[[D], D]:
     return decorate
 
 
-def _frozen(value: Any, name: str | None) -> str:
-    cls: Any = type(value)
+def _frozen(value: object, name: str | None) -> str:
+    cls = type(value)
     is_field = name in getattr(cls, "__dataclass_fields__", ())
     copy = f", as in dataclasses.replace({cls.__name__.lower()}, {name}=...)" if is_field else ""
     return f"{cls.__qualname__}, which is frozen; make another {cls.__name__} instead{copy}"

@@ -47,5 +47,9 @@ def assigns(code: CodeType, name: str, *, but_of: str | None = None) -> bool:
             if found.opname == "STORE_ATTR" and found.argval == name and (but_of is None or owner != but_of):
                 return True
             # Newer Pythons load two variables at once; the last one is on top.
-            owner = found.argval[-1] if type(found.argval) is tuple and found.argval else found.argval
+            owner = found.argval[-1] if _is_pair(found.argval) else found.argval
     return any(assigns(inner, name, but_of=but_of) for inner in code.co_consts if isinstance(inner, CodeType))
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and value != ()
