@@ -37,9 +37,11 @@ def check(ctx: ClassContext) -> None:
             f'{_aggregate_of(ctx)}) -> None: raise NotImplementedError", and register a method for each event with it'
         )
     else:
+        # No body to paste: an empty one would hide the fault.
         advice = (
-            f'write "@handle_changes.register" above "def _(self, event: {missing[0].name}, aggregate: '
-            f'{_aggregate_of(ctx)}) -> None: ..."{", and the same for the others" if len(missing) > 1 else ""}'
+            f'under "@handle_changes.register" write "def _(self, event: {missing[0].name}, aggregate: '
+            f'{_aggregate_of(ctx)}) -> None:", and let it change what the result is made of'
+            f"{'; the same for the others' if len(missing) > 1 else ''}"
         )
     ctx.report(f"{info.name} has no handler for {listed}; {advice}", info.defn, CODE)
 
