@@ -6,13 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from difflib import ndiff
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import pytest
 from mypy.version import __version__ as mypy_version
 
 from typecheck_tests.running import codes_in, run_mypy
@@ -64,18 +63,30 @@ class Project:
 
     def said(self) -> dict[str, str]:
         """Return what each mode prints."""
+        modes: dict[str, Callable[[], str]] = {"cold": self.cold, **self._with_memory()}
+        if _MYPY_2:
+            modes |= {
+                "parallel, cold": lambda: self._run(self._cache("parallel-cold", fresh=True), "-n", "2"),
+                "old parser": lambda: self._run(self._cache("old-parser", fresh=True), "--no-native-parser"),
+            }
+        return self._at_once(modes)
+
+    def prepared(self) -> dict[str, str]:
+        """Let the modes that keep something see the present state; return what they print."""
+        return self._at_once(self._with_memory())
+
+    def _with_memory(self) -> dict[str, Callable[[], str]]:
         modes: dict[str, Callable[[], str]] = {
-            "cold": self.cold,
             "warm": lambda: self._run(self._cache("warm")),
             "daemon": self.daemon,
             "daemon from a cache": self._from_cache,
         }
         if _MYPY_2:
-            modes |= {
-                "parallel, cold": lambda: self._run(self._cache("parallel-cold", fresh=True), "-n", "2"),
-                "parallel, warm": lambda: self._run(self._cache("parallel"), "-n", "2"),
-                "old parser": lambda: self._run(self._cache("old-parser", fresh=True), "--no-native-parser"),
-            }
+            modes["parallel, warm"] = lambda: self._run(self._cache("parallel"), "-n", "2")
+        return modes
+
+    @staticmethod
+    def _at_once(modes: Mapping[str, Callable[[], str]]) -> dict[str, str]:
         with ThreadPoolExecutor(_AT_ONCE) as pool:  # each mode has a cache of its own
             running = {mode: pool.submit(run) for mode, run in modes.items()}
         return {mode: run.result() for mode, run in running.items()}
@@ -146,12 +157,12 @@ class History:
         index = self._names.index(name)
         if index != self._next:
             self.project.edit(self._before(max(index - 1, 0)))
-            before = self.project.said()
+            before = self.project.prepared()
             if not index:
                 assert set(before.values()) == {""}, before
             else:
                 self.project.edit(self.edits[self._names[index - 1]])
-                self.project.said()
+                self.project.prepared()
         self._next = index + 1
         self.project.edit(self.edits[name])
         return self.project.said()
@@ -168,12 +179,6 @@ Histories: TypeAlias = Callable[[str, Mapping[str, str], Mapping[str, Files]], H
 """Give the history of a project with a configuration, its files and its edits."""
 
 
-def every(edits: Collection[str], *quick: str) -> list[object]:
-    """Return the names of edits as parameters of a test; all are slow but the quick ones, a sample for `make test`."""
-    assert set(quick) <= set(edits)
-    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in edits]
-
-
 def check(history: History, edit: str, shows: Mapping[str, str]) -> set[str]:
     """Make an edit, and compare what the modes print with what a cold run prints.
 
@@ -183,13 +188,17 @@ def check(history: History, edit: str, shows: Mapping[str, str]) -> set[str]:
         The codes that a cold run shows.
     """
     assert {*shows.values()} <= {*history.edits}
-    said = history.after(edit)
+    seen = compare(history.after(edit))
+    assert seen >= {code for code, name in shows.items() if name == edit}, seen
+    return seen
+
+
+def compare(said: dict[str, str]) -> set[str]:
+    """Compare what the modes print with what a cold run prints; return the codes that this shows."""
     expected = said.pop("cold")
     different = [f"{mode}:\n{_compared(found, expected)}\n" for mode, found in said.items() if found != expected]
     assert not different, "\n".join(different)
-    seen = set(codes_in(expected))
-    assert seen >= {code for code, name in shows.items() if name == edit}, expected
-    return seen
+    return set(codes_in(expected))
 
 
 def _compared(found: str, expected: str) -> str:

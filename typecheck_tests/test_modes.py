@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from typecheck_tests.modes import Histories, check, every
+from typecheck_tests.modes import Histories, check
 from typecheck_tests.running import CONFIG
 
 ROOT = """\
@@ -322,7 +322,8 @@ STATES_SHOW: Final = {
 }
 
 
-@pytest.mark.parametrize("edit", every(EDITS, "a step of the base is renamed"))
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", EDITS)
 def test_every_mode_gives_the_result_of_a_cold_run_after_every_edit(edit: str, histories: Histories) -> None:
     check(histories(CONFIG, FILES, EDITS), edit, SHOWS)
 
@@ -331,7 +332,8 @@ FEW_SHOW: Final = {code: SHOWS[code] for code in ("unused-coroutine", "dddkit-st
 FEW_EDITS: Final = {name: EDITS[name] for name in FEW_SHOW.values()}
 
 
-@pytest.mark.parametrize("edit", every(FEW_EDITS))
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", FEW_EDITS)
 @pytest.mark.parametrize("plugins", ["dddkit_mypy, pydantic.mypy", "pydantic.mypy, dddkit_mypy"])
 def test_every_mode_agrees_beside_the_plugin_of_pydantic(edit: str, plugins: str, histories: Histories) -> None:
     config = CONFIG.replace("dddkit_mypy", plugins)
@@ -339,6 +341,7 @@ def test_every_mode_agrees_beside_the_plugin_of_pydantic(edit: str, plugins: str
     assert seen == {code for code, name in FEW_SHOW.items() if name == edit}
 
 
-@pytest.mark.parametrize("edit", every(STATE_EDITS, "the State is not what it is called with"))
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", STATE_EDITS)
 def test_every_mode_agrees_on_the_states_and_results_of_other_modules(edit: str, histories: Histories) -> None:
     check(histories(CONFIG, STATE_FILES, STATE_EDITS), edit, STATES_SHOW)

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from typecheck_tests.modes import Histories, check, every
+from typecheck_tests.modes import Histories, check
 from typecheck_tests.running import CONFIG
 
 STATES = """\
@@ -121,7 +121,8 @@ SHOWS: Final = {
 }
 
 
-@pytest.mark.parametrize("edit", every(EDITS, "a step of the base assigns what others read"))
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", EDITS)
 def test_every_mode_gives_the_result_of_a_cold_run_after_every_edit_of_attributes(
     edit: str, histories: Histories
 ) -> None:

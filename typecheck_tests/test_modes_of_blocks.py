@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from typecheck_tests.modes import Histories, check, every
+from typecheck_tests.modes import Histories, check
 from typecheck_tests.running import CONFIG
 
 # What the building blocks inherit, two modules away: each edit changes something about most of them at once.
@@ -164,7 +164,8 @@ BLOCKS_SHOW: Final = {
 }
 
 
-@pytest.mark.parametrize("edit", every(BLOCK_EDITS, "while what they stand beside loses its identity"))
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", BLOCK_EDITS)
 def test_every_mode_agrees_about_building_blocks_after_every_edit(edit: str, histories: Histories) -> None:
     config = BLOCK_CONFIG.replace("dddkit_mypy", "dddkit_mypy, pydantic.mypy", 1)
     check(histories(config, BLOCK_FILES, BLOCK_EDITS), edit, BLOCKS_SHOW)
@@ -184,7 +185,8 @@ FEW_SHOW: Final = {
 }
 
 
-@pytest.mark.parametrize("edit", every(FEW_EDITS))
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", FEW_EDITS)
 @pytest.mark.parametrize("plugins", ["dddkit_mypy", "pydantic.mypy, dddkit_mypy"])
 def test_every_mode_agrees_without_the_plugin_of_pydantic_and_after_it(
     edit: str, plugins: str, histories: Histories

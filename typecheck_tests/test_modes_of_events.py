@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from typecheck_tests.modes import Histories, check, every
+from typecheck_tests.modes import Histories, check
 from typecheck_tests.running import CONFIG
 
 HOUSE = """\
@@ -130,7 +130,8 @@ SHOW: Final = {
 }
 
 
-@pytest.mark.parametrize("edit", every(EDITS))
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", EDITS)
 def test_every_mode_agrees_about_events_after_every_edit(edit: str, histories: Histories) -> None:
     # In models inside functions that the daemon analyses again, pydantic's plugin leaves untyped methods.
     config = CONFIG.replace("dddkit_mypy", "dddkit_mypy, pydantic.mypy", 1) + "disable_error_code = no-untyped-def\n"

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from typecheck_tests.modes import Histories, check, every
+from typecheck_tests.modes import Histories, check
 from typecheck_tests.running import CONFIG
 
 ENTITIES = """\
@@ -154,7 +154,8 @@ BLOCKS_SHOW: Final = {
 }
 
 
-@pytest.mark.parametrize("edit", every(EDITS_OF_BLOCKS, "an alias stands for an entity", "a line belongs to no basket"))
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", EDITS_OF_BLOCKS)
 def test_every_mode_agrees_on_what_fields_hold(edit: str, histories: Histories) -> None:
     check(histories(CONFIG, BLOCKS, EDITS_OF_BLOCKS), edit, BLOCKS_SHOW)
 
@@ -197,6 +198,7 @@ EDITS_OF_BASES: Mapping[str, Mapping[str, str | None]] = {
 BASES_SHOW: Final = {"dddkit-missing-identity": "an alias is none any more"}
 
 
-@pytest.mark.parametrize("edit", every(EDITS_OF_BASES, "an alias is none any more"))
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", EDITS_OF_BASES)
 def test_every_mode_agrees_on_which_base_has_an_identity(edit: str, histories: Histories) -> None:
     assert check(histories(CONFIG, BASES, EDITS_OF_BASES), edit, BASES_SHOW) <= set(BASES_SHOW)

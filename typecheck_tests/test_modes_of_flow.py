@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from typecheck_tests.modes import Histories, check, every
+from typecheck_tests.modes import Histories, check
 from typecheck_tests.running import CONFIG
 
 MANAGERS = """\
@@ -177,6 +177,7 @@ SHOWS: Final = {
 }
 
 
-@pytest.mark.parametrize("edit", every(EDITS, "nobody raises the flag"))
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", EDITS)
 def test_fp7_fp11_fp16_every_mode_gives_the_result_of_a_cold_run(edit: str, histories: Histories) -> None:
     check(histories(CONFIG, FILES, EDITS), edit, SHOWS)

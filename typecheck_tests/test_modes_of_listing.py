@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from typecheck_tests.modes import Histories, check, every
+from typecheck_tests.modes import Histories, check
 from typecheck_tests.running import CONFIG
 
 STUB = """\
@@ -145,6 +145,7 @@ SHOWS: Final = {
 }
 
 
-@pytest.mark.parametrize("edit", every(EDITS))
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", EDITS)
 def test_every_mode_agrees_on_lists_of_steps(edit: str, histories: Histories) -> None:
     check(histories(CONFIG, FILES, EDITS), edit, SHOWS)

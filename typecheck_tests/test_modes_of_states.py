@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from typecheck_tests.modes import Histories, check, every
+from typecheck_tests.modes import Histories, check
 from typecheck_tests.running import CONFIG
 
 ORDERS = """\
@@ -150,6 +150,7 @@ SHOWS: Final = {
 }
 
 
-@pytest.mark.parametrize("edit", every(STATE_EDITS, "and sets it too late"))
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", STATE_EDITS)
 def test_every_mode_gives_the_result_of_a_cold_run_after_every_edit_of_a_state(edit: str, histories: Histories) -> None:
     check(histories(CONFIG, STATE_FILES, STATE_EDITS), edit, SHOWS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from mypy.nodes import MypyFile, TypeInfo
+from mypy.nodes import TypeInfo
 from mypy.plugin import (
     AttributeContext,
     ClassDefContext,
@@ -73,7 +73,8 @@ class DDDKitPlugin(Plugin):
         self._checks: Final[dict[frozenset[str], _Checks]] = {}
         self._prepared: Final[set[TypeInfo]] = set()
         """Not in the daemon. mypy analyses a class again when it has found what the first analysis lacked."""
-        self._module: tuple[MypyFile | None, dict[str, Any]] = None, {}
+        self._of_analysis: Final[dict[Any, Any]] = {}
+        self._of_check: Final[dict[Any, Any]] = {}
         self._call_types: Final = CallTypes()
 
     def report_config_data(self, ctx: ReportConfigContext) -> dict[str, Any]:
@@ -129,7 +130,8 @@ class DDDKitPlugin(Plugin):
         with Guard(scope, info.defn, info.name):
             mypy_api.dependencies_of(scope).add_declarations(info.mro)
         if mypy_api.has_own_metaclass(info):
-            self._check_class(ClassContext(info, scope, None, scope.tree, {}, {}))
+            of_run = {} if scope.is_for_daemon else self._of_analysis
+            self._check_class(ClassContext(info, scope, None, scope.tree, {}, of_run))
 
     def _check_after_body(self, ctx: MethodContext) -> Type:
         checker = mypy_api.checker_of(ctx.api)
@@ -146,16 +148,9 @@ class DDDKitPlugin(Plugin):
                 shared[SIMPLE_STEPS] = self._call_types.simple_steps_of(info)
                 with Guard(checker, ctx.context, info.name):
                     self._call_types.complete(info, checker.named_generic_type)
-            self._check_class(ClassContext(info, checker, checker, checker.tree, shared, self._of_module(checker)))
+            of_run = {} if mypy_api.is_for_daemon(checker.options) else self._of_check
+            self._check_class(ClassContext(info, checker, checker, checker.tree, shared, of_run))
         return ctx.default_return_type
-
-    def _of_module(self, checker: mypy_api.TypeChecker) -> dict[str, Any]:
-        """Return what rules keep about a module while mypy checks it; nothing in the daemon, which may edit it."""
-        tree, kept = self._module
-        if tree is not checker.tree or mypy_api.is_for_daemon(checker.options):
-            kept = {}
-            self._module = checker.tree, kept
-        return kept
 
     def _check_class(self, ctx: ClassContext) -> None:
         enabled = ctx.api.options.enabled_error_codes

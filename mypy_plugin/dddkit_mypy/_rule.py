@@ -51,8 +51,8 @@ class ClassContext(NamedTuple):
     """The module of the class."""
     shared: dict[str, Any]
     """What one rule has computed about this class and another rule needs."""
-    of_module: dict[str, Any]
-    """What a rule has computed about the module of the class, and needs again for others of its classes."""
+    of_run: dict[Any, Any]
+    """What rules keep from class to class. In the daemon it is empty for each: what they keep may be edited."""
 
     def report(self, message: str, context: Context, code: ErrorCode) -> None:
         """Report a message at a node of the class's own module; report what is inherited at `info.defn`."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from types import BuiltinMethodType, MethodType, MethodWrapperType
-from typing import Any
+from types import BuiltinMethodType, FunctionType, MethodType, MethodWrapperType
+from typing import Any, Final
 
-__all__ = ["are_same", "display_name", "key_of", "kind_of", "without_partials"]
+__all__ = ["are_same", "display_name", "function_takes", "key_of", "kind_of", "without_partials"]
+
+_VARARGS: Final = 0x04  # inspect.CO_VARARGS
 
 
 def key_of(function: object) -> tuple[int, object]:
@@ -52,3 +54,16 @@ def without_partials(function: Any) -> Any:
     while isinstance(function, partial):
         function = function.func
     return function
+
+
+def function_takes(function: FunctionType, given: int) -> bool:
+    """Whether a function takes so many positional arguments; asks the code object, far cheaper than `inspect`."""
+    code = function.__code__
+    required = code.co_argcount - len(function.__defaults__ or ())
+    optional_keywords = function.__kwdefaults__ or {}
+    keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    return (
+        required <= given
+        and (given <= code.co_argcount or bool(code.co_flags & _VARARGS))
+        and all(keyword in optional_keywords for keyword in keywords)
+    )

@@ -16,7 +16,8 @@ Each keeps its subject in attributes, so that callers need not parse the message
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin
 
 __all__ = [
     "ChangesResultError",
@@ -76,17 +77,27 @@ class UnhandledEventError(DDDKitError, NotImplementedError):
             return f"an event is an instance, and {name} is a class; publish {name}(...)"
         if self.event is None:
             return "an event is an instance of its class, and got None; publish ProductCreated(...)"
-        event = type(self.event).__qualname__
+        cls: Any = type(self.event)
+        event = cls.__qualname__
         if self.aggregate is not None:
             aggregate = type(self.aggregate).__qualname__
             return (
                 f"no handler for {event} recorded by {aggregate}; write `@handle_changes.register` above "
                 f"`def _(self, event: {_in_code(event)}, aggregate: {_in_code(aggregate)}) -> None:`"
             )
+        if cls in (list, tuple, set, frozenset):
+            return f"a broker publishes one event at a time, and got a {event}; {_PUBLISH_EACH.format('events')}"
+        if hasattr(cls, "pull_events"):
+            return f"{event} is an aggregate, and no event; {_PUBLISH_EACH.format('aggregate.pull_events()')}"
+        if hasattr(cls, "__identity_value__"):
+            return f"{event} is an entity, and no event; publish an event that says what has happened to it"
         return (
             f"nobody handles {event}; subscribe a handler with @broker.handle({_in_code(event)}), in a module that is "
             f'imported; where events need no handler, make the broker with EventBroker(unhandled="ignore")'
         )
+
+
+_PUBLISH_EACH: Final = "write `for event in {}: broker.publish(event)`"
 
 
 def _in_code(name: str) -> str:
@@ -150,10 +161,64 @@ class ChangesResultError(DDDKitError):
         self.field = field
 
     def __str__(self) -> str:
-        return (
-            f"{self.handler.__qualname__} never set {self.field!r} of its result; "
-            f"give it its empty value in _clear_state(self): self.{self.field} = ..."
+        type_ = _declared_type(self.handler, self.field)
+        empty = _empty_value(type_)
+        return f"{self.handler.__qualname__} never set {self.field!r} of its result; in _clear_state(self) " + (
+            f"write `self.{self.field}: {type_} = {empty}`"
+            if empty
+            else f"set self.{self.field}{type_ and f', of type {type_},'} to its value where there are no events"
         )
+
+
+def _declared_type(handler: Any, field: str) -> str:
+    """Return the type of a field of a handler's result as one writes it; nothing where it is Any, or not known."""
+    for base in getattr(getattr(handler, "result_type", None), "__mro__", ()):
+        try:
+            annotations = getattr(base, "__annotations__", {})
+        except Exception:  # 3.14 evaluates them now, and a name may be imported for checkers only
+            return ""
+        if field in annotations:
+            return "" if annotations[field] is Any else _written(annotations[field])
+    return ""
+
+
+def _written(annotation: Any) -> str:
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__forward_arg__", None)
+    if isinstance(text, str):
+        return text
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return " | ".join(map(_written, arguments))
+    if isinstance(origin, type) and arguments and all(not isinstance(argument, list) for argument in arguments):
+        return f"{_in_code(origin.__qualname__)}[{', '.join(map(_written, arguments))}]"
+    if annotation is None or annotation is type(None) or annotation is ...:
+        return "..." if annotation is ... else "None"
+    return (
+        _in_code(annotation.__qualname__) if isinstance(annotation, type) else repr(annotation).replace("typing.", "")
+    )
+
+
+_EMPTY_VALUES: Final = {
+    "bool": "False",
+    "bytes": 'b""',
+    "dict": "{}",
+    "float": "0.0",
+    "frozenset": "frozenset()",
+    "int": "0",
+    "list": "[]",
+    "set": "set()",
+    "str": '""',
+}
+
+
+def _empty_value(type_: str) -> str:
+    """Return the empty value of a type, as source; nothing for a type that has no obvious one."""
+    name = type_.partition("[")[0]
+    if name == "Optional" or type_.endswith("| None") or type_.startswith("None |"):
+        return "None"
+    if name in ("tuple", "Tuple"):
+        return "()" if name == type_ or type_.endswith("...]") else ""
+    return "" if "|" in type_.partition("[")[0] + type_.rpartition("]")[2] else _EMPTY_VALUES.get(name.lower(), "")
 
 
 class StoryDefinitionError(DDDKitError, TypeError):

@@ -57,6 +57,38 @@ class Basket(Aggregate):
         pass
 
 
+class Line(Entity):
+    pass
+
+
+def is_strong(event: object) -> bool:
+    return True
+
+
+def ring() -> None: ...
+async def ring_later() -> None: ...
+def ring_twice(event: Tea, bell: object) -> None: ...
+def ring_by_keyword(*, event: Tea) -> None: ...
+def ring_much(event: Tea, bell: object = None, *rest: object, loud: bool = True) -> None: ...
+def ring_any(*events: Tea) -> None: ...
+
+
+nothing: Any = lambda: None  # noqa: E731  # on purpose
+
+
+class Bell:
+    def ring(self, event: Tea) -> None: ...
+
+
+def brew(event: Tea) -> None: ...
+def pour(event: Tea | Coffee) -> None: ...
+def serve(event: object) -> None: ...
+def stir(event: Any) -> None: ...
+
+
+serve.__annotations__["event"] = Tea | Coffee
+
+
 class Note(Aggregate):
     pass
 
@@ -106,6 +138,11 @@ class Notify(Story):
 
 class Send:
     def __call__(self, event: object) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Money(ValueObject):
+    amount: int
 
 
 class Frozen(ValueObject):
@@ -201,7 +238,27 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "handle without classes": (
         lambda: broker.handle(index),
-        "handle takes event classes, and got index; write @broker.handle(ProductCreated)",
+        "handle takes event classes, and got index; write @broker.handle(object)",
+    ),
+    "handle without classes over a handler of one": (
+        lambda: broker.handle(brew),
+        "handle takes event classes, and got brew; write @broker.handle(Tea)",
+    ),
+    "handle without classes over a handler of two": (
+        lambda: broker.instance(pour),
+        "instance takes event classes, and got pour; write @broker.instance(Tea, Coffee)",
+    ),
+    "handle without classes over an evaluated annotation": (
+        lambda: broker.handle(serve),
+        "handle takes event classes, and got serve; write @broker.handle(Tea, Coffee)",
+    ),
+    "handle without classes over a handler that says nothing": (
+        lambda: broker.handle(stir),
+        "handle takes event classes, and got stir; write @broker.handle(<the class of its event>)",
+    ),
+    "handle of nothing": (
+        lambda: broker.handle(),
+        "handle takes event classes, and got nothing; write @broker.handle(ProductCreated)",
     ),
     "a list handled": (
         lambda: broker.handle([Tea, Coffee]),
@@ -260,6 +317,36 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
             "pass an object of it: Send(...)"
         ),
     ),
+    "a handler of nothing": (
+        lambda: broker.handle(Tea)(ring),
+        "ring takes no event; write def ring(event: Tea)",
+    ),
+    "an async handler of nothing, for a predicate": (
+        lambda: broker.register(is_strong)(ring_later),
+        "ring_later takes no event; write async def ring_later(event)",
+    ),
+    "a lambda of nothing": (
+        lambda: broker.subscribe(Tea, nothing),
+        (
+            f"<lambda> ({__name__}, line {nothing.__code__.co_firstlineno}) takes no event; "
+            "write lambda event: and its body"
+        ),
+    ),
+    "a handler of too much": (
+        lambda: broker.subscribe(Tea, ring_twice),
+        "ring_twice takes (event, bell), and is called with the event alone; write def ring_twice(event: Tea)",
+    ),
+    "a handler by keyword": (
+        lambda: broker.subscribe(Tea, ring_by_keyword),
+        "ring_by_keyword takes (event), and is called with the event alone; write def ring_by_keyword(event: Tea)",
+    ),
+    "a method without its object": (
+        lambda: broker.subscribe(Tea, Bell.ring),
+        (
+            "Bell.ring takes (self, event), and is called with the event alone; "
+            "subscribe the method of an object, as in broker.subscribe(Tea, it.ring)"
+        ),
+    ),
     "an unknown subscription": (
         lambda: broker.unsubscribe(Tea, index),
         "index is not subscribed to Tea; unsubscribe takes the same two objects as subscribe",
@@ -278,6 +365,18 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
             "nobody handles Tea; subscribe a handler with @broker.handle(Tea), in a module that is imported; "
             'where events need no handler, make the broker with EventBroker(unhandled="ignore")'
         ),
+    ),
+    "a list published": (
+        lambda: broker.publish([Tea()]),
+        ("a broker publishes one event at a time, and got a list; write `for event in events: broker.publish(event)`"),
+    ),
+    "an aggregate published": (
+        lambda: broker.publish(Note()),
+        ("Note is an aggregate, and no event; write `for event in aggregate.pull_events(): broker.publish(event)`"),
+    ),
+    "an entity published": (
+        lambda: broker.publish(Line()),
+        "Line is an entity, and no event; publish an event that says what has happened to it",
     ),
     "an event class published": (
         lambda: broker.publish(Tea),
@@ -451,11 +550,18 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a frozen field assigned": (
         lambda: assign_to(Frozen()),
-        "cannot assign to field 'amount' of Frozen, which is frozen; make another object instead",
+        "cannot assign to field 'amount' of Frozen, which is frozen; make another Frozen instead",
+    ),
+    "a frozen field of a dataclass assigned": (
+        lambda: assign_to(Money(amount=1)),
+        (
+            "cannot assign to field 'amount' of Money, which is frozen; make another Money instead, as in "
+            "dataclasses.replace(money, amount=...)"
+        ),
     ),
     "a frozen field deleted": (
         lambda: delete_from(Frozen()),
-        "cannot delete field 'amount' of Frozen, which is frozen; make another object instead",
+        "cannot delete field 'amount' of Frozen, which is frozen; make another Frozen instead",
     ),
     "a stored identity": (
         lambda: raising(ConcurrencyError(Basket(id=1), None, 2)),
@@ -525,3 +631,37 @@ def test_any_other_class_may_be_a_handler() -> None:
 def test_an_aggregate_that_is_not_stored_may_be_deleted() -> None:
     run(InMemoryRepository[Any, int]().delete(Basket(id=1)))
     run(InMemoryRepository[Any, int]().delete(Note()))
+
+
+def test_handlers_that_take_the_event_in_any_way_are_subscribed() -> None:
+    handlers: list[Any] = [ring_much, ring_any, Bell().ring, partial(ring_twice, bell=1), is_strong, print, Send()]
+    for handler in handlers:
+        broker.subscribe(Tea, handler).cancel()
+
+
+def folds_event_alone(self: object, event: object) -> None: ...
+
+
+def test_a_registered_handler_says_what_it_takes() -> None:
+    class Rows(NamedTuple):
+        added: int = 0
+
+    class BasketRows(ChangesHandler[Any, Any]):
+        result_type = Rows
+
+        @singledispatchmethod
+        def handle_changes(self, event: object, aggregate: object) -> None:
+            raise NotImplementedError
+
+    dispatcher: Any = BasketRows.__dict__["handle_changes"]
+    dispatcher.register(Basket.Opened, folds_event_alone)
+    basket = Basket(id=1)
+    basket.add_event(Basket.Opened())
+
+    with pytest.raises(TypeError) as caught:
+        BasketRows()(basket)
+    assert str(caught.value) == (
+        f"{BasketRows.__qualname__}: folds_event_alone, which handles Basket.Opened, takes (self, event); "
+        "write def folds_event_alone(self, event: Basket.Opened, aggregate)"
+    )
+    assert len(basket.get_events()) == 1

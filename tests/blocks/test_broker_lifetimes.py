@@ -161,7 +161,7 @@ def test_fr4_failed_async_publishes_free_their_events_too(
 def test_fr4_an_async_publish_to_a_handler_that_looks_async_and_raises_at_once_frees_its_event() -> None:
     async def takes_nothing() -> None: ...
 
-    broker, broken = EventBroker(parallel=True), list[Any]([takes_nothing])
+    broker, broken = EventBroker(parallel=True), list[Any]([partial(takes_nothing)])
     broker.subscribe(Happened, broken[0])
 
     async def main() -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from functools import singledispatchmethod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import pytest
 from hypothesis import given
@@ -461,9 +461,71 @@ def test_c3_a_field_that_was_never_set_is_an_error(flavour: type[Flavour]) -> No
     assert error.value.handler is Incomplete
     assert str(error.value) == (
         f"{Incomplete.__qualname__} never set 'grand_total' of its result; "
-        "give it its empty value in _clear_state(self): self.grand_total = ..."
+        "in _clear_state(self) write `self.grand_total: int = 0`"
     )
     assert pending(basket) == ["tea"]
+
+
+class Entry(NamedTuple):
+    text: str
+
+
+Rows = NamedTuple(  # noqa: UP014  # evaluated, unlike the annotations of this module
+    "Rows",
+    [
+        ("entries", list[Entry]),
+        ("names", set[str]),
+        ("first", Optional[Entry]),  # noqa: UP045  # the old spelling, on purpose
+        ("last", str | None),
+        ("ids", tuple[int, ...]),
+        ("pair", tuple[int, int]),
+        ("counts", dict[str, list[int]]),
+        ("text", str),
+        ("entry", Entry),
+        ("either", int | str),
+        ("anything", Any),
+    ],
+)
+
+
+class UnsetRows(ChangesHandler[Any, Any]):
+    result_type = Rows
+
+
+class TextRows(NamedTuple):
+    names: list[Entry]
+    entry: Entry
+
+
+class UnsetTextRows(ChangesHandler[Any, Any]):
+    result_type = TextRows
+
+
+@pytest.mark.parametrize(
+    ("handler", "field", "advice"),
+    [
+        (UnsetRows, "entries", "write `self.entries: list[Entry] = []`"),
+        (UnsetRows, "names", "write `self.names: set[str] = set()`"),
+        (UnsetRows, "first", "write `self.first: Entry | None = None`"),
+        (UnsetRows, "last", "write `self.last: str | None = None`"),
+        (UnsetRows, "ids", "write `self.ids: tuple[int, ...] = ()`"),
+        (UnsetRows, "pair", "set self.pair, of type tuple[int, int], to its value where there are no events"),
+        (UnsetRows, "counts", "write `self.counts: dict[str, list[int]] = {}`"),
+        (UnsetRows, "text", 'write `self.text: str = ""`'),
+        (UnsetRows, "entry", "set self.entry, of type Entry, to its value where there are no events"),
+        (UnsetRows, "either", "set self.either, of type int | str, to its value where there are no events"),
+        (UnsetRows, "anything", "set self.anything to its value where there are no events"),
+        (UnsetTextRows, "names", "write `self.names: list[Entry] = []`"),
+        (UnsetTextRows, "entry", "set self.entry, of type Entry, to its value where there are no events"),
+        (None, "names", "set self.names to its value where there are no events"),
+    ],
+)
+def test_a_field_never_set_is_given_its_empty_value(handler: Any, field: str, advice: str) -> None:
+    error = ChangesResultError(handler or ChangesHandler, field)
+
+    assert (
+        str(error) == f"{error.handler.__qualname__} never set {field!r} of its result; in _clear_state(self) {advice}"
+    )
 
 
 @in_both_flavours

@@ -261,10 +261,11 @@ def test_fd4_an_aggregate_without_identity_may_get_one(flavour: type[Flavour]) -
 def test_fd4_each_flavour_evolves_its_own_aggregates(flavour: type[Flavour]) -> None:
     other = Pydantic if flavour is Dataclasses else Dataclasses
     wanted = f"evolve of dddkit.{flavour.name} takes one of its Aggregates, and got"
+    copied = "dataclasses.replace({}, ...)" if flavour is Dataclasses else "{}.model_copy(update=...)"
     for wrong, named in (
         (other.Basket(basket_id=1), f"a {other.Basket.__qualname__}; write `from dddkit.{other.name} import evolve`"),
-        (flavour.Product(product_id=1), f"a {flavour.Product.__qualname__}"),
-        (flavour.Money(amount=1), f"a {flavour.Money.__qualname__}"),
+        (flavour.Product(product_id=1), f"a {flavour.Product.__qualname__}; write {copied.format('product')}"),
+        (flavour.Money(amount=1), f"a {flavour.Money.__qualname__}; write {copied.format('money')}"),
         (flavour.Basket, f"the class {flavour.Basket.__qualname__}; pass an object of it"),
         (None, "None"),
     ):

@@ -68,6 +68,23 @@ def returns_a_coroutine_too(state: object) -> object:
     return waits(state)
 
 
+def go_of(parameters: str) -> Any:
+    namespace: dict[str, Any] = {}
+    exec(f"def go({parameters}): ...", namespace)
+    return namespace["go"]
+
+
+class Hollow(Story):
+    pass
+
+
+class Unlisted(Hollow):  # type: ignore[dddkit-empty-story]  # on purpose
+    def reserve(self, state: State) -> None: ...
+    def _total(self, state: State) -> None: ...
+    async def charge(self, state: State) -> None: ...
+    def total(self) -> None: ...
+
+
 class Clash:
     """The body of a story whose field has the name of a method."""
 
@@ -190,6 +207,38 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
         lambda: type("A", (Mixin, story(__annotations__={"go": Any})), {"__module__": __name__})()(None),
         "A: I.go is go(self), which cannot be called with the state alone; write def go(self, state)",
     ),
+    "a method without self": (
+        lambda: story(go=go_of("state")),
+        (
+            "A: I.go is go(state), which cannot be called with the state alone; it takes no self; "
+            "write def go(self, state)"
+        ),
+    ),
+    "a method that takes a field of the story": (
+        lambda: story(go=go_of("self, state, card"), __annotations__={"card": str}),
+        (
+            "A: I.go is go(self, state, card), which cannot be called with the state alone; "
+            "write def go(self, state), and read self.card"
+        ),
+    ),
+    "a method that takes fields of the state": (
+        lambda: story(go=go_of("self, state, order_id, *, total"), State=State),
+        (
+            "A: I.go is go(self, state, order_id, *, total), which cannot be called with the state alone; "
+            "write def go(self, state), and read state.order_id and state.total"
+        ),
+    ),
+    "a method without self and another name": (
+        lambda: story(go=go_of("s")),
+        "A: I.go is go(s), which cannot be called with the state alone; it takes no self; write def go(self, state)",
+    ),
+    "a method without self that takes more": (
+        lambda: story(go=go_of("state, card, amount")),
+        (
+            "A: I.go is go(state, card, amount), which cannot be called with the state alone; it takes no self; "
+            "write def go(self, state); card, amount come from the state, or from a field of the story"
+        ),
+    ),
     "State": (
         lambda: step_called("State"),
         "A: I.State is no step: State is the class of its state; give the step another name",
@@ -221,9 +270,27 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
         lambda: fill_i(None),
         "A: I is the list of its steps, and cannot be None; write one line `I.<name of the step>` for each step",
     ),
+    "no steps listed": (
+        lambda: Unlisted()(State(order_id=1, total=1)),
+        ("Unlisted lists no steps, so calling it would do nothing; list in its body, in order: I.reserve, I.charge"),
+    ),
+    "no steps and no methods": (
+        lambda: Hollow()(None),
+        "Hollow lists no steps, so calling it would do nothing; list them with I.name in its body",
+    ),
+    "keywords without fields": (
+        lambda: story(go=Clash.go)(gateway=3),
+        (
+            "A() takes no arguments, since it declares no fields; declare gateway: <its type>, "
+            "and decorate it with @dataclass"
+        ),
+    ),
     "arguments without fields": (
         lambda: story(go=Clash.go)(3),
-        "A() takes no arguments, since it declares no fields",
+        (
+            "A() takes no arguments, since it declares no fields; "
+            "make the story, then call it with the state: A()(state)"
+        ),
     ),
     "an async hook": (
         lambda: hooked(AsyncHook())(None),
@@ -281,11 +348,14 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "two fields not given": (
         lambda: new_state(),
-        "State(): order_id and total are required, and were not given",
+        (
+            "State(): order_id and total are required, and were not given; where a step sets one, "
+            "write `order_id: <its type> = variable()`"
+        ),
     ),
     "a field not given": (
         lambda: new_state(order_id=1),
-        "State(): total is required, and was not given",
+        ("State(): total is required, and was not given; where a step sets it, write `total: <its type> = variable()`"),
     ),
     "a field misspelt": (
         lambda: new_state(order_id=1, totl=1),
@@ -301,7 +371,10 @@ ADVICE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a variable that is not set": (
         lambda: state.payment,
-        "State.payment is not set: no step has set it yet; list the step that sets it before those that read it",
+        (
+            "State.payment is not set: no step has set it yet; list the step that sets it before those that read it, "
+            "let it set it on every path, and call the story first (with await if it is async)"
+        ),
     ),
     "an undeclared name read": (
         lambda: state.xyz,

@@ -67,7 +67,9 @@ def loosely(state_class: Any) -> Any:
 
 def test_a_field_without_default_is_a_required_keyword() -> None:
     assert Checkout.State(order_id=1).order_id == 1
-    with pytest.raises(TypeError, match=r"^Checkout\.State\(\): order_id is required, and was not given$"):
+    with pytest.raises(
+        TypeError, match=r"^Checkout\.State\(\): order_id is required, and was not given; where a step sets it, "
+    ):
         loosely(Checkout.State)()
     with pytest.raises(TypeError, match=r'; ordr_id is not declared; did you mean "order_id"\?$'):
         loosely(Checkout.State)(ordr_id=1)
@@ -143,10 +145,12 @@ def test_reading_a_variable_that_no_step_has_set_names_story_and_attribute() -> 
         _ = state.payment
 
     assert str(caught.value) == (
-        "Checkout.State.payment is not set: no step has set it yet; "
-        "list the step that sets it before those that read it"
+        "Checkout.State.payment is not set: pay has not set it yet; list it before those that read it, "
+        "let it set it on every path, and call the story first (with await if it is async)"
     )
     assert (caught.value.story, caught.value.attribute) == ("Checkout", "payment")
+    assert repr(caught.value.args[0]) == repr(str(caught.value))
+    assert pickle.loads(pickle.dumps(caught.value)).args == (str(caught.value), "Checkout", "payment")
     assert isinstance(caught.value, AttributeError)
     assert not hasattr(state, "payment")
     assert getattr(state, "payment", None) is None
@@ -264,7 +268,9 @@ def test_fs2_a_final_name_is_a_field_that_keeps_its_value(kind: Any, text: str, 
     if default:
         assert repr(state_class()) == "State(limit=3)"
     else:
-        with pytest.raises(TypeError, match=r"^State\(\): limit is required, and was not given$"):
+        with pytest.raises(
+            TypeError, match=r"^State\(\): limit is required, and was not given; where a step sets it, "
+        ):
             state_class()
     state = state_class(limit=4)
     assert state.limit == 4

@@ -63,3 +63,27 @@ _CANNOT_CHANGE: Final = frozenset(
         "uuid.UUID",
     }
 )
+
+
+def empty_value(type_: Type) -> str | None:
+    """Return the empty value of a type, as source; None for a type that has no obvious one."""
+    found = get_proper_type(type_)
+    if isinstance(found, UnionType):
+        return "None" if any(isinstance(get_proper_type(item), NoneType) for item in found.items) else None
+    if isinstance(found, NoneType):
+        return "None"
+    return _EMPTY_VALUES.get(found.type.fullname) if isinstance(found, Instance) else None
+
+
+_EMPTY_VALUES: Final = {
+    "builtins.bool": "False",
+    "builtins.bytes": "b''",
+    "builtins.dict": "{}",
+    "builtins.float": "0.0",
+    "builtins.frozenset": "frozenset()",
+    "builtins.int": "0",
+    "builtins.list": "[]",
+    "builtins.set": "set()",
+    "builtins.str": "''",
+    "builtins.tuple": "()",  # of any length; another is no Instance
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from mypy.errorcodes import ErrorCode
 from mypy.nodes import TypeInfo, Var
@@ -12,6 +12,7 @@ from mypy.types import (
     ProperType,
     TupleType,
     Type,
+    TypeAliasType,
     TypedDictType,
     TypeVarType,
     UnionType,
@@ -25,7 +26,7 @@ from dddkit_mypy.blocks.fields import fields_of, is_field
 
 # Objects of these contain objects of their type arguments; of any other generic class, perhaps only their ids.
 _CONTAINERS: Final = ("typing.Mapping", "typing.Iterable", "typing.Container")
-_MAX_LEVELS: Final = 3  # of one class inside itself: a generic class may contain itself without end
+_DEEPEST: Final = 6  # levels of type arguments: a generic class may contain itself, each time one level deeper
 
 
 class Field(NamedTuple):
@@ -57,11 +58,14 @@ class Content(NamedTuple):
 
 
 class FieldReader:
-    """Read fields, and remember the classes and types that the result depends on."""
+    """Read fields, and remember the classes, types and modules that the result depends on."""
 
-    def __init__(self) -> None:
+    def __init__(self, of_run: dict[Any, Any]) -> None:
         self.classes: list[TypeInfo] = []
         self.types: list[Type] = []
+        self.modules: set[str] = set()
+        self.of_run: Final = of_run
+        """What searches have found; see `ClassContext`."""
 
     def fields(self, instance: Instance) -> Iterator[Field]:
         """Yield the fields of a class, inherited ones too."""
@@ -79,52 +83,69 @@ class FieldReader:
 
         Elements of containers count, and fields of the classes for which `follow` is true.
         """
-        yield from self._contents(type_, follow, (), (), set())
+        yield from self._contents(type_, follow, (), set())
 
     def _contents(
         self,
         type_: Type,
         follow: Callable[[TypeInfo], bool] | None,
         through: tuple[TypeInfo, ...],
-        within: tuple[TypeInfo, ...],
         seen: set[ProperType],
     ) -> Iterator[Content]:
         found = get_proper_type(type_)
         if found in seen:
             return
         seen.add(found)
-        parts: Iterable[Type] = ()
-        if isinstance(found, Instance):
-            self.classes.append(found.type)
-            yield Content(found.type, through)
-            if within.count(found.type) < _MAX_LEVELS or mypy_api.is_never_edited(found.type):
-                parts = _elements(found)
-            if follow is not None and through.count(found.type) < _MAX_LEVELS and follow(found.type):
-                for field in self.fields(found):
-                    yield from self._contents(field.type, follow, (*through, found.type), within, seen)
-            within = (*within, found.type)
-        elif isinstance(found, TupleType):
-            yield Content(found.partial_fallback.type, through)
-            parts = found.items
-        elif isinstance(found, TypedDictType):
-            yield Content(found.fallback.type, through)
-            parts = found.items.values()
-        elif isinstance(found, UnionType):
-            parts = found.items
-        elif isinstance(found, TypeVarType):
-            for part in found.values or [found.upper_bound]:
-                for content in self._contents(part, follow, through, within, seen):
-                    is_itself = content.variable is None and content.through == through
-                    yield content._replace(variable=found) if is_itself and _is_class(part, content.info) else content
-        elif isinstance(found, UnpackType):
-            parts = [found.type]
+        info, parts = parts_of(found)
+        if info is not None:
+            self.classes.append(info)
+            yield Content(info, through)
+        if is_too_deep(found):
+            return
+        if follow is not None and isinstance(found, Instance) and follow(found.type):
+            for field in self.fields(found):
+                yield from self._contents(field.type, follow, (*through, found.type), seen)
         for part in parts:
-            yield from self._contents(part, follow, through, within, seen)
+            for content in self._contents(part, follow, through, seen):
+                yield content_of(found, part, content, through)
 
 
-def _is_class(type_: Type, info: TypeInfo) -> bool:
+def parts_of(type_: ProperType) -> tuple[TypeInfo | None, Iterable[Type]]:
+    """Return the class of a type, if it has one, and the types whose objects its objects contain."""
+    if isinstance(type_, Instance):
+        return type_.type, _elements(type_)
+    if isinstance(type_, TupleType):
+        return type_.partial_fallback.type, type_.items
+    if isinstance(type_, TypedDictType):
+        return type_.fallback.type, type_.items.values()
+    if isinstance(type_, UnionType):
+        return None, type_.items
+    if isinstance(type_, TypeVarType):
+        return None, type_.values or [type_.upper_bound]
+    return None, [type_.type] if isinstance(type_, UnpackType) else ()
+
+
+def is_too_deep(type_: Type) -> bool:
+    """Whether a type is nested so deeply that some class seems to contain itself without end."""
+    return _levels(type_) > _DEEPEST
+
+
+def _levels(type_: Type) -> int:
+    if isinstance(type_, TypeAliasType) and type_.is_recursive:
+        return 0  # it stands for the same type each time
     found = get_proper_type(type_)
-    return isinstance(found, Instance) and found.type is info
+    if isinstance(found, Instance):
+        return 1 + max(map(_levels, found.args)) if found.args else 0
+    return 1 + max(map(_levels, found.items), default=0) if isinstance(found, (TupleType, UnionType)) else 0
+
+
+def content_of(whole: ProperType, part: Type, content: Content, through: tuple[TypeInfo, ...] = ()) -> Content:
+    """Return what a type contains, given what a part of it contains: a type variable stands for its bound itself."""
+    found = get_proper_type(part)
+    is_itself = isinstance(found, Instance) and found.type is content.info and content.through == through
+    if isinstance(whole, TypeVarType) and is_itself and content.variable is None:
+        return content._replace(variable=whole)
+    return content
 
 
 def _elements(container: Instance) -> list[Type]:
@@ -152,22 +173,24 @@ def report_fields(ctx: ClassContext, bases: tuple[str, ...], code: ErrorCode, ch
     An inherited field only where it is right in the bases that the rule checks; else it is reported there.
     """
     info = ctx.info
-    reader = FieldReader()
+    reader = FieldReader(ctx.of_run)
     for field in reader.fields(mypy_api.self_type(info)):
         message = check(reader, info, field)
         if message is None:
             continue
         if field.owner is info:
             ctx.report(message, field.var, code)
-        elif not any(_is_wrong_in(base, field, bases, check) for base in info.mro[1:]):
+        elif not any(_is_wrong_in(base, field, bases, check, ctx.of_run) for base in info.mro[1:]):
             ctx.report(message, info.defn, code)
-    mypy_api.dependencies_of(ctx.api).add_types(reader.classes, reader.types)
+    mypy_api.dependencies_of(ctx.api).add_types(reader.classes, reader.types, reader.modules)
 
 
-def _is_wrong_in(base: TypeInfo, field: Field, bases: tuple[str, ...], check: FieldCheck) -> bool:
+def _is_wrong_in(
+    base: TypeInfo, field: Field, bases: tuple[str, ...], check: FieldCheck, of_run: dict[Any, Any]
+) -> bool:
     if mypy_api.is_ours(base) or not any(base.has_base(name) for name in bases):
         return False
-    reader = FieldReader()
+    reader = FieldReader(of_run)
     return any(
         seen.name == field.name and seen.owner is field.owner and check(reader, base, seen) is not None
         for seen in reader.fields(mypy_api.self_type(base))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from mypy.nodes import TypeInfo
@@ -29,9 +30,9 @@ def nested_classes(owner: TypeInfo) -> Iterator[Nested]:
 
 
 def _nested_in_body(owner: TypeInfo, qualified: str, seen: Collection[str] = ()) -> Iterator[Nested]:
-    for name, symbol in owner.names.items():
-        node = symbol.node
-        if isinstance(node, TypeInfo) and node.name == name and name not in seen:
+    inside = [(name, symbol.node) for name, symbol in owner.names.items() if isinstance(symbol.node, TypeInfo)]
+    for name, node in sorted(inside, key=itemgetter(0)):  # mypy's cache has them in this order
+        if node.name == name and name not in seen:
             found = Nested(f"{qualified}.{name}", node)
             yield found
             if not node.has_base(names.RECORDING):  # another aggregate
@@ -62,7 +63,7 @@ _CONSTRUCTORS: Final = (
 def recorded_events(aggregate: TypeInfo) -> Iterator[Nested]:
     """Yield the events that an aggregate declares and records: those that are not bases of others."""
     events = [nested for nested in nested_classes(aggregate) if nested.info.has_base(names.RECORDABLE)]
+    bases = {base for event in events for base in event.info.mro[1:]}
     for event in events:
-        is_base = any(other is not event and other.info.has_base(event.info.fullname) for other in events)
-        if not is_base and not mypy_api.is_abstract(event.info):
+        if event.info not in bases and not mypy_api.is_abstract(event.info):
             yield event

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from mypy.errorcodes import ErrorCode
-from mypy.nodes import ARG_STAR2, CallExpr, Context, Expression, RefExpr, TypeInfo
+from mypy.nodes import ARG_STAR2, CallExpr, Context, Expression, NameExpr, RefExpr, TypeInfo
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -52,7 +52,18 @@ def _thaw_of_dataclass(info: TypeInfo, reader: Reader) -> Thaw | None:
         setting = reader.of(given["config"])
         if setting is not None and setting.value is not False:
             return None
-    return Thaw(decorator, f"give @{text_of(decorator)} frozen=True")
+    return Thaw(decorator, _freezing(decorator))
+
+
+def _freezing(decorator: Expression) -> str:
+    """Return how to write a decorator that freezes: with what it has been given, where that is simple."""
+    written = ["frozen=True"]
+    for name, value in zip(decorator.arg_names, decorator.args, strict=True) if isinstance(decorator, CallExpr) else ():
+        if name != "frozen":
+            if name is None or not isinstance(value, NameExpr):
+                return f"give @{text_of(decorator)} frozen=True"
+            written.append(f"{name}={value.name}")
+    return f"write @{text_of(decorator)}({', '.join(written)})"
 
 
 _DATACLASS: Final = ("dataclasses.dataclass", "pydantic.dataclasses.dataclass")

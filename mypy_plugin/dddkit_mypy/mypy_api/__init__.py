@@ -36,7 +36,7 @@ from dddkit_mypy.mypy_api.classes import (
     qualified_name,
     source_name,
 )
-from dddkit_mypy.mypy_api.dependencies import Dependencies, dependencies_of
+from dddkit_mypy.mypy_api.dependencies import Dependencies, dependencies_of, modules_of
 from dddkit_mypy.mypy_api.descriptors import read_on
 from dddkit_mypy.mypy_api.diagnostics import fail_at, head_of
 from dddkit_mypy.mypy_api.metadata import (
@@ -133,6 +133,7 @@ __all__ = [
     "metadata_of",
     "misfit",
     "module_named",
+    "modules_of",
     "name_in_source",
     "outermost_function",
     "private_text_of",

@@ -43,11 +43,11 @@ class Dependencies:
         """Depend on the modules of classes, in ordinary runs."""
         self._module_refs.update([info.module_name for info in classes])
 
-    def add_types(self, classes: Iterable[TypeInfo], types: Iterable[Type]) -> None:
-        """Depend on classes, and in ordinary runs on the modules of types."""
+    def add_types(self, classes: Iterable[TypeInfo], types: Iterable[Type], modules: Iterable[str] = ()) -> None:
+        """Depend on classes, and in ordinary runs on the modules of types, and on other modules."""
         used = set(classes)
         self.add_modules_of(used)
-        self._module_refs.update(TypeIndirectionVisitor().find_modules(types))
+        self._module_refs.update(modules_of(types), modules)
         if self._in_daemon:
             for info in used:
                 self._add_triggers(make_trigger(info.fullname), make_wildcard_trigger(info.fullname))
@@ -86,6 +86,11 @@ class Dependencies:
         target = self._target()
         for trigger in triggers:
             self._tree.plugin_deps.setdefault(trigger, set()).add(target)
+
+
+def modules_of(types: Iterable[Type]) -> set[str]:
+    """Return the modules of the classes in types."""
+    return TypeIndirectionVisitor().find_modules(types)
 
 
 def dependencies_of(api: object) -> Dependencies:

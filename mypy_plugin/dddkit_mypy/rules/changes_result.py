@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Final
 
 from mypy.nodes import TypeInfo
-from mypy.types import Instance, TupleType, get_proper_type
+from mypy.types import AnyType, Instance, TupleType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
+from dddkit_mypy._nearest import nearest
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 from dddkit_mypy.blocks.changes_handlers import own_classes, parameters_of, set_names, unset_names
-from dddkit_mypy.blocks.changes_results import cannot_change, class_of, named_tuple_of, required_fields
+from dddkit_mypy.blocks.changes_results import cannot_change, class_of, empty_value, named_tuple_of, required_fields
 from dddkit_mypy.mypy_api import Options, format_type
 
 _TITLE: Final = "A changes handler sets every field of the NamedTuple it folds into"
@@ -52,20 +52,29 @@ def _mistake(info: TypeInfo, options: Options) -> str | None:
     unset = unset_names(info, list(required_fields(named_tuple)))
     if not unset:
         return None
-    return f"{info.name} never sets {', '.join(map(_quoted, unset))} of its result; {_advice(info, named_tuple, unset)}"
+    advice = _advice(info, named_tuple, unset, options)
+    return f"{info.name} never sets {', '.join(map(_quoted, unset))} of its result; {advice}"
 
 
-def _advice(info: TypeInfo, named_tuple: TypeInfo, unset: list[str]) -> str:
+def _advice(info: TypeInfo, named_tuple: TypeInfo, unset: list[str], options: Options) -> str:
     others = set_names(info).difference(named_tuple.names)
     for name in unset:
-        near = get_close_matches(name, others, n=1)
+        near = nearest(name, others)
         if near:
-            return f'it sets "{near[0]}": did you mean "{name}"?'
+            return f'it sets "{near}": did you mean "{name}"?'
     fields = required_fields(named_tuple)
-    what, default = ("it its empty value", "a default") if len(unset) == 1 else ("them their empty values", "defaults")
-    advice = f"give {what} in _clear_state(self)"
+    name = unset[0]
+    type_, empty = format_type(fields[name], options).strip('"'), empty_value(fields[name])
+    if empty is not None:
+        advice = f'in _clear_state(self) write "self.{name}: {type_} = {empty}"'
+    else:
+        of_type = "" if isinstance(get_proper_type(fields[name]), AnyType) else f", of type {type_},"
+        advice = f"in _clear_state(self) set self.{name}{of_type} to its value where there are no events"
+    if len(unset) > 1:
+        advice += ", and the same for the others"
     if all(cannot_change(fields[name]) for name in unset):
-        advice += f", or {default} in {mypy_api.source_name(named_tuple)}"
+        default = "a default" if len(unset) == 1 else "defaults"
+        advice += f", or give {'it' if len(unset) == 1 else 'them'} {default} in {mypy_api.source_name(named_tuple)}"
     return advice
 
 

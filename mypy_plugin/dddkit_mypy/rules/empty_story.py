@@ -38,12 +38,17 @@ def check(ctx: ClassContext) -> None:
 
 def _evidence(info: TypeInfo) -> str | None:
     """Return what shows that a class is meant to run."""
-    for base in info.mro:
-        if base.fullname == names.STORY:
-            break
-        for name, symbol in base.names.items():
-            if not name.startswith("_") and _takes_a_state(symbol.node):
-                return f'the method "{name}", which takes a state'
+    methods = [
+        f'"{name}"'
+        for base in info.mro[: next(place for place, base in enumerate(info.mro) if base.fullname == names.STORY)]
+        for name in sorted(base.names)  # as mypy's cache has them
+        if not name.startswith("_") and _takes_a_state(base.names[name].node)
+    ]
+    *others, last = dict.fromkeys(methods) or ("",)
+    if others:
+        return f"the methods {', '.join(others)} and {last}, which take a state"
+    if last:
+        return f"the method {last}, which takes a state"
     return "a State" if state_of(mypy_api.self_type(info)) is not None else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mypy.nodes import NOT_ABSTRACT, Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo, Var
-from mypy.types import AnyType, Type, TypeAliasType, TypeOfAny, UnionType, get_proper_type
+from mypy.types import AnyType, Instance, Type, TypeAliasType, TypeOfAny, UnionType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -52,11 +52,26 @@ def check(ctx: ClassContext) -> None:
     named = candidates(info)[1]
     flavour = "pydantic" if info.has_base(names.MODEL) else "dataclasses"
     ctx.report(
-        f'{info.name} has no identity, so each object equals only itself; name a field "id" or "{named}", or '
-        f"annotate it as Identity[...], from dddkit.{flavour}; a base for others derives from ABC",
+        f"{info.name} has no identity, so each object equals only itself; mark the field that identifies it, as in "
+        f'"{_marked_field(ctx)}", with Identity from dddkit.{flavour}, or name it "id" or "{named}"; a base for others '
+        f"derives from ABC",
         info.defn,
         CODE,
     )
+
+
+def _marked_field(ctx: ClassContext) -> str:
+    """Return a field as it is written when it is the identity: the first that can be one, if possible of the class."""
+    fields = [(owner, name, var.type) for owner, name, var in fields_of(ctx.info) if is_field(owner, name, var)]
+    fields.sort(key=lambda field: (field[0] is not ctx.info, _is_collection(field[2])))
+    _, name, found = fields[0]
+    type_ = "Any" if found is None else mypy_api.format_type(found, ctx.api.options).strip('"')
+    return f"{name}: Identity[{type_}]"
+
+
+def _is_collection(type_: Type | None) -> bool:
+    found = get_proper_type(type_)
+    return isinstance(found, Instance) and found.type.fullname in ("builtins.list", "builtins.dict", "builtins.set")
 
 
 def _lacks_identity(info: TypeInfo) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mypy.nodes import ARG_NAMED, Decorator, FuncDef, SymbolNode, Var
+from mypy.nodes import ARG_NAMED, Decorator, FuncDef, SymbolNode, TypeInfo, Var
 from mypy.types import FunctionLike, Instance, ProperType, TypeType, get_proper_type
 
 from dddkit_mypy import _names as names
@@ -25,10 +25,11 @@ def check(ctx: ClassContext) -> None:
     """Report the steps that a call with one positional argument does not fit."""
     for step in checked_steps(ctx):
         if step.signature_error is not None:
-            ctx.report(f"{ctx.info.name}: I.{step.name} {_problem(step, ctx.api.options)}", step.context, CODE)
+            ctx.report(f"{ctx.info.name}: I.{step.name} {_problem(step, ctx)}", step.context, CODE)
 
 
-def _problem(step: CheckedStep, options: Options) -> str:
+def _problem(step: CheckedStep, ctx: ClassContext) -> str:
+    options = ctx.api.options
     assert step.signature_error is not None
     found = get_proper_type(step.type)
     kind = _class_called(found)
@@ -43,7 +44,7 @@ def _problem(step: CheckedStep, options: Options) -> str:
         return f"cannot be called: {step.signature_error.message}; a step is a method, or a field that holds a callable"
     function = _as_written(step.node)
     if function is not None:
-        written = _problem_of_method(step, function)
+        written = _problem_of_method(step, function, ctx.info)
         if written is not None:
             return written
     if found is not None and _is_value(step.node, step.signature_error.message):
@@ -95,7 +96,7 @@ def _as_written(node: SymbolNode | None) -> FuncDef | None:
     return node if isinstance(node, FuncDef) and not node.is_property else None
 
 
-def _problem_of_method(step: CheckedStep, method: FuncDef) -> str | None:
+def _problem_of_method(step: CheckedStep, method: FuncDef, story: TypeInfo) -> str | None:
     """Return what is wrong with the parameters of a method, where it is one of the usual mistakes."""
     assert step.signature_error is not None
     first = [] if method.is_static else ["cls" if method.is_class else "self"]
@@ -113,7 +114,21 @@ def _problem_of_method(step: CheckedStep, method: FuncDef) -> str | None:
     required = [kind for kind in rest if kind.is_required()]
     if required == [ARG_NAMED] and not any(kind.is_positional(star=True) for kind in rest):
         return f"takes the state by keyword only; write {right}"
+    others = [name or "" for name, kind in zip(names, kinds, strict=True) if kind.is_required()][len(first) + 1 :]
+    sources = [_source_of(name, step, story, first == ["self"]) for name in others]
+    if others and all(sources):
+        return f"takes {' and '.join(others)} besides the state; write {right}, and read {' and '.join(sources)}"
     return None
+
+
+def _source_of(name: str, step: CheckedStep, story: TypeInfo, has_self: bool) -> str:
+    """Return the field that has the name of a parameter, as a step reads it; nothing where there is none."""
+    symbol = story.get(name) if has_self else None
+    if symbol is not None and isinstance(symbol.node, Var):
+        return f"self.{name}"
+    state = get_proper_type(step.state)
+    symbol = state.type.get(name) if isinstance(state, Instance) else None
+    return f"state.{name}" if symbol is not None and isinstance(symbol.node, Var) else ""
 
 
 RULE: Final = Rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, TypeInfo
@@ -52,7 +53,7 @@ def _state_of_nested(step: Type | None) -> Type | None:
 
 def _of_nested(ctx: ClassContext, step: CheckedStep, state: Type, inner: Type) -> str:
     options = ctx.api.options
-    expected, given = format_type_distinctly(inner, state, options=options)
+    expected, given = _named_here(ctx, *format_type_distinctly(inner, state, options=options))
     problem = f"is a story whose State is {expected}, but the State of {ctx.info.name} is {given}"
     return _with_advice(ctx, step, problem, inner, state, "an object of its State")
 
@@ -66,7 +67,19 @@ def _with_advice(ctx: ClassContext, step: CheckedStep, problem: str, wanted: Typ
     is_above = own is not None and not mypy_api.is_ours(own) and mypy_api.is_subtype(wanted, state)
     if base is None or base.is_final or is_above or not isinstance(nested, Instance):
         return f"{problem}; write a step that calls it with {what}"
-    return f"{problem}; derive the State of {ctx.info.name} from {_name_of_state(nested.type, base)}"
+    name = _name_of_state(nested.type, base)
+    symbol = ctx.info.names.get("State")
+    if symbol is not None and symbol.node is own:
+        return f'{problem}; write "class State({name})" in {ctx.info.name}'
+    return f"{problem}; derive the State of {ctx.info.name} from {name}"
+
+
+def _named_here(ctx: ClassContext, expected: str, given: str) -> tuple[str, str]:
+    """Return two types without the module, where mypy names it in both and it is the one being checked."""
+    module = re.compile(rf"(?<![\w.]){re.escape(ctx.info.module_name)}\.")
+    if module.search(expected) and module.search(given):
+        return module.sub("", expected), module.sub("", given)
+    return expected, given
 
 
 def _of_nested_step(ctx: ClassContext, checker: mypy_api.TypeChecker, step: CheckedStep, state: Type) -> str | None:
@@ -118,7 +131,7 @@ def _of_step(ctx: ClassContext, checker: mypy_api.TypeChecker, step: CheckedStep
     if wanted is None:
         problem = f"does not accept the State of {ctx.info.name}, {format_type(state, options)}"
         return f"{problem}: {error.message.splitlines()[0]}"
-    expected, given = format_type_distinctly(wanted, state, options=options)
+    expected, given = _named_here(ctx, *format_type_distinctly(wanted, state, options=options))
     if not is_method:
         problem = f"is called with the state alone, but takes {expected}, and the State of {ctx.info.name} is {given}"
         return f"{problem}; write a method that calls it with what it needs, and list that"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from typing import Final
 
 from mypy.nodes import CallExpr, Context, MemberExpr, TypeInfo
@@ -12,6 +11,7 @@ from mypy.types import Instance, Type, TypeVarType, UnionType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
+from dddkit_mypy._nearest import nearest
 from dddkit_mypy._rule import OnAttribute, OnConstruction, Rule, new_code
 from dddkit_mypy.stories.asked_names import AskedNames, asked_names
 from dddkit_mypy.stories.namespaces import story_of_namespace
@@ -72,8 +72,8 @@ def _report(
             continue
         if name.startswith("_") and mypy_api.comes_from_stub(info, checker):
             continue  # stubs leave out private names
-        near = get_close_matches(name, _names_of(info), n=1)
-        advice = f'did you mean "{near[0]}"?' if near else f'add "{name}: <its type>" to its body'
+        near = nearest(name, _names_of(info))
+        advice = f'did you mean "{near}"?' if near else f'add "{name}: <its type>" to its body'
         mypy_api.fail_at(checker, f'{_state_name(info, story)} declares no "{name}"; {advice}', node, CODE, is_filtered)
         return
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
-from mypy.nodes import ClassDef, MemberExpr, Node, RefExpr, TypeInfo
+from mypy.nodes import ClassDef, MemberExpr, MypyFile, Node, RefExpr, TypeInfo
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -37,9 +37,11 @@ def check(ctx: ClassContext) -> None:
             f'{_aggregate_of(ctx)}) -> None: raise NotImplementedError", and register a method for each event with it'
         )
     else:
+        # No body to paste: an empty one would hide the fault.
         advice = (
-            f'write "@handle_changes.register" above "def _(self, event: {missing[0].name}, aggregate: '
-            f'{_aggregate_of(ctx)}) -> None: ..."{", and the same for the others" if len(missing) > 1 else ""}'
+            f'under "@handle_changes.register" write "def _(self, event: {missing[0].name}, aggregate: '
+            f'{_aggregate_of(ctx)}) -> None:", and let it change what the result is made of'
+            f"{'; the same for the others' if len(missing) > 1 else ''}"
         )
     ctx.report(f"{info.name} has no handler for {listed}; {advice}", info.defn, CODE)
 
@@ -51,21 +53,42 @@ def _aggregate_of(ctx: ClassContext) -> str:
 
 def _registers_elsewhere(ctx: ClassContext) -> bool:
     """Whether code outside the body of the class registers handlers with it, or with what may be the class."""
-    for node in _outside(ctx.info.defn, ctx.tree):
+    kept: tuple[MypyFile, dict[_Family, list[_Place]]] | None = ctx.of_run.get(CODE)
+    if kept is None or kept[0] is not ctx.tree:
+        kept = ctx.of_run[CODE] = ctx.tree, _registrations(ctx.tree)
+    places = kept[1]
+    families: list[_Family] = [None, (ctx.info, "child"), *[(base, "itself") for base in ctx.info.mro]]
+    return any(ctx.info.defn not in place for family in families for place in places.get(family, ()))
+
+
+_Family: TypeAlias = tuple[TypeInfo, str] | None
+"""A class itself, or the classes it is a base of; None for what may be any class."""
+_Place: TypeAlias = tuple[ClassDef, ...]
+"""The classes whose bodies code is in."""
+
+
+def _registrations(tree: MypyFile) -> dict[_Family, list[_Place]]:
+    """Return where a module registers handlers, by the class that it registers them with."""
+    found: dict[_Family, list[_Place]] = {}
+    for node, place in _places(tree, ()):
         if isinstance(node, MemberExpr) and node.name == "register":
             handle = node.expr
             if isinstance(handle, MemberExpr) and handle.name == "handle_changes":
                 owner = handle.expr.node if isinstance(handle.expr, RefExpr) else None
-                if not isinstance(owner, TypeInfo) or owner in ctx.info.mro or ctx.info in owner.mro:
-                    return True
-    return False
+                families: list[_Family] = [None]
+                if isinstance(owner, TypeInfo):
+                    families = [(owner, "itself"), *[(base, "child") for base in owner.mro]]
+                for family in families:
+                    found.setdefault(family, []).append(place)
+    return found
 
 
-def _outside(defn: ClassDef, node: Node) -> Iterator[Node]:
-    if node is not defn:
-        yield node
-        for child in mypy_api.children(node):
-            yield from _outside(defn, child)
+def _places(node: Node, place: _Place) -> Iterator[tuple[Node, _Place]]:
+    yield node, place
+    if isinstance(node, ClassDef):
+        place = (*place, node)
+    for child in mypy_api.children(node):
+        yield from _places(child, place)
 
 
 RULE: Final = Rule(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Final
 
 from mypy.nodes import (
@@ -22,6 +21,7 @@ from mypy.types import AnyType, Instance, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
+from dddkit_mypy._nearest import nearest
 from dddkit_mypy._rule import ClassContext, OnAttribute, OnClass, Rule, new_code
 from dddkit_mypy.stories.declaration import Misuse, is_in_comprehension, is_step_list, is_story, may_have, read_body
 
@@ -138,9 +138,9 @@ def _unknown(story: TypeInfo, name: str) -> str | None:
         return f"{story.name}: I.{name} lists nothing; names of steps do not begin with an underscore{advice}"
     if may_have(story, name):
         return None
-    near = get_close_matches(name, _names_of(story), n=1)
+    near = nearest(name, _names_of(story))
     advice = (
-        f'did you mean "{near[0]}"?'
+        f'did you mean "{near}"?'
         if near
         else f"define a method {name}(self, state), or a field {name} that holds a callable"
     )

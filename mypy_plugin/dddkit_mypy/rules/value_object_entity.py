@@ -10,6 +10,7 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 from dddkit_mypy.blocks.contents import Field, FieldReader, report_fields
+from dddkit_mypy.blocks.search import Search
 
 _TITLE: Final = "No value object holds an entity"
 CODE: Final = new_code("dddkit-value-object-entity", _TITLE)
@@ -21,21 +22,28 @@ def check(ctx: ClassContext) -> None:
 
 
 def _message(reader: FieldReader, info: TypeInfo, field: Field) -> str | None:
-    for found in reader.contents(field.type, _is_value_object):
-        if found.info.has_base(names.IDENTIFIED):
-            kind = "aggregate" if found.info.has_base(names.RECORDING) else "entity"
-            is_any = mypy_api.is_ours(found.info) and found.variable is None
-            what = f"an {found.name}" if is_any else f"the {kind} {found.name}"
-            way = "".join(f", by way of {step.name}" for step in found.through)
-            return (
-                f"{info.name}.{field.name} holds {what}{way}, but {info.name} is a value object; "
-                f"hold the id of the {kind} instead, or make {info.name} an entity"
-            )
-    return None
+    found = _ENTITIES.first_in(field.type, reader)
+    if found is None:
+        return None
+    kind = "aggregate" if found.info.has_base(names.RECORDING) else "entity"
+    is_any = mypy_api.is_ours(found.info) and found.variable is None
+    what = f"an {found.name}" if is_any else f"the {kind} {found.name}"
+    way = "".join(f", by way of {step.name}" for step in found.through)
+    return (
+        f"{info.name}.{field.name} holds {what}{way}, but {info.name} is a value object; "
+        f"hold the id of the {kind} instead, or make {info.name} an entity"
+    )
 
 
 def _is_value_object(info: TypeInfo) -> bool:
     return any(info.has_base(base) for base in names.VALUE_OBJECTS)
+
+
+def _is_entity(info: TypeInfo) -> bool:
+    return info.has_base(names.IDENTIFIED)
+
+
+_ENTITIES: Final = Search(_is_value_object, _is_entity)
 
 
 RULE: Final = Rule(

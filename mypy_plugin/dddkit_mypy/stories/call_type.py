@@ -73,7 +73,7 @@ def anything_if_others_are_async(result: Type, checker: mypy_api.TypeChecker, ca
 
     The caller may await whichever runs.
     """
-    if isinstance(result, NoneType) and isinstance(call, CallExpr):
+    if isinstance(get_proper_type(result), NoneType) and isinstance(call, CallExpr):
         for member in mypy_api.members_of_callee(checker, call):
             if isinstance(member, Instance) and result_of_calling(member.type) is Result.COROUTINE:
                 return AnyType(TypeOfAny.special_form)

@@ -62,9 +62,10 @@ def _seen(type_: Type, owner: TypeInfo, story: Instance) -> Type | None:
 
 def _parameter(type_: Type | None, owner: TypeInfo, story: Instance) -> Type | None:
     """Return the type of the one parameter beside `self` of a method that the class `owner` defines."""
-    if not isinstance(type_, CallableType) or type_.arg_kinds != mypy_api.SELF_AND_ONE or type_.variables:
+    found = get_proper_type(type_)
+    if not isinstance(found, CallableType) or found.arg_kinds != mypy_api.SELF_AND_ONE or found.variables:
         return None
-    own, taken = type_.arg_types
+    own, taken = found.arg_types
     own = get_proper_type(own)
     if not isinstance(own, Instance) or own.type is not owner or list(own.args) != owner.defn.type_vars:
         return None

@@ -43,7 +43,7 @@ def story_of_namespace(info: TypeInfo, visible: Iterable[MypyFile], dependencies
         dependencies.add_metadata(stories)
         dependencies.add_names_in(module)
         dependencies.add_modules_of(stories)
-        for found in stories:
-            if mypy_api.metadata_of(found).get("namespace") in wanted:
-                return found.name
+        users = [found.name for found in stories if mypy_api.metadata_of(found).get("namespace") in wanted]
+        if users:
+            return min(users)  # mypy's cache sorts names
     return None

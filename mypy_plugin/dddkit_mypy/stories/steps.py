@@ -149,9 +149,10 @@ def _check_declared(
 
 def _that_do_not_fit(story: Instance, state: Type | None, listed: list[str]) -> Iterator[str]:
     """Yield the steps that resolve and do not certainly fit; others are unknown, or code of the user supplies them."""
+    known = get_proper_type(state)
     for name in listed:
         symbol = story.type.get(name)
-        if symbol is not None and not (isinstance(state, Instance) and fits(symbol.node, story, state)):
+        if symbol is not None and not (isinstance(known, Instance) and fits(symbol.node, story, known)):
             yield name
 
 

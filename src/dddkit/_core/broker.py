@@ -174,7 +174,7 @@ class EventBroker:
         return decorate
 
     def _subscribe(self, selector: Handler, handler: Handler) -> Subscription:
-        validate_handler(handler)
+        validate_handler(handler, selector)
         validate_selector(selector)
         return self._subscriptions.add(selector, handler)
 

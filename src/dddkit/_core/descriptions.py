@@ -5,15 +5,18 @@ Only an error imports it.
 
 from __future__ import annotations
 
+import inspect
+import re
 import types
 import typing
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, Union
 
+from dddkit._annotations import text_of
 from dddkit._callables import display_name
 from dddkit._core.typing_objects import is_class, is_typed_dict, is_typing_object
 
-__all__ = ["described", "instead", "replacement"]
+__all__ = ["described", "event_of", "instead", "misfit", "replacement"]
 
 _FUNCTIONS: Final = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 
@@ -45,6 +48,39 @@ def instead(value: object) -> str:
     if is_listed or callable(value) or type(value).__module__ == "builtins":
         return ""
     return f"its class, {type(value).__qualname__}"
+
+
+def event_of(handler: object) -> str:
+    """Return the event that a handler takes, as its annotation names it, for `@broker.handle` without its brackets."""
+    if not isinstance(handler, types.FunctionType):
+        return "ProductCreated"
+    names = handler.__code__.co_varnames[: handler.__code__.co_argcount]
+    try:
+        annotation = handler.__annotations__.get(names[-1] if names else "")
+    except Exception:  # 3.14 evaluates it now, and a name may be imported for checkers only
+        annotation = None
+    written = text_of(annotation)
+    if written is None:
+        classes = [] if annotation is None else _event_classes(annotation)
+        written = ", ".join(found.__qualname__.rpartition("<locals>.")[2] for found in classes if found is not object)
+    is_class_names = re.fullmatch(r"[\w., |]+", written) and not re.search(r"\bAny\b", written)
+    return written.replace(" | ", ", ") if is_class_names else "<the class of its event>"
+
+
+def misfit(handler: Any, selector: object) -> str:
+    """Return what to say of a function that cannot be called with the event alone."""
+    code, name = handler.__code__, display_name(handler)
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    taken = f"({', '.join(names)}), and is called with the event alone" if names else "no event"
+    event = f": {selector.__qualname__.rpartition('<locals>.')[2]}" if is_class(selector) else ""
+    keyword = "async def" if inspect.iscoroutinefunction(handler) else "def"
+    written = f"write {keyword} {handler.__name__}(event{event})"
+    if not handler.__name__.isidentifier():  # a lambda
+        written = "write lambda event: and its body"
+    elif names[:1] == ("self",) and len(names) > 1:
+        wanted = event[2:] or "predicate"
+        written = f"subscribe the method of an object, as in broker.subscribe({wanted}, it.{handler.__name__})"
+    return f"{name} takes {taken}; {written}"
 
 
 def _listed_classes(values: Any) -> list[type]:

@@ -19,6 +19,10 @@ def rejected(given: object, flavour: str, other: str) -> TypeError:
     hint = f"; write `from dddkit.{other} import evolve`" if isinstance(given, Recording) else ""
     if isinstance(given, type) and issubclass(given, Recording):
         hint = "; pass an object of it"
+    elif not hint and not isinstance(given, type):
+        copies = {"__dataclass_fields__": "dataclasses.replace({}, ...)", "model_copy": "{}.model_copy(update=...)"}
+        name = type(given).__name__.lower()
+        hint = next((f"; write {copy.format(name)}" for mark, copy in copies.items() if hasattr(given, mark)), "")
     return TypeError(f"evolve of dddkit.{flavour} takes one of its Aggregates, and got {kind}{hint}")
 
 

@@ -11,7 +11,7 @@ from operator import attrgetter
 from types import FunctionType
 from typing import Any, Final, TypeAlias, final
 
-from dddkit._callables import display_name, kind_of
+from dddkit._callables import display_name, function_takes, kind_of
 from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.recording import Recording
 from dddkit.exceptions import ChangesResultError, UnhandledEventError
@@ -127,6 +127,13 @@ class _Folding:
             raise TypeError(
                 f"{self._cls.__qualname__}: {display_name(found)}, which handles {event_class.__qualname__}, is "
                 f"{kind}, so its body would not run; make it a plain function"
+            )
+        if isinstance(found, FunctionType) and not function_takes(found, 3):
+            code, event = found.__code__, event_class.__qualname__.rpartition("<locals>.")[2]
+            raise TypeError(
+                f"{self._cls.__qualname__}: {display_name(found)}, which handles {event}, takes "
+                f"({', '.join(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])}); "
+                f"write def {found.__name__}(self, event: {event}, aggregate)"
             )
         handle: _Handle = found if isinstance(found, FunctionType) else _through_descriptor(found)
         is_default = not self._dispatcher or found is self._dispatcher.registry[object]

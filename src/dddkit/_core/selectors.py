@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, ABCMeta
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from dddkit._awaitables import is_async, is_awaitable
-from dddkit._callables import display_name, without_partials
+from dddkit._callables import display_name, function_takes, without_partials
 from dddkit._core.typing_objects import is_class, is_typing_object
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ def validate_event_classes(method: str, event_classes: tuple[object, ...]) -> No
             _reject_uncheckable(wanted, event_class)
     if not event_classes or not all(map(is_class, event_classes)):
         given = ", ".join(map(_described, event_classes)) or "nothing"
-        instead = len(event_classes) == 1 and _instead(event_classes[0])
-        raise TypeError(f"{wanted} {given}; write {instead or f'@broker.{method}(ProductCreated)'}")
+        only = event_classes[0] if len(event_classes) == 1 else None
+        raise TypeError(f"{wanted} {given}; write {_instead(only) or f'@broker.{method}({_event_of(only)})'}")
 
 
-def validate_handler(handler: object) -> None:
+def validate_handler(handler: object, selector: object) -> None:
     """Raise TypeError for a handler that cannot be called with an event, or whose body would not run when it is."""
     if is_typing_object(handler):
         raise TypeError(
@@ -77,6 +78,8 @@ def validate_handler(handler: object) -> None:
             f"{name} is a class: called with the event, it makes an object, and does not call that; "
             f"pass an object of it: {name}(...)"
         )
+    if isinstance(handler, FunctionType) and not function_takes(handler, 1):
+        raise TypeError(_misfit(handler, selector))
     if _is_generator(handler):
         raise TypeError(
             f"{display_name(handler)} is a generator: called with an event, its body would not run; take the yield out"
@@ -150,6 +153,18 @@ def _replacement(value: object) -> str:
     from dddkit._core.descriptions import replacement
 
     return replacement(value)
+
+
+def _misfit(handler: object, selector: object) -> str:
+    from dddkit._core.descriptions import misfit
+
+    return misfit(handler, selector)
+
+
+def _event_of(handler: object) -> str:
+    from dddkit._core.descriptions import event_of
+
+    return event_of(handler)
 
 
 def _instead(value: object) -> str:

@@ -107,11 +107,11 @@ class Frozen(Declared):
 
         def __setattr__(self, name: str, value: object) -> None:
             if not _is_kept_by_another_base(self, name):
-                raise FrozenInstanceError(f"cannot assign to field {name!r} of {_frozen(self)}")
+                raise FrozenInstanceError(f"cannot assign to field {name!r} of {_frozen(self, name)}")
             super().__setattr__(name, value)
 
         def __delattr__(self, name: str) -> None:
-            raise FrozenInstanceError(f"cannot delete field {name!r} of {_frozen(self)}")
+            raise FrozenInstanceError(f"cannot delete field {name!r} of {_frozen(self, None)}")
 
 
 D = TypeVar("D", bound=type[Declared])
@@ -132,8 +132,11 @@ def instance_class_of(base: type[Declared]) -> Callable[[D], D]:
     return decorate
 
 
-def _frozen(value: object) -> str:
-    return f"{type(value).__qualname__}, which is frozen; make another object instead"
+def _frozen(value: object, name: str | None) -> str:
+    cls = type(value)
+    is_field = name in getattr(cls, "__dataclass_fields__", ())
+    copy = f", as in dataclasses.replace({cls.__name__.lower()}, {name}=...)" if is_field else ""
+    return f"{cls.__qualname__}, which is frozen; make another {cls.__name__} instead{copy}"
 
 
 def _create(cls: Any, arguments: tuple[Any, ...], fields: dict[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
+from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.identity import Identified
 from dddkit._core.recording import Recording
 from dddkit._core.versions import carry_versions
@@ -71,7 +72,11 @@ class Aggregate(Recording, Entity):
 
     __slots__ = ("_pending_events", "_stored_versions")
 
-    if TYPE_CHECKING:  # the core does not know the class of the flavour's events
+    if TYPE_CHECKING:  # the core does not know the class of the flavour's events, and checkers name this class
+
+        def add_event(self, event: AnyAggregateEvent) -> None:
+            """Record what has happened to the aggregate: an AggregateEvent, of either flavour."""
+            ...
 
         def get_events(self) -> list[AggregateEvent]:
             """Return the pending events, oldest first. The list is a copy."""

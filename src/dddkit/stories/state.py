@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container
 from reprlib import recursive_repr
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast, final
 
 from dddkit._typing import dataclass_transform
 from dddkit.exceptions import StoryStateError
@@ -55,7 +55,11 @@ def _reject_missing(cls: Any, given: Collection[str]) -> None:
     *others, last = missing
     verb = f"{', '.join(others)} and {last} are required, and were" if others else f"{last} is required, and was"
     unknown = next((other for other in given if other not in fields), None)  # perhaps one of them, misspelt
-    hint = "" if unknown is None else f"; {unknown} is not declared; {_hint(cls, unknown, 'caller')}"
+    if unknown is None:
+        it = "one" if others else "it"
+        hint = f"; where a step sets {it}, write `{missing[0]}: <its type> = variable()`"
+    else:
+        hint = f"; {unknown} is not declared; {_hint(cls, unknown, 'caller')}"
     raise TypeError(f"{_names(cls)[1]}(): {verb} not given{hint}")
 
 
@@ -121,6 +125,28 @@ def _hint(cls: Any, name: str, setter: Literal["step", "caller", "either"]) -> s
     if setter == "either":
         return f"add {by_step} to its body if a step sets it, {by_caller} if the caller gives it"
     return f"add {by_step if setter == 'step' else by_caller} to its body"
+
+
+@final
+class _Unset:
+    """The message about a field that is not set, made when somebody reads it: `hasattr` never does."""
+
+    __slots__ = ("_cls", "_name")
+
+    def __init__(self, cls: type, name: str) -> None:
+        self._cls: Final = cls
+        self._name: Final = name
+
+    def __str__(self) -> str:
+        from dddkit.stories._engine.unset import why_unset
+
+        return f"{_names(self._cls)[1]}.{self._name} is not set: {why_unset(self._cls, self._name)}"
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return str, (str(self),)
 
 
 # Checkers are shown neither the metaclass nor `__setattr__` and `__getattr__`: to them the fields are all there is.
@@ -223,12 +249,7 @@ class StoryState(_Base):
             cls = type(self)
             story, full_name = _names(cls)
             if name in cls.__state_fields__:
-                raise StoryStateError(
-                    f"{full_name}.{name} is not set: no step has set it yet; "
-                    f"list the step that sets it before those that read it",
-                    story,
-                    name,
-                )
+                raise StoryStateError(cast("str", _Unset(cls, name)), story, name)
             if hasattr(_class_value(cls, name), "__get__"):
                 # A property has raised an AttributeError, which Python drops; let it say again what is missing.
                 return object.__getattribute__(self, name)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from dddkit._annotations import own_annotations
 from dddkit._callables import kind_of
 
-__all__ = ["RESERVED", "is_hidden_method", "misfit", "missing", "not_callable", "unset"]
+__all__ = ["RESERVED", "is_hidden_method", "misfit", "missing", "no_steps", "not_callable", "unset"]
 
 RESERVED: Final = {
     "I": "I is the list of its steps",
@@ -51,6 +51,20 @@ def _names_like_steps(cls: type) -> Iterator[str]:
         for name in [*base.__dict__, *own_annotations(base)]:
             if not name.startswith("_") and name not in RESERVED:
                 yield name
+
+
+def no_steps(cls: type) -> str:
+    """Return what to say of a story that lists no steps; a method is taken for one if it takes what it calls state."""
+    methods = dict.fromkeys(
+        f"I.{name}"
+        for base in reversed(cls.__mro__)
+        for name, value in base.__dict__.items()
+        if isinstance(value, FunctionType)
+        and not name.startswith("_")
+        and value.__code__.co_varnames[1 : value.__code__.co_argcount] == ("state",)
+    )
+    listed = f"list in its body, in order: {', '.join(methods)}" if methods else "list them with I.name in its body"
+    return f"lists no steps, so calling it would do nothing; {listed}"
 
 
 def unset(cls: type, name: str, declared: object, setter: str | None, error: AttributeError) -> str:
@@ -93,7 +107,7 @@ def misfit(cls: type, name: str, value: Any, *, bound: bool) -> str:
     # A field may have taken its value from the class, which then keeps it as the default.
     is_field = bound and (declared is value or getattr(value, "__func__", value) is not function)
     if isinstance(function, FunctionType) and not isinstance(declared, MethodType) and not is_field:
-        shape, advice = _shape(function), _method_advice(name, declared, function)
+        shape, advice = _shape(function), _method_advice(cls, name, declared, function)
     else:
         callee = value if bound or isinstance(declared, MethodType) else function
         shape, advice = _shape(callee), f"list a method that calls self.{name} with what it needs"
@@ -109,7 +123,7 @@ def _shape(call: Callable[..., object]) -> Signature:
     return Signature([parameter.replace(annotation=parameter.empty) for parameter in parameters])
 
 
-def _method_advice(name: str, declared: object, function: FunctionType) -> str:
+def _method_advice(cls: type, name: str, declared: object, function: FunctionType) -> str:
     code = function.__code__
     positional = list(code.co_varnames[: code.co_argcount])
     is_static = isinstance(declared, staticmethod)
@@ -118,16 +132,30 @@ def _method_advice(name: str, declared: object, function: FunctionType) -> str:
     if not is_static and function.__name__ != name and len(positional) == 1 and positional[0] not in ("self", "cls"):
         return f"write {name} = staticmethod({function.__name__})"
     default = "cls" if isinstance(declared, classmethod) else "self"
-    owner = "" if is_static else f"{positional[0] if positional else default}, "
+    lacks_owner = not is_static and (
+        positional[:1] == ["state"] or (len(positional) == 1 and positional[0] not in ("self", "cls"))
+    )
+    owner = "" if is_static else f"{positional[0] if positional and not lacks_owner else default}, "
     keyword = "async def" if code.co_flags & _COROUTINE else "def"
-    written = f"write {keyword} {name}({owner}state)"
-    others = _required_besides(function, positional[1 if is_static else 2 :])
+    written = f"{f'it takes no {default}; ' if lacks_owner else ''}write {keyword} {name}({owner}state)"
+    others = _required_besides(function, positional[1 if is_static or lacks_owner else 2 :])
     if not others:
         return written
     if len(positional) == (0 if is_static else 1) and others == ["state"]:
         return f"{written}, without the *"
+    sources = [_source_of(cls, other, has_self=default == "self" and not is_static) for other in others]
+    if all(sources):
+        return f"{written}, and read {' and '.join(sources)}"
     comes = "comes" if len(others) == 1 else "come"
     return f"{written}; {', '.join(others)} {comes} from the state, or from a field of the story"
+
+
+def _source_of(cls: Any, name: str, *, has_self: bool) -> str:
+    """Return the field that has the name of a parameter, as a step reads it; nothing where there is none."""
+    if has_self and any(name in own_annotations(base) for base in cls.__mro__):
+        return f"self.{name}"
+    bases: tuple[type, ...] = getattr(getattr(cls, "State", None), "__mro__", ())
+    return f"state.{name}" if any(name in own_annotations(base) for base in bases) else ""
 
 
 def _required_besides(function: FunctionType, positional: list[str]) -> list[str]:

@@ -85,10 +85,9 @@ class Plan:
         shows_async = bool(cls.__story__.async_steps)  # read first: another thread may be about to patch the class
         self.names: Final[tuple[str, ...]] = tuple(cls.I.__steps__)
         if not self.names:
-            raise StoryDefinitionError(
-                f"{cls.__qualname__} lists no steps, so calling it would do nothing; list them with I.name in its body",
-                cls.__name__,
-            )
+            from dddkit.stories._engine.advice import no_steps
+
+            raise StoryDefinitionError(f"{cls.__qualname__} {no_steps(cls)}", cls.__name__)
         compensations = [one.method for one in compensations_of(cls).values()]
         self.compensates: Final = bool(compensations)
         functions: dict[str, object] = {}

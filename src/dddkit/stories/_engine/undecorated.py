@@ -5,12 +5,12 @@ The decorator is applied after the class is made. So the class is checked when i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import CodeType, FunctionType, MemberDescriptorType
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Final
 
 from dddkit._annotations import is_class_var, nothing_sets, own_annotations
-from dddkit.stories._engine.validation import is_field_of, is_handwritten, sets_attributes
+from dddkit.stories._engine.assignments import assigns, codes_of
+from dddkit.stories._engine.validation import is_field_of, sets_attributes
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["SignatureOfStory", "make_instance"]
 
 _NO_FIELDS: Final = ("I", "State")
-_SETTERS: Final = frozenset({"setattr", "__setattr__", "__dict__", "vars"})
-_FUNCTIONS_OF: Final = ("__func__", "__wrapped__", "fget", "fset", "func")
 
 
 def make_instance(cls: Any, make: Any, arguments: tuple[object, ...], keywords: dict[str, object]) -> Any:
@@ -38,7 +36,10 @@ def make_instance(cls: Any, make: Any, arguments: tuple[object, ...], keywords: 
     if cls.__init__ is not object.__init__:
         type.__setattr__(cls, "__is_made_plainly__", True)
     elif arguments or keywords:
-        raise TypeError(f"{cls.__name__}() takes no arguments, since it declares no fields")
+        state = f"; make the story, then call it with the state: {cls.__name__}()(state)"
+        fields = ", ".join(f"{name}: <its type>" for name in keywords)
+        advice = f"; declare {fields}, and decorate it with @dataclass" if keywords else state
+        raise TypeError(f"{cls.__name__}() takes no arguments, since it declares no fields{advice}")
     return make(cls)
 
 
@@ -82,36 +83,7 @@ def _is_set(cls: type, name: str) -> bool:
         is_slot = isinstance(base.__dict__.get(name), MemberDescriptorType)
         if is_field_of(base, name) or (name in base.__dict__ and not is_slot):
             return True
-    return any(_sets(code, name) for base in cls.__mro__ for code in _codes_of(base))
-
-
-def _codes_of(cls: type) -> Iterator[CodeType]:
-    for value in cls.__dict__.values():
-        for function in _functions_of(value):
-            if is_handwritten(cls, function):
-                yield function.__code__
-
-
-def _functions_of(value: object) -> Iterator[FunctionType]:
-    """Return the functions of a method, of a property and the like, below any number of decorators."""
-    found: list[object] = [value, *(getattr(value, attribute, None) for attribute in _FUNCTIONS_OF)]
-    seen: set[int] = set()
-    while found:
-        function = found.pop()
-        if isinstance(function, FunctionType) and id(function) not in seen:
-            seen.add(id(function))
-            found.append(getattr(function, "__wrapped__", None))
-            yield function
-
-
-def _sets(code: CodeType, name: str) -> bool:
-    from dis import get_instructions
-
-    if not _SETTERS.isdisjoint(code.co_names):  # it may set any name
-        return True
-    if any(found.opname == "STORE_ATTR" and found.argval == name for found in get_instructions(code)):
-        return True
-    return any(_sets(inner, name) for inner in code.co_consts if isinstance(inner, CodeType))
+    return any(assigns(code, name) for base in cls.__mro__ for _, code in codes_of(base))
 
 
 class SignatureOfStory:

@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from dddkit._annotations import is_class_level, own_annotations
 from dddkit._awaitables import FINISHED, dispose, is_awaitable
-from dddkit._callables import display_name, without_partials
+from dddkit._callables import display_name, function_takes, without_partials
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.defaults import is_plainly_mutable
 from dddkit.stories._engine.fields import VARIABLE
@@ -45,7 +45,6 @@ _SUPPLIERS: Final = (
 _MAKERS: Final = ("attr", "dataclasses", "dddkit", "pydantic", "typing", "typing_extensions")
 _NO_STEPS: Final = ("I", "State", "register_hook")
 
-_VARARGS: Final = 0x04  # inspect.CO_VARARGS
 _GENERATORS: Final = 0x20 | 0x200  # inspect.CO_GENERATOR, CO_ASYNC_GENERATOR
 _ITERABLE_COROUTINE: Final = 0x100  # a generator that `types.coroutine` has made awaitable
 
@@ -227,7 +226,7 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool, describe
             call, given = own, given + 1
         elif callable(own) and not hasattr(type(own), "__get__"):  # an object, such as a story: not bound
             call = own
-    if not (_function_takes(call, given) if isinstance(call, FunctionType) else _takes(call, given)):
+    if not (function_takes(call, given) if isinstance(call, FunctionType) else _takes(call, given)):
         from dddkit.stories._engine.advice import misfit
 
         if getattr(call, "__module__", "") == "dddkit.stories.story":  # `register_hook`
@@ -254,21 +253,8 @@ def _unwrapped(value: object, *, bound: bool) -> tuple[Any, int]:
 def takes(call: Any, given: int) -> bool:
     """Whether a callable takes so many positional arguments; True where it has no signature to tell."""
     if type(call) is MethodType and type(call.__func__) is FunctionType:  # a mock says that its class is this one
-        return _function_takes(call.__func__, given + 1)
-    return _function_takes(call, given) if type(call) is FunctionType else _takes(call, given)
-
-
-def _function_takes(function: FunctionType, given: int) -> bool:
-    """Whether a function takes so many positional arguments; asks the code object, far cheaper than `inspect`."""
-    code = function.__code__
-    required = code.co_argcount - len(function.__defaults__ or ())
-    optional_keywords = function.__kwdefaults__ or {}
-    keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    return (
-        required <= given
-        and (given <= code.co_argcount or bool(code.co_flags & _VARARGS))
-        and all(keyword in optional_keywords for keyword in keywords)
-    )
+        return function_takes(call.__func__, given + 1)
+    return function_takes(call, given) if type(call) is FunctionType else _takes(call, given)
 
 
 def _takes(call: Callable[..., object], given: int) -> bool:
