@@ -25,7 +25,7 @@ from dddkit.stories._engine.story_steps import story_of_step
 from dddkit.stories._engine.tracebacks import remove_frames, set_cause, set_traceback, traceback_of
 from dddkit.stories._engine.validation import check_step_result
 
-__all__ = ["Handled", "log_not_undone", "undo", "undo_async"]
+__all__ = ["ALL_DONE", "Handled", "log_not_undone", "undo", "undo_async"]
 
 _LOGGER: Final = "dddkit.stories.compensation"
 
@@ -37,14 +37,19 @@ class Handled:
         labels: those of steps that are undone, or logged as not undone.
         is_over: whether nothing is left to do.
         undone: the labels of the steps that are undone, those inside nested stories included; known when it is over.
+        is_done: whether all steps have completed, so that the run itself undoes nothing. A run around it may.
     """
 
-    __slots__ = ("is_over", "labels", "undone")
+    __slots__ = ("is_done", "is_over", "labels", "undone")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_done: bool = False) -> None:
         self.labels: Final[list[str]] = []
-        self.is_over = False
+        self.is_over = self.is_done = is_done
         self.undone: tuple[str, ...] = ()
+
+
+ALL_DONE: Final = Handled(is_done=True)
+"""What a run comes to whose hooks around the story fail after the last step has completed."""
 
 
 def undo(
@@ -196,22 +201,29 @@ class Undoing:
         self._failures: list[tuple[str, BaseException]] = []
         self._undone: list[str] = []
         self._left: list[str] = []
-        self._steps: Final = _steps_of(story, state, names[:completed], run, "")
         self._step: Step | None = None
         self._handled: Final = handled
         self._run = run
         self._has_begun = False
         self._generators: Generators = []
         self._has_ended = completed == len(names)  # then the operation is done
-        self._merge_nested(story, names, completed)
+        if self._merge_nested(story, names, completed):
+            completed, interrupted = completed + 1, False
+            self._has_ended = completed == len(names)
+        self._steps: Final = _steps_of(story, state, names[:completed], run, "")
+        self._handled.is_done = self._has_ended
         self._first: list[Step] = []
         if interrupted and not self._has_ended:
             self._first += _interrupted_step(story, names[completed], completed, run)
 
-    def _merge_nested(self, story: object, names: list[str], completed: int) -> None:
-        """Take over what the nested story has undone that was stopped in this run."""
+    def _merge_nested(self, story: object, names: list[str], completed: int) -> bool:
+        """Take over what the nested story has undone that was stopped in this run.
+
+        Returns:
+            Whether it has completed all its steps, and a hook has failed after them: it has undone nothing then.
+        """
         if self._has_ended or story_of_step(story, names[completed]) is None:
-            return
+            return False
         prefix, error = f"{names[completed]}.", self._error
         handled = _handled_inside(error)
         if handled is not None:
@@ -221,6 +233,7 @@ class Undoing:
                 self._failures += [(prefix + step, own) for step, own in failures]
                 self._left += [prefix + step for step in error.left]
                 self._error = error.__cause__
+        return handled is not None and handled.is_done
 
     def start_next(self) -> Step | None:
         """Return the next step to undo, inside its around hooks; None at the end."""
