@@ -156,7 +156,7 @@ def _shield() -> Any:
     Under asyncio a cancellation is raised once, so nothing need be shielded, and a second one stops the undoing.
     """
     trio: Any = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
+    if trio is not None and trio.lowlevel.in_trio_task():  # in guest mode, tasks of another loop run beside trio's
         return trio.CancelScope(shield=True)
     anyio: Any = sys.modules.get("anyio")
     try:
