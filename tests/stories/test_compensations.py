@@ -98,6 +98,37 @@ def test_a_mixin_that_is_no_story_brings_steps_with_their_compensations() -> Non
     assert ran(Mixed(), ship=Declined()) == ["charge", "ship", "refund"]
 
 
+def test_a_function_with_several_names_is_the_step_that_is_listed() -> None:
+    class Mixin:
+        def _reserve(self, state: Notes) -> None:
+            state.take("reserve")
+
+        reserve = _reserve
+
+        @compensates(reserve)
+        def release(self, state: Notes) -> None:
+            state.take("release")
+
+    class Shop(Mixin, Story):
+        I.reserve
+        I.charge
+        I.ship
+
+        def _charge(self, state: Notes) -> None:
+            state.take("charge")
+
+        take_money, charge = _charge, _charge
+
+        @compensates(charge)
+        def refund(self, state: Notes) -> None:
+            state.take("refund")
+
+        def ship(self, state: Notes) -> None:
+            state.take("ship")
+
+    assert ran(Shop(), ship=Declined()) == ["reserve", "charge", "ship", "refund", "release"]
+
+
 def test_a_dataclass_with_slots_which_is_made_twice_keeps_its_compensations() -> None:
     @dataclass(frozen=True, slots=True)
     class Charge(Story):

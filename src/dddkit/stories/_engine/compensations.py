@@ -114,7 +114,8 @@ def take_declared(story: str, namespace: dict[str, Any]) -> None:
         elif _hides(value):
             raise _hidden(name, story)
     if declared:
-        namespace[COMPENSATIONS] = tuple([one._replace(step=_name_of(one.step, namespace)) for one in declared])
+        listed: list[str] = getattr(namespace.get("I"), "__steps__", [])
+        namespace[COMPENSATIONS] = tuple([one._replace(step=_name_of(one.step, namespace, listed)) for one in declared])
 
 
 def _hidden(name: str, story: str | None = None) -> StoryDefinitionError:
@@ -158,11 +159,15 @@ def _attribute(value: object, name: str) -> object:
         return None
 
 
-def _name_of(step: object, namespace: Mapping[str, object]) -> object:
-    """Return the name that a class gives to a step; the step itself where it has none there."""
+def _name_of(step: object, namespace: Mapping[str, object], listed: Iterable[str]) -> object:
+    """Return the name that a class gives to a step; the step itself where it has none there.
+
+    A function may have several names: the one that is listed counts, or that can be.
+    """
     if isinstance(step, str):
         return step
-    return next((name for name, value in namespace.items() if value is step), step)
+    names = [name for name, value in namespace.items() if value is step]
+    return min(names, key=lambda name: (name not in listed, name.startswith("_"))) if names else step
 
 
 def compensations_of(cls: type) -> dict[str, Compensation]:
@@ -191,11 +196,11 @@ def steps_of(cls: Any) -> list[str]:
 
 def _name_in(cls: type, step: object) -> str | None:
     """Return the name of a step; None for a function that no class in the MRO has."""
-    for base in cls.__mro__:
-        name = _name_of(step, base.__dict__)
-        if isinstance(name, str):
-            return name
-    return None
+    if isinstance(step, str):
+        return step
+    listed = steps_of(cls)
+    found = [name for base in cls.__mro__ if isinstance(name := _name_of(step, base.__dict__, listed), str)]
+    return next((name for name in found if name in listed), found[0] if found else None)
 
 
 def validate_compensations(cls: type, validate: Callable[[str, str], None]) -> list[str]:
