@@ -325,6 +325,40 @@ def test_a_compensation_that_cannot_be_called_with_the_state_is_rejected() -> No
     )
 
 
+def test_a_compensation_that_names_no_step_is_rejected() -> None:
+    with pytest.raises(StoryDefinitionError) as caught:
+
+        class Shop(Story):  # pyright: ignore[reportUnusedClass]
+            I.charge
+
+            def charge(self, state: Notes) -> None: ...
+
+            @compensates
+            def refund(self, state: Notes) -> None: ...
+
+    assert str(caught.value) == (
+        "Shop: @compensates above refund does not say what refund undoes; name the step: @compensates(charge)"
+    )
+    with pytest.raises((StoryDefinitionError, RuntimeError)) as raised:  # RuntimeError from it: Python below 3.12
+
+        class Mixin:  # pyright: ignore[reportUnusedClass]
+            @compensates
+            def refund(self, state: Notes) -> None: ...  # type: ignore[misc]  # mypy takes it for a method
+
+    assert "@compensates above refund" in str(raised.value.__cause__ or raised.value)
+
+
+def test_a_decorator_may_be_kept_under_a_name() -> None:
+    class Shop(Base):
+        undoes_ship = compensates("ship", even_if_failed=True)
+
+        @undoes_ship
+        def call_back(self, state: Notes) -> None:
+            state.take("call_back")
+
+    assert ran(Shop(), ship=Declined()) == ["reserve", "charge", "ship", "call_back", "refund", "release"]
+
+
 def test_what_is_neither_a_step_nor_a_name_is_rejected() -> None:
     with pytest.raises(TypeError, match=r"@compensates takes a step, or its name, not 1: @compensates\(charge\)"):
         compensates(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

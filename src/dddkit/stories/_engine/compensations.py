@@ -72,10 +72,29 @@ def compensates(step: str | Callable[..., object], *, even_if_failed: bool = Fal
     if not isinstance(given, (str, staticmethod, classmethod)) and not callable(given):
         raise TypeError(f"@compensates takes a step, or its name, not {kind_of(step)}: @compensates(charge)")
 
-    def mark(function: F) -> F:
-        return cast("F", Compensating(step, function, even_if_failed))
+    return Marking(step, even_if_failed)
 
-    return mark
+
+class Marking:
+    """What `compensates` returns: the decorator of a method."""
+
+    __slots__ = ("even_if_failed", "step")
+
+    def __init__(self, step: object, even_if_failed: bool) -> None:
+        self.step: Final = step
+        self.even_if_failed: Final = even_if_failed
+
+    def __call__(self, function: F) -> F:
+        return cast("F", Compensating(self.step, function, self.even_if_failed))
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Reject `@compensates` without a step: it has taken the method that it stands above for one."""
+        if self.is_bare(name):  # Python below 3.12 raises a RuntimeError from it
+            raise _without_step(name, owner.__name__)
+
+    def is_bare(self, name: str) -> bool:
+        """Whether `@compensates` without a step has made it: the step is the method of that name itself."""
+        return isinstance(self.step, FunctionType) and name.endswith(self.step.__name__)  # a private name is mangled
 
 
 class Compensating:
@@ -111,6 +130,8 @@ def take_declared(story: str, namespace: dict[str, Any]) -> None:
         if isinstance(value, Compensating):
             declared.append(Declared(value.step, name, value.even_if_failed))
             namespace[name] = value.function
+        elif isinstance(value, Marking) and value.is_bare(name):
+            raise _without_step(name, story)
         elif _hides(value):
             raise _hidden(name, story)
     if declared:
@@ -122,6 +143,13 @@ def _hidden(name: str, story: str | None = None) -> StoryDefinitionError:
     of = f"{story}: " if story else ""
     return StoryDefinitionError(
         f"{of}@compensates stands below another decorator of {name}, which hides it; write it above all others",
+        story,
+    )
+
+
+def _without_step(name: str, story: str) -> StoryDefinitionError:
+    return StoryDefinitionError(
+        f"{story}: @compensates above {name} does not say what {name} undoes; name the step: @compensates(charge)",
         story,
     )
 
