@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -258,6 +259,23 @@ def test_a_compensation_below_another_decorator_is_rejected(hiding: Any) -> None
     assert message(caught) == (
         "Hidden: @compensates stands below another decorator of give_back, which hides it; write it above all others"
     )
+
+
+def test_an_abstract_compensation_is_marked_below_compensates() -> None:
+    with pytest.raises(StoryDefinitionError, match="write it above all others"):
+
+        class Wrong(Base):  # pyright: ignore[reportUnusedClass]
+            @abstractmethod
+            @compensates("ship")
+            def call_back(self, state: Notes) -> None: ...
+
+    class Right(Base):
+        @compensates("ship")
+        @abstractmethod
+        def call_back(self, state: Notes) -> None: ...
+
+    with pytest.raises(TypeError, match="abstract"):
+        Right()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
 
 
 def test_a_name_that_is_no_step_is_rejected_with_the_nearest_one() -> None:

@@ -111,6 +111,14 @@ class Compensating:
     def name(self) -> str:
         return str(getattr(self.function, "__name__", "it"))
 
+    @property
+    def __isabstractmethod__(self) -> bool:
+        return bool(getattr(self.function, "__isabstractmethod__", False))
+
+    @__isabstractmethod__.setter
+    def __isabstractmethod__(self, _: object) -> None:
+        raise _hidden(self.name)  # `@abstractmethod` above `@compensates`
+
     def __set_name__(self, owner: type, name: str) -> None:
         """Declare it in a class that is no story: the story that derives from it reads what is there."""
         declared = (*owner.__dict__.get(COMPENSATIONS, ()), Declared(self.step, name, self.even_if_failed))
