@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -96,6 +97,37 @@ def test_a_mixin_that_is_no_story_brings_steps_with_their_compensations() -> Non
             state.take("ship")
 
     assert ran(Mixed(), ship=Declined()) == ["charge", "ship", "refund"]
+
+
+def test_a_function_with_several_names_is_the_step_that_is_listed() -> None:
+    class Mixin:
+        def _reserve(self, state: Notes) -> None:
+            state.take("reserve")
+
+        reserve = _reserve
+
+        @compensates(reserve)
+        def release(self, state: Notes) -> None:
+            state.take("release")
+
+    class Shop(Mixin, Story):
+        I.reserve
+        I.charge
+        I.ship
+
+        def _charge(self, state: Notes) -> None:
+            state.take("charge")
+
+        take_money, charge = _charge, _charge
+
+        @compensates(charge)
+        def refund(self, state: Notes) -> None:
+            state.take("refund")
+
+        def ship(self, state: Notes) -> None:
+            state.take("ship")
+
+    assert ran(Shop(), ship=Declined()) == ["reserve", "charge", "ship", "refund", "release"]
 
 
 def test_a_dataclass_with_slots_which_is_made_twice_keeps_its_compensations() -> None:
@@ -229,6 +261,23 @@ def test_a_compensation_below_another_decorator_is_rejected(hiding: Any) -> None
     )
 
 
+def test_an_abstract_compensation_is_marked_below_compensates() -> None:
+    with pytest.raises(StoryDefinitionError, match="write it above all others"):
+
+        class Wrong(Base):  # pyright: ignore[reportUnusedClass]
+            @abstractmethod
+            @compensates("ship")
+            def call_back(self, state: Notes) -> None: ...
+
+    class Right(Base):
+        @compensates("ship")
+        @abstractmethod
+        def call_back(self, state: Notes) -> None: ...
+
+    with pytest.raises(TypeError, match="abstract"):
+        Right()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
+
+
 def test_a_name_that_is_no_step_is_rejected_with_the_nearest_one() -> None:
     with pytest.raises(StoryDefinitionError) as caught:
 
@@ -292,6 +341,40 @@ def test_a_compensation_that_cannot_be_called_with_the_state_is_rejected() -> No
         "Short: give_back, which compensates I.charge, is give_back(self), which cannot be called with the state "
         "alone; write def give_back(self, state)"
     )
+
+
+def test_a_compensation_that_names_no_step_is_rejected() -> None:
+    with pytest.raises(StoryDefinitionError) as caught:
+
+        class Shop(Story):  # pyright: ignore[reportUnusedClass]
+            I.charge
+
+            def charge(self, state: Notes) -> None: ...
+
+            @compensates
+            def refund(self, state: Notes) -> None: ...
+
+    assert str(caught.value) == (
+        "Shop: @compensates above refund does not say what refund undoes; name the step: @compensates(charge)"
+    )
+    with pytest.raises((StoryDefinitionError, RuntimeError)) as raised:  # RuntimeError from it: Python below 3.12
+
+        class Mixin:  # pyright: ignore[reportUnusedClass]
+            @compensates
+            def refund(self, state: Notes) -> None: ...  # type: ignore[misc]  # mypy takes it for a method
+
+    assert "@compensates above refund" in str(raised.value.__cause__ or raised.value)
+
+
+def test_a_decorator_may_be_kept_under_a_name() -> None:
+    class Shop(Base):
+        undoes_ship = compensates("ship", even_if_failed=True)
+
+        @undoes_ship
+        def call_back(self, state: Notes) -> None:
+            state.take("call_back")
+
+    assert ran(Shop(), ship=Declined()) == ["reserve", "charge", "ship", "call_back", "refund", "release"]
 
 
 def test_what_is_neither_a_step_nor_a_name_is_rejected() -> None:

@@ -140,6 +140,28 @@ def test_fs16_a_failure_in_a_task_is_logged_once(caplog: pytest.LogCaptureFixtur
     assert [level for level, _ in logged(caplog)] == ["ERROR"]
 
 
+def test_fs16_runs_at_once_that_raise_one_object_are_logged_each(caplog: pytest.LogCaptureFixture) -> None:
+    error = Declined("a constant of a module")
+
+    class Refused(Story):
+        I.wait
+        I.refuse
+
+        async def wait(self, state: int) -> None:
+            await asyncio.sleep(0)
+
+        def refuse(self, state: int) -> None:
+            raise error
+
+    inject_hooks(Refused)
+
+    async def run() -> None:
+        await asyncio.gather(*[Refused()(number) for number in range(3)], return_exceptions=True)
+
+    asyncio.run(run())
+    assert [level for level, _ in logged(caplog)] == ["ERROR"] * 3
+
+
 @both_modes
 def test_fs16_an_expected_error_is_logged_at_info_without_a_traceback(
     mode: Mode, caplog: pytest.LogCaptureFixture

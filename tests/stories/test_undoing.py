@@ -277,6 +277,25 @@ def test_a_cancelled_scope_of_trio_does_not_stop_the_undoing() -> None:
     assert log[-5:] == ["ship...", "refund...", "refund", "release...", "release"]
 
 
+def test_asyncio_undoes_while_trio_is_its_guest() -> None:
+    async def run() -> list[str]:
+        guest, loop, state = asyncio.Event(), asyncio.get_running_loop(), Waiting(lambda: asyncio.sleep(0))
+
+        def refuse() -> None:
+            raise Declined
+
+        state.reached["ship"] = refuse
+        trio.lowlevel.start_guest_run(
+            trio.sleep, 0.01, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=lambda _: guest.set()
+        )
+        with pytest.raises(Declined):
+            await Slow()(state)
+        await guest.wait()
+        return state.log
+
+    assert asyncio.run(run())[-1] == "release"
+
+
 def test_a_time_limit_does_not_limit_the_undoing() -> None:
     async def run() -> list[str]:
         state = Waiting(lambda: asyncio.sleep(0.02))

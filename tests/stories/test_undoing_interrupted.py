@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from linecache import getline
 from types import FrameType
 from typing import Any
 
@@ -27,8 +28,10 @@ class Interrupt:
 
     def trace(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
         module = frame.f_globals.get("__name__", "")
-        # Some lines stand where CPython does not look for an interrupt: those of generated source, and of a `finally`.
+        # Some lines stand where CPython does not look for an interrupt: those of generated source, and of a `finally`;
+        # and the line of a `with`, which comes again when its lock is to be released, and would stay held.
         is_ours = module.startswith("dddkit") and not module.endswith((".source", ".tree_log", "._context"))
+        is_ours = is_ours and not getline(frame.f_code.co_filename, frame.f_lineno).lstrip().startswith("with LOCK")
         if event == "line" and is_ours and "ship" in self._notes.log and not self.has_come:
             self._left -= 1
             if self._left == 0:

@@ -67,9 +67,9 @@ def source_without_hooks(steps: StepLayout) -> Source:
     if steps.undoes:
         source.step = steps.listed[0]
         # As below, the handler begins with a `try`: an interrupt in the engine's lines may not be the end of it.
-        source.write("except BaseException as error:", "    try:", "        handled = []")
+        source.write("except BaseException as error:", "    try:", "        handled = Handled()")
         source.write(f"        error = {source.await_}undo(self, state, completed, True, error, handled)")
-        source.write("    except BaseException:", "        log_not_undone(self, state, completed, handled or ())")
+        source.write("    except BaseException:", "        log_not_undone(self, state, completed, handled)")
         source.write("        raise", "    if error is not None: raise error", "    raise")
     source.write(source.last)
     return source
@@ -247,7 +247,7 @@ def _write_end(source: Source, hooks: HookLayout) -> None:
     write("    except BaseException as error:")
     indent, undoing = "        ", ""
     if source.undoes:
-        write("        try:", "            handled = []")
+        write("        try:", "            handled = Handled()")
         indent, undoing = "            ", ", handled"
     write(f"{indent}failure = context._failure = FailureMark(run_started)")
     write(f"{indent}stopped = StoppedRun(context, hooks, {step}, {rest})")
@@ -255,11 +255,13 @@ def _write_end(source: Source, hooks: HookLayout) -> None:
     if source.undoes:
         write(
             "        except BaseException:",
-            "            log_not_undone_of(context, handled or ())",
+            "            log_not_undone_of(context, handled)",
             "            raise",
         )
     write("        if error is not None: raise error", "        raise")
     if hooks.around_story:
+        if source.undoes:
+            write("    handled = ALL_DONE")
         write("    replacement = finish_run(context, run_started, story_generators, None)")
         write("    if replacement is not None: raise replacement")
     # Python 3.10 also looks for an interrupt where a handler begins, unless it begins with `try`. The token is missing

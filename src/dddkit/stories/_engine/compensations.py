@@ -72,10 +72,29 @@ def compensates(step: str | Callable[..., object], *, even_if_failed: bool = Fal
     if not isinstance(given, (str, staticmethod, classmethod)) and not callable(given):
         raise TypeError(f"@compensates takes a step, or its name, not {kind_of(step)}: @compensates(charge)")
 
-    def mark(function: F) -> F:
-        return cast("F", Compensating(step, function, even_if_failed))
+    return Marking(step, even_if_failed)
 
-    return mark
+
+class Marking:
+    """What `compensates` returns: the decorator of a method."""
+
+    __slots__ = ("even_if_failed", "step")
+
+    def __init__(self, step: object, even_if_failed: bool) -> None:
+        self.step: Final = step
+        self.even_if_failed: Final = even_if_failed
+
+    def __call__(self, function: F) -> F:
+        return cast("F", Compensating(self.step, function, self.even_if_failed))
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Reject `@compensates` without a step: it has taken the method that it stands above for one."""
+        if self.is_bare(name):  # Python below 3.12 raises a RuntimeError from it
+            raise _without_step(name, owner.__name__)
+
+    def is_bare(self, name: str) -> bool:
+        """Whether `@compensates` without a step has made it: the step is the method of that name itself."""
+        return isinstance(self.step, FunctionType) and name.endswith(self.step.__name__)  # a private name is mangled
 
 
 class Compensating:
@@ -91,6 +110,14 @@ class Compensating:
     @property
     def name(self) -> str:
         return str(getattr(self.function, "__name__", "it"))
+
+    @property
+    def __isabstractmethod__(self) -> bool:
+        return bool(getattr(self.function, "__isabstractmethod__", False))
+
+    @__isabstractmethod__.setter
+    def __isabstractmethod__(self, _: object) -> None:
+        raise _hidden(self.name)  # `@abstractmethod` above `@compensates`
 
     def __set_name__(self, owner: type, name: str) -> None:
         """Declare it in a class that is no story: the story that derives from it reads what is there."""
@@ -111,16 +138,26 @@ def take_declared(story: str, namespace: dict[str, Any]) -> None:
         if isinstance(value, Compensating):
             declared.append(Declared(value.step, name, value.even_if_failed))
             namespace[name] = value.function
+        elif isinstance(value, Marking) and value.is_bare(name):
+            raise _without_step(name, story)
         elif _hides(value):
             raise _hidden(name, story)
     if declared:
-        namespace[COMPENSATIONS] = tuple([one._replace(step=_name_of(one.step, namespace)) for one in declared])
+        listed: list[str] = getattr(namespace.get("I"), "__steps__", [])
+        namespace[COMPENSATIONS] = tuple([one._replace(step=_name_of(one.step, namespace, listed)) for one in declared])
 
 
 def _hidden(name: str, story: str | None = None) -> StoryDefinitionError:
     of = f"{story}: " if story else ""
     return StoryDefinitionError(
         f"{of}@compensates stands below another decorator of {name}, which hides it; write it above all others",
+        story,
+    )
+
+
+def _without_step(name: str, story: str) -> StoryDefinitionError:
+    return StoryDefinitionError(
+        f"{story}: @compensates above {name} does not say what {name} undoes; name the step: @compensates(charge)",
         story,
     )
 
@@ -158,11 +195,15 @@ def _attribute(value: object, name: str) -> object:
         return None
 
 
-def _name_of(step: object, namespace: Mapping[str, object]) -> object:
-    """Return the name that a class gives to a step; the step itself where it has none there."""
+def _name_of(step: object, namespace: Mapping[str, object], listed: Iterable[str]) -> object:
+    """Return the name that a class gives to a step; the step itself where it has none there.
+
+    A function may have several names: the one that is listed counts, or that can be.
+    """
     if isinstance(step, str):
         return step
-    return next((name for name, value in namespace.items() if value is step), step)
+    names = [name for name, value in namespace.items() if value is step]
+    return min(names, key=lambda name: (name not in listed, name.startswith("_"))) if names else step
 
 
 def compensations_of(cls: type) -> dict[str, Compensation]:
@@ -191,11 +232,11 @@ def steps_of(cls: Any) -> list[str]:
 
 def _name_in(cls: type, step: object) -> str | None:
     """Return the name of a step; None for a function that no class in the MRO has."""
-    for base in cls.__mro__:
-        name = _name_of(step, base.__dict__)
-        if isinstance(name, str):
-            return name
-    return None
+    if isinstance(step, str):
+        return step
+    listed = steps_of(cls)
+    found = [name for base in cls.__mro__ if isinstance(name := _name_of(step, base.__dict__, listed), str)]
+    return next((name for name in found if name in listed), found[0] if found else None)
 
 
 def validate_compensations(cls: type, validate: Callable[[str, str], None]) -> list[str]:

@@ -193,16 +193,16 @@ def _progress(status: StepStatus | None, duration: float, error: BaseException |
 
 
 class FailureMark:
-    """Stays in the frame of a failed run, and so in the traceback of the error: when the run began, and was logged.
+    """Stays in the frame of a failed run, and so in the traceback of the error: when it began, whether it was logged.
 
     The frames of earlier runs are in the traceback too, where somebody raises the same object again.
     """
 
-    __slots__ = ("logged_at", "run_started")
+    __slots__ = ("run_started", "was_logged")
 
     def __init__(self, run_started: float) -> None:
         self.run_started: Final = run_started
-        self.logged_at: float | None = None
+        self.was_logged = False
 
 
 class StoryExecutionContext:

@@ -116,7 +116,7 @@ async def undo_stopped_run_async(run: StoppedRun, handled: Handled) -> BaseExcep
         run = outcome = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
-def log_not_undone_of(context: StoryExecutionContext, handled: Handled) -> None:
+def log_not_undone_of(context: StoryExecutionContext, handled: Handled | None) -> None:
     """Log what an interrupt in the engine's own lines has kept from being undone."""
     log_not_undone(context.story, context.state, _completed(context), handled)
 

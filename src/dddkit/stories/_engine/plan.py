@@ -39,7 +39,7 @@ from dddkit.stories._engine.registry import Callback, Hooks, collect, registries
 from dddkit.stories._engine.source import Source, StepLayout, to_function
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.story_steps import is_engine_call, nested_call
-from dddkit.stories._engine.undoing import log_not_undone, undo, undo_async
+from dddkit.stories._engine.undoing import ALL_DONE, Handled, log_not_undone, undo, undo_async
 from dddkit.stories._engine.validation import check_step_result, is_method, look_up
 
 __all__ = ["Plan", "PreparedRun"]
@@ -264,8 +264,10 @@ def _is_python_method(callback: Callback) -> TypeGuard[MethodType]:
 # What the global names of generated source stand for
 
 _BOTH: Final[dict[str, object]] = {
+    "ALL_DONE": ALL_DONE,
     "COMPLETED": StepStatus.COMPLETED,
     "FailureMark": FailureMark,
+    "Handled": Handled,
     "PENDING": StepStatus.PENDING,
     "RUNNING": StepStatus.RUNNING,
     "RunRecord": RunRecord,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from contextvars import ContextVar, copy_context
 from functools import cache
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dddkit._context import set_variable
@@ -46,7 +45,7 @@ def mark_logged(context: StoryExecutionContext) -> None:
     """Remember in the frame of a failed run, which the traceback of its error leads to, that it was logged."""
     mark: FailureMark | None = getattr(context, "_failure", None)
     if mark is not None:
-        mark.logged_at = perf_counter()
+        mark.was_logged = True
 
 
 def was_logged_inside(context: StoryExecutionContext, error: BaseException | None) -> bool:
@@ -62,7 +61,9 @@ def was_logged_inside(context: StoryExecutionContext, error: BaseException | Non
         frame = traceback.tb_frame
         if isinstance(frame.f_globals.get("hooks"), Hooks):  # generated source
             mark = frame.f_locals.get("failure")
-            if isinstance(mark, FailureMark) and own is not None and (mark.logged_at or 0.0) > own.run_started:
+            # An object that is raised again brings the frames of its earlier runs along: they have started before.
+            is_inside = isinstance(mark, FailureMark) and own is not None and mark.run_started >= own.run_started
+            if is_inside and mark.was_logged:
                 return True
         traceback = traceback.tb_next
     return False

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextvars import ContextVar
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, NamedTuple, cast
 
 from dddkit._awaitables import is_awaitable
 from dddkit._callables import display_name
-from dddkit._context import set_variable
 from dddkit.exceptions import CompensationError
 from dddkit.stories._engine.compensations import compensations_of, steps_of
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
@@ -27,15 +25,31 @@ from dddkit.stories._engine.story_steps import story_of_step
 from dddkit.stories._engine.tracebacks import remove_frames, set_cause, set_traceback, traceback_of
 from dddkit.stories._engine.validation import check_step_result
 
-__all__ = ["Handled", "log_not_undone", "undo", "undo_async"]
-
-Handled: TypeAlias = "list[str | None]"
-"""The labels of steps that are undone, or logged as not undone; then None, when nothing is left to do."""
+__all__ = ["ALL_DONE", "Handled", "log_not_undone", "undo", "undo_async"]
 
 _LOGGER: Final = "dddkit.stories.compensation"
 
-# What the last nested run has undone, with the id of the error that stopped it: the outer run adds it to its own.
-_UNDONE: Final[ContextVar[tuple[int, tuple[str, ...]]]] = ContextVar("dddkit_undone", default=(0, ()))
+
+class Handled:
+    """What the undoing of a run has come to. It stays in the frame of the run, where that of an outer run finds it.
+
+    Attributes:
+        labels: those of steps that are undone, or logged as not undone.
+        is_over: whether nothing is left to do.
+        undone: the labels of the steps that are undone, those inside nested stories included; known when it is over.
+        is_done: whether all steps have completed, so that the run itself undoes nothing. A run around it may.
+    """
+
+    __slots__ = ("is_done", "is_over", "labels", "undone")
+
+    def __init__(self, *, is_done: bool = False) -> None:
+        self.labels: Final[list[str]] = []
+        self.is_over = self.is_done = is_done
+        self.undone: tuple[str, ...] = ()
+
+
+ALL_DONE: Final = Handled(is_done=True)
+"""What a run comes to whose hooks around the story fail after the last step has completed."""
 
 
 def undo(
@@ -109,20 +123,21 @@ async def undo_async(
         error = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
-def log_not_undone(story: object, state: Any, completed: int, handled: Handled) -> None:
+def log_not_undone(story: object, state: Any, completed: int, handled: Handled | None) -> None:
     """Log what the undoing would have undone that an interrupt in the engine's own lines has stopped.
 
     Args:
         story: the story.
         state: its state.
         completed: the number of steps that have completed.
-        handled: what the undoing has come to.
+        handled: what the undoing has come to; None before it.
     """
     names = steps_of(type(story))
-    if completed < len(names) and None not in handled:
+    handled = handled or Handled()
+    if completed < len(names) and not handled.is_over:
         steps = (*_interrupted_step(story, names[completed], completed, None),)
         steps += (*_steps_of(story, state, names[:completed], None, ""),)
-        left = [step.label for step in steps if step.label not in handled]
+        left = [step.label for step in steps if step.label not in handled.labels]
         if left:
             _log_left(type(story).__name__, left, "an interrupt stopped the undoing")
 
@@ -141,7 +156,7 @@ def _shield() -> Any:
     Under asyncio a cancellation is raised once, so nothing need be shielded, and a second one stops the undoing.
     """
     trio: Any = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
+    if trio is not None and trio.lowlevel.in_trio_task():  # in guest mode, tasks of another loop run beside trio's
         return trio.CancelScope(shield=True)
     anyio: Any = sys.modules.get("anyio")
     try:
@@ -186,31 +201,39 @@ class Undoing:
         self._failures: list[tuple[str, BaseException]] = []
         self._undone: list[str] = []
         self._left: list[str] = []
-        self._steps: Final = _steps_of(story, state, names[:completed], run, "")
         self._step: Step | None = None
         self._handled: Final = handled
         self._run = run
         self._has_begun = False
         self._generators: Generators = []
         self._has_ended = completed == len(names)  # then the operation is done
-        self._merge_nested(story, names, completed)
+        if self._merge_nested(story, names, completed):
+            completed, interrupted = completed + 1, False
+            self._has_ended = completed == len(names)
+        self._steps: Final = _steps_of(story, state, names[:completed], run, "")
+        self._handled.is_done = self._has_ended
         self._first: list[Step] = []
         if interrupted and not self._has_ended:
             self._first += _interrupted_step(story, names[completed], completed, run)
 
-    def _merge_nested(self, story: object, names: list[str], completed: int) -> None:
-        """Take over what the nested story has undone that was stopped in this run."""
+    def _merge_nested(self, story: object, names: list[str], completed: int) -> bool:
+        """Take over what the nested story has undone that was stopped in this run.
+
+        Returns:
+            Whether it has completed all its steps, and a hook has failed after them: it has undone nothing then.
+        """
         if self._has_ended or story_of_step(story, names[completed]) is None:
-            return
+            return False
         prefix, error = f"{names[completed]}.", self._error
-        error_id, undone = _UNDONE.get()
-        if error_id == id(error):
-            self._undone += [prefix + step for step in undone]
+        handled = _handled_inside(error)
+        if handled is not None:
+            self._undone += [prefix + step for step in handled.undone]
             if isinstance(error, CompensationError):
                 failures: tuple[tuple[str, BaseException], ...] = error.failures
                 self._failures += [(prefix + step, own) for step, own in failures]
                 self._left += [prefix + step for step in error.left]
                 self._error = error.__cause__
+        return handled is not None and handled.is_done
 
     def start_next(self) -> Step | None:
         """Return the next step to undo, inside its around hooks; None at the end."""
@@ -231,7 +254,7 @@ class Undoing:
         step = self._step
         assert step is not None
         if error is None:
-            self._handled.append(step.label)
+            self._handled.labels.append(step.label)
             self._undone.append(step.label)
             self._step = None
         else:
@@ -241,7 +264,7 @@ class Undoing:
             if issubclass(type(error), Exception):
                 self._failures.append((step.label, error))
                 self._log_failure(step, error)
-                self._handled.append(step.label)
+                self._handled.labels.append(step.label)
                 self._step = None
             else:
                 self._stopped_by = error  # and the step may be half undone
@@ -259,14 +282,14 @@ class Undoing:
             self._tell(self._run, is_complete=not left and not self._failures)
         if left:
             _log_left(self._story_name, left, self._reason())
-        self._handled.append(None)
+        self._handled.undone = tuple(self._undone)
+        self._handled.is_over = True
         if self._stopped_by is not None:
             return self._stopped_by
         error, made = self._error, None
         if self._failures and issubclass(type(error), Exception):
             made = CompensationError(self._story_name, self._failures, self._undone, self._left)
             set_cause(made, error)
-        set_variable(_UNDONE, (id(error if made is None else made), tuple(self._undone)))
         return made
 
     def drop(self) -> None:
@@ -335,6 +358,23 @@ class Undoing:
             of,
             exc_info=(type(error), error, traceback_of(error)),
         )
+
+
+def _handled_inside(error: BaseException | None) -> Handled | None:
+    """Return what the undoing of the nested run has come to that an error has passed before it stopped a run.
+
+    Its frame tells, the next one in the traceback that has generated source. The error may be an old one, raised again,
+    so nothing that is kept elsewhere would belong to this run for sure.
+    """
+    traceback = None if error is None else traceback_of(error)
+    traceback = traceback and traceback.tb_next  # the first frame is that of the run itself
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if frame.f_globals.get("log_not_undone") is log_not_undone:
+            found: object = frame.f_locals.get("handled")
+            return found if isinstance(found, Handled) else None
+        traceback = traceback.tb_next
+    return None
 
 
 def _steps_of(
