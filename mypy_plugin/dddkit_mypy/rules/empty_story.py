@@ -11,6 +11,7 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 from dddkit_mypy.stories.candidates import parameter_of_step
+from dddkit_mypy.stories.compensations import methods_of
 from dddkit_mypy.stories.declaration import read_body, steps_of
 from dddkit_mypy.stories.state import state_of
 
@@ -38,11 +39,12 @@ def check(ctx: ClassContext) -> None:
 
 def _evidence(info: TypeInfo) -> str | None:
     """Return what shows that a class is meant to run."""
+    undoing = methods_of(info)
     for base in info.mro:
         if base.fullname == names.STORY:
             break
         for name, symbol in base.names.items():
-            if not name.startswith("_") and _takes_a_state(symbol.node):
+            if not name.startswith("_") and name not in undoing and _takes_a_state(symbol.node):
                 return f'the method "{name}", which takes a state'
     return "a State" if state_of(mypy_api.self_type(info)) is not None else None
 
