@@ -19,13 +19,14 @@ from dddkit_mypy.stories.compensations import (
     Mark,
     compensations_of,
     declared_by,
+    is_compensates,
     is_hidden,
     marks_in,
     methods_of,
     step_of,
 )
-from dddkit_mypy.stories.declaration import Steps, is_step_list, is_story, read_body, steps_of
-from dddkit_mypy.stories.steps import checked_compensations
+from dddkit_mypy.stories.declaration import Steps, is_step_list, is_story, may_have, read_body, steps_of
+from dddkit_mypy.stories.steps import checked_compensations, place_of
 
 _TITLE: Final = "Every compensation undoes a step, and can be called"
 CODE: Final = new_code("dddkit-compensation", _TITLE)
@@ -36,26 +37,34 @@ def check(ctx: ClassContext) -> None:
     if ctx.checker is None or ctx.tree.is_stub or not methods_of(ctx.info):
         return
     marks = {mark.method: mark for mark in marks_in(ctx.info)}
-    _check_marks(ctx, marks)
-    _check_doubles(ctx, marks)
-    _check_calls(ctx, ctx.checker, marks)
+    _check_doubles(ctx, marks, _check_marks(ctx, marks))
+    _check_calls(ctx, ctx.checker)
 
 
 # --- the names of steps -----------------------------------------------------------------------------------------
 
 
-def _check_marks(ctx: ClassContext, marks: dict[str, Mark]) -> None:
-    """Report what the body of the class itself says wrong: the place of a decorator, and the step."""
+def _check_marks(ctx: ClassContext, marks: dict[str, Mark]) -> set[str]:
+    """Report what the body of the class itself says wrong: the place of a decorator, and the step.
+
+    Return the methods that are reported.
+    """
+    wrong: set[str] = set()
     for mark in marks.values():
-        if is_hidden(mark, ctx.info):
-            problem: str | None = (
+        problem: str | None
+        if sum(map(is_compensates, mark.node.original_decorators)) > 1:
+            problem = f"{mark.method} compensates more than one step; write a method for each"
+        elif is_hidden(mark, ctx.info):
+            problem = (
                 f"@compensates stands below another decorator of {mark.method}, which hides it; "
                 f"write it above all others"
             )
         else:
             problem = _problem_of_step(mark, ctx.info)
         if problem is not None:
+            wrong.add(mark.method)
             ctx.report(f"{ctx.info.name}: {problem}", mark.call, CODE)
+    return wrong
 
 
 def _problem_of_step(mark: Mark, info: TypeInfo) -> str | None:
@@ -68,13 +77,25 @@ def _problem_of_step(mark: Mark, info: TypeInfo) -> str | None:
         return _problem_of_other(mark, info, steps)
     if name in steps.names:
         if isinstance(given, MemberExpr) and is_step_list(given.expr) and steps.names.count(name) > 1:
-            return f'@compensates(I.{name}) lists the step once more; write @compensates("{name}")'
+            return f'{mark.method} compensates I.{name}, which the line lists once more; write @compensates("{name}")'
         return None
+    if _lists_in_vain(info, steps):
+        return None  # another rule reports it, and it may mean this step
     if name in methods_of(info):
         return f"{mark.method} compensates {name}, which is a compensation itself, and no step; it cannot be undone"
     if isinstance(given, RefExpr) and isinstance(given.node, Var) and given.node.final_value is None:
         return None  # another name in the class may have the same value
     return f"{mark.method} compensates I.{name}, which is no step{_hint(name, info, steps)}"
+
+
+def _lists_in_vain(info: TypeInfo, steps: Steps) -> bool:
+    """Whether there is an `I.name` that lists nothing, as far as the class itself shows."""
+    body = read_body(info.defn)
+    return (
+        bool(body.comprehended)
+        or any(node.name.startswith("_") for node in body.listed)
+        or not all(may_have(info, name) for name in steps.names)
+    )
 
 
 def _problem_of_other(mark: Mark, info: TypeInfo, steps: Steps) -> str | None:
@@ -93,15 +114,17 @@ def _problem_of_other(mark: Mark, info: TypeInfo, steps: Steps) -> str | None:
 def _hint(name: str, info: TypeInfo, steps: Steps) -> str:
     listed = list(dict.fromkeys(steps.names))
     near = get_close_matches(name, listed, n=1)
-    return f'; did you mean "{near[0]}"?' if near else f"; {info.name} lists {', '.join(listed)}"
+    if near:
+        return f'; did you mean "{near[0]}"?'
+    return f"; list it as I.{name}" if name in info.names else f"; {info.name} lists {', '.join(listed)}"
 
 
-def _check_doubles(ctx: ClassContext, marks: dict[str, Mark]) -> None:
-    """Report two compensations of one step in the class itself, or in one of its mixins."""
+def _check_doubles(ctx: ClassContext, marks: dict[str, Mark], wrong: set[str]) -> None:
+    """Report two compensations of one step in the class itself, or in one of its mixins; none that are wrong anyway."""
     for base in _judged_here(ctx.info):
         known: dict[str, str] = {}
         for one in declared_by(base):
-            if one.step is None or one.is_hidden:
+            if one.step is None or one.is_hidden or (base is ctx.info and one.method in wrong):
                 continue
             first = known.setdefault(one.step, one.method)
             if first != one.method:
@@ -125,43 +148,47 @@ def _judged_here(info: TypeInfo) -> Iterator[TypeInfo]:
 # --- their calls ------------------------------------------------------------------------------------------------
 
 
-def _check_calls(ctx: ClassContext, checker: mypy_api.TypeChecker, marks: dict[str, Mark]) -> None:
-    """Report compensations that are steps as well, that cannot be called with the state, or whose result is lost."""
-    new = {one.method: one for one in compensations_of(ctx.info).values() if not _is_known(ctx.info, one)}
-    steps = steps_of(ctx.info)
+def _check_calls(ctx: ClassContext, checker: mypy_api.TypeChecker) -> None:
+    """Report compensations that are steps as well, that cannot be called with the state, or whose result is lost.
+
+    What is wrong with an inherited one is reported at the base, but what a new State makes wrong.
+    """
+    info, steps = ctx.info, steps_of(ctx.info)
     places: dict[str, Context] = {}
-    for method, one in new.items():
-        own = ctx.info.names.get(method)
-        node = None if own is None else own.node
-        place: Context = node.func if isinstance(node, Decorator) else node or ctx.info.defn
+    undoes: dict[str, str] = {}
+    inherited: set[str] = set()
+    for step, one in compensations_of(info).items():
+        method, base = one.method, _base_with(info, one)
+        place = info.defn if base is None and method not in info.names else place_of(info, method)
         if steps is not None and method in steps.names:
-            ctx.report(
-                f"{ctx.info.name}: {method} compensates I.{one.step}, and is listed as a step itself; "
-                f"take the line I.{method} out",
-                _listing(ctx.info, steps, method) or place,
-                CODE,
-            )
-        else:
-            places[method] = place
-    for step in checked_compensations(ctx, places):
-        problem = (
-            signature_problem(step, ctx.api.options, role="compensation")
-            if step.signature_error is not None
-            else state_problem(ctx, checker, step) or return_problem(ctx, step, role="compensation")
-        )
+            if base is None or method not in _listed_by(base):
+                ctx.report(
+                    f"{info.name}: {method} compensates I.{step}, and is listed as a step itself; "
+                    f"take the line I.{method} out",
+                    _listing(info, steps, method) or place,
+                    CODE,
+                )
+        elif base is None or not _is_same(info, base, "State"):
+            places[method], undoes[method] = place, step
+            if base is not None:
+                inherited.add(method)
+    for found in checked_compensations(ctx, places):
+        problem = state_problem(ctx, checker, found)
+        if found.name not in inherited:
+            if found.signature_error is not None:
+                problem = signature_problem(found, ctx.api.options, role="compensation")
+            problem = problem or return_problem(ctx, found, role="compensation")
         if problem is not None:
-            what = f"{step.name}, which compensates I.{new[step.name].step},"
-            ctx.report(f"{ctx.info.name}: {what} {problem}", step.context, CODE)
+            what = f"{found.name}, which compensates I.{undoes[found.name]},"
+            ctx.report(f"{info.name}: {what} {problem}", found.context, CODE)
 
 
-def _is_known(info: TypeInfo, one: Compensation) -> bool:
-    """Whether a base of a story has the same compensation, for the same State: what is wrong is reported there."""
+def _base_with(info: TypeInfo, one: Compensation) -> TypeInfo | None:
+    """Return a base, a story, that has the same compensation, with the same method."""
     for base in (base.type for base in info.bases if is_story(base.type)):
-        theirs = compensations_of(base).get(one.step or "")
-        if theirs == one and all(_is_same(info, base, name) for name in (one.method, "State")):
-            steps = steps_of(base)
-            return steps is not None and (one.method in steps.names) == (one.method in _listed(info))
-    return False
+        if compensations_of(base).get(one.step or "") == one and _is_same(info, base, one.method):
+            return base
+    return None
 
 
 def _is_same(info: TypeInfo, base: TypeInfo, name: str) -> bool:
@@ -169,7 +196,7 @@ def _is_same(info: TypeInfo, base: TypeInfo, name: str) -> bool:
     return (mine and mine.node) is (theirs and theirs.node)
 
 
-def _listed(info: TypeInfo) -> list[str]:
+def _listed_by(info: TypeInfo) -> list[str]:
     steps = steps_of(info)
     return [] if steps is None else steps.names
 

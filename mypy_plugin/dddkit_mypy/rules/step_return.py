@@ -27,7 +27,7 @@ def check(ctx: ClassContext) -> None:
 
 
 def return_problem(ctx: ClassContext, step: CheckedStep, *, role: str = "step") -> str | None:
-    """Return what a step, or a compensation, returns that nobody receives, and what to write; None where all is well."""
+    """Return what a step or a compensation returns that nobody receives, and what to write; None where all is well."""
     function = _method(step.node)
     if function is None or function.abstract_status != NOT_ABSTRACT:
         return None
@@ -62,8 +62,8 @@ def _problem(step: CheckedStep, function: FuncDef, story: TypeInfo, options: Opt
         value = mypy_api.awaited_type(returned) if isinstance(returned, Instance) else None
         if value is not None and _is_lost(value):
             return (
-                f"returns {format_type(value, options)}, which nobody awaits; await it in the {role}, and let the {role} "
-                f"return None"
+                f"returns {format_type(value, options)}, which nobody awaits; await it in the {role}, and let the "
+                f"{role} return None"
             )
     else:
         value = returned

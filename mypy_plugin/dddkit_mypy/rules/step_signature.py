@@ -41,7 +41,9 @@ def signature_problem(step: CheckedStep, options: Options, *, role: str = "step"
             "where there is nothing to do"
         )
     if step.signature_error.message.endswith("not callable"):
-        return f"cannot be called: {step.signature_error.message}; a {role} is a method, or a field that holds a callable"
+        return (
+            f"cannot be called: {step.signature_error.message}; a {role} is a method, or a field that holds a callable"
+        )
     function = _as_written(step.node)
     if function is not None:
         written = _problem_of_method(step, function)

@@ -19,7 +19,7 @@ CODE: Final = new_code("dddkit-unlisted-step", _TITLE, opt_in=True)
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the public methods of a story's own body that take exactly its State, no `I.name` lists and undo no step."""
+    """Report the public methods of a story's own body that take exactly its State, unlisted, and undo no step."""
     listed = steps_of(ctx.info)
     if ctx.checker is None or listed is None or listed.dynamic or ctx.tree.is_stub:
         return

@@ -38,7 +38,7 @@ class Mark(NamedTuple):
     node: Decorator
     call: CallExpr
     """The decorator itself."""
-    index: int
+    place: int
     """Its place among the decorators of the method, the outermost one first."""
 
     @property
@@ -64,11 +64,7 @@ def marks_in(info: TypeInfo) -> list[Mark]:
 
 def is_compensates(expr: Expression) -> TypeGuard[CallExpr]:
     """Whether a decorator is `@compensates(...)`."""
-    return (
-        isinstance(expr, CallExpr)
-        and isinstance(expr.callee, RefExpr)
-        and expr.callee.fullname == names.COMPENSATES
-    )
+    return isinstance(expr, CallExpr) and isinstance(expr.callee, RefExpr) and expr.callee.fullname == names.COMPENSATES
 
 
 def may_declare(defn: ClassDef) -> bool:
@@ -92,7 +88,7 @@ def step_of(mark: Mark, info: TypeInfo) -> str | None:
         owner = given.expr.node if isinstance(given.expr, RefExpr) else None
         if isinstance(owner, TypeInfo):
             symbol = owner.get(given.name)
-            return given.name if symbol is not None and isinstance(symbol.node, FuncDef) else None
+            return given.name if symbol is not None and isinstance(undecorated(symbol.node), FuncDef) else None
     node = given.node if isinstance(given, RefExpr) else None
     if isinstance(node, Var) and isinstance(node.final_value, str):
         return node.final_value
@@ -103,9 +99,9 @@ def step_of(mark: Mark, info: TypeInfo) -> str | None:
 
 def is_hidden(mark: Mark, info: TypeInfo) -> bool:
     """Whether a decorator above `@compensates` certainly makes another object of what that returns."""
-    if mark.index == 0:
+    if mark.place == 0:
         return False
-    above = mark.node.original_decorators[: mark.index]
+    above = mark.node.original_decorators[: mark.place]
     return mark.node.func.is_property or any(_hides(expr, info.module_name) for expr in above)
 
 

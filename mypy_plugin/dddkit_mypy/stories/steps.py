@@ -106,9 +106,7 @@ def _judged(
         else:
             signature_error = _first(errors)
         called = reading.type or mypy_api.type_of_attribute(ctx.checker, story, name, context)
-        yield CheckedStep(
-            name, context, node, called, state, signature_error, state_error, None if errors else result
-        )
+        yield CheckedStep(name, context, node, called, state, signature_error, state_error, None if errors else result)
 
 
 class _Reading(NamedTuple):
@@ -184,12 +182,14 @@ def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
     new_state = _changed(info, steps.owner, "State")
     for name in dict.fromkeys(steps.names):
         if name != "State" and (new_state or _changed(info, steps.owner, name)):
-            own = info.names.get(name) or info.names.get("State")
-            definition = None if own is None else own.node
-            if definition is None or definition.line < 0:  # mypy keeps no line of a TypedDict
-                yield name, info.defn
-            else:
-                yield name, definition
+            yield name, place_of(info, name)
+
+
+def place_of(info: TypeInfo, name: str) -> Context:
+    """Return where a class defines a method, or else its State; else the class."""
+    own = info.names.get(name) or info.names.get("State")
+    node = None if own is None else undecorated(own.node)
+    return info.defn if node is None or node.line < 0 else node  # mypy keeps no line of a TypedDict
 
 
 def _changed(info: TypeInfo, owner: TypeInfo, name: str) -> bool:
