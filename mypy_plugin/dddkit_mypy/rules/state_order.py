@@ -219,12 +219,11 @@ RULE: Final = Rule(
         "The read raises StoryStateError in the middle of the run, after the steps before it have done their work. "
         "Variables that no step sets come from outside, and nothing is said about them, nor about a read behind a "
         "condition that the setting step changes (`if state.paid:`), nor about what follows a step that hands the "
-        "state on, asks for names with `hasattr`, or cannot be seen: injected, decorated, nested. A compensation runs when "
-        "a later step was stopped, so it reads what its own step or an earlier one sets; with `even_if_failed` only what "
-        "earlier ones set. A story that is a "
-        "step of another one in its module is left alone, since the outer one may set anything. Of one in another "
-        "module nobody knows that here: what the outer story sets is a plain field of the nested State, and the outer "
-        "State declares it again as `variable()`."
+        "state on, asks for names with `hasattr`, or cannot be seen: injected, decorated, nested. A compensation runs "
+        "when a later step was stopped, so it reads what its own step or an earlier one sets; with `even_if_failed` "
+        "only what earlier ones set. A story that is a step of another one in its module is left alone, since the "
+        "outer one may set anything. Of one in another module nobody knows that here: what the outer story sets is a "
+        "plain field of the nested State, and the outer State declares it again as `variable()`."
     ),
     bad="""\
 from dataclasses import dataclass
