@@ -52,6 +52,7 @@ def _check_marks(ctx: ClassContext, marks: dict[str, Mark]) -> set[str]:
     wrong: set[str] = set()
     for mark in marks.values():
         problem: str | None
+        place: Context = mark.call
         if sum(map(is_compensates, mark.node.original_decorators)) > 1:
             problem = f"{mark.method} compensates more than one step; write a method for each"
         elif is_hidden(mark, ctx.info):
@@ -60,10 +61,10 @@ def _check_marks(ctx: ClassContext, marks: dict[str, Mark]) -> set[str]:
                 f"write it above all others"
             )
         else:
-            problem = _problem_of_step(mark, ctx.info)
+            problem, place = _problem_of_step(mark, ctx.info), mark.given or mark.call
         if problem is not None:
             wrong.add(mark.method)
-            ctx.report(f"{ctx.info.name}: {problem}", mark.call, CODE)
+            ctx.report(f"{ctx.info.name}: {problem}", place, CODE)
     return wrong
 
 

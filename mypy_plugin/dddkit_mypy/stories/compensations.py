@@ -202,7 +202,7 @@ def compensations_of(info: TypeInfo) -> dict[str, Compensation]:
     """Return what undoes each step of a story that can be undone; a child replaces what its parents declare."""
     found: dict[str, Compensation] = {}
     for base in reversed(info.mro):
-        for one in declared_by(base):
+        for one in reversed(declared_by(base)):  # of two in one class, which is reported, the first
             if one.step is not None and not one.is_hidden:
                 found[one.step] = one
     if not found:
