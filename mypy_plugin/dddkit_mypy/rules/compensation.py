@@ -56,16 +56,16 @@ def _check_marks(ctx: ClassContext, marks: dict[str, Mark]) -> set[str]:
         if sum(map(is_compensates, mark.node.original_decorators)) > 1:
             problem = f"{mark.method} compensates more than one step; write a method for each"
         elif is_hidden(mark, ctx.info):
-            problem = (
-                f"@compensates stands below another decorator of {mark.method}, which hides it; "
-                f"write it above all others"
-            )
+            problem = _HIDDEN.format(mark.method)
         else:
             problem, place = _problem_of_step(mark, ctx.info), mark.given or mark.call
         if problem is not None:
             wrong.add(mark.method)
             ctx.report(f"{ctx.info.name}: {problem}", place, CODE)
     return wrong
+
+
+_HIDDEN: Final = "@compensates stands below another decorator of {}, which hides it; write it above all others"
 
 
 def _problem_of_step(mark: Mark, info: TypeInfo) -> str | None:
@@ -121,10 +121,12 @@ def _hint(name: str, info: TypeInfo, steps: Steps) -> str:
 
 
 def _check_doubles(ctx: ClassContext, marks: dict[str, Mark], wrong: set[str]) -> None:
-    """Report two compensations of one step in the class itself, or in one of its mixins; none that are wrong anyway."""
+    """Report two compensations of one step, in the class itself or in one of its mixins; and hidden ones in a mixin."""
     for base in _judged_here(ctx.info):
         known: dict[str, str] = {}
         for one in declared_by(base):
+            if one.is_hidden and base is not ctx.info:
+                ctx.report(f"{ctx.info.name}: {_HIDDEN.format(one.method)}", ctx.info.defn, CODE)
             if one.step is None or one.is_hidden or (base is ctx.info and one.method in wrong):
                 continue
             first = known.setdefault(one.step, one.method)

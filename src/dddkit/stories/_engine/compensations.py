@@ -73,6 +73,8 @@ def compensates(step: str | Callable[..., object], *, even_if_failed: bool = Fal
         raise TypeError(f"@compensates takes a step, or its name, not {kind_of(step)}: @compensates(charge)")
 
     def mark(function: F) -> F:
+        if isinstance(function, Compensating):
+            raise StoryDefinitionError(f"{function.name} compensates more than one step; write a method for each")
         return cast("F", Compensating(step, function, even_if_failed))
 
     return mark
