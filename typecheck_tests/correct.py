@@ -33,7 +33,7 @@ from types import SimpleNamespace
 import attrs
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-from dddkit.stories import I, Story, StoryState, variable
+from dddkit.stories import I, Story, StoryState, compensates, variable
 
 
 class Foreign:
@@ -181,6 +181,16 @@ def _signature(random: Random, name: str, state: str, body: str, indent: str = "
     return f"{indent}{head}\n{indent}    {body}\n\n"
 
 
+def _compensation(random: Random, step: str, state: str, body: str, even_if_failed: str) -> str:
+    """Return a method that undoes a step which stands above; the last text is what it does if that may have failed."""
+    named = random.choice((step, f"'{step}'"))
+    more, body = random.choice(
+        (("", body), (", even_if_failed=False", body), (", even_if_failed=True", even_if_failed))
+    )
+    name = random.choice((f"undo_{step}", f"_undo_{step}"))
+    return f"    @compensates({named}{more})\n{_signature(random, name, state, body)}"
+
+
 def _ordered_story(random: Random) -> str:
     """Return a story whose steps pass values on: each reads what an earlier one has set."""
     steps = random.sample(_WORDS, random.randint(3, 6))
@@ -190,6 +200,8 @@ def _ordered_story(random: Random) -> str:
     for position, name in enumerate(steps):
         source = "state.number" if position == 0 else f"state.made_by_{random.choice(steps[:position])}"
         methods += _signature(random, name, "State", f"state.made_by_{name} = {source} + 1")
+        if position == 0 or random.random() < 0.3:
+            methods += _compensation(random, name, "State", f"print(state.made_by_{name})", "print(state.number)")
     return f"""\
 {random.choice(_CONSTRUCTORS)}
 class Ordered(Story):
@@ -207,6 +219,7 @@ def _namespace_story(random: Random) -> str:
         _signature(random, name, "State", random.choice(("state.total = state.count", "state.count += 1")))
         for name in steps
     )
+    methods += _compensation(random, steps[0], "State", "state.total = 0", "state.total = 0")
     return f"""\
 {random.choice(_CONSTRUCTORS)}
 class Loose(Story):

@@ -290,8 +290,10 @@ def _a_step_is_listed_twice(tree: ast.Module) -> Iterator[Edit]:
 def _a_step_is_not_listed(tree: ast.Module) -> Iterator[Edit]:
     for story in _stories(tree):
         if len(_listings(story)) > 1:
+            undone = {ast.unparse(decorator.args[0]).strip("'") for _, decorator in _compensations(tree)}
             for statement in _listings(story):
-                yield partial(story.body.remove, statement)
+                if _listed(statement).attr not in undone:  # else what undoes it is wrong as well
+                    yield partial(story.body.remove, statement)
 
 
 @_mistake("unused-coroutine")
@@ -364,6 +366,55 @@ def _a_step_leaves_something_in_the_story(tree: ast.Module) -> Iterator[Edit]:
                     methods[-1].body[:0] = _statements("print(self.kept)")
 
                 yield edit
+
+
+def _compensations(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, ast.Call]]:
+    """Yield the methods that undo a step, each with its decorator."""
+    for story in _stories(tree):
+        for node in story.body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.decorator_list:
+                decorator = node.decorator_list[0]
+                if isinstance(decorator, ast.Call) and _name(decorator.func) == "compensates":
+                    yield node, decorator
+
+
+@_mistake("dddkit-compensation")
+def _a_compensation_names_no_step(tree: ast.Module) -> Iterator[Edit]:
+    for method, decorator in _compensations(tree):
+        for named in ("nothing", method.name, f"{ast.unparse(decorator.args[0]).strip(chr(39))}x"):
+            yield _set(decorator, "args", [ast.Constant(named)])
+
+
+@_mistake("dddkit-compensation")
+def _a_compensation_cannot_be_called(tree: ast.Module) -> Iterator[Edit]:
+    for method, _ in _compensations(tree):
+        yield partial(_arguments(method).append, ast.arg("extra", _expr("int")))
+        yield _set_all(
+            _set(_arguments(method)[-1], "annotation", _expr("Foreign")), _set(method, "body", _statements("..."))
+        )
+
+
+@_mistake("dddkit-compensation")
+def _a_compensation_is_hidden_listed_or_doubled(tree: ast.Module) -> Iterator[Edit]:
+    for story in _stories(tree):
+        for method, decorator in _compensations(tree):
+            if method in story.body:
+                if not _is_static(method):
+                    yield partial(method.decorator_list.insert, 0, _expr("abstractmethod"))
+                if not method.name.startswith("_"):
+                    yield partial(story.body.append, _statements(f"I.{method.name}")[0])
+                twin = ast.parse(f"@{ast.unparse(decorator)}\ndef undo_again(self, state: State) -> None: ...").body[0]
+                yield partial(story.body.append, twin)
+
+
+@_mistake("dddkit-state-order")
+def _a_compensation_reads_what_only_a_later_step_sets(tree: ast.Module) -> Iterator[Edit]:
+    for story in _classes(tree, "Story"):
+        if story.name == "Ordered":
+            last = _listed(_listings(story)[-1]).attr
+            for method, decorator in _compensations(tree):
+                if method in story.body and not decorator.keywords and last not in ast.unparse(decorator.args[0]):
+                    yield _set(method, "body", _statements(f"print(state.made_by_{last})"))
 
 
 @_mistake("dddkit-undecorated-class")

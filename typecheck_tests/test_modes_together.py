@@ -11,6 +11,7 @@ from typecheck_tests import (
     test_modes,
     test_modes_of_attributes,
     test_modes_of_blocks,
+    test_modes_of_compensations,
     test_modes_of_events,
     test_modes_of_fields,
     test_modes_of_flow,
@@ -52,6 +53,13 @@ PARTS: Final = {
         "a step of the base assigns what others read",
         "a step accepts something else",
         test_modes_of_attributes.SHOWS,
+    ),
+    "compensations": _Part(
+        test_modes_of_compensations.FILES,
+        test_modes_of_compensations.EDITS,
+        "a compensation of the mixin becomes async",
+        "a step of the base has another name",
+        test_modes_of_compensations.SHOWS,
     ),
     "blocks": _Part(
         test_modes_of_blocks.BLOCK_FILES,

@@ -38,6 +38,7 @@ EXPECTED: Final = {
     "dddkit-changes-result": ("class BasketRows(ChangesHandler[Basket, Rows]):", "class BasketRows"),
     "dddkit-undeclared-state": ('        state.paymnt = f"paid: {state.order_id}"', "state.paymnt"),
     "dddkit-story-attribute": ("        self.total = sum(state.prices)", "self.total"),
+    "dddkit-compensation": ('    @compensates("chrge")', '"chrge"'),
     "dddkit-state-order": ("        print(state.receipt)", "state.receipt"),
     "dddkit-repository-parameters": ("class BasketRepository(Repository[Basket, str]): ...", "str"),
 }

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import *
 from typing_extensions import TypeAlias
-from dddkit.stories import I, Story, StoryState, steps, variable
+from dddkit.stories import I, Story, StoryState, compensates, steps, variable
 
+CHARGE: Final = "a"
 T = TypeVar("T")
 
 class Mixin:
@@ -129,6 +130,33 @@ EXTRAS: Final = (
     "class Nested: ...",
     "class Nested(Story):\n        I.a",
     "class Other(State): ...",
+    "@compensates('a')\n    def undo(self, state: State) -> None: print(state.order)",
+    "@compensates('a')\n    async def _undo(self, state: State) -> None: ...",
+    "@compensates(CHARGE, even_if_failed=True)\n    def undo(self, state: State, /) -> None: ...",
+    "@compensates('d')\n    def undo(self, state: State) -> None: ...",
+    "@compensates('a')\n    def undo(self, state: State) -> int: return 1",
+    "@compensates('a')\n    def undo(self, state: State) -> None: yield",
+    "@compensates('a')\n    def undo(self, state: State) -> Awaitable[None]: ...",
+    "@compensates('a')\n    def undo(self, state: StoryState) -> None: ...",
+    "@compensates('a')\n    def undo(self, state: int) -> None: ...",
+    "@compensates('a')\n    def undo(self) -> None: ...",
+    "@compensates('a')\n    def undo(self, state): ...",
+    "@compensates('a')\n    def b(self, state: State) -> None: ...",
+    "@compensates(I.a)\n    def undo(self, state: State) -> None: ...",
+    "@compensates(print)\n    def undo(self, state: State) -> None: ...",
+    "@compensates(a)\n    def undo(self, state: State) -> None: ...",
+    "@compensates('a')\n    @staticmethod\n    def undo(state: State) -> None: ...",
+    "@staticmethod\n    @compensates('a')\n    def undo(state: State) -> None: ...",
+    "@compensates('a')\n    @compensates('b')\n    def undo(self, state: State) -> None: ...",
+    "if TYPE_CHECKING:\n        @compensates('a')\n        def undo(self, state: State) -> None: ...",
+    """@compensates('a')
+    def undo(self, state: State) -> None: ...
+    @compensates('a')
+    def undo_too(self, state: State) -> None: ...""",
+    """@compensates('a')
+    def undo(self, state: State) -> None: ...
+    @compensates('b')
+    async def undo_b(self, state: State) -> None: self.x = 1""",
 )
 SIMPLE_STATE: Final = "class State(StoryState):\n        order: int"
 OTHER_STATES: Final = (

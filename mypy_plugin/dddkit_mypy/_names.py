@@ -7,6 +7,7 @@ from typing import Final
 STORY: Final = "dddkit.stories.story.Story"
 STEP_LIST: Final = "dddkit.stories._engine.steps.StepList"  # what `I` is an instance of
 IMPORTED_I: Final = "dddkit.stories._engine.steps.I"
+COMPENSATES: Final = "dddkit.stories._engine.compensations.compensates"
 
 DECLARED: Final = "dddkit.dataclasses._declared.Declared"  # what refuses undecorated classes at run time
 FROZEN: Final = "dddkit.dataclasses._declared.Frozen"

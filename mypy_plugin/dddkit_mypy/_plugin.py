@@ -23,6 +23,7 @@ from dddkit_mypy._guard import Guard, is_reported
 from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnConstruction, OnSignature, Rule
 from dddkit_mypy.rules import RULES
 from dddkit_mypy.stories.call_type import CallTypes, Result, anything_if_others_are_async, type_as_callback
+from dddkit_mypy.stories.compensations import may_declare, store_of_mixin
 from dddkit_mypy.stories.declaration import is_story
 from dddkit_mypy.stories.steps import SIMPLE_STEPS
 
@@ -90,9 +91,19 @@ class DDDKitPlugin(Plugin):
         if fullname.startswith(_NEVER_OURS):
             return None
         info = self._class(fullname)
-        if info is None or len(info.mro) < _SMALLEST or info in self._prepared or not self._bases_of(info):
+        if info is None:
             return None
+        if len(info.mro) < _SMALLEST or info in self._prepared or not self._bases_of(info):
+            return self._prepare_mixin if may_declare(info.defn) else None
         return self._prepare
+
+    def _prepare_mixin(self, ctx: ClassDefContext) -> None:
+        mypy_api.run_when_analysed(mypy_api.analysis_scope_of(ctx), 0, self._store_compensations)
+
+    def _store_compensations(self, scope: mypy_api.AnalysisScope) -> None:
+        if not scope.info.has_base(names.STORY):
+            with Guard(scope, scope.info.defn, scope.info.name):
+                store_of_mixin(scope)
 
     def _prepare(self, ctx: ClassDefContext) -> None:
         scope = mypy_api.analysis_scope_of(ctx)

@@ -266,7 +266,7 @@ def test_an_abstract_compensation_is_marked_below_compensates() -> None:
 
         class Wrong(Base):  # pyright: ignore[reportUnusedClass]
             @abstractmethod
-            @compensates("ship")
+            @compensates("ship")  # type: ignore[dddkit-compensation]
             def call_back(self, state: Notes) -> None: ...
 
     class Right(Base):
@@ -282,14 +282,14 @@ def test_a_name_that_is_no_step_is_rejected_with_the_nearest_one() -> None:
     with pytest.raises(StoryDefinitionError) as caught:
 
         class Misspelt(Base):  # pyright: ignore[reportUnusedClass]
-            @compensates("chrge")
+            @compensates("chrge")  # type: ignore[dddkit-compensation]
             def give_back(self, state: Notes) -> None: ...
 
     assert message(caught) == 'Misspelt: give_back compensates I.chrge, which is no step; did you mean "charge"?'
     with pytest.raises(StoryDefinitionError, match=r"helper compensates I.release.*lists reserve, charge, ship"):
 
         class OfCompensation(Base):  # pyright: ignore[reportUnusedClass]
-            @compensates(Base.release)
+            @compensates(Base.release)  # type: ignore[dddkit-compensation]
             def helper(self, state: Notes) -> None: ...
 
 
@@ -299,7 +299,7 @@ def test_a_function_of_another_class_is_rejected() -> None:
     with pytest.raises(StoryDefinitionError, match="which is no step"):
 
         class Other(Base):  # pyright: ignore[reportUnusedClass]
-            @compensates(other)
+            @compensates(other)  # type: ignore[dddkit-compensation]
             def give_back(self, state: Notes) -> None: ...
 
 
@@ -310,7 +310,7 @@ def test_two_compensations_of_one_step_in_one_class_are_rejected() -> None:
             @compensates("charge")
             def give_back(self, state: Notes) -> None: ...
 
-            @compensates("charge")
+            @compensates("charge")  # type: ignore[dddkit-compensation]
             def apologise(self, state: Notes) -> None: ...
 
     assert message(caught) == (
@@ -318,12 +318,21 @@ def test_two_compensations_of_one_step_in_one_class_are_rejected() -> None:
     )
 
 
+def test_a_method_that_compensates_two_steps_is_rejected() -> None:
+    with pytest.raises(StoryDefinitionError, match=r"^both compensates more than one step; write a method for each$"):
+
+        class Both(Base):  # pyright: ignore[reportUnusedClass]
+            @compensates("charge")  # type: ignore[dddkit-compensation]
+            @compensates("ship")
+            def both(self, state: Notes) -> None: ...
+
+
 def test_a_compensation_that_is_listed_as_a_step_is_rejected() -> None:
     with pytest.raises(StoryDefinitionError) as caught:
 
         class Listed(Base):  # pyright: ignore[reportUnusedClass]
             I.charge
-            I.refund
+            I.refund  # type: ignore[dddkit-compensation]
 
     assert message(caught) == (
         "Listed: refund compensates I.charge, and is listed as a step itself; take the line I.refund out"
@@ -335,7 +344,7 @@ def test_a_compensation_that_cannot_be_called_with_the_state_is_rejected() -> No
 
         class Short(Base):  # pyright: ignore[reportUnusedClass]
             @compensates("charge")
-            def give_back(self) -> None: ...
+            def give_back(self) -> None: ...  # type: ignore[dddkit-compensation]
 
     assert message(caught) == (
         "Short: give_back, which compensates I.charge, is give_back(self), which cannot be called with the state "

@@ -8,6 +8,7 @@ from dddkit_mypy._rule import Rule
 from dddkit_mypy.rules import (
     aggregate_reference,
     changes_result,
+    compensation,
     dropped_event,
     empty_story,
     foreign_event,
@@ -46,6 +47,7 @@ RULES: Final[tuple[Rule, ...]] = (
     state_order.RULE,
     mutable_default.RULE,
     story_attribute.RULE,
+    compensation.RULE,
     dropped_event.RULE,
     unawaited_publish.RULE,
     unfrozen_event.RULE,

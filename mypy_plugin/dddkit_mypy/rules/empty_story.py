@@ -11,6 +11,7 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 from dddkit_mypy.stories.candidates import parameter_of_step
+from dddkit_mypy.stories.compensations import methods_of
 from dddkit_mypy.stories.declaration import read_body, steps_of
 from dddkit_mypy.stories.state import state_of
 
@@ -38,11 +39,12 @@ def check(ctx: ClassContext) -> None:
 
 def _evidence(info: TypeInfo) -> str | None:
     """Return what shows that a class is meant to run."""
+    undoing = methods_of(info)
     methods = [
         f'"{name}"'
         for base in info.mro[: next(place for place, base in enumerate(info.mro) if base.fullname == names.STORY)]
         for name in sorted(base.names)  # as mypy's cache has them
-        if not name.startswith("_") and _takes_a_state(base.names[name].node)
+        if not name.startswith("_") and name not in undoing and _takes_a_state(base.names[name].node)
     ]
     *others, last = dict.fromkeys(methods) or ("",)
     if others:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from mypy.nodes import Context, Decorator, FuncDef, OverloadedFuncDef, TypeInfo, Var
+from mypy.nodes import Context, Decorator, FuncDef, OverloadedFuncDef, TypeInfo
 from mypy.types import AnyType, Instance, NoneType, Type, TypeOfAny, TypeVarType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy.stories.compensations import compensations_of
 from dddkit_mypy.stories.declaration import has_our_call, is_story, read_body, steps_of
 from dddkit_mypy.stories.flags import is_behind_flag
-from dddkit_mypy.stories.flow import Flow, Read, location_of
+from dddkit_mypy.stories.flow import Flow, Read, first_values, is_visible, location_of
 from dddkit_mypy.stories.flow_metadata import flow_of_step, has_flows
 from dddkit_mypy.stories.nested_stories import nested_stories
 from dddkit_mypy.stories.state import state_of, variables_of
+from dddkit_mypy.stories.undoing import EarlyRead, early_reads_in_undoing
 
 _TITLE: Final = "Every step reads only the variables that have been set by then"
 CODE: Final = new_code("dddkit-state-order", _TITLE)
@@ -44,17 +46,28 @@ class _Finding(NamedTuple):
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the reads of variables that no earlier step sets, and this or a later one does."""
+    """Report the reads of variables that no earlier step sets, and this or a later one does; those in undoing too."""
     if ctx.checker is None or not has_flows(ctx.info):
         return
-    found = list(_findings(ctx.info))
-    if not found:
+    found, undoing = list(_findings(ctx.info)), list(_findings_in_undoing(ctx.info))
+    if not found and not undoing:
         return
     bases = [base.type for base in ctx.info.bases if is_story(base.type)]
     known = {finding.reported for base in bases for finding in _findings(base)}
+    known_undoing = {read.reported for base in bases for read in _findings_in_undoing(base)}
     found = [finding for finding in found if finding.reported not in known]  # the others are reported at the bases
-    if not found or nested_stories(ctx.checker).may_have(ctx.info):
+    undoing = [read for read in undoing if read.reported not in known_undoing]
+    if not (found or undoing) or nested_stories(ctx.checker).may_have(ctx.info):
         return
+    for read in undoing:
+        own = read.method in ctx.info.names
+        place = location_of(read.read) if own else ctx.info.defn
+        ctx.report(
+            f'{ctx.info.name}: {read.method}, which compensates I.{read.step}, reads "{read.variable}", '
+            f"{_reason_in_undoing(read, ctx.info)}",
+            place,
+            CODE,
+        )
     for finding in found:
         ctx.report(
             f'{ctx.info.name}: I.{finding.step} reads "{finding.variable}", {_reason(finding, ctx)}',
@@ -82,25 +95,59 @@ def _reason(finding: _Finding, ctx: ClassContext) -> str:
     )
 
 
-def _findings(info: TypeInfo) -> Iterator[_Finding]:
+def _reason_in_undoing(read: EarlyRead, info: TypeInfo) -> str:
+    """Return why a read in a compensation is wrong, and the cure."""
+    if read.setter == read.step:
+        return (
+            f"which I.{read.setter} sets, and even_if_failed runs it also when I.{read.setter} was stopped before "
+            f"that; read what the caller or an earlier step sets"
+        )
+    own = compensations_of(info).get(read.setter)
+    place = f"in {own.method}, which compensates I.{read.setter}" if own else f"in a compensation of I.{read.setter}"
+    return f"which is not set when the run is stopped before I.{read.setter} has set it; read it {place}"
+
+
+def _findings_in_undoing(info: TypeInfo) -> Iterator[EarlyRead]:
+    judged = _judged(info)
+    return iter(()) if judged is None else early_reads_in_undoing(info, judged.steps, judged.state, judged.variables)
+
+
+class _Judged(NamedTuple):
+    """A story whose reads can be judged."""
+
+    steps: list[str]
+    state: TypeInfo
+    variables: frozenset[str]
+
+
+def _judged(info: TypeInfo) -> _Judged | None:
+    """Return the steps of a story and the variables of its State; None where nothing can be said about them."""
     steps = steps_of(info)
     if steps is None or steps.dynamic or len(steps.names) == 0:
-        return
+        return None
     state = get_proper_type(state_of(mypy_api.self_type(info)))
     variables = variables_of(state)
     if not variables or not isinstance(state, Instance) or not has_our_call(info) or _may_set(state.type):
+        return None
+    return _Judged(steps.names, state.type, variables)
+
+
+def _findings(info: TypeInfo) -> Iterator[_Finding]:
+    judged = _judged(info)
+    if judged is None:
         return
+    names, state, variables = judged
     flows: list[Flow] = []
-    for name in steps.names:
+    for name in names:
         flow = flow_of_step(info, name)
-        if flow is None or flow.opaque or not all(_is_stored(state.type, used) for used in flow.used):
+        if flow is None or not is_visible(flow, state):
             break  # from here on, anything may have happened
         flows.append(flow)
-    unseen = [flow_of_step(info, name) for name in steps.names[len(flows) :]]
+    unseen = [flow_of_step(info, name) for name in names[len(flows) :]]
     already_set: set[str] = set()
     for index, flow in enumerate(flows):
         rest = [flow, *flows[index + 1 :], *(other for other in unseen if other is not None)]
-        later = list(zip(steps.names[index + 1 :], [*flows[index + 1 :], *unseen], strict=True))
+        later = list(zip(names[index + 1 :], [*flows[index + 1 :], *unseen], strict=True))
         for variable, found in flow.reads.items():
             if variable not in variables or variable in already_set:
                 continue
@@ -108,19 +155,13 @@ def _findings(info: TypeInfo) -> Iterator[_Finding]:
                 continue
             reads = [Read(*read) for read in found]
             if any(variable in other.sets and variable not in other.updates for other in rest):
-                reads = [read for read in reads if not is_behind_flag(state.type, variable, read, rest)]
+                reads = [read for read in reads if not is_behind_flag(state, variable, read, rest)]
             if reads:
                 setter, is_mutual = _setter(later, variable, flow)
-                type_ = state.type[variable].type or AnyType(TypeOfAny.special_form)
-                yield _Finding(index, steps.names[index], variable, reads[0], setter, is_mutual, type_)
+                type_ = state[variable].type or AnyType(TypeOfAny.special_form)
+                yield _Finding(index, names[index], variable, reads[0], setter, is_mutual, type_)
                 already_set.add(variable)  # report it once
         already_set.update(flow.sets)
-
-
-def _is_stored(state: TypeInfo, name: str) -> bool:
-    """Whether no code runs when an attribute of the State is read, called or set."""
-    symbol = state.get(name)
-    return symbol is not None and isinstance(symbol.node, Var) and not symbol.node.is_property
 
 
 def _may_set(state: TypeInfo) -> bool:
@@ -151,17 +192,13 @@ def _may_set(state: TypeInfo) -> bool:
 
 def _setter(later: list[tuple[str, Flow | None]], variable: str, reader: Flow) -> tuple[str | None, bool]:
     """Return the first later step that gives a variable its first value, and whether it cannot come earlier."""
-    set_by_then = _first_values(reader)
+    set_by_then = first_values(reader)
     for name, flow in later:
         if flow is not None:
-            if variable in _first_values(flow) and variable not in flow.reads:
+            if variable in first_values(flow) and variable not in flow.reads:
                 return name, not set_by_then.isdisjoint(flow.reads)
-            set_by_then |= _first_values(flow)
+            set_by_then |= first_values(flow)
     return None, False
-
-
-def _first_values(flow: Flow) -> set[str]:
-    return set(flow.sets).difference(flow.updates)
 
 
 def _location(info: TypeInfo, finding: _Finding) -> Context:
@@ -182,10 +219,11 @@ RULE: Final = Rule(
         "The read raises StoryStateError in the middle of the run, after the steps before it have done their work. "
         "Variables that no step sets come from outside, and nothing is said about them, nor about a read behind a "
         "condition that the setting step changes (`if state.paid:`), nor about what follows a step that hands the "
-        "state on, asks for names with `hasattr`, or cannot be seen: injected, decorated, nested. A story that is a "
-        "step of another one in its module is left alone, since the outer one may set anything. Of one in another "
-        "module nobody knows that here: what the outer story sets is a plain field of the nested State, and the outer "
-        "State declares it again as `variable()`."
+        "state on, asks for names with `hasattr`, or cannot be seen: injected, decorated, nested. A compensation runs "
+        "when a later step was stopped, so it reads what its own step or an earlier one sets; with `even_if_failed` "
+        "only what earlier ones set. A story that is a step of another one in its module is left alone, since the "
+        "outer one may set anything. Of one in another module nobody knows that here: what the outer story sets is a "
+        "plain field of the nested State, and the outer State declares it again as `variable()`."
     ),
     bad="""\
 from dataclasses import dataclass

@@ -21,14 +21,19 @@ CODE: Final = new_code("dddkit-step-return", _TITLE)
 def check(ctx: ClassContext) -> None:
     """Report the steps that are methods and return a value, an awaitable that nothing awaits, or a generator."""
     for step in checked_steps(ctx):
-        function = _method(step.node)
-        if function is None or function.abstract_status != NOT_ABSTRACT:
-            continue
-        if mypy_api.is_in_stub(function.info, ctx.api):
-            continue  # stubs leave out decorators, and may write `async def` as `def`
-        problem = _problem(step, function, ctx.info, ctx.api.options)
+        problem = return_problem(ctx, step)
         if problem is not None:
             ctx.report(f"{ctx.info.name}: I.{step.name} {problem}", step.context, CODE)
+
+
+def return_problem(ctx: ClassContext, step: CheckedStep, *, role: str = "step") -> str | None:
+    """Return what a step or a compensation returns that nobody receives, and what to write; None where all is well."""
+    function = _method(step.node)
+    if function is None or function.abstract_status != NOT_ABSTRACT:
+        return None
+    if mypy_api.is_in_stub(function.info, ctx.api):
+        return None  # stubs leave out decorators, and may write `async def` as `def`
+    return _problem(step, function, ctx.info, ctx.api.options, role)
 
 
 def _method(node: SymbolNode | None) -> FuncDef | None:
@@ -40,7 +45,7 @@ def _method(node: SymbolNode | None) -> FuncDef | None:
     return node if isinstance(node, FuncDef) and not node.is_property else None
 
 
-def _problem(step: CheckedStep, function: FuncDef, story: TypeInfo, options: Options) -> str | None:
+def _problem(step: CheckedStep, function: FuncDef, story: TypeInfo, options: Options, role: str) -> str | None:
     is_undecorated = step.node is function
     returned = get_proper_type(step.result)
     if function.is_generator and (is_undecorated or _is_iterable(returned)):
@@ -57,17 +62,15 @@ def _problem(step: CheckedStep, function: FuncDef, story: TypeInfo, options: Opt
         value = mypy_api.awaited_type(returned) if isinstance(returned, Instance) else None
         if value is not None and _is_lost(value):
             return (
-                f"returns {format_type(value, options)}, which nobody awaits; await it in the step, and let the step "
-                f"return None"
+                f"returns {format_type(value, options)}, which nobody awaits; await it in the {role}, and let the "
+                f"{role} return None"
             )
     else:
         value = returned
     if value is None or not _is_value(value):
         return None
-    return (
-        f"returns {format_type(value, options)}, which nobody receives; put it on the state, and let the step "
-        f"return None"
-    )
+    kept = "put it on the state, and " if role == "step" else ""  # after an undoing, nobody reads the state
+    return f"returns {format_type(value, options)}, which nobody receives; {kept}let the {role} return None"
 
 
 def _is_iterable(type_: Type | None) -> bool:

@@ -25,10 +25,11 @@ def check(ctx: ClassContext) -> None:
     """Report the steps that a call with one positional argument does not fit."""
     for step in checked_steps(ctx):
         if step.signature_error is not None:
-            ctx.report(f"{ctx.info.name}: I.{step.name} {_problem(step, ctx)}", step.context, CODE)
+            ctx.report(f"{ctx.info.name}: I.{step.name} {signature_problem(step, ctx)}", step.context, CODE)
 
 
-def _problem(step: CheckedStep, ctx: ClassContext) -> str:
+def signature_problem(step: CheckedStep, ctx: ClassContext, *, role: str = "step") -> str:
+    """Return why a step, or a compensation, cannot be called with the state alone, and what to write."""
     options = ctx.api.options
     assert step.signature_error is not None
     found = get_proper_type(step.type)
@@ -41,7 +42,9 @@ def _problem(step: CheckedStep, ctx: ClassContext) -> str:
             "where there is nothing to do"
         )
     if step.signature_error.message.endswith("not callable"):
-        return f"cannot be called: {step.signature_error.message}; a step is a method, or a field that holds a callable"
+        return (
+            f"cannot be called: {step.signature_error.message}; a {role} is a method, or a field that holds a callable"
+        )
     function = _as_written(step.node)
     if function is not None:
         written = _problem_of_method(step, function, ctx.info)
@@ -50,7 +53,7 @@ def _problem(step: CheckedStep, ctx: ClassContext) -> str:
     if found is not None and _is_value(step.node, step.signature_error.message):
         return (
             f"is called with the state alone, but is {_described(found, options)}; write a method that calls it with "
-            f"what it needs, and list that"
+            f"what it needs, and {'list that' if role == 'step' else f'let that be the {role}'}"
         )
     said = "no overload of it takes one argument"
     if step.signature_error.code != "call-overload":
@@ -58,7 +61,8 @@ def _problem(step: CheckedStep, ctx: ClassContext) -> str:
     if said in _NAMELESS and found is not None and isinstance(step.node, Decorator):
         said = f"its decorators make it {format_type(found, options)}"
     return (
-        f"cannot be called as {step.name}(state): {said[:1].lower()}{said[1:]}; a step takes the state and nothing else"
+        f"cannot be called as {step.name}(state): {said[:1].lower()}{said[1:]}; a {role} takes the state "
+        f"and nothing else"
     )
 
 

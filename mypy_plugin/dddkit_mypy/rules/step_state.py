@@ -26,21 +26,21 @@ def check(ctx: ClassContext) -> None:
     if ctx.checker is None:
         return
     for step in checked_steps(ctx):
-        if step.state is None or step.signature_error is not None:
-            continue
-        inner = _state_of_nested(step.type)
-        if inner is not None:
-            if mypy_api.is_subtype(step.state, inner):
-                continue
-            problem = _of_nested(ctx, step, step.state, inner)
-        elif step.state_error is None:
-            refusal = _of_nested_step(ctx, ctx.checker, step, step.state)
-            if refusal is None:
-                continue
-            problem = refusal
-        else:
-            problem = _of_step(ctx, ctx.checker, step, step.state, step.state_error)
-        ctx.report(f"{ctx.info.name}: I.{step.name} {problem}", step.context, CODE)
+        problem = state_problem(ctx, ctx.checker, step)
+        if problem is not None:
+            ctx.report(f"{ctx.info.name}: I.{step.name} {problem}", step.context, CODE)
+
+
+def state_problem(ctx: ClassContext, checker: mypy_api.TypeChecker, step: CheckedStep) -> str | None:
+    """Return why a step, or a compensation, does not accept the State, and what to write; None where it does."""
+    if step.state is None or step.signature_error is not None:
+        return None
+    inner = _state_of_nested(step.type)
+    if inner is not None:
+        return None if mypy_api.is_subtype(step.state, inner) else _of_nested(ctx, step, step.state, inner)
+    if step.state_error is None:
+        return _of_nested_step(ctx, checker, step, step.state)
+    return _of_step(ctx, checker, step, step.state, step.state_error)
 
 
 def _state_of_nested(step: Type | None) -> Type | None:

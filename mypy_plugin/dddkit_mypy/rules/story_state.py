@@ -22,6 +22,7 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import OnSignature, Rule, new_code
 from dddkit_mypy.stories.acceptance import accepted_by_steps
+from dddkit_mypy.stories.compensations import name_in_message
 from dddkit_mypy.stories.declaration import has_our_call
 from dddkit_mypy.stories.state import declares_state, has_own_access, state_of
 
@@ -77,7 +78,7 @@ def _checked_against_steps(
     else:
         found = mypy_api.format_type(accepted.given, checker.options)
         problem = f"does not accept it: {refused.error}"
-    message = f"{story.type.name} is called with {found}, but I.{refused.step} {problem}"
+    message = f"{story.type.name} is called with {found}, but {name_in_message(story.type, refused.step)} {problem}"
     checker.fail(message, argument, code=CODE)
     return signature
 

@@ -23,6 +23,7 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._nearest import nearest
 from dddkit_mypy._rule import ClassContext, OnAttribute, OnClass, Rule, new_code
+from dddkit_mypy.stories.compensations import methods_of
 from dddkit_mypy.stories.declaration import Misuse, is_in_comprehension, is_step_list, is_story, may_have, read_body
 
 _TITLE: Final = "Every `I.name` lists a step of its story"
@@ -149,12 +150,13 @@ def _unknown(story: TypeInfo, name: str) -> str | None:
 
 def _names_of(story: TypeInfo) -> list[str]:
     """Return the names that a misspelt step may mean."""
+    undoing = methods_of(story)
     return [
         name
         for base in story.mro
         if base.fullname not in (names.STORY, "builtins.object")
         for name in base.names
-        if not name.startswith("_") and name not in ("I", "State")
+        if not name.startswith("_") and name not in ("I", "State") and name not in undoing
     ]
 
 

@@ -10,6 +10,7 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
 from dddkit_mypy.stories.candidates import class_of, parameter_of_step
+from dddkit_mypy.stories.compensations import methods_of
 from dddkit_mypy.stories.declaration import may_have, steps_of
 from dddkit_mypy.stories.state import state_of
 
@@ -18,18 +19,19 @@ CODE: Final = new_code("dddkit-unlisted-step", _TITLE, opt_in=True)
 
 
 def check(ctx: ClassContext) -> None:
-    """Report the public methods of a story's own body that take exactly its State and that no `I.name` lists."""
+    """Report the public methods of a story's own body that take exactly its State, unlisted, and undo no step."""
     listed = steps_of(ctx.info)
     if ctx.checker is None or listed is None or listed.dynamic or ctx.tree.is_stub:
         return
     names_listed = set(listed.names)
+    undoing = methods_of(ctx.info)
     state = class_of(state_of(mypy_api.self_type(ctx.info)))
     if state is None:
         return
     found: dict[str, SymbolNode] = {}
     for name, symbol in ctx.info.names.items():
         method = symbol.node
-        if name in names_listed or name.startswith("_") or method is None:
+        if name in names_listed or name in undoing or name.startswith("_") or method is None:
             continue
         if class_of(parameter_of_step(method)) is state:
             found[name] = method

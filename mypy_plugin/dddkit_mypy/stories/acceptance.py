@@ -8,12 +8,13 @@ from mypy.nodes import Decorator, Expression, SymbolNode, TypeInfo, Var
 from mypy.types import AnyType, CallableType, Instance, Type, TypeOfAny, UninhabitedType, get_proper_type
 
 from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.compensations import compensations_of, undecorated
 from dddkit_mypy.stories.declaration import steps_of
 from dddkit_mypy.stories.steps import refusal_of
 
 
 class Refused(NamedTuple):
-    """A step that does not accept the argument of a call."""
+    """A step or a compensation that does not accept the argument of a call."""
 
     step: str
     error: str
@@ -36,7 +37,7 @@ _checked: Final[list[TypeInfo]] = []
 
 
 def accepted_by_steps(checker: mypy_api.TypeChecker, story: Instance, argument: Expression) -> Accepted:
-    """Check the argument of a call of a story against each of its steps."""
+    """Check the argument of a call of a story against each of its steps and compensations."""
     if story.type in _checked:
         return Accepted(None, AnyType(TypeOfAny.special_form), None)
     _checked.append(story.type)
@@ -51,10 +52,11 @@ def _accepted_by_steps(checker: mypy_api.TypeChecker, story: Instance, argument:
     dependencies = mypy_api.dependencies_of(checker)
     dependencies.add_metadata(story.type.mro)
     types: dict[Type | None, Type] = {}
-    for name in () if steps is None else dict.fromkeys(steps.names):
+    undoing = [one.method for one in compensations_of(story.type).values()]
+    for name in () if steps is None else dict.fromkeys([*steps.names, *undoing]):
         dependencies.add_member(story.type, name)
         symbol = story.type.get(name)
-        if symbol is None or _may_be_unbound(symbol.node):
+        if symbol is None or _may_be_unbound(undecorated(symbol.node)):
             continue
         wanted = parameter_of(mypy_api.type_of_attribute(checker, story, name, argument))
         given = types.get(wanted)

@@ -16,6 +16,7 @@ from dddkit_mypy.stories.assignments import (
     is_attribute_of,
     self_of,
 )
+from dddkit_mypy.stories.compensations import compensations_of, methods_of
 from dddkit_mypy.stories.declaration import is_story, steps_of
 
 Uses: TypeAlias = dict[str, list[list[str]]]
@@ -48,9 +49,10 @@ def uses_of_attributes(info: TypeInfo) -> Uses:
 
 
 def _methods(info: TypeInfo, base: TypeInfo) -> Iterator[tuple[str, FuncDef]]:
-    """Yield the public methods that a story has from one of its bases."""
+    """Yield the public methods that a story has from one of its bases, and its compensations."""
+    undoing = methods_of(info)
     for name, symbol in base.names.items():
-        if name[0] != "_":
+        if name[0] != "_" or name in undoing:
             function = function_of(symbol.node)
             if function is not None and (base is info or _resolves_to(info, name, base)):
                 yield name, function
@@ -91,17 +93,18 @@ class Leak(NamedTuple):
 
     attribute: str
     setter: str
-    """The step that assigns it."""
+    """The step that assigns it, or the compensation."""
     reader: str
-    """The step that reads it."""
+    """The step that reads it, or the compensation."""
 
 
 def leaks_of(info: TypeInfo) -> list[Leak]:
-    """Return the attributes that one step of a story assigns and a step reads."""
+    """Return the attributes that one step or compensation of a story assigns, and one of these reads."""
     steps = steps_of(info)
     if steps is None:
         return []
     uses: Uses = {}
+    called = [*steps.names, *(one.method for one in compensations_of(info).values())]
     for base in info.mro:
         stored: Uses = mypy_api.metadata_of(base).get("attributes", {})
         for attribute, kinds in stored.items():
@@ -110,8 +113,8 @@ def leaks_of(info: TypeInfo) -> list[Leak]:
                 known[kind] += [name for name in methods if name not in known[kind] and _resolves_to(info, name, base)]
     leaks: list[Leak] = []
     for attribute, (setting, reading, early) in uses.items():
-        setters = [step for step in steps.names if step in setting]
-        readers = [step for step in steps.names if step in reading]
+        setters = [step for step in called if step in setting]
+        readers = [step for step in called if step in reading]
         found = [Leak(attribute, a, b) for a in setters for b in readers if a != b or a in early]
         if found and _is_plain(info, attribute):
             leaks.append(found[0])

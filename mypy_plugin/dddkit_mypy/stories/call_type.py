@@ -35,6 +35,7 @@ from mypy.types import (
 
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.attributes import uses_of_attributes
+from dddkit_mypy.stories.compensations import compensations_of, read_compensations, undecorated
 from dddkit_mypy.stories.declaration import Steps, has_our_call, read_body, steps_of
 from dddkit_mypy.stories.dependencies import UsedClasses
 from dddkit_mypy.stories.fields import unset_fields
@@ -135,6 +136,7 @@ class CallTypes:
         dynamic = body.dynamic or (scope.tree.is_stub and not listed)  # stubs leave out the steps
         metadata = _store_steps(info, listed, dynamic=dynamic, comprehended=bool(body.comprehended))
         metadata.update({"open": body.is_open, "misused": bool(body.misused) or "State" in listed})
+        metadata["compensations"] = compensations = read_compensations(info)
         metadata["unset"] = unset = unset_fields(info, scope.tree)
         metadata["attributes"] = attributes = uses_of_attributes(info)
         metadata["flows"] = flows = (
@@ -153,14 +155,14 @@ class CallTypes:
                 metadata["pending"] = result is Result.PENDING
                 mypy_api.replace_call(scope.analyzer, info, result.type(named_type))
         if scope.is_for_daemon:
-            stored = f"{metadata['namespace']} {without_locations(flows)} {unset} {attributes}"
+            stored = f"{metadata['namespace']} {without_locations(flows)} {unset} {attributes} {compensations}"
             text = f"{listed} {dynamic} {body.is_open} {stored}"
             mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, text)
         mypy_api.dependencies_of(scope).add_declarations(self._classes.used_by(scope, simple_ones))
 
     def _generate_for_simple(self, story: SimpleStory, scope: mypy_api.AnalysisScope) -> None:
         info = scope.info
-        metadata = _store_steps(info, story.steps)
+        metadata = _store_steps(info, story.steps, compensations=story.compensations)
         result = Result.COROUTINE if story.is_async else Result.NONE
         mypy_api.add_call(info, result.type(scope.analyzer.named_type), story.function)
         resolve(story.listed)
@@ -199,13 +201,19 @@ class CallTypes:
 
 
 def _store_steps(
-    info: TypeInfo, steps: list[str], *, dynamic: bool = False, comprehended: bool = False
+    info: TypeInfo,
+    steps: list[str],
+    *,
+    compensations: list[list[Any]] | None = None,
+    dynamic: bool = False,
+    comprehended: bool = False,
 ) -> dict[str, Any]:
     """Store the steps of a story in its metadata, which the cache keeps; return the metadata, to be completed."""
     return mypy_api.update_metadata(
         info,
         {
             "steps": steps,
+            "compensations": compensations or [],
             "dynamic": dynamic,
             "comprehended": comprehended,
             "pending": False,
@@ -235,7 +243,8 @@ class _Decision:
         for step in self._simple.values():
             if step.is_coroutine:
                 return Result.COROUTINE
-        results = [self._of_step(name) for name in steps.names if name not in self._simple]
+        undoing = [one.method for one in compensations_of(self._story.type).values()]
+        results = [self._of_step(name) for name in [*steps.names, *undoing] if name not in self._simple]
         if Result.COROUTINE in results:
             return Result.COROUTINE
         if Result.PENDING in results:
@@ -245,13 +254,13 @@ class _Decision:
     def _of_step(self, name: str) -> Result:
         result = self._of_member(self._story, name)
         symbol = self._story.type.get(name)
+        method = None if symbol is None else undecorated(symbol.node)
         if (
             result is Result.COROUTINE
-            and symbol is not None
-            and isinstance(symbol.node, FuncDef)
-            and not symbol.node.is_coroutine
-            and symbol.node.abstract_status == NOT_ABSTRACT
-            and not self._calls.is_in_stub(symbol.node.info)  # where `async def` may be written like this
+            and isinstance(method, FuncDef)
+            and not method.is_coroutine
+            and method.abstract_status == NOT_ABSTRACT
+            and not self._calls.is_in_stub(method.info)  # where `async def` may be written like this
         ):
             return Result.NONE  # a mistake: at run time, nothing but `async def` makes a method async
         return result
@@ -261,7 +270,7 @@ class _Decision:
         for base in owner.type.mro:
             symbol = base.names.get(name)
             if symbol is not None:
-                return self._of_node(symbol.node, base, owner)
+                return self._of_node(undecorated(symbol.node), base, owner)
         return Result.UNKNOWN
 
     def _of_node(self, node: SymbolNode | None, base: TypeInfo, owner: Instance) -> Result:

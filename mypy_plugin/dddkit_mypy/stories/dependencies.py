@@ -8,6 +8,7 @@ from mypy.nodes import Decorator, FuncDef, MypyFile, OverloadedFuncDef, SymbolNo
 from mypy.types import Instance, get_proper_type
 
 from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.compensations import methods_of
 from dddkit_mypy.stories.declaration import steps_of
 from dddkit_mypy.stories.state import state_of
 
@@ -20,9 +21,9 @@ class UsedClasses:
         self._reached_from: dict[TypeInfo, set[TypeInfo]] = {}
 
     def used_by(self, scope: mypy_api.AnalysisScope, simple: Container[str]) -> set[TypeInfo]:
-        """Return the bases of a story, and the classes in the types of its State and of its steps that are not simple.
+        """Return the bases of a story, and the classes in the types of its State, and of its steps and compensations.
 
-        `simple` has the names of the simple steps.
+        Without those in `simple`, which have the names of simple steps.
         """
         info = scope.info
         if scope.is_for_daemon or scope.tree is not self._module:
@@ -30,7 +31,8 @@ class UsedClasses:
             self._reached_from.clear()  # types may have been inferred or edited since
         found = set(info.mro[1:])
         steps = steps_of(info)
-        for member in ["State", *(name for name in (() if steps is None else steps.names) if name not in simple)]:
+        called = [*(() if steps is None else steps.names), *methods_of(info)]
+        for member in ["State", *(name for name in called if name not in simple)]:
             symbol = info.get(member)
             if symbol is not None:
                 found.update(_classes_of(symbol.node))

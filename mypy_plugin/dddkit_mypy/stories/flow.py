@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
-from mypy.nodes import Context
+from mypy.nodes import Context, TypeInfo, Var
 
 
 class Read(NamedTuple):
@@ -44,6 +44,22 @@ class Flow(NamedTuple):
     """The attributes whose objects, or parts of these, are handed to other code, which may change them."""
     used: Collection[str]
     """All attributes that are read or set; a property of the State among them runs code of its own."""
+
+
+def is_visible(flow: Flow, state: TypeInfo) -> bool:
+    """Whether nothing more can happen to the state in a step than its flow says."""
+    return not flow.opaque and all(_is_stored(state, used) for used in flow.used)
+
+
+def _is_stored(state: TypeInfo, name: str) -> bool:
+    """Whether no code runs when an attribute of the State is read, called or set."""
+    symbol = state.get(name)
+    return symbol is not None and isinstance(symbol.node, Var) and not symbol.node.is_property
+
+
+def first_values(flow: Flow) -> set[str]:
+    """Return the attributes that a step sets, whatever they were before."""
+    return set(flow.sets).difference(flow.updates)
 
 
 def location_of(read: Read) -> Context:

@@ -7,6 +7,7 @@ from typing import Any
 from mypy.nodes import SymbolNode, TypeInfo
 
 from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.compensations import methods_of
 from dddkit_mypy.stories.flow import Flow
 from dddkit_mypy.stories.flow_visitor import flow_of_method
 from dddkit_mypy.stories.state import class_of_state, may_have_variables
@@ -22,10 +23,11 @@ def flows_of_methods(info: TypeInfo, dependencies: mypy_api.Dependencies) -> dic
         return {}
     flows: dict[str, Any] = {}
     managers: set[TypeInfo] = set()
+    undoing = methods_of(info)
     for base in info.mro:
         if base.module_name == info.module_name:
             for name, symbol in base.names.items():
-                if name.startswith("_") or not _resolves_to(info, name, symbol.node):
+                if (name.startswith("_") and name not in undoing) or not _resolves_to(info, name, symbol.node):
                     continue
                 if flow_of_step(info, name) is None:
                     flow = flow_of_method(symbol.node, managers)

@@ -45,6 +45,7 @@ from mypy.nodes import (
 
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.catching import catches, may_swallow, suppresses
+from dddkit_mypy.stories.compensations import undecorated
 from dddkit_mypy.stories.consumers import is_builtin
 from dddkit_mypy.stories.flow import LOOSE, Flow, Loop, Point, join
 from dddkit_mypy.stories.flow_expressions import ExpressionVisitor
@@ -57,7 +58,7 @@ def flow_of_method(method: SymbolNode | None, managers: set[TypeInfo]) -> Flow |
     """
     decorated = isinstance(method, Decorator)
     if isinstance(method, Decorator):
-        if method.decorators or method.func.is_property:
+        if method.func.is_property or (method.decorators and undecorated(method) is method):
             return None
         method = method.func
     if not isinstance(method, FuncDef) or method.is_generator or method.abstract_status != NOT_ABSTRACT:

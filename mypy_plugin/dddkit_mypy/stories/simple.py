@@ -8,7 +8,7 @@ laxer.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from mypy.nodes import (
     GDEF,
@@ -29,6 +29,7 @@ from mypy.types import AnyType, CallableType, Instance, NoneType, TypeOfAny, get
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.assignments import assigned_on_self
+from dddkit_mypy.stories.compensations import compensations_of, is_compensates, read_compensations, undecorated
 from dddkit_mypy.stories.declaration import steps_of, uses_of_step_list
 from dddkit_mypy.stories.fields import is_bare, is_made
 from dddkit_mypy.stories.fitting import is_simple
@@ -36,7 +37,7 @@ from dddkit_mypy.stories.state import declares_variable, state_of
 
 
 def simple_steps(info: TypeInfo) -> dict[str, FuncDef]:
-    """Return the steps of a story that are methods which take its State, or a base of it, and return nothing.
+    """Return the steps and compensations that are methods which take the State, or a base of it, and return nothing.
 
     Nothing is wrong with such a step, and the result of calling it is certain.
     """
@@ -45,9 +46,9 @@ def simple_steps(info: TypeInfo) -> dict[str, FuncDef]:
     if steps is None or not isinstance(state, Instance):
         return {}
     simple: dict[str, FuncDef] = {}
-    for name in steps.names:
+    for name in [*steps.names, *(one.method for one in compensations_of(info).values())]:
         symbol = info.get(name)
-        method = None if symbol is None else symbol.node
+        method = None if symbol is None else undecorated(symbol.node)
         if isinstance(method, FuncDef) and is_simple(method, story, state):
             simple[name] = method
     return simple
@@ -62,6 +63,8 @@ class SimpleStory(NamedTuple):
     listed: list[MemberExpr]
     """Each `I.name` in its body."""
     steps: list[str]
+    compensations: list[list[Any]]
+    """What its body declares, for its metadata."""
     function: Instance
     """The type of functions."""
     is_async: bool
@@ -71,7 +74,8 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
     """Read the body of a story that mypy has analysed; None where the story is not simple.
 
     A simple story derives from Story alone. Its steps are methods of its own that take exactly its own State and return
-    nothing, each listed once, and no other public method takes the State.
+    nothing, each listed once, and no other public method takes the State but compensations, one for a step, that are as
+    simple.
     """
     if len(info.bases) != 1 or info.mro[1].fullname != names.STORY or "__call__" in info.names:
         return None
@@ -87,6 +91,7 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
     imported: Var | None = None
     function: Instance | None = None
     is_async = False
+    marked = 0
     may_assign = not mypy_api.is_frozen(info)
     for statement in info.defn.defs.body:
         if isinstance(statement, ExpressionStmt):
@@ -122,7 +127,19 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
             others.add(statement.name)
         elif isinstance(statement, Decorator):
             others.add(statement.name)
-            if not statement.func.is_property or any(True for _ in uses_of_step_list(statement, False)):
+            if len(statement.original_decorators) == 1 and is_compensates(statement.original_decorators[0]):
+                method = statement.func
+                if not isinstance(method.type, CallableType) or method.type.arg_types != taken:
+                    return None
+                if method.type.arg_kinds != mypy_api.SELF_AND_ONE or not mypy_api.returns_nothing(method):
+                    return None
+                if may_assign and any(True for _ in assigned_on_self(method)):
+                    return None
+                if any(True for _ in uses_of_step_list(statement, False)):
+                    return None
+                marked += 1
+                is_async |= method.is_coroutine
+            elif not statement.func.is_property or any(True for _ in uses_of_step_list(statement, False)):
                 return None
         elif isinstance(statement, AssignmentStmt):
             others.update([target.name for target in statement.lvalues if isinstance(target, NameExpr)])
@@ -138,7 +155,10 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
         or not others.isdisjoint(steps)
     ):
         return None
-    return SimpleStory(state, _is_simple_state(state), listed, steps, function, is_async)
+    compensations = read_compensations(info) if marked else []
+    if len(compensations) != marked or len({step for step, *_ in compensations}.intersection(steps)) != marked:
+        return None
+    return SimpleStory(state, _is_simple_state(state), listed, steps, compensations, function, is_async)
 
 
 def _imported_list(expr: NameExpr) -> Var | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -13,6 +13,7 @@ from mypy.types import AnyType, CallableType, Instance, Overloaded, Type, TypeOf
 from dddkit_mypy import mypy_api
 from dddkit_mypy._rule import ClassContext
 from dddkit_mypy.mypy_api import CallError
+from dddkit_mypy.stories.compensations import undecorated
 from dddkit_mypy.stories.declaration import Steps, read_body, steps_of
 from dddkit_mypy.stories.fitting import fits
 from dddkit_mypy.stories.state import state_of
@@ -53,14 +54,27 @@ SIMPLE_STEPS: Final = "simple steps"
 """The keys in `ClassContext.shared` of the result of `checked_steps`, and of the simple steps found in the analysis."""
 
 
+def checked_compensations(ctx: ClassContext, methods: dict[str, Context]) -> Iterator[CheckedStep]:
+    """Yield compensations of a story that may not fit, checked like its steps.
+
+    `methods` has their names, and where to report each.
+    """
+    return _judged(ctx, list(methods), lambda: methods.items())
+
+
 def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
+    listed = steps_of(ctx.info)
+    return iter(()) if listed is None else _judged(ctx, listed.names, lambda: _to_check(ctx.info, listed))
+
+
+def _judged(
+    ctx: ClassContext, names: list[str], places: Callable[[], Iterable[tuple[str, Context]]]
+) -> Iterator[CheckedStep]:
+    """Yield those of the named steps that do not certainly fit; `places` tells where to report, and which not to."""
     if ctx.checker is None:
         return
-    listed = steps_of(ctx.info)
-    if listed is None:
-        return
     simple = ctx.shared.get(SIMPLE_STEPS, ())
-    to_judge = [name for name in listed.names if name not in simple]
+    to_judge = [name for name in names if name not in simple]
     if not to_judge:
         return
     story = mypy_api.self_type(ctx.info)
@@ -69,19 +83,20 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
     if not odd:
         return
     anything = AnyType(TypeOfAny.special_form)
-    for name, context in _to_check(ctx.info, listed):
+    for name, context in places():
         symbol = ctx.info.get(name)
         if name not in odd or symbol is None:
             continue
-        if mypy_api.takes_exactly(symbol.node, state):  # the common case, which mypy need not check
+        node = undecorated(symbol.node)
+        if mypy_api.takes_exactly(node, state):  # the common case, which mypy need not check
             result = mypy_api.return_type_of(symbol.type)
-            yield CheckedStep(name, context, symbol.node, symbol.type, state, None, None, result)
+            yield CheckedStep(name, context, node, symbol.type, state, None, None, result)
             continue
         signature_error = state_error = None
         reading = _Reading(partial(mypy_api.check_call, ctx.checker, story, name), None)
         result, errors = reading.check(state or anything, context)
         if errors:
-            for reading in _other_readings(ctx.checker, symbol.node, story):
+            for reading in _other_readings(ctx.checker, node, story):
                 result, errors = reading.check(state or anything, context)
                 if not errors:
                     break
@@ -91,9 +106,7 @@ def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
         else:
             signature_error = _first(errors)
         called = reading.type or mypy_api.type_of_attribute(ctx.checker, story, name, context)
-        yield CheckedStep(
-            name, context, symbol.node, called, state, signature_error, state_error, None if errors else result
-        )
+        yield CheckedStep(name, context, node, called, state, signature_error, state_error, None if errors else result)
 
 
 class _Reading(NamedTuple):
@@ -152,7 +165,7 @@ def _that_do_not_fit(story: Instance, state: Type | None, listed: list[str]) -> 
     known = get_proper_type(state)
     for name in listed:
         symbol = story.type.get(name)
-        if symbol is not None and not (isinstance(known, Instance) and fits(symbol.node, story, known)):
+        if symbol is not None and not (isinstance(known, Instance) and fits(undecorated(symbol.node), story, known)):
             yield name
 
 
@@ -170,12 +183,14 @@ def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
     new_state = _changed(info, steps.owner, "State")
     for name in dict.fromkeys(steps.names):
         if name != "State" and (new_state or _changed(info, steps.owner, name)):
-            own = info.names.get(name) or info.names.get("State")
-            definition = None if own is None else own.node
-            if definition is None or definition.line < 0:  # mypy keeps no line of a TypedDict
-                yield name, info.defn
-            else:
-                yield name, definition
+            yield name, place_of(info, name)
+
+
+def place_of(info: TypeInfo, name: str) -> Context:
+    """Return where a class defines a method, or else its State; else the class."""
+    own = info.names.get(name) or info.names.get("State")
+    node = None if own is None else undecorated(own.node)
+    return info.defn if node is None or node.line < 0 else node  # mypy keeps no line of a TypedDict
 
 
 def _changed(info: TypeInfo, owner: TypeInfo, name: str) -> bool:

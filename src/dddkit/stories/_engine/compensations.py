@@ -85,6 +85,8 @@ class Marking:
         self.even_if_failed: Final = even_if_failed
 
     def __call__(self, function: F) -> F:
+        if isinstance(function, Compensating):
+            raise StoryDefinitionError(f"{function.name} compensates more than one step; write a method for each")
         return cast("F", Compensating(self.step, function, self.even_if_failed))
 
     def __set_name__(self, owner: type, name: str) -> None:
