@@ -31,6 +31,8 @@ SETTINGS: Final = {
     "pyrefly.toml": 'preset = "strict"\n',
 }
 
+pytestmark = pytest.mark.slow
+
 every_checker = pytest.mark.parametrize("checker", CHECKERS)
 
 

@@ -52,6 +52,7 @@ def tell_all(basket: Basket) -> list[datetime]:
 
 
 @pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
+@pytest.mark.slow
 @pytest.mark.parametrize("checker", CHECKERS)
 @pytest.mark.parametrize("flavour", OTHER)
 def test_fd5_pending_events_are_of_the_flavour_and_events_of_both_are_recorded(

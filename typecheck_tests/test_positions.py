@@ -78,6 +78,7 @@ def _stem(rule: Rule) -> str:
     return rule.code.code.replace("-", "_")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES, ids=[rule.code.code for rule in RULES])
 def test_a_diagnostic_underlines_what_is_wrong(rule: Rule, locations: dict[str, list[Location]]) -> None:
     source = rule.bad.splitlines()
@@ -89,6 +90,7 @@ def test_a_diagnostic_underlines_what_is_wrong(rule: Rule, locations: dict[str, 
     assert underlined == [EXPECTED[rule.code.code]]
 
 
+@pytest.mark.slow
 def test_of_a_step_listed_twice_the_second_is_underlined(locations: dict[str, list[Location]]) -> None:
     [rule] = [rule for rule in RULES if rule.code.code == "dddkit-repeated-step"]
     [location] = locations[rule.code.code]

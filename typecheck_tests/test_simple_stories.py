@@ -308,7 +308,7 @@ def _say(directory: Path, plugin: str, *arguments: str) -> str:
     return run_mypy(directory, "--config-file", str(config), *arguments)
 
 
-@pytest.mark.parametrize("seed", [None, 1, 2])
+@pytest.mark.parametrize("seed", [None, *[pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2)]])
 def test_simple_stories_give_what_the_general_way_gives(tmp_path: Path, seed: int | None) -> None:
     (tmp_path / "counting.py").write_text(COUNTING)
     (tmp_path / "general.py").write_text(GENERAL)

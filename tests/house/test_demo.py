@@ -30,8 +30,16 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return {part.partition("\n")[0].strip("= "): part.rstrip().splitlines() for part in found}
 
 
-def test_the_demo_shows_the_story_then_a_sale_then_a_failure_then_mypy(parts: dict[str, list[str]]) -> None:
-    assert list(parts) == ["1. A story", "2. A sale", "3. A failure", "4. What mypy catches"]
+def test_the_demo_shows_a_story_a_sale_a_refusal_a_failure_that_is_undone_and_mypy(
+    parts: dict[str, list[str]],
+) -> None:
+    assert list(parts) == [
+        "1. A story",
+        "2. A sale",
+        "3. A declined card",
+        "4. A capture that fails",
+        "5. What mypy catches",
+    ]
 
 
 def test_each_part_of_the_demo_fits_on_a_screen(parts: dict[str, list[str]]) -> None:

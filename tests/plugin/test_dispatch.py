@@ -80,7 +80,13 @@ def _check(directory: Path, entry: str, *flags: str, others: tuple[str, str] = (
     return run.stdout + run.stderr, run.returncode
 
 
-@pytest.mark.parametrize("others", [("", ""), ("pydantic.mypy, ", ""), ("", ", pydantic.mypy")])
+@pytest.mark.parametrize(
+    "others",
+    [
+        ("", ""),
+        *[pytest.param(each, marks=pytest.mark.slow) for each in (("pydantic.mypy, ", ""), ("", ", pydantic.mypy"))],
+    ],
+)
 def test_rules_are_called_once_for_what_they_name(tmp_path: Path, others: tuple[str, str]) -> None:
     assert _check(tmp_path, "called", others=others) == (CALLED, 1)
 

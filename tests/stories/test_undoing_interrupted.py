@@ -50,7 +50,7 @@ def run(story: type[Story], state: Notes) -> None:
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore:Exception ignored in.*coroutine object:pytest.PytestUnraisableExceptionWarning")
 @both_modes
-@pytest.mark.parametrize("has_hooks", [False, True])
+@pytest.mark.parametrize("has_hooks", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_an_interrupt_at_any_line_of_the_undoing(mode: Mode, has_hooks: bool, caplog: pytest.LogCaptureFixture) -> None:
     story = shop(mode)
     if has_hooks:
