@@ -1,4 +1,4 @@
-"""The projects of the other tests of modes side by side, and a sample of their edits: what `make test` runs."""
+"""The projects of the other tests of modes side by side, and a sample of their edits: the quickest look at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import pytest
 
 from typecheck_tests import (
     test_modes,
@@ -124,6 +126,7 @@ def _apart(part: str, files: Files) -> dict[str, str | None]:
     return {f"{part}_{name}": source and renamed(source) for name, source in files.items()}
 
 
+@pytest.mark.slow
 def test_every_mode_gives_the_result_of_a_cold_run(tmp_path: Path, seeded_caches: SeededCaches) -> None:
     config = f"{CONFIG}disable_error_code = no-untyped-def\n".replace("dddkit_mypy", "dddkit_mypy, pydantic.mypy", 1)
     config += "[mypy-blocks_blocks,blocks_between]\nenable_error_code = dddkit-unlisted-step\n"

@@ -90,6 +90,7 @@ def _with_all_of_ruff(toml: str) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linter", [RUFF, PYLINT, BASEDPYRIGHT], ids=["ruff", "pylint", "basedpyright"])
 def test_with_the_lines_for_linters_a_story_is_clean(linter: str, reader: Reader) -> None:
     reader.take(FILES[STORY])
@@ -98,6 +99,7 @@ def test_with_the_lines_for_linters_a_story_is_clean(linter: str, reader: Reader
     assert not status, printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("linter", "line", "code"),
     [
