@@ -33,8 +33,8 @@ class Area(Entity):
 
 @dataclass(frozen=True)
 class Place(ValueObject):
-    room: Room  # type: ignore
-    area: Area  # type: ignore
+    room: Room  # type: ignore[dddkit-value-object-entity]
+    area: Area  # type: ignore[dddkit-value-object-entity]
 
 @dataclass(kw_only=True)
 class Basket(Aggregate):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from linecache import getline
 from types import FrameType
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dddkit._awaitables import FINISHED
-from dddkit.stories import Story, inject_hooks
+from dddkit.stories import I, Story, inject_hooks
 from tests.stories.shop import Declined, Mode, Notes, both_modes
 from tests.stories.test_undoing import COMPENSATION, shop
 
@@ -46,19 +46,11 @@ def run(story: type[Story], state: Notes) -> None:
         called.send(None)
 
 
-# Between a compensation's call and its await, the interrupt leaves a coroutine behind.
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-@pytest.mark.filterwarnings("ignore:Exception ignored in.*coroutine object:pytest.PytestUnraisableExceptionWarning")
-@both_modes
-@pytest.mark.parametrize("has_hooks", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_an_interrupt_at_any_line_of_the_undoing(mode: Mode, has_hooks: bool, caplog: pytest.LogCaptureFixture) -> None:
-    story = shop(mode)
-    if has_hooks:
-        inject_hooks(story)
+def outcomes(story: type[Story], caplog: pytest.LogCaptureFixture) -> Iterator[tuple[list[str], str]]:
+    """Run a story whose last step fails, with an interrupt at each line in turn; yield what ran, and what was logged."""
     caplog.set_level(logging.ERROR)
     with suppress(Declined):
         run(story, Notes(ship=Declined()))
-    wrong: list[object] = []
     line, has_come = 0, True
     while has_come:
         line += 1
@@ -73,14 +65,45 @@ def test_an_interrupt_at_any_line_of_the_undoing(mode: Mode, has_hooks: bool, ca
         finally:
             sys.settrace(before)
         has_come = interrupt.has_come
-        logged = " ".join(record.getMessage() for record in caplog.records if record.name == COMPENSATION)
-        undone = [name for name in state.log if name in ("refund", "release")]
+        yield state.log, " ".join(record.getMessage() for record in caplog.records if record.name == COMPENSATION)
+    assert line > 10
+
+
+# Between a compensation's call and its await, the interrupt leaves a coroutine behind.
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*coroutine object:pytest.PytestUnraisableExceptionWarning")
+@both_modes
+@pytest.mark.parametrize("has_hooks", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_an_interrupt_at_any_line_of_the_undoing(mode: Mode, has_hooks: bool, caplog: pytest.LogCaptureFixture) -> None:
+    story = shop(mode)
+    if has_hooks:
+        inject_hooks(story)
+    wrong: list[object] = []
+    for log, logged in outcomes(story, caplog):
+        undone = [name for name in log if name in ("refund", "release")]
         forgotten = [
             step
             for step, undo in (("charge", "refund"), ("reserve", "release"))
             if undo not in undone and step not in logged
         ]
         if len(undone) != len(set(undone)) or forgotten:
-            wrong.append((line, undone, logged))
+            wrong.append((undone, logged))
     assert wrong == []
-    assert line > 10
+
+
+@both_modes
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*coroutine object:pytest.PytestUnraisableExceptionWarning")
+def test_a_step_that_is_listed_twice_is_forgotten_at_neither_place(
+    mode: Mode, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Twice(shop(mode)):  # type: ignore[misc]  # a class made by a function
+        I.charge
+        I.charge
+        I.ship
+
+    wrong: list[object] = []
+    for log, logged in outcomes(Twice, caplog):
+        if log.count("refund") + logged.replace("its compensation", "").count("charge") < 2 or log.count("refund") > 2:
+            wrong.append((log, logged))
+    assert wrong == []

@@ -137,7 +137,13 @@ def log_not_undone(story: object, state: Any, completed: int, handled: Handled |
     if completed < len(names) and not handled.is_over:
         steps = (*_interrupted_step(story, names[completed], completed, None),)
         steps += (*_steps_of(story, state, names[:completed], None, ""),)
-        left = [step.label for step in steps if step.label not in handled.labels]
+        remaining = list(handled.labels)
+        left: list[str] = []
+        for step in steps:
+            if step.label in remaining:
+                remaining.remove(step.label)  # one at a time: a story may list a step twice
+            else:
+                left.append(step.label)
         if left:
             _log_left(type(story).__name__, left, "an interrupt stopped the undoing")
 
@@ -153,7 +159,7 @@ class _NoShield:
 def _shield() -> Any:
     """Return what keeps a cancelled scope of anyio or trio from cancelling each await of the undoing too.
 
-    Under asyncio a cancellation is raised once, so nothing need be shielded, and a second one stops the undoing.
+    Under asyncio a cancellation is raised once, so nothing need be shielded; one that comes during the undoing stops it.
     """
     trio: Any = sys.modules.get("trio")
     if trio is not None and trio.lowlevel.in_trio_task():  # in guest mode, tasks of another loop run beside trio's
