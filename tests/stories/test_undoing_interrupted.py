@@ -47,7 +47,7 @@ def run(story: type[Story], state: Notes) -> None:
 
 
 def outcomes(story: type[Story], caplog: pytest.LogCaptureFixture) -> Iterator[tuple[list[str], str]]:
-    """Run a story whose last step fails, with an interrupt at each line in turn; yield what ran, and what was logged."""
+    """Run a story whose last step fails, interrupted at each line in turn; yield what ran, and what was logged."""
     caplog.set_level(logging.ERROR)
     with suppress(Declined):
         run(story, Notes(ship=Declined()))

@@ -68,7 +68,7 @@ def source_without_hooks(steps: StepLayout) -> Source:
         source.step = steps.listed[0]
         # As below, the handler begins with a `try`: an interrupt in the engine's lines may not be the end of it.
         source.write("except BaseException as error:", "    try:", "        handled = Handled()")
-        source.write(f"        error = {source.await_}undo(self, state, completed, True, error, handled)")
+        source.write(f"        error = {source.await_}undo(Undoing(self, state, completed, True, error, handled))")
         source.write("    except BaseException:", "        log_not_undone(self, state, completed, handled)")
         source.write("        raise", "    if error is not None: raise error", "    raise")
     source.write(source.last)

@@ -24,7 +24,7 @@ from dddkit.stories._engine.generators import Generators, leave_generator, secon
 from dddkit.stories._engine.registry import Callback, Hooks
 from dddkit.stories._engine.status import StepStatus, status_of
 from dddkit.stories._engine.tracebacks import remove_frames, set_cause, set_traceback, traceback_of
-from dddkit.stories._engine.undoing import Handled, log_not_undone, undo, undo_async
+from dddkit.stories._engine.undoing import Handled, Undoing, log_not_undone, undo, undo_async
 
 __all__ = [
     "StoppedRun",
@@ -92,11 +92,10 @@ def undo_stopped_run(run: StoppedRun, handled: Handled) -> BaseException | None:
     _call_remaining(outcome, remaining, run.step)
     propagating = _leave_step(run, outcome)
     try:
-        context = run.context
-        replacement = undo(context.story, context.state, *_reached(run), propagating, handled, context)
+        replacement = undo(_undoing_of(run, propagating, handled))
         return _finish(run, propagating if replacement is None else replacement)
     finally:  # the error of a compensation leads to this frame
-        run = context = outcome = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+        run = outcome = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
 async def undo_stopped_run_async(run: StoppedRun, handled: Handled) -> BaseException | None:
@@ -108,9 +107,7 @@ async def undo_stopped_run_async(run: StoppedRun, handled: Handled) -> BaseExcep
         pass
     propagating = _leave_step(run, outcome)
     try:
-        replacement = await undo_async(
-            run.context.story, run.context.state, *_reached(run), propagating, handled, run.context
-        )
+        replacement = await undo_async(_undoing_of(run, propagating, handled))
         return _finish(run, propagating if replacement is None else replacement)
     finally:
         run = outcome = propagating = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
@@ -222,10 +219,10 @@ def _leave_step(run: StoppedRun, outcome: _Outcome) -> BaseException:
     return propagating
 
 
-def _reached(run: StoppedRun) -> tuple[int, bool]:
-    """Return the number of steps that have completed, and whether the one after these was under way."""
-    completed = _completed(run.context)
-    return completed, run.step is not None and run.step_started > 0.0 and run.step.step_index == completed
+def _undoing_of(run: StoppedRun, error: BaseException, handled: Handled) -> Undoing:
+    context, completed = run.context, _completed(run.context)
+    interrupted = run.step is not None and run.step_started > 0.0 and run.step.step_index == completed
+    return Undoing(context.story, context.state, completed, interrupted, error, handled, context)
 
 
 def _completed(context: StoryExecutionContext) -> int:

@@ -39,7 +39,7 @@ from dddkit.stories._engine.registry import Callback, Hooks, collect, registries
 from dddkit.stories._engine.source import Source, StepLayout, to_function
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.story_steps import is_engine_call, nested_call
-from dddkit.stories._engine.undoing import ALL_DONE, Handled, log_not_undone, undo, undo_async
+from dddkit.stories._engine.undoing import ALL_DONE, Handled, Undoing, log_not_undone, undo, undo_async
 from dddkit.stories._engine.validation import check_step_result, is_method, look_up
 
 __all__ = ["Plan", "PreparedRun"]
@@ -274,6 +274,7 @@ _BOTH: Final[dict[str, object]] = {
     "StepRecord": StepRecord,
     "StoppedRun": outcome.StoppedRun,
     "abandon_run": outcome.abandon_run,
+    "Undoing": Undoing,
     "advance": advance,
     "clock": perf_counter,
     "copy_context": copy_context,

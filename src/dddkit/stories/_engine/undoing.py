@@ -10,22 +10,21 @@ has happened, and `undo` and `undo_async` call it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from dddkit._awaitables import is_awaitable
 from dddkit._callables import display_name
 from dddkit.exceptions import CompensationError
-from dddkit.stories._engine.compensations import compensations_of, steps_of
-from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
+from dddkit.stories._engine.compensations import steps_of
+from dddkit.stories._engine.facts import StoryExecutionContext
 from dddkit.stories._engine.generators import Generators, enter_generator, leave_generator
 from dddkit.stories._engine.registry import hooks_of
-from dddkit.stories._engine.status import StepStatus
+from dddkit.stories._engine.steps_to_undo import Step, completed_steps, interrupted_step
 from dddkit.stories._engine.story_steps import story_of_step
 from dddkit.stories._engine.tracebacks import remove_frames, set_cause, set_traceback, traceback_of
 from dddkit.stories._engine.validation import check_step_result
 
-__all__ = ["ALL_DONE", "Handled", "log_not_undone", "undo", "undo_async"]
+__all__ = ["ALL_DONE", "Handled", "Undoing", "log_not_undone", "undo", "undo_async"]
 
 _LOGGER: Final = "dddkit.stories.compensation"
 
@@ -52,31 +51,12 @@ ALL_DONE: Final = Handled(is_done=True)
 """What a run comes to whose hooks around the story fail after the last step has completed."""
 
 
-def undo(
-    story: object,
-    state: Any,
-    completed: int,
-    interrupted: bool,
-    error: BaseException,
-    handled: Handled,
-    run: StoryExecutionContext | None = None,
-) -> BaseException | None:
-    """Undo what a stopped run has done; return the exception to raise instead of the one that stopped it.
-
-    Args:
-        story: the story.
-        state: its state, as the run has left it.
-        completed: the number of steps that have completed.
-        interrupted: whether the step after these was under way.
-        error: what has stopped the run.
-        handled: receives the steps that are undone or logged, for `log_not_undone` after an interrupt.
-        run: its facts; None for a run without hooks.
-    """
-    undoing = Undoing(story, state, completed, interrupted, error, handled, run)
+def undo(undoing: Undoing) -> BaseException | None:
+    """Undo what a stopped run has done; return the exception to raise instead of the one that stopped it."""
     try:
         while (step := undoing.start_next()) is not None:
             try:
-                check_step_result(step.story, step.method, getattr(step.story, step.method)(state))
+                check_step_result(step.story, step.method, getattr(step.story, step.method)(undoing.state))
             except BaseException as own:
                 undoing.end(own)
             else:
@@ -84,30 +64,18 @@ def undo(
         return undoing.outcome()
     finally:
         undoing.drop()
-        # The traceback of a compensation's error leads to this frame, and the facts refer to the error.
-        story = state = run = step = None
-        del undoing
-        error = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+        step = None  # the traceback of a compensation's error leads to this frame, and the facts refer to the error
 
 
-async def undo_async(
-    story: object,
-    state: Any,
-    completed: int,
-    interrupted: bool,
-    error: BaseException,
-    handled: Handled,
-    run: StoryExecutionContext | None = None,
-) -> BaseException | None:
+async def undo_async(undoing: Undoing) -> BaseException | None:
     """Do what `undo` does, for an async story."""
-    undoing = Undoing(story, state, completed, interrupted, error, handled, run)
     try:
-        if type(error) is GeneratorExit:
-            return undoing.outcome()  # nothing can be awaited in a coroutine that is closed
+        if undoing.is_closed:
+            return undoing.outcome()
         with _shield():
             while (step := undoing.start_next()) is not None:
                 try:
-                    result = getattr(step.story, step.method)(state)
+                    result = getattr(step.story, step.method)(undoing.state)
                     if result is not None and is_awaitable(result):
                         await result
                 except BaseException as own:
@@ -117,10 +85,7 @@ async def undo_async(
         return undoing.outcome()
     finally:
         undoing.drop()
-        # The traceback of a compensation's error leads to this frame, and the facts refer to the error.
-        story = state = run = step = result = None
-        del undoing
-        error = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+        step = result = None
 
 
 def log_not_undone(story: object, state: Any, completed: int, handled: Handled | None) -> None:
@@ -135,8 +100,8 @@ def log_not_undone(story: object, state: Any, completed: int, handled: Handled |
     names = steps_of(type(story))
     handled = handled or Handled()
     if completed < len(names) and not handled.is_over:
-        steps = (*_interrupted_step(story, names[completed], completed, None),)
-        steps += (*_steps_of(story, state, names[:completed], None, ""),)
+        steps = (*interrupted_step(story, names[completed], completed, None),)
+        steps += (*completed_steps(story, state, names[:completed], None, ""),)
         remaining = list(handled.labels)
         left: list[str] = []
         for step in steps:
@@ -159,7 +124,7 @@ class _NoShield:
 def _shield() -> Any:
     """Return what keeps a cancelled scope of anyio or trio from cancelling each await of the undoing too.
 
-    Under asyncio a cancellation is raised once, so nothing need be shielded; one that comes during the undoing stops it.
+    Under asyncio a cancellation is raised once, so nothing need be shielded; one that comes while it undoes stops it.
     """
     trio: Any = sys.modules.get("trio")
     if trio is not None and trio.lowlevel.in_trio_task():  # in guest mode, tasks of another loop run beside trio's
@@ -172,23 +137,18 @@ def _shield() -> Any:
     return anyio.CancelScope(shield=True)
 
 
-class Step(NamedTuple):
-    """A step to undo."""
-
-    label: str
-    """Its name; `pay.authorize` for the step of a story that is the step `pay`."""
-    story: object
-    name: str
-    method: str
-    """The name of its compensation."""
-    position: int
-    is_completed: bool
-    run: StoryExecutionContext | None
-    """The facts of the run of that story, where there are any."""
-
-
 class Undoing:
-    """The undoing of one run: what comes next, and what has happened."""
+    """The undoing of one run: what comes next, and what has happened.
+
+    Args:
+        story: the story.
+        state: its state, as the run has left it.
+        completed: the number of steps that have completed.
+        interrupted: whether the step after these was under way.
+        error: what has stopped the run.
+        handled: receives the steps that are undone or logged, for `log_not_undone` after an interrupt.
+        run: its facts; None for a run without hooks.
+    """
 
     def __init__(
         self,
@@ -198,9 +158,10 @@ class Undoing:
         interrupted: bool,
         error: BaseException,
         handled: Handled,
-        run: StoryExecutionContext | None,
+        run: StoryExecutionContext | None = None,
     ) -> None:
         names = steps_of(type(story))
+        self.state = state
         self._story_name: Final = type(story).__name__
         self._error: BaseException | None = error
         self._stopped_by: BaseException | None = None
@@ -216,11 +177,11 @@ class Undoing:
         if self._merge_nested(story, names, completed):
             completed, interrupted = completed + 1, False
             self._has_ended = completed == len(names)
-        self._steps: Final = _steps_of(story, state, names[:completed], run, "")
+        self._steps = completed_steps(story, state, names[:completed], run, "")
         self._handled.is_done = self._has_ended
         self._first: list[Step] = []
         if interrupted and not self._has_ended:
-            self._first += _interrupted_step(story, names[completed], completed, run)
+            self._first += interrupted_step(story, names[completed], completed, run)
 
     def _merge_nested(self, story: object, names: list[str], completed: int) -> bool:
         """Take over what the nested story has undone that was stopped in this run.
@@ -240,6 +201,11 @@ class Undoing:
                 self._left += [prefix + step for step in error.left]
                 self._error = error.__cause__
         return handled is not None and handled.is_done
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be awaited any more, as in a coroutine that is closed."""
+        return type(self._error) is GeneratorExit
 
     def start_next(self) -> Step | None:
         """Return the next step to undo, inside its around hooks; None at the end."""
@@ -299,9 +265,9 @@ class Undoing:
         return made
 
     def drop(self) -> None:
-        """Drop the errors: frames in their tracebacks lead here."""
-        self._error = self._stopped_by = self._run = None
-        self._failures = []
+        """Drop the errors, and what leads to the facts: frames in their tracebacks lead here."""
+        self._error = self._stopped_by = self._run = self._step = self.state = None
+        self._failures, self._first, self._steps = [], [], iter(())
 
     def _tell(self, run: StoryExecutionContext, *, is_complete: bool) -> None:
         """Tell the hooks that log that the undoing is over."""
@@ -315,7 +281,7 @@ class Undoing:
                     self._log_hook("", hook, own)
 
     def _reason(self) -> str:
-        if type(self._error) is GeneratorExit:
+        if self.is_closed:
             return "the coroutine of the run was closed"
         stopped_by = self._stopped_by
         return f"{'an interrupt' if stopped_by is None else type(stopped_by).__qualname__} stopped the undoing"
@@ -381,53 +347,6 @@ def _handled_inside(error: BaseException | None) -> Handled | None:
             return found if isinstance(found, Handled) else None
         traceback = traceback.tb_next
     return None
-
-
-def _steps_of(
-    story: object, state: Any, names: list[str], run: StoryExecutionContext | None, prefix: str
-) -> Iterator[Step]:
-    """Yield the steps to undo of a story, of which these have completed: the last first, nested ones in their place."""
-    compensations = compensations_of(type(story))
-    if run is None and (hooks := hooks_of(type(story))) is not None and hooks.around_compensation:
-        run = _facts_of(story, state, len(names))
-    for index in reversed(range(len(names))):
-        name = names[index]
-        own = compensations.get(name)
-        if own is not None:
-            yield Step(prefix + name, story, name, own.method, index, is_completed=True, run=run)
-            continue
-        nested = story_of_step(story, name)
-        if nested is not None:
-            inner = steps_of(type(nested))
-            yield from _steps_of(nested, state, inner, _nested_run(run, index, nested, state), f"{prefix}{name}.")
-
-
-def _interrupted_step(story: object, name: str, index: int, run: StoryExecutionContext | None) -> Iterator[Step]:
-    own = compensations_of(type(story)).get(name)
-    if own is not None and own.even_if_failed:
-        yield Step(name, story, name, own.method, index, is_completed=False, run=run)
-
-
-def _nested_run(
-    run: StoryExecutionContext | None, index: int, nested: object, state: Any
-) -> StoryExecutionContext | None:
-    """Return the facts of the last run of a nested story inside a step, with its state."""
-    if run is None:
-        return None
-    found = next((one for one in reversed(run.steps[index].nested) if one.story is nested), None)
-    if found is not None:
-        cast("Any", found).state = state  # nested runs that have ended keep none
-    return found
-
-
-def _facts_of(story: object, state: Any, completed: int) -> StoryExecutionContext:
-    """Make the facts of a run without hooks, for the hooks around its undoing."""
-    names = steps_of(type(story))
-    steps = [
-        StepExecutionInfo(name, index, status=StepStatus.COMPLETED if index < completed else StepStatus.PENDING)
-        for index, name in enumerate(names)
-    ]
-    return StoryExecutionContext(story, state, steps, status=StepStatus.RUNNING)
 
 
 def _log_left(story: str, left: list[str], reason: str) -> None:
