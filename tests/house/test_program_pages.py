@@ -1,4 +1,4 @@
-"""Every code block of docs/events.md works as the page says."""
+"""Every code block of the pages whose blocks are one program works as the page says."""
 
 from __future__ import annotations
 
@@ -9,40 +9,43 @@ import pytest
 
 from tests.house.pages import Block, Reader, blocks, links, text_of
 
-PAGE = "docs/events.md"
-BLOCKS = blocks(PAGE)
+EVENTS = "docs/events.md"
 MARK = "#-- end of block --#"
 
 pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
+every_page = pytest.mark.parametrize("page", [EVENTS, "docs/undoing.md"])
 
 
-def program(after_each: str = "") -> str:
+def program(page: str, after_each: str = "") -> str:
     """Return all Python blocks as one program, each at its line of the page."""
     text = ""
-    for block in BLOCKS:
+    for block in blocks(page):
         if block.language == "python":
             text += "\n" * (block.line - text.count("\n")) + block.text + after_each
     return text
 
 
-def test_fd8_the_blocks_print_what_the_page_shows(tmp_path: Path) -> None:
-    (tmp_path / "page.py").write_text(program(f"print({MARK!r})\n"), encoding="utf-8")
+@every_page
+def test_fd8_the_blocks_print_what_the_page_shows(page: str, tmp_path: Path) -> None:
+    (tmp_path / "page.py").write_text(program(page, f"print({MARK!r})\n"), encoding="utf-8")
     printed, status = Reader(tmp_path).enter("python -W error page.py")
     assert status == 0, printed
-    following = [*BLOCKS[1:], Block("", "", 0)]
+    listed = blocks(page)
+    following = [*listed[1:], Block("", "", 0)]
     expected = [
         after.text if after.language == "text" else ""
-        for block, after in zip(BLOCKS, following, strict=True)
+        for block, after in zip(listed, following, strict=True)
         if block.language == "python"
     ]
     assert [part.removeprefix("\n") for part in printed.split(MARK)[:-1]] == expected
 
 
+@every_page
 @pytest.mark.parametrize("checker", ["mypy --strict --config-file mypy.ini", "pyright -p strict.json --pythonpath"])
-def test_fd8_checkers_find_nothing_in_them(checker: str, tmp_path: Path) -> None:
+def test_fd8_checkers_find_nothing_in_them(page: str, checker: str, tmp_path: Path) -> None:
     (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = dddkit_mypy\n", encoding="utf-8")
     (tmp_path / "strict.json").write_text('{"include": ["*.py"], "typeCheckingMode": "strict"}', encoding="utf-8")
-    (tmp_path / "page.py").write_text(program(), encoding="utf-8")
+    (tmp_path / "page.py").write_text(program(page), encoding="utf-8")
     argument = "page.py" if checker.startswith("mypy") else f"'{sys.executable}'"
     printed, status = Reader(tmp_path).enter(f"{checker} {argument}")
     assert status == 0, printed
@@ -50,16 +53,19 @@ def test_fd8_checkers_find_nothing_in_them(checker: str, tmp_path: Path) -> None
 
 def test_fd8_the_plugin_reports_the_event_that_is_not_folded(tmp_path: Path) -> None:
     (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = dddkit_mypy\n", encoding="utf-8")
+    right = program(EVENTS)
     folded = "    @handle_changes.register\n    def _(self, event: Order.Paid"
-    assert program().count(folded) == 1
-    (tmp_path / "page.py").write_text(program().replace(folded, "    def _(self, event: Order.Paid"), encoding="utf-8")
+    assert right.count(folded) == 1
+    (tmp_path / "page.py").write_text(right.replace(folded, "    def _(self, event: Order.Paid"), encoding="utf-8")
     assert "[dddkit-unhandled-event]" in Reader(tmp_path).enter("mypy --config-file mypy.ini page.py")[0]
 
 
-def test_no_block_is_left_out_of_these_tests() -> None:
-    assert {block.language for block in BLOCKS} == {"python", "text"}
-    assert text_of(PAGE).count("```") == 2 * len(BLOCKS)
+@every_page
+def test_no_block_is_left_out_of_these_tests(page: str) -> None:
+    assert {block.language for block in blocks(page)} == {"python", "text"}
+    assert text_of(page).count("```") == 2 * len(blocks(page))
 
 
-def test_fd8_the_readme_says_where_the_page_is() -> None:
-    assert PAGE in links("README.md")
+@every_page
+def test_fd8_the_readme_says_where_the_page_is(page: str) -> None:
+    assert page in links("README.md")
