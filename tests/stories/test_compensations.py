@@ -261,6 +261,23 @@ def test_a_compensation_below_another_decorator_is_rejected(hiding: Any) -> None
     )
 
 
+@pytest.mark.parametrize("hiding", [hide, hide_plainly, staticmethod, classmethod, property, partial])
+def test_one_that_a_mixin_hides_is_rejected_by_the_story(hiding: Any) -> None:
+    class Charging:
+        @hiding  # type: ignore[untyped-decorator]
+        @compensates("charge")
+        def give_back(self, state: Notes) -> None: ...
+
+    with pytest.raises(StoryDefinitionError) as caught:
+
+        class Mixed(Charging, Base):  # pyright: ignore[reportUnusedClass]
+            pass
+
+    assert message(caught) == (
+        "Mixed: @compensates stands below another decorator of give_back, which hides it; write it above all others"
+    )
+
+
 def test_an_abstract_compensation_is_marked_below_compensates() -> None:
     with pytest.raises(StoryDefinitionError, match="write it above all others"):
 

@@ -164,6 +164,18 @@ def _without_step(name: str, story: str) -> StoryDefinitionError:
     )
 
 
+def _reject_hidden(cls: type, base: type) -> None:
+    """Raise for a compensation that a mixin hides; the body of a story has been looked at already."""
+    if "__story__" in base.__dict__ or base.__module__ in _WITHOUT_COMPENSATIONS:
+        return
+    for name, value in base.__dict__.items():
+        if _hides(value):
+            raise _hidden(name, cls.__qualname__)
+
+
+_WITHOUT_COMPENSATIONS: Final = ("abc", "builtins", "typing", "typing_extensions")
+
+
 def _hides(value: object) -> bool:
     """Whether what a decorator has made contains a marked method."""
     seen = 0
@@ -256,6 +268,7 @@ def validate_compensations(cls: type, validate: Callable[[str, str], None]) -> l
         if name not in steps:
             raise _error(cls, one.method, f"compensates {_shown(name or one.step)}, which is no step{_hint(cls, name)}")
     for base in cls.__mro__:
+        _reject_hidden(cls, base)
         _reject_second(cls, [(one.method, name) for one, name in _of(cls, base)])
     methods: list[str] = []
     for step, method, _ in compensations_of(cls).values():
