@@ -1,0 +1,1 @@
+"""Aggregates and their events in a database, in one transaction."""

@@ -1,0 +1,1 @@
+"""Tests of a domain in a few lines."""
