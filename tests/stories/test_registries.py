@@ -290,7 +290,7 @@ def interrupted_at(number: int, work: Callable[[], object], function: Callable[[
 
 
 @pytest.mark.parametrize("has_run", [False, True])
-@pytest.mark.parametrize("work", ["inject", "run", "remove"])
+@pytest.mark.parametrize("work", ["inject", pytest.param("run", marks=pytest.mark.slow), "remove"])
 def test_fr2_hooks_are_right_whatever_line_another_change_interrupts(work: str, has_run: bool) -> None:
     number = 0
     for number in count(1):
