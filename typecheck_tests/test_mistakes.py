@@ -21,7 +21,7 @@ from typecheck_tests.running import CONFIG, codes_in, run_mypy
 OPT_IN: Final = {rule.code.code for rule in RULES if not rule.code.default_enabled}
 CONFIG_WITH_ALL: Final = CONFIG + f"enable_error_code = {', '.join(sorted(OPT_IN))}\n"
 SEEDS: Final = range(int(os.environ.get("DDDKIT_MISTAKES", "10")))
-"""One module of each kind for each seed, and every mistake in it wherever it can be made; a hundred give tens of thousands of mistakes."""
+"""One module of each kind for each seed, and every mistake wherever it can be made in it."""
 QUICK: Final = 1
 """The seed of quick runs: there, a mistake is made once in each module where it is possible."""
 
