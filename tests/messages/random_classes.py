@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum
 from fractions import Fraction
+from functools import partial
 from ipaddress import IPv4Address, IPv6Interface
 from pathlib import Path, PurePath
 from types import UnionType
-from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -98,7 +99,7 @@ class Positive:
 @dataclasses.dataclass(slots=True)
 class Node:
     name: str
-    children: list[Node] = dataclasses.field(default_factory=list)  # type: ignore[type-arg]  # as mypy infers it
+    children: list[Node] = dataclasses.field(default_factory=list["Node"])
 
 
 class Card(dddkit.pydantic.ValueObject):
@@ -152,37 +153,51 @@ LEAVES: tuple[Any, ...] = (
 
 _UNHASHABLE = (list, dict, object, Any, Note, Bare, Lossy, Positive, Node, Keyed)
 HASHABLE = [leaf for leaf in LEAVES if leaf not in _UNHASHABLE]
-KEYS = st.sampled_from((*HASHABLE, tuple[int, str], Optional[str]))
+KEYS = st.sampled_from((*HASHABLE, tuple[int, str], Optional[str]))  # noqa: UP045  # people write it
 
-TYPES: st.SearchStrategy[Any] = st.recursive(
-    st.sampled_from(LEAVES),
-    lambda inner: st.one_of(
-        inner.map(lambda one: list[one]),
-        inner.map(lambda one: tuple[one, ...]),
-        inner.map(lambda one: Optional[one]),
-        KEYS.map(lambda one: set[one]),
-        KEYS.map(lambda one: frozenset[one]),
-        st.tuples(inner, inner).map(lambda pair: tuple[pair]),  # type: ignore[valid-type]  # a type made at run time
-        st.tuples(KEYS, inner).map(lambda pair: dict[pair]),  # type: ignore[valid-type,type-arg]  # the same
-        st.tuples(KEYS, inner).map(lambda pair: Mapping[pair]),  # type: ignore[valid-type,type-arg]  # the same
-        st.tuples(inner, inner).map(lambda pair: Union[pair]),  # type: ignore[valid-type]  # the same
-        st.tuples(inner, inner, inner).map(lambda three: Union[three]),  # type: ignore[valid-type]  # the same
-    ),
-    max_leaves=5,
-)
+# Any: checkers know no types that are made at run time.
+_List: Any = list
+_Set: Any = set
+_Frozen: Any = frozenset
+_Tuple: Any = tuple
+_Dict: Any = dict
+_Mapping: Any = Mapping
+_Union: Any = Union
 
 
-def classes() -> st.SearchStrategy[tuple[type[Flavour], type, dict[str, Any]]]:
-    """Draw a class: its flavour, and the types of its fields."""
-    names = st.sampled_from(("Aggregate", "DomainEvent", "ValueObject"))
-    fields = st.lists(TYPES, min_size=1, max_size=2).map(lambda types: dict(zip(("first", "second"), types)))
+def _around(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(
+        inner.map(lambda one: _List[one]),
+        inner.map(lambda one: _Tuple[one, ...]),
+        inner.map(lambda one: _Union[one, None]),
+        KEYS.map(lambda one: _Set[one]),
+        KEYS.map(lambda one: _Frozen[one]),
+        st.tuples(inner, inner).map(lambda pair: _Tuple[pair]),
+        st.tuples(KEYS, inner).map(lambda pair: _Dict[pair]),
+        st.tuples(KEYS, inner).map(lambda pair: _Mapping[pair]),
+        st.tuples(inner, inner).map(lambda pair: _Union[pair]),
+        st.tuples(inner, inner, inner).map(lambda three: _Union[three]),
+    )
+
+
+TYPES = st.recursive(st.sampled_from(LEAVES), _around, max_leaves=5)
+
+
+def classes() -> st.SearchStrategy[tuple[Any, dict[str, Any]]]:
+    """Draw a class of either flavour, and the types of its fields."""
+    names: st.SearchStrategy[str] = st.sampled_from(("Aggregate", "DomainEvent", "ValueObject"))
+    fields = st.lists(TYPES, min_size=1, max_size=2).map(_named)
     return st.tuples(st.sampled_from(FLAVOURS), names, fields).map(_declared)
 
 
-def _declared(drawn: tuple[type[Flavour], str, dict[str, Any]]) -> tuple[type[Flavour], type, dict[str, Any]]:
+def _named(types: list[Any]) -> dict[str, Any]:
+    return dict(zip(("first", "second"), types, strict=False))
+
+
+def _declared(drawn: tuple[type[Flavour], str, dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
     flavour, base, fields = drawn
     identity = {"id": int} if base == "Aggregate" else {}
-    return flavour, flavour.declare(base, "Drawn", **identity, **fields), {**identity, **fields}
+    return flavour.declare(base, "Drawn", **identity, **fields), {**identity, **fields}
 
 
 _OFFSETS = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)) | st.sampled_from(
@@ -222,46 +237,60 @@ def values(declared: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*map(values, arguments))
     if origin is Literal:
         return st.sampled_from(arguments)
-    if origin in (list, set, frozenset):
-        made: Callable[..., Any] = {list: st.lists, set: st.sets, frozenset: st.frozensets}[origin]
-        return made(values(arguments[0]), max_size=3)
+    if origin is list:
+        return st.lists(values(arguments[0]), max_size=3)
+    if origin is set:
+        return st.sets(values(arguments[0]), max_size=3)
+    if origin is frozenset:
+        return st.frozensets(values(arguments[0]), max_size=3)
     if origin is tuple:
         if arguments[-1] is ...:
             return st.lists(values(arguments[0]), max_size=3).map(tuple)
         return st.tuples(*map(values, arguments))
-    if origin in (dict, __import__("collections").abc.Mapping):
+    if origin in (dict, Mapping):
         return st.dictionaries(values(arguments[0]), values(arguments[1]), max_size=3)
     if (supertype := getattr(declared, "__supertype__", None)) is not None:
         return values(supertype)
-    if dataclasses.is_dataclass(declared) and isinstance(declared, type):
-        return st.builds(
-            declared, **{field.name: values(_hint(declared, field.name)) for field in dataclasses.fields(declared)}
-        )
-    if isinstance(declared, type) and issubclass(declared, BaseModel):
+    if is_dataclass(declared):
+        hints = get_type_hints(declared, include_extras=True)
+        return st.builds(declared, **{field.name: values(hints[field.name]) for field in dataclasses.fields(declared)})
+    if is_model(declared):
         fields = {name: values(info.annotation) for name, info in declared.model_fields.items()}
-        return st.fixed_dictionaries(fields).map(lambda given: declared.model_construct(None, **given))
-    return st.from_type(declared)
+        return st.fixed_dictionaries(fields).map(partial(_constructed, declared))
+    found: st.SearchStrategy[Any] = st.from_type(declared)
+    return found
 
 
-def _hint(cls: type, name: str) -> Any:
-    return __import__("typing").get_type_hints(cls, include_extras=True)[name]
+def _constructed(cls: Any, given: dict[str, Any]) -> Any:
+    return cls.model_construct(None, **given)
+
+
+def is_dataclass(cls: Any) -> bool:
+    return isinstance(cls, type) and dataclasses.is_dataclass(cls)
+
+
+def is_model(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, BaseModel)
 
 
 def parts(value: Any) -> Any:
     """Return all that is in a value, with the class of each part; equal for what is the same."""
-    cls = type(value)
-    if isinstance(value, (list, tuple)):
-        return cls, [parts(one) for one in value]
-    if isinstance(value, (set, frozenset)):
-        return cls, sorted((parts(one) for one in value), key=repr)
-    if isinstance(value, dict):
-        return cls, sorted(((parts(key), parts(one)) for key, one in value.items()), key=repr)
-    if isinstance(value, (datetime, time)):
-        return cls, value.replace(tzinfo=None, fold=0), value.utcoffset()
-    if isinstance(value, (float, Decimal)):
-        return cls, repr(value)
-    if isinstance(value, BaseModel):
-        return cls, parts(dict(value))
-    if dataclasses.is_dataclass(value):
-        return cls, parts({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
-    return cls, value
+    return type(value), _content(type(value), value)
+
+
+def _content(cls: Any, value: Any) -> Any:
+    if issubclass(cls, (list, tuple)):
+        return [parts(one) for one in value]
+    if issubclass(cls, (set, frozenset)):
+        return sorted((parts(one) for one in value), key=repr)
+    if issubclass(cls, dict):
+        return sorted(((parts(key), parts(one)) for key, one in value.items()), key=repr)
+    if issubclass(cls, (datetime, time)):
+        return value.replace(tzinfo=None, fold=0), value.utcoffset()
+    if issubclass(cls, (float, Decimal)):
+        return repr(value)
+    if is_model(cls):
+        return parts(dict(value))
+    if is_dataclass(cls):
+        return parts({name: getattr(value, name) for name in cls.__dataclass_fields__})
+    return value
