@@ -25,7 +25,7 @@ class DomainEvent(BaseModel):
         occurred_on: the time it happened; aware, in UTC.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="strings")
 
     id: UUID = Field(default_factory=new_event_id)
     version: int = 1
