@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, final
+from typing import Any, Final, final
 
 from dddkit._typing import Self
 from dddkit.exceptions import MessageRejectedError
@@ -52,17 +52,7 @@ class Message:
     extensions: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
-        problems: list[tuple[str, str]] = []
-        for name, attribute in ATTRIBUTES.items():
-            value = getattr(self, attribute)
-            is_optional = attribute in _OPTIONAL
-            if attribute != "time" and not (is_optional and value is None) and (wrong := problem_of(value)):
-                problems.append((name, wrong))
-        for name, value in self.extensions.items():
-            if NAME.fullmatch(name) is None or name in _RESERVED:
-                problems.append((name, "no name of an extension, which has lower-case letters and digits alone"))
-            elif wrong := problem_of(value):
-                problems.append((name, wrong))
+        problems = list(_problems(self))
         if self.time is not None and self.time.tzinfo is not timezone.utc:
             try:
                 object.__setattr__(self, "time", _in_utc(self.time))
@@ -124,8 +114,31 @@ class Message:
         return cls(**_headers.read(headers, data, prefix))
 
 
-_OPTIONAL = frozenset({"subject", "correlation_id", "causation_id"})
-_RESERVED = frozenset({*ATTRIBUTES, "specversion", "data"})
+_RESERVED: Final = frozenset({*ATTRIBUTES, "specversion", "data"})
+
+
+def _problems(message: Message) -> Iterator[tuple[str, str]]:
+    """Return what is wrong with the texts of the message, by attribute."""
+    for name, text in (
+        ("id", message.id),
+        ("type", message.type),
+        ("source", message.source),
+        ("datacontenttype", message.content_type),
+    ):
+        if wrong := problem_of(text):
+            yield name, wrong
+    for name, optional in (
+        ("subject", message.subject),
+        ("correlationid", message.correlation_id),
+        ("causationid", message.causation_id),
+    ):
+        if optional is not None and (wrong := problem_of(optional)):
+            yield name, wrong
+    for name, text in message.extensions.items():
+        if NAME.fullmatch(name) is None or name in _RESERVED:
+            yield name, "no name of an extension, which has lower-case letters and digits alone"
+        elif wrong := problem_of(text):
+            yield name, wrong
 
 
 def _in_utc(time: datetime) -> datetime:
