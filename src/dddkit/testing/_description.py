@@ -5,7 +5,7 @@ from __future__ import annotations
 import copyreg
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum
 from functools import cached_property
 from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType, ModuleType, SimpleNamespace
@@ -22,13 +22,8 @@ __all__ = ["NOTHING", "Description", "LeaveOut", "describe", "nothing_left_out",
 LeaveOut = Callable[[object], Collection[str]]
 """Says which fields of an object its description leaves out."""
 
-Iterators = Mapping[type, Callable[[Any], Iterator[object]]]
-
 NOTHING: Final = object()
 
-# With their own way to iterate, which a subclass may have replaced.
-_SEQUENCES: Final[Iterators] = {list: list.__iter__, tuple: tuple.__iter__, deque: deque.__iter__}
-_SETS: Final[Iterators] = {set: set.__iter__, frozenset: frozenset.__iter__}
 _AS_THEY_ARE: Final = (Enum, type, FunctionType, BuiltinFunctionType, MethodType, ModuleType)
 """What has no fields that a test would compare."""
 
@@ -113,15 +108,13 @@ class _Describer:
             description.pairs = [(self.describe(key), self.describe(found)) for key, found in pairs.items()]
             description.ordered = isinstance(value, OrderedDict)
             return OrderedDict if description.ordered else dict
-        for container, iterate in _SEQUENCES.items():
-            if isinstance(value, container):
-                description.items = self._describe_each(iterate(value))
-                description.names = getattr(held, "_fields", ()) if container is tuple else ()
-                return container
-        for container, iterate in _SETS.items():
-            if isinstance(value, container):
-                description.members = self._describe_each(iterate(value))
-                return container
+        if (container := _base_of(value, list, tuple, deque)) is not None:
+            description.items = self._describe_each(container.__iter__(value))
+            description.names = getattr(held, "_fields", ()) if container is tuple else ()
+            return container
+        if (container := _base_of(value, set, frozenset)) is not None:
+            description.members = self._describe_each(container.__iter__(value))
+            return container
         if isinstance(value, bytearray):
             description.value, description.kind = bytes(value), bytes
             return bytearray
@@ -191,6 +184,10 @@ def repr_of(value: object) -> str:
 
 def _is_of_python(cls: type) -> bool:
     return cls.__module__.partition(".")[0] in sys.stdlib_module_names
+
+
+def _base_of(value: object, *bases: type[Any]) -> type[Any] | None:
+    return next((base for base in bases if isinstance(value, base)), None)
 
 
 def _class_of(value: object) -> type:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from types import AsyncGeneratorType, GeneratorType, MethodType
-from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, cast, final
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, final
 
 from dddkit._awaitables import dispose, is_async, is_unfinished
 from dddkit._callables import display_name, kind_of
@@ -136,7 +136,7 @@ class When(Generic[AggregateT]):
         if changes := list(differences(path_of(self._aggregate), now, self._before)):
             summary = f"{self._name} has raised {type(raised).__qualname__}, but has changed the aggregate before"
             raise failure(summary, changes, _CHANGED) from raised
-        return cast("ErrorT", raised)
+        return raised  # pyright: ignore[reportReturnType]  # it does not narrow by a tuple of type variables
 
     def _attempt(self, call: Callable[[], object]) -> Exception | None:
         """Return what the call raises. Its traceback leads to this frame, which knows nothing of the error."""
