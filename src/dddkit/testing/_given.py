@@ -62,23 +62,34 @@ class Given(Generic[AggregateT]):
         """
         __tracebackhide__ = True
         _validate_method(self._aggregate, method)
-        return When(self._aggregate, method, lambda: method(self._aggregate, *args, **kwargs))
+        aggregate, name = self._aggregate, display_name(method)
+        before = _Before(aggregate)
+        # The error is in no variable here: it refers to this frame, and both would wait for the garbage collector.
+        return When(aggregate, name, before, _attempt(name, lambda: method(aggregate, *args, **kwargs)))
+
+
+@final
+class _Before:
+    """What an aggregate was before the method ran."""
+
+    __slots__ = ("described", "pending")
+
+    def __init__(self, aggregate: Recording) -> None:
+        self.pending: Final = list(pending_events(aggregate))
+        self.described: Final = describe(aggregate, with_pending_events=True)
 
 
 @final
 class When(Generic[AggregateT]):
     """What a method has done to an aggregate, and whether it refused."""
 
-    __slots__ = ("_aggregate", "_before", "_error", "_is_checked", "_name", "_pending")
+    __slots__ = ("_aggregate", "_before", "_error", "_is_checked", "_name")
 
-    def __init__(self, aggregate: AggregateT, method: object, call: Callable[[], object]) -> None:
-        __tracebackhide__ = True
-        self._is_checked = True  # while it is not made
+    def __init__(self, aggregate: AggregateT, name: str, before: _Before, error: Exception | None) -> None:
         self._aggregate: Final = aggregate
-        self._name: Final = display_name(method)
-        self._pending: Final = list(pending_events(aggregate))
-        self._before: Final = describe(aggregate, with_pending_events=True)
-        self._error: Final = self._attempt(call)
+        self._name: Final = name
+        self._before: Final = before
+        self._error: Final = error
         self._is_checked = False
 
     def __del__(self) -> None:
@@ -105,10 +116,10 @@ class When(Generic[AggregateT]):
         if self._error is not None:
             raise self._error
         pending = pending_events(self._aggregate)
-        recorded = remaining(pending, self._pending)
+        recorded = remaining(pending, self._before.pending)
         if different := list(differences_of(recorded, events)):
             raise failure(f"{self._name}: {summary_of(recorded, events)}", different)
-        if gone := remaining(self._pending, pending):
+        if gone := remaining(self._before.pending, pending):
             shown = render(describe_events(gone))
             raise AssertionError(f"{self._name} has cleared events that were pending before: {shown}")
 
@@ -127,30 +138,31 @@ class When(Generic[AggregateT]):
         names = " or ".join(map(_name_of_error, classes))
         raised = self._error
         if raised is None:
-            recorded = remaining(pending_events(self._aggregate), self._pending)
+            recorded = remaining(pending_events(self._aggregate), self._before.pending)
             shown = render(describe_events(recorded)) if recorded else "nothing"
             raise AssertionError(f"{self._name} did not raise {names}; it has recorded {shown}")
         if not isinstance(raised, error):
             raise raised
         now = describe(self._aggregate, with_pending_events=True)
-        if changes := list(differences(path_of(self._aggregate), now, self._before)):
+        if changes := list(differences(path_of(self._aggregate), now, self._before.described)):
             summary = f"{self._name} has raised {type(raised).__qualname__}, but has changed the aggregate before"
             raise failure(summary, changes, _CHANGED) from raised
         return raised  # pyright: ignore[reportReturnType]  # it does not narrow by a tuple of type variables
 
-    def _attempt(self, call: Callable[[], object]) -> Exception | None:
-        """Return what the call raises. Its traceback leads to this frame, which knows nothing of the error."""
-        __tracebackhide__ = True
-        try:
-            result = call()
-        except Exception as error:
-            return error
-        if is_unfinished(result):
-            dispose(result)
-            raise TypeError(_async_message(self._name))
-        if isinstance(result, (GeneratorType, AsyncGeneratorType)):
-            raise TypeError(f"{self._name} yields, so calling it does nothing; pass `when` a method that decides")
-        return None
+
+def _attempt(name: str, call: Callable[[], object]) -> Exception | None:
+    """Return what the call raises."""
+    __tracebackhide__ = True
+    try:
+        result = call()
+    except Exception as error:
+        return error
+    if is_unfinished(result):
+        dispose(result)
+        raise TypeError(_async_message(name))
+    if isinstance(result, (GeneratorType, AsyncGeneratorType)):
+        raise TypeError(f"{name} yields, so calling it does nothing; pass `when` a method that decides")
+    return None
 
 
 def _validate_method(aggregate: Recording, method: Any) -> None:

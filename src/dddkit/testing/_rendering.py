@@ -36,10 +36,10 @@ def differing(actual: Description, expected: Description) -> tuple[str, str]:
     texts = render(actual), render(expected)
     if actual.cls is expected.cls or None in (one, other):
         return texts
-    if texts[0] == texts[1] or not (_is_shown(actual, texts[0]) and _is_shown(expected, texts[1])):
+    if texts[0] == texts[1]:
         names = _names(actual.cls, expected.cls)
         return f"{texts[0]} ({names[0]})", f"{texts[1]} ({names[1]})"
-    return texts
+    return _with_class(actual.cls, texts[0]), _with_class(expected.cls, texts[1])
 
 
 def _excerpts(one: Any, other: Any) -> tuple[str, str]:
@@ -54,8 +54,8 @@ def _excerpts(one: Any, other: Any) -> tuple[str, str]:
     return f"{excerpts[0]} (from index {place} of {len(one)})", f"{excerpts[1]} (of {len(other)})"
 
 
-def _is_shown(described: Description, text: str) -> bool:
-    return text.startswith(f"{short_name(described.cls)}(")
+def _with_class(cls: type, text: str) -> str:
+    return text if text.startswith(f"{short_name(cls)}(") else f"{text} ({short_name(cls)})"
 
 
 def _names(one: type, other: type) -> tuple[str, str]:

@@ -39,8 +39,8 @@ def assert_events(events: Iterable[object], *expected: object) -> None:
     """
     __tracebackhide__ = True
     if isinstance(events, Recording):
-        name = type(events).__qualname__
-        raise TypeError(f"assert_events takes events, and got the {name}; write assert_events(it.get_events(), ...)")
+        hint = "write assert_events(aggregate.get_events(), ...)"
+        raise TypeError(f"assert_events takes events, and got the aggregate {type(events).__qualname__}; {hint}")
     validate_expected("assert_events", expected)
     found = list(events)
     if different := list(differences_of(found, expected)):
