@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from types import AsyncGeneratorType, GeneratorType, MethodType
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, final
 
@@ -65,7 +66,7 @@ class Given(Generic[AggregateT]):
         aggregate, name = self._aggregate, display_name(method)
         before = _Before(aggregate)
         # The error is in no variable here: it refers to this frame, and both would wait for the garbage collector.
-        return When(aggregate, name, before, _attempt(name, lambda: method(aggregate, *args, **kwargs)))
+        return When(aggregate, name, before, _attempt(name, partial(method, aggregate, *args, **kwargs)))
 
 
 @final
