@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 # Any: the flavour of the aggregates is chosen at run time.
 Baskets: Any = InMemoryRepository
+SyncBaskets: Any = SyncInMemoryRepository
 
 
 def method(self: object, _: object) -> None:
@@ -448,7 +449,7 @@ def test_copies_of_all_that_is_stored_know_their_versions(flavour: type[Flavour]
 
 @in_both_flavours
 def test_the_sync_repository_stores_copies_and_compares_versions(flavour: type[Flavour]) -> None:
-    baskets: Any = SyncInMemoryRepository()
+    baskets = SyncBaskets()
     assert SyncRepository in type(baskets).__mro__
     assert baskets.get(1) is None
     basket = flavour.Basket(basket_id=1, items=["tea"])
@@ -472,7 +473,7 @@ def test_the_sync_repository_stores_copies_and_compares_versions(flavour: type[F
 @in_both_flavours
 def test_the_sync_repository_publishes_after_it_has_stored(flavour: type[Flavour]) -> None:
     broker, seen = EventBroker(), list[Any]()
-    baskets: Any = SyncInMemoryRepository(broker)
+    baskets = SyncBaskets(broker)
     basket = flavour.Basket(basket_id=1)
 
     @broker.handle(flavour.Basket.ItemAdded)
@@ -508,7 +509,7 @@ def test_the_sync_repository_refuses_an_async_handler_before_it_stores(
     flavour: type[Flavour], by_class: bool, options: Any
 ) -> None:
     broker, seen = EventBroker(**options), list[object]()
-    baskets: Any = SyncInMemoryRepository(broker)
+    baskets = SyncBaskets(broker)
     broker.subscribe(object, seen.append)
 
     async def notify(event: Any) -> None: ...
@@ -528,7 +529,7 @@ def test_the_sync_repository_refuses_an_async_handler_before_it_stores(
 
 def test_a_predicate_that_raises_is_an_error_of_the_publish_and_not_of_the_check() -> None:
     broker = EventBroker()
-    baskets: Any = SyncInMemoryRepository(broker)
+    baskets = SyncBaskets(broker)
 
     async def notify(event: Any) -> None: ...
 
@@ -542,7 +543,7 @@ def test_a_predicate_that_raises_is_an_error_of_the_publish_and_not_of_the_check
 
 def test_a_handler_that_turns_out_to_be_async_is_refused_when_it_is_called() -> None:
     broker = EventBroker()
-    baskets: Any = SyncInMemoryRepository(broker)
+    baskets = SyncBaskets(broker)
 
     async def notify(event: Any) -> None: ...
 

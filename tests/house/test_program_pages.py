@@ -13,7 +13,9 @@ EVENTS = "docs/events.md"
 MARK = "#-- end of block --#"
 
 pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
-every_page = pytest.mark.parametrize("page", [EVENTS, "docs/undoing.md"])
+TESTING = "docs/testing.md"
+PAGES = [EVENTS, "docs/undoing.md"]
+every_page = pytest.mark.parametrize("page", [*PAGES, TESTING])
 
 
 def program(page: str, after_each: str = "") -> str:
@@ -40,7 +42,7 @@ def test_fd8_the_blocks_print_what_the_page_shows(page: str, tmp_path: Path) -> 
     assert [part.removeprefix("\n") for part in printed.split(MARK)[:-1]] == expected
 
 
-@every_page
+@pytest.mark.parametrize("page", [*PAGES, pytest.param(TESTING, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("checker", ["mypy --strict --config-file mypy.ini", "pyright -p strict.json --pythonpath"])
 def test_fd8_checkers_find_nothing_in_them(page: str, checker: str, tmp_path: Path) -> None:
     (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = dddkit_mypy\n", encoding="utf-8")
@@ -66,6 +68,6 @@ def test_no_block_is_left_out_of_these_tests(page: str) -> None:
     assert text_of(page).count("```") == 2 * len(blocks(page))
 
 
-@every_page
+@pytest.mark.parametrize("page", PAGES)
 def test_fd8_the_readme_says_where_the_page_is(page: str) -> None:
     assert page in links("README.md")

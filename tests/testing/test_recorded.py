@@ -56,8 +56,8 @@ def anything(_: object) -> bool:
 def test_each_event_is_there_before_its_handlers_run(options: dict[str, Any], way: str) -> None:
     broker, seen = EventBroker(**options), list[list[int]]()
     with recorded(broker) as events:
-        broker.subscribe(Rang, lambda event: seen.append([one.bell for one in events]))
-        broker.register(anything)(lambda event: seen.append([one.bell for one in events]))
+        broker.subscribe(Rang, lambda _: seen.append([one.bell for one in events]))
+        broker.subscribe(anything, lambda _: seen.append([one.bell for one in events]))
         for bell in (1, 2):
             WAYS[way](broker, Rang(bell=bell))
     assert seen == [[1], [1], [1, 2], [1, 2]]
