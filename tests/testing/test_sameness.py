@@ -10,7 +10,7 @@ import random
 import threading
 from collections import Counter, OrderedDict, UserDict, deque
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -37,6 +37,22 @@ from tests.blocks.flavours import Flavour, in_both_flavours, run
 SUMMER = timezone(timedelta(hours=2))
 NOON = datetime(2026, 7, 1, 12, tzinfo=timezone.utc)
 NAN = float("nan")
+
+
+class Falling(tzinfo):
+    """The zone of a place where clocks are set back, so that an hour comes twice."""
+
+    def utcoffset(self, dt: datetime | None, /) -> timedelta:
+        return timedelta(hours=1 if dt is not None and dt.fold else 2)
+
+    def dst(self, dt: datetime | None, /) -> timedelta:
+        return timedelta(0)
+
+    def tzname(self, dt: datetime | None, /) -> str:
+        return "falling"
+
+
+TWICE = datetime(2026, 10, 25, 2, 30, tzinfo=Falling())
 
 
 class Level(Enum):
@@ -119,6 +135,7 @@ SAME: list[tuple[Any, Any]] = [
     (NOON, NOON.astimezone(SUMMER)),
     (datetime.min.replace(tzinfo=SUMMER), datetime.min.replace(tzinfo=SUMMER)),
     ({NOON}, {NOON.astimezone(SUMMER)}),
+    (TWICE.replace(fold=1), datetime(2026, 10, 25, 1, 30, tzinfo=timezone.utc)),
     ([1, {2: {3}}], [1, {2: {3}}]),
     ({1: 2, 3: 4}, {3: 4, 1: 2}),
     (Degrees(3), Degrees(3)),
@@ -164,6 +181,7 @@ DIFFERENT: list[tuple[Any, Any]] = [
     (Decimal("nan"), Decimal(1)),
     (NOON, NOON + timedelta(microseconds=1)),
     (NOON, NOON.replace(tzinfo=None)),
+    (TWICE, TWICE.replace(fold=1)),
     (NOON, NOON.astimezone(SUMMER).replace(tzinfo=timezone.utc)),
     (datetime(2026, 7, 1), date(2026, 7, 1)),
     (time(1), time(2)),
@@ -281,6 +299,18 @@ def test_a_set_whose_members_hold_their_owner_is_compared() -> None:
     text_of_failure(garden("a", "b"), garden("a", "c"))
 
 
+def test_what_was_tried_for_a_set_is_assumed_nowhere_else() -> None:
+    def deep(value: int) -> Plain:
+        return Plain(a=Plain(a=Plain(a=Plain(a=value))))
+
+    one, other = [deep(value) for value in range(5)], [deep(value) for value in range(5)]
+    assert_same(Plain(members=set(one), one=one[0]), Plain(members=set(other), one=other[0]))
+    for index in range(1, 5):
+        actual = Plain(members=set(one), pairs=one)
+        expected = Plain(members=set(other), pairs=[*other[index:], *other[:index]])
+        assert len(where(actual, expected)) == 5
+
+
 # What pydantic, dataclasses and SQLAlchemy keep beside the fields
 
 
@@ -289,9 +319,13 @@ def test_private_attributes_and_extra_fields_of_models_count() -> None:
         model_config = pydantic.ConfigDict(extra="allow")
         id: int
         _soil: list[str] = pydantic.PrivateAttr(default_factory=list)
+        _waterings = 0
 
         def fill(self, soil: str) -> None:
             self._soil.append(soil)
+
+        def water(self) -> None:
+            self._waterings += 1
 
     def pot(soil: str, **extra: Any) -> Pot:
         made = Pot(id=1, **extra)
@@ -300,6 +334,9 @@ def test_private_attributes_and_extra_fields_of_models_count() -> None:
 
     assert_same(pot("peat", size=3), pot("peat", size=3))
     assert where(pot("peat"), pot("sand")) == ["pot._soil[0]: 'peat' != 'sand'"]
+    watered = pot("peat")
+    watered.water()
+    assert where(watered, pot("peat")) == ["pot._waterings: 1 != 0"]
     assert where(pot("peat", size=3), pot("peat", size=4)) == ["pot.size: 3 != 4"]
     assert where(pot("peat", size=3), pot("peat")) == ["pot.size: unexpected 3"]
 
