@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 
 import dddkit.dataclasses
 import dddkit.pydantic
-from dddkit.dataclasses import Aggregate, EventBroker, InMemoryRepository, Repository, SyncRepository
+from dddkit.dataclasses import (
+    Aggregate,
+    EventBroker,
+    InMemoryRepository,
+    Repository,
+    SyncInMemoryRepository,
+    SyncRepository,
+)
 from dddkit.exceptions import ConcurrencyError, UnhandledEventError
 from tests.blocks.flavours import FLAVOURS, Dataclasses, Flavour, Pydantic, in_both_flavours, needs_threads
 
@@ -23,6 +30,7 @@ T = TypeVar("T")
 
 # Any: the flavour of the aggregates is chosen at run time.
 Baskets: Any = InMemoryRepository
+SyncBaskets: Any = SyncInMemoryRepository
 
 
 def method(self: object, _: object) -> None:
@@ -37,7 +45,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def test_there_is_one_of_each_for_both_flavours() -> None:
-    for name in ("Repository", "SyncRepository", "InMemoryRepository"):
+    for name in ("Repository", "SyncRepository", "InMemoryRepository", "SyncInMemoryRepository"):
         assert getattr(dddkit.dataclasses, name) is getattr(dddkit.pydantic, name)
 
 
@@ -374,3 +382,179 @@ def test_what_is_no_broker_is_rejected_when_the_repository_is_made() -> None:
     broker: Any = Flavour  # a class
     with pytest.raises(TypeError, match="takes the broker that publishes the events, not the class Flavour"):
         InMemoryRepository[Any, Any](broker)
+
+
+# All that is stored
+
+
+class AsAsync:
+    """The sync repository behind async methods, so that one test serves both."""
+
+    def __init__(self, broker: EventBroker | None = None) -> None:
+        self.sync: SyncInMemoryRepository[Any, Any] = SyncInMemoryRepository(broker)
+
+    async def save(self, aggregate: Any) -> None:
+        self.sync.save(aggregate)
+
+    async def get(self, aggregate_id: Any) -> Any:
+        return self.sync.get(aggregate_id)
+
+    async def delete(self, aggregate: Any) -> None:
+        self.sync.delete(aggregate)
+
+    async def all(self) -> list[Any]:
+        return self.sync.all()
+
+
+in_both_repositories = pytest.mark.parametrize("make", [InMemoryRepository, AsAsync], ids=["async", "sync"])
+
+
+@in_both_repositories
+@in_both_flavours
+def test_all_that_is_stored_can_be_read_in_the_order_in_which_it_was_stored(flavour: type[Flavour], make: Any) -> None:
+    async def main() -> None:
+        baskets = make()
+        assert await baskets.all() == []
+        saved = [flavour.Basket(basket_id=number, items=["tea"]) for number in (3, 1, 2)]
+        for basket in saved:
+            await baskets.save(basket)
+        await baskets.delete(saved[1])
+        saved[0].add("milk")
+        await baskets.save(saved[0])
+        read = await baskets.all()
+        assert [(basket.basket_id, basket.items) for basket in read] == [(3, ["tea", "milk"]), (2, ["tea"])]
+        assert [basket.get_events() for basket in read] == [[], []]
+
+    run(main())
+
+
+@in_both_repositories
+@in_both_flavours
+def test_copies_of_all_that_is_stored_know_their_versions(flavour: type[Flavour], make: Any) -> None:
+    async def main() -> None:
+        baskets = make()
+        await baskets.save(flavour.Basket(basket_id=1))
+        [mine], [theirs] = await baskets.all(), await baskets.all()
+        mine.items.append("tea")
+        assert (await baskets.all())[0].items == []
+        await baskets.save(mine)
+        with pytest.raises(ConcurrencyError):
+            await baskets.save(theirs)
+
+    run(main())
+
+
+# The sync repository
+
+
+@in_both_flavours
+def test_the_sync_repository_stores_copies_and_compares_versions(flavour: type[Flavour]) -> None:
+    baskets = SyncBaskets()
+    assert SyncRepository in type(baskets).__mro__
+    assert baskets.get(1) is None
+    basket = flavour.Basket(basket_id=1, items=["tea"])
+    baskets.save(basket)
+    basket.items.append("milk")
+    mine, theirs = baskets.get(1), baskets.get(1)
+    assert mine.items == ["tea"]
+    baskets.save(mine)
+    for stale in (baskets.save, baskets.delete):
+        with pytest.raises(ConcurrencyError):
+            stale(theirs)
+    baskets.delete(mine)
+    baskets.delete(flavour.Basket(basket_id=2))
+    assert baskets.get(1) is None
+    with pytest.raises(TypeError, match="save takes an aggregate, and got None"):
+        baskets.save(None)
+    with pytest.raises(TypeError, match="delete takes an aggregate, and got None"):
+        baskets.delete(None)
+
+
+@in_both_flavours
+def test_the_sync_repository_publishes_after_it_has_stored(flavour: type[Flavour]) -> None:
+    broker, seen = EventBroker(), list[Any]()
+    baskets = SyncBaskets(broker)
+    basket = flavour.Basket(basket_id=1)
+
+    @broker.handle(flavour.Basket.ItemAdded)
+    def handler(event: Any) -> None:
+        seen.append((event.item, basket.get_events(), baskets.get(1).items))
+        if event.item == "poison":
+            basket.add("antidote")
+            raise LookupError
+
+    basket.add_event(flavour.Basket.Created())  # allowed: it has no handler
+    for item in ("tea", "poison", "milk"):
+        basket.add(item)
+    with pytest.raises(LookupError):
+        baskets.save(basket)
+    assert seen == [(item, [], ["tea", "poison", "milk"]) for item in ("tea", "poison")]
+    assert [event.item for event in basket.get_events()] == ["milk", "antidote"]
+    baskets.save(basket)
+    assert [item for item, *_ in seen] == ["tea", "poison", "milk", "antidote"]
+
+
+def is_milk(event: Any) -> bool:
+    return getattr(event, "item", "") == "milk"
+
+
+def fails(event: object) -> bool:
+    raise LookupError
+
+
+@pytest.mark.parametrize("options", [{}, {"on_error": "continue"}, {"unhandled": "ignore"}], ids=str)
+@pytest.mark.parametrize("by_class", [True, False])
+@in_both_flavours
+def test_the_sync_repository_refuses_an_async_handler_before_it_stores(
+    flavour: type[Flavour], by_class: bool, options: Any
+) -> None:
+    broker, seen = EventBroker(**options), list[object]()
+    baskets = SyncBaskets(broker)
+    broker.subscribe(object, seen.append)
+
+    async def notify(event: Any) -> None: ...
+
+    subscription = broker.subscribe(flavour.Basket.ItemAdded if by_class else is_milk, notify)
+    basket = flavour.Basket(basket_id=1)
+    basket.add_event(flavour.Basket.Created())
+    basket.add("milk")
+    name = r"test_the_sync_repository_refuses.*notify"
+    with pytest.raises(TypeError, match=f"{name} is async, and SyncInMemoryRepository .* nothing was stored"):
+        baskets.save(basket)
+    assert (baskets.get(1), baskets.all(), seen, len(basket.get_events())) == (None, [], [], 2)
+    subscription.cancel()
+    baskets.save(basket)
+    assert len(seen) == 2
+
+
+def test_a_predicate_that_raises_is_an_error_of_the_publish_and_not_of_the_check() -> None:
+    broker = EventBroker()
+    baskets = SyncBaskets(broker)
+
+    async def notify(event: Any) -> None: ...
+
+    broker.subscribe(fails, notify)
+    basket = Dataclasses.Basket(basket_id=1)
+    basket.add("tea")
+    with pytest.raises(LookupError):
+        baskets.save(basket)
+    assert baskets.get(1).items == ["tea"]
+
+
+def test_a_handler_that_turns_out_to_be_async_is_refused_when_it_is_called() -> None:
+    broker = EventBroker()
+    baskets = SyncBaskets(broker)
+
+    async def notify(event: Any) -> None: ...
+
+    broker.subscribe(object, lambda event: notify(event))
+    basket = Dataclasses.Basket(basket_id=1)
+    basket.add("tea")
+    with pytest.raises(TypeError, match="is async"):
+        baskets.save(basket)
+
+
+def test_what_is_no_broker_is_rejected_by_the_sync_repository_too() -> None:
+    broker: Any = EventBroker
+    with pytest.raises(TypeError, match=r"not its class; write SyncInMemoryRepository\(EventBroker\(\)\)"):
+        SyncInMemoryRepository[Any, Any](broker)
