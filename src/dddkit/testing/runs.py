@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, NoReturn, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, NoReturn, TypeVar, final, overload
 
 from dddkit._awaitables import FINISHED, is_async, is_unfinished
 from dddkit._callables import kind_of
@@ -14,10 +14,27 @@ from dddkit.stories._engine.tracebacks import set_traceback
 __all__ = ["run_failing", "run_until"]
 
 StateT = TypeVar("StateT")
-ResultT = TypeVar("ResultT")
 
 
-def run_until(story: Callable[[StateT], ResultT], state: StateT, step: str) -> ResultT:
+@final
+class _Unknown:
+    """What no story returns: only a result that the checker does not know fits it, so those come first below.
+
+    Whether a story is async, mypy knows by the plugin, and other checkers only where `__call__` is handwritten.
+    """
+
+
+@overload
+def run_until(story: Callable[[StateT], _Unknown], state: StateT, step: str) -> Any: ...
+@overload
+def run_until(
+    story: Callable[[StateT], Coroutine[Any, Any, object]], state: StateT, step: str
+) -> Coroutine[Any, Any, None]: ...
+@overload
+def run_until(story: Callable[[StateT], Awaitable[object]], state: StateT, step: str) -> Awaitable[None]: ...
+@overload
+def run_until(story: Callable[[StateT], None], state: StateT, step: str) -> None: ...
+def run_until(story: Callable[[Any], object], state: Any, step: str) -> object:
     """Run a story up to a step, and stop before it: what the steps before it have done is there to be looked at.
 
         state = Checkout.State(order_id=order_id)
@@ -40,7 +57,19 @@ def run_until(story: Callable[[StateT], ResultT], state: StateT, step: str) -> R
     return _run(story, state, step, f'run_until(..., "{step}")', Halt(), halts=True)
 
 
-def run_failing(story: Callable[[StateT], ResultT], state: StateT, *, at: str, error: BaseException) -> ResultT:
+@overload
+def run_failing(story: Callable[[StateT], _Unknown], state: StateT, *, at: str, error: BaseException) -> Any: ...
+@overload
+def run_failing(
+    story: Callable[[StateT], Coroutine[Any, Any, object]], state: StateT, *, at: str, error: BaseException
+) -> Coroutine[Any, Any, None]: ...
+@overload
+def run_failing(
+    story: Callable[[StateT], Awaitable[object]], state: StateT, *, at: str, error: BaseException
+) -> Awaitable[None]: ...
+@overload
+def run_failing(story: Callable[[StateT], None], state: StateT, *, at: str, error: BaseException) -> None: ...
+def run_failing(story: Callable[[Any], object], state: Any, *, at: str, error: BaseException) -> object:
     """Run a story in which a step fails: what is undone then, and what is left, is there to be looked at.
 
         state = Checkout.State(order_id=order_id)
@@ -98,9 +127,7 @@ class _Expected:
         raise AssertionError(f"{self._given}: the story ended as if nothing had happened there; {how}")
 
 
-def _run(
-    story: Callable[[StateT], ResultT], state: StateT, step: str, given: str, error: BaseException, *, halts: bool
-) -> ResultT:
+def _run(story: object, state: Any, step: str, given: str, error: BaseException, *, halts: bool) -> object:
     __tracebackhide__ = True
     path = path_to(step, story, given)
     expected = _Expected(error, given)
@@ -109,13 +136,13 @@ def _run(
         return run_replacing(story, state, path, expected.raise_now, halts=halts)
 
     if is_async(story):
-        return cast("ResultT", _awaited(run, expected))
+        return _awaited(run, expected)
     with expected:
         result = run()
         if is_unfinished(result):  # of a handwritten `__call__` that does not say so
-            return cast("ResultT", _awaited(lambda: result, expected))
+            return _awaited(lambda: result, expected)
         expected.reject_end()
-    return cast("ResultT", FINISHED)
+    return FINISHED
 
 
 async def _awaited(run: Callable[[], Any], expected: _Expected) -> None:
