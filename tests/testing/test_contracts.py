@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dddkit.dataclasses import InMemoryRepository
+from dddkit.dataclasses import InMemoryRepository, SyncInMemoryRepository
 from dddkit.testing import RepositoryContract, SyncRepositoryContract
 from tests.blocks.flavours import Dataclasses, Flavour, in_both_flavours
 from tests.testing import repositories
@@ -100,8 +100,9 @@ sync_and_async = pytest.mark.parametrize("base", [OfAsync, OfSync])
 
 
 @in_both_flavours
-def test_the_repository_in_memory_keeps_the_contract(flavour: type[Flavour]) -> None:
+def test_the_repositories_in_memory_keep_the_contract(flavour: type[Flavour]) -> None:
     assert broken_facts(contract_of(OfAsync, InMemoryRepository[Any, int], flavour)) == {}
+    assert broken_facts(contract_of(OfSync, SyncInMemoryRepository[Any, int], flavour)) == {}
 
 
 @in_both_flavours
