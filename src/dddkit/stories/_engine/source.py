@@ -79,12 +79,11 @@ class Source:
         call = f"self.{name}(state)"
         if not name.isidentifier() or iskeyword(name):
             call = f"getattr(self, {name!r})(state)"
-        is_replaced = index == self._layout.replaced
-        if is_replaced:
+        if index == self._layout.replaced:
             call = "in_place()"
         if not self.is_async:
             return f"if (result := {call}) is not None: check_step_result(self, {name!r}, result)"
-        if name in self._layout.always_async and not is_replaced:
+        if name in self._layout.always_async:
             return f"await {call}"
         if name in self._layout.probably_async:
             return (
