@@ -100,7 +100,8 @@ class _Comparison:
 
     def _trial(self, member: Schema, candidate: Schema, path: str) -> list[Difference]:
         before = set(self._compared)
-        found = list(self._nodes(*self._narrow_and_wide(candidate, member), path))
+        old, new = (candidate, member) if self._written else (member, candidate)
+        found = list(self._nodes(old, new, path))
         if any(each.breaking for each in found):
             self._compared = before
         return found
@@ -214,7 +215,7 @@ def _is_part(narrow: Schema, wide: Schema) -> bool:
 
 
 def _new_name(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
-    """Return the new name of a field that seems to have been renamed: the only one gone, the only new one of its type."""
+    """Return what a field seems to be called now: it is the only one gone, and only one new field is of its type."""
     gone = before.keys() - after.keys()
     alike = [each for each in after if each not in before and after[each] == before[name]]
     return alike[0] if len(gone) == len(alike) == 1 else None

@@ -1,19 +1,19 @@
 """What pydantic knows of a class, as a JSON schema that leaves nothing out and that no release of pydantic words anew.
 
 pydantic's own JSON schema is written for documentation. It is silent about much that decides whether a value can be
-read: the types of keys, time zones, the digits of a decimal, bounds of dates, `NaN`. And each release words it in another
-way (a decimal has a pattern in 2.12 and none in 2.10 and 2.14). So the leaves are written here.
+read: the types of keys, time zones, the digits of a decimal, bounds of dates, `NaN`. And each release words it in its
+own way (a decimal has a pattern in 2.12 and none in 2.10 and 2.14). So the leaves are written here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
@@ -56,9 +56,35 @@ _SETTINGS: Final[Mapping[str, str]] = {
 # What these say is read here in full, so nothing that only documents them (a `WithJsonSchema`, a `SkipJsonSchema`,
 # a `json_schema_extra`) may hide it. Other kinds are functions and classes of the user's: their word is all there is.
 _KNOWN: Final = frozenset(
-    "bool bytes dataclass dataclass-args dataclass-field date datetime decimal default dict enum float frozenset int list"
-    " literal model model-field model-fields none nullable set str tagged-union time timedelta tuple typed-dict"
-    " typed-dict-field union uuid".split()
+    {
+        *(
+            "bool",
+            "bytes",
+            "date",
+            "datetime",
+            "decimal",
+            "enum",
+            "float",
+            "int",
+            "literal",
+            "none",
+            "str",
+            "time",
+            "timedelta",
+            "uuid",
+        ),
+        *("default", "dict", "frozenset", "list", "nullable", "set", "tagged-union", "tuple", "union"),
+        *(
+            "dataclass",
+            "dataclass-args",
+            "dataclass-field",
+            "model",
+            "model-field",
+            "model-fields",
+            "typed-dict",
+            "typed-dict-field",
+        ),
+    }
 )
 
 
@@ -68,15 +94,16 @@ class LockedSchema(GenerateJsonSchema):
     _settings: Mapping[str, Any] = {}
 
     def generate_inner(self, schema: Any) -> Schema:  # Any: pydantic-core's schemas are a union of 60 TypedDicts
-        if schema["type"] in _KNOWN and "metadata" in schema:
-            schema = {key: value for key, value in schema.items() if key != "metadata"}
+        ignored = {"computed_fields", "metadata"} if schema["type"] in _KNOWN else {"computed_fields"}  # not written
+        if not ignored.isdisjoint(schema):
+            schema = {key: value for key, value in schema.items() if key not in ignored}
         if schema["type"] not in {"model", "dataclass", "typed-dict"}:
             return super().generate_inner(schema)
         with self._within(schema.get("config", {})):
             return super().generate_inner(schema)
 
     @contextmanager
-    def _within(self, config: Mapping[str, Any]) -> Iterator[None]:
+    def _within(self, config: Mapping[str, Any]) -> Generator[None, None, None]:
         """Classes without settings of their own have those of the class around them."""
         outer = self._settings
         own = {_SETTINGS[name]: value for name, value in config.items() if name in _SETTINGS and value is not None}
@@ -147,18 +174,14 @@ class LockedSchema(GenerateJsonSchema):
         lengths = {"minProperties": schema.get("min_length"), "maxProperties": schema.get("max_length")}
         return mapping | {name: length for name, length in lengths.items() if length is not None}
 
-    # Kinds of their own since pydantic 2.14, and plain dicts inside a function before.
-    frozendict_schema: Callable[[LockedSchema, Any], Schema] = dict_schema
-    ordered_dict_schema: Callable[[LockedSchema, Any], Schema] = dict_schema
+    def frozendict_schema(self, schema: Any) -> Schema:  # since pydantic 2.14
+        return self.dict_schema(schema)
+
+    def ordered_dict_schema(self, schema: Any) -> Schema:  # since pydantic 2.14
+        return self.dict_schema(schema)
 
     def default_schema(self, schema: Any) -> Schema:
         return self.generate_inner(schema["schema"])
-
-    def model_fields_schema(self, schema: Any) -> Schema:
-        return super().model_fields_schema({**schema, "computed_fields": []})  # they are not written
-
-    def dataclass_args_schema(self, schema: Any) -> Schema:
-        return super().dataclass_args_schema({**schema, "computed_fields": []})
 
     def field_is_required(self, field: Any, total: bool) -> bool:
         """A field with a default may be left out by others; we always write it."""
@@ -178,8 +201,9 @@ def _plain(value: object) -> object:
     if isinstance(value, (date, time, datetime)):
         return value.isoformat()
     if isinstance(value, re.Pattern):
-        flags = value.flags & ~re.UNICODE
-        return value.pattern if not flags else f"{value.pattern} (flags {int(flags)})"
+        expression = cast("re.Pattern[str]", value)
+        flags = expression.flags & ~re.UNICODE
+        return expression.pattern if not flags else f"{expression.pattern} (flags {flags})"
     if isinstance(value, (list, tuple, set, frozenset)):
-        return sorted(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # of any
+        return sorted(map(str, cast("list[object]", value)))
     return value

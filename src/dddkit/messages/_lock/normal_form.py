@@ -15,7 +15,7 @@ _ONE: Final = ("items", "additionalProperties", "propertyNames")
 _LIST: Final = ("anyOf", "prefixItems")
 _BY_NAME: Final = "properties"
 # Others (title, description, default, examples, discriminator, x-...) say nothing about what is accepted.
-CONSTRAINTS: Final = (
+CONSTRAINTS: Final[tuple[str, ...]] = (
     *("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf", "maxDigits", "decimalPlaces"),
     *("minLength", "maxLength", "pattern", "finite", "infinite", "timezone", "now"),
     *("stripWhitespace", "toLower", "toUpper", "allowedSchemes", "hostRequired"),
@@ -105,7 +105,7 @@ class _Inliner:
         return self.normal(self._definitions[name] | constraints)
 
     def _reduced(self, node: Schema) -> Schema:
-        reduced = {key: node[key] for key in ("type", "format", *CONSTRAINTS) if key in node}
+        reduced: Schema = {key: node[key] for key in ("type", "format", *CONSTRAINTS) if key in node}
         for key in _ONE:
             if key in node:
                 reduced[key] = self.normal(node[key])

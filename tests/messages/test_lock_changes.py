@@ -1,0 +1,73 @@
+"""What `check_events` says of a change, held against really writing with one version and reading with the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dddkit.messages import EventCatalog, Message, MessageRejectedError, check_events, lock_events
+from tests.blocks.flavours import Flavour, Model, in_both_flavours
+from tests.house.pages import text_of
+from tests.messages.lock_changes import CHANGES, LOCK, Change, Data, table
+
+every_change = pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.title)
+
+
+def catalog_of(event_class: Model) -> EventCatalog:
+    catalog = EventCatalog("/shop")
+    catalog.add(event_class, "order.placed")
+    return catalog
+
+
+def lines(catalog: EventCatalog, path: Path) -> list[str]:
+    try:
+        check_events(catalog, path)
+    except AssertionError as error:
+        return str(error).splitlines()
+    return []
+
+
+def handed_over(writer: EventCatalog, reader: EventCatalog, data: Data) -> tuple[Any, Any] | None:
+    """Return what one version has written, and what another has read of it; None if it rejects the message."""
+    made = writer.decode(Message(id="1", type="order.placed.v1", source="/shop", data=dict(data)))
+    message = Message.from_json(writer.encode(made).to_json())
+    try:
+        return message.data, reader.encode(reader.decode(message)).data
+    except MessageRejectedError:
+        return None
+
+
+def agree(written: Any, read: Any) -> bool:
+    """Whether two versions mean the same by all that both of them know."""
+    if isinstance(written, dict) and isinstance(read, dict):
+        return all(agree(written[name], read[name]) for name in written.keys() & read.keys())
+    if isinstance(written, list) and isinstance(read, list):
+        return len(written) == len(read) and all(map(agree, written, read))
+    return type(written) is type(read) and bool(written == read)
+
+
+@in_both_flavours
+@every_change
+def test_check_events_says_of_a_change_what_it_breaks(change: Change, flavour: type[Flavour], tmp_path: Path) -> None:
+    old, new = map(catalog_of, change.classes(flavour))
+    path = tmp_path / "events.lock.json"
+    lock_events(old, path)
+    found = lines(new, path)
+    assert found == [f"order.placed.v1: {line}" for line in change.says]
+    both = handed_over(old, new, change.written_by_old), handed_over(new, old, change.written_by_new)
+    assert tuple(each is not None for each in both) == (change.new_reads_old, change.old_reads_new)
+    if all(line.endswith(LOCK) for line in found):
+        assert all(each is not None and agree(*each) for each in both)
+        lock_events(new, path)
+        check_events(new, path)
+    else:
+        with pytest.raises(ValueError, match="order.placed.v1") as refused:
+            lock_events(new, path)
+        assert set(str(refused.value).splitlines()) == set(found)
+        check_events(old, path)
+
+
+def test_the_page_shows_the_changes() -> None:
+    assert table() in text_of("docs/messages_lock.md")
