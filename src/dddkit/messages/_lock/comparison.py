@@ -82,26 +82,29 @@ class _Comparison:
     def _narrow_and_wide(self, old: Schema, new: Schema) -> tuple[Schema, Schema]:
         return (new, old) if self._written else (old, new)
 
+    def _old_and_new(self, narrow: Schema, wide: Schema) -> tuple[Schema, Schema]:
+        return (wide, narrow) if self._written else (narrow, wide)
+
     def _unions(self, old: Schema, new: Schema, path: str) -> Iterator[Difference]:
         union = _Union(*self._narrow_and_wide(old, new), *self._narrow_and_wide(self._old, self._new))
         unread: list[Schema] = []
         for member in union.members:
             candidates = union.candidates(member)
-            trials = [self._trial(member, candidate, path) for candidate in candidates]
-            readable = [trial for trial in trials if not any(each.breaking for each in trial)]
             if len(candidates) == 1:
-                yield from trials[0]
-            elif not readable or union.is_told_by_fields(member, candidates):
+                yield from self._nodes(*self._old_and_new(member, candidates[0]), path)
+                continue
+            trials = (self._trial(member, candidate, path) for candidate in candidates)
+            read = next((trial for trial in trials if not any(each.breaking for each in trial)), None)
+            if read is None or union.is_told_by_fields(member, candidates):
                 unread.append(union.resolved(member))
             else:
-                yield from readable[0]
+                yield from read
         if unread:
             yield Difference(path, wording.other_members(self._side, unread, old, new))
 
     def _trial(self, member: Schema, candidate: Schema, path: str) -> list[Difference]:
         before = set(self._compared)
-        old, new = (candidate, member) if self._written else (member, candidate)
-        found = list(self._nodes(old, new, path))
+        found = list(self._nodes(*self._old_and_new(member, candidate), path))
         if any(each.breaking for each in found):
             self._compared = before
         return found
