@@ -64,6 +64,11 @@ def paid_by(*ways: tuple[str, dict[str, Any]]) -> Fields:
     return fields
 
 
+def either(**classes: dict[str, Any]) -> Fields:
+    """One of several classes, told apart by their fields alone."""
+    return lambda declare: {"by": Union[tuple(declare(name, **fields) for name, fields in classes.items())]}  # noqa: UP007  # of a tuple
+
+
 class Size(enum.Enum):
     SMALL = "S"
     LARGE = "L"
@@ -314,7 +319,7 @@ CHANGES = [
         "a nested class becomes a mapping",
         lambda declare: {"size": declare("Size", height=int)}, plain(size=dict[str, int]),
         {"size": {"height": 1}}, {"size": {"width": 1}},
-        (f"data.size was object, and is mapping now; {UPCAST}",), old_reads_new=False,
+        (f"data.size was object with height, and is mapping now; {UPCAST}",), old_reads_new=False,
     ),
     Change(
         "a field of a nested class is removed",
@@ -351,6 +356,15 @@ CHANGES = [
         paid_by(CARD, CASH), paid_by(("card", {"number": int}), CASH),
         {"paid": {"kind": "card", "number": "x"}}, {"paid": {"kind": "card", "number": 1}},
         (f"data.paid.number was string, and is integer now; {UPCAST}",), new_reads_old=False, old_reads_new=False,
+    ),
+    Change(
+        "a class that only its fields tell from others gets a field with a default",
+        either(Card={"number": str}, Cash={"change": int}), either(Card={"number": str, "owner": (str, "")}, Cash={"change": int}),
+        {"by": {"number": "1"}}, {"by": {"number": "1", "owner": ""}},
+        (
+            f"data.by was object with change or object with number, and is object with change or object with number, "
+            f"owner now; {UPCAST}",
+        ),
     ),
 ]  # fmt: skip
 

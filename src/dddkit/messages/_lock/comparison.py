@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import Any, Final, Literal, NamedTuple
 
 from dddkit.messages._lock import wording
@@ -90,17 +91,24 @@ class _Comparison:
         unread: list[Schema] = []
         for member in union.members:
             candidates = union.candidates(member)
-            if len(candidates) == 1:
+            if union.is_told_by_fields(member):
+                if not any(self._is_same(member, candidate, union, path) for candidate in candidates):
+                    unread.append(union.resolved(member))
+            elif len(candidates) == 1:
                 yield from self._nodes(*self._old_and_new(member, candidates[0]), path)
-                continue
-            trials = (self._trial(member, candidate, path) for candidate in candidates)
-            read = next((trial for trial in trials if not any(each.breaking for each in trial)), None)
-            if read is None or union.is_told_by_fields(member, candidates):
-                unread.append(union.resolved(member))
             else:
-                yield from read
+                trials = (self._trial(member, candidate, path) for candidate in candidates)
+                read = next((trial for trial in trials if not any(each.breaking for each in trial)), None)
+                if read is None:
+                    unread.append(union.resolved(member))
+                else:
+                    yield from read
         if unread:
-            yield Difference(path, wording.other_members(self._side, unread, old, new))
+            members = _members(old, self._old), _members(new, self._new)
+            yield Difference(path, wording.other_members(self._side, unread, *members))
+
+    def _is_same(self, member: Schema, candidate: Schema, union: _Union, path: str) -> bool:
+        return union.have_same_fields(member, candidate) and not self._trial(member, candidate, path)
 
     def _trial(self, member: Schema, candidate: Schema, path: str) -> list[Difference]:
         before = set(self._compared)
@@ -178,30 +186,60 @@ class _Union:
         self.members: list[Schema] = narrow.get("anyOf", [narrow])
         self._others: list[Schema] = wide.get("anyOf", [wide])
         self._narrow_root, self._wide_root = narrow_root, wide_root
+        sides = (_members(narrow, narrow_root), _members(wide, wide_root))
+        objects = [[each for each in side if wording.kind(each) == "object"] for side in sides]
+        self._discriminators = set.intersection(*map(_discriminators, objects))
+        self._has_several_classes = any(len(side) > 1 for side in objects)
 
     def resolved(self, member: Schema) -> Schema:
         return _resolved(member, self._narrow_root)
 
-    def candidates(self, member: Schema) -> list[Schema]:
-        """Return what is of the same kind, and shares the most tags if both have any."""
-        member = self.resolved(member)
-        tags = wording.tags(member)
-        alike: list[tuple[Schema, set[str]]] = []
-        for other in self._others:
-            resolved = _resolved(other, self._wide_root)
-            if wording.kind(resolved) == wording.kind(member) or _is_part(member, resolved):
-                alike.append((other, wording.tags(resolved)))
-        most = max((len(tags & others) for _, others in alike), default=0)
-        if most == 0 and tags and any(others for _, others in alike):
-            return []
-        return [other for other, others in alike if len(tags & others) == most]
+    def _resolved_other(self, other: Schema) -> Schema:
+        return _resolved(other, self._wide_root)
 
-    def is_told_by_fields(self, member: Schema, candidates: list[Schema]) -> bool:
-        """Whether the member is a class that nothing but its fields tells from others, and they have changed."""
-        if wording.kind(self.resolved(member)) != "object":
-            return False
-        same = (_resolved(candidate, self._wide_root) for candidate in candidates)
-        return text_of(self.resolved(member)) not in map(text_of, same)
+    def candidates(self, member: Schema) -> list[Schema]:
+        """Return what is of the same kind; of several classes, the one with the same discriminator."""
+        member = self.resolved(member)
+        kind = wording.kind(member)
+        found: list[Schema] = []
+        for other in self._others:
+            resolved = self._resolved_other(other)
+            if kind != wording.kind(resolved):
+                is_candidate = _is_part(member, resolved)
+            elif kind == "object" and self._has_several_classes and self._discriminators:
+                is_candidate = all(_values(name, member) & _values(name, resolved) for name in self._discriminators)
+            else:
+                is_candidate = True
+            if is_candidate:
+                found.append(other)
+        return found
+
+    def is_told_by_fields(self, member: Schema) -> bool:
+        """Whether nothing but its fields tells a class from others: a new one might make it another class."""
+        is_class = wording.kind(self.resolved(member)) == "object"
+        return is_class and self._has_several_classes and not self._discriminators
+
+    def have_same_fields(self, member: Schema, other: Schema) -> bool:
+        return bool(self.resolved(member)["properties"].keys() == self._resolved_other(other)["properties"].keys())
+
+
+def _discriminators(classes: list[Schema]) -> set[str]:
+    """Return the fields that have other listed values in each of some classes."""
+    names = [{name for name, each in one["properties"].items() if "enum" in each} for one in classes]
+    return {
+        name
+        for name in set[str]().union(*names)
+        if all(_values(name, one) for one in classes)
+        and not any(_values(name, one) & _values(name, other) for one, other in combinations(classes, 2))
+    }
+
+
+def _values(name: str, node: Schema) -> set[str]:
+    return set(map(text_of, node["properties"].get(name, {}).get("enum", [])))
+
+
+def _members(node: Schema, root: Schema) -> list[Schema]:
+    return [_resolved(each, root) for each in node.get("anyOf", [node])]
 
 
 def _resolved(node: Schema, root: Schema) -> Schema:

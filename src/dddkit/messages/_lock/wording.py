@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from dddkit.messages._lock.constraints import are_ordered
@@ -30,25 +30,25 @@ def kind(node: Schema) -> str:
     return f"{node.get('type', '')} {node.get('format', '')}".strip()
 
 
-def tags(node: Schema) -> set[str]:
-    """The listed values of an object's fields: they tell the members of a union apart."""
-    properties: dict[str, Any] = node.get("properties", {})
-    return {f"{name} {text_of(value)}" for name, each in properties.items() for value in each.get("enum", [])}
-
-
 def description(node: Schema) -> str:
     """What a reader calls the values of a node."""
     if "anyOf" in node:
-        return " or ".join(sorted(map(description, node["anyOf"]), key=lambda each: each == "null"))
+        return " or ".join(_null_last(map(description, node["anyOf"])))
     if "enum" in node:
         return listed(node["enum"])
     if "$ref" in node:
         return "object"
-    for name, each in node.get("properties", {}).items():
-        if len(each.get("enum", [])) == 1:
-            return f"object with {name} {listed(each['enum'])}"
+    if kind(node) == "object":
+        return f"object with {_told_by(node['properties'])}"
     form = f" ({node['format']})" if "format" in node else ""
     return kind(node).partition(" ")[0] + form or "anything"
+
+
+def _told_by(properties: dict[str, Any]) -> str:
+    for name, each in properties.items():
+        if len(each.get("enum", [])) == 1:
+            return f"{name} {listed(each['enum'])}"
+    return ", ".join(sorted(properties)) or "no fields"
 
 
 def listed(values: Sequence[object]) -> str:
@@ -63,13 +63,17 @@ def other_type(old: Schema, new: Schema) -> str:
     return f"was {description(old)}, and is {description(new)} now"
 
 
-def other_members(side: str, members: Sequence[Schema], old: Schema, new: Schema) -> str:
+def other_members(side: str, unread: Sequence[Schema], old: Sequence[Schema], new: Sequence[Schema]) -> str:
     """Say which members of a union came or went; if some came and others went, both."""
-    was, is_now = ({description(each) for each in node.get("anyOf", [node])} for node in (old, new))
-    if was - is_now and is_now - was:
-        return other_type(old, new)
-    named = " or ".join(map(description, members))
+    was, is_now = (dict.fromkeys(map(description, members)) for members in (old, new))
+    if was.keys() - is_now and is_now.keys() - was:
+        return f"was {' or '.join(_null_last(was))}, and is {' or '.join(_null_last(is_now))} now"
+    named = " or ".join(map(description, unread))
     return f"may be {named} now" if side == "written" else f"may not be {named} any more"
+
+
+def _null_last(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda each: each == "null")
 
 
 def other_values(side: str, values: Sequence[object]) -> str:
