@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Annotated, Any, Literal, NewType, Optional, Union
+from typing import Annotated, Any, Literal, NewType, Union
 from uuid import UUID
 
 import pydantic
@@ -58,15 +58,24 @@ def paid_by(*ways: tuple[str, dict[str, Any]]) -> Fields:
     """One of several classes, told apart by their `kind`."""
 
     def fields(declare: Declare) -> dict[str, Any]:
-        classes = [declare(name.title(), kind=Literal[name], **others) for name, others in ways]  # type: ignore[valid-type]  # made at run time
-        return {"paid": Annotated[Union[tuple(classes)], pydantic.Field(discriminator="kind")]}  # noqa: UP007  # of a tuple
+        classes = tuple(declare(name.title(), kind=Literal[name], **others) for name, others in ways)
+        return {"paid": Annotated[Union[classes], pydantic.Field(discriminator="kind")]}  # noqa: UP007  # of a tuple
 
     return fields
 
 
 def either(**classes: dict[str, Any]) -> Fields:
     """One of several classes, told apart by their fields alone."""
-    return lambda declare: {"by": Union[tuple(declare(name, **fields) for name, fields in classes.items())]}  # noqa: UP007  # of a tuple
+
+    def fields(declare: Declare) -> dict[str, Any]:
+        declared = tuple(declare(name, **others) for name, others in classes.items())
+        return {"by": Union[declared]}  # noqa: UP007  # of a tuple
+
+    return fields
+
+
+def positions(**fields: Any) -> Fields:
+    return lambda declare: {"lines": list[declare("Position", **fields)]}  # type: ignore[misc]  # made at run time
 
 
 class Size(enum.Enum):
@@ -88,7 +97,8 @@ class OtherSizes(enum.Enum):
 Count = NewType("Count", int)
 ID = "0195f1c2-0000-7000-8000-000000000001"
 CARD = ("card", {"number": str})
-CASH = ("cash", {})
+NOTHING: dict[str, Any] = {}
+CASH = ("cash", NOTHING)
 
 CHANGES = [
     Change(
@@ -98,7 +108,7 @@ CHANGES = [
     ),
     Change(
         "a nullable field with a default is added",
-        plain(total=int), plain(total=int, note=(Optional[str], None)), {"total": 1}, {"total": 1, "note": None},
+        plain(total=int), plain(total=int, note=(str | None, None)), {"total": 1}, {"total": 1, "note": None},
         (f"data.note is not locked yet; {LOCK}",),
     ),
     Change(
@@ -124,10 +134,13 @@ CHANGES = [
     ),
     Change(
         "a nested class is renamed",
-        line(sku=str), lambda declare: {"lines": list[declare("Position", sku=str)]},  # type: ignore[misc]  # made at run time
+        line(sku=str), positions(sku=str),
         {"lines": [{"sku": "a"}]}, {"lines": [{"sku": "a"}]},
     ),
-    Change("a list becomes a tuple of any length", plain(ids=list[int]), plain(ids=tuple[int, ...]), {"ids": [1]}, {"ids": [2]}),
+    Change(
+        "a list becomes a tuple of any length",
+        plain(ids=list[int]), plain(ids=tuple[int, ...]), {"ids": [1]}, {"ids": [2]},
+    ),
     Change("an enum becomes a Literal", plain(size=Size), plain(size=Literal["L", "S"]), {"size": "S"}, {"size": "L"}),
     Change("a NewType is given to a field", plain(total=int), plain(total=Count), {"total": 1}, {"total": 1}),
     Change(
@@ -188,7 +201,8 @@ CHANGES = [
     ),
     Change(
         "a time has to know its zone",
-        plain(due=datetime), plain(due=pydantic.AwareDatetime), {"due": "2026-03-01T12:30:00"}, {"due": "2026-03-01T12:30:00Z"},
+        plain(due=datetime), plain(due=pydantic.AwareDatetime), {"due": "2026-03-01T12:30:00"},
+        {"due": "2026-03-01T12:30:00Z"},
         (f'data.due allows less than before: timezone was nothing, and is "aware" now; {UPCAST}',), new_reads_old=False,
     ),
     Change(
@@ -204,12 +218,12 @@ CHANGES = [
     ),
     Change(
         "a field may be null",
-        plain(note=str), plain(note=Optional[str]), {"note": ""}, {"note": None},
+        plain(note=str), plain(note=str | None), {"note": ""}, {"note": None},
         (f"data.note may be null now; {UPCAST}",), old_reads_new=False,
     ),
     Change(
         "a field may no longer be null",
-        plain(note=Optional[str]), plain(note=str), {"note": None}, {"note": ""},
+        plain(note=str | None), plain(note=str), {"note": None}, {"note": ""},
         (f"data.note may not be null any more; {UPCAST}",), new_reads_old=False,
     ),
     Change(
@@ -245,13 +259,15 @@ CHANGES = [
     ),
     Change(
         "a Decimal gets fewer digits",
-        plain(total=Decimal), plain(total=Annotated[Decimal, pydantic.Field(max_digits=4)]), {"total": "1.2345"}, {"total": "1.23"},
+        plain(total=Decimal), plain(total=Annotated[Decimal, pydantic.Field(max_digits=4)]), {"total": "1.2345"},
+        {"total": "1.23"},
         (f"data.total allows less than before: max digits was nothing, and is 4 now; {UPCAST}",), new_reads_old=False,
     ),
     Change(
         "a date gets a bound",
         plain(due=date), plain(due=Annotated[date, Ge(date(2026, 1, 1))]), {"due": "2025-12-31"}, {"due": "2026-01-01"},
-        (f'data.due allows less than before: minimum was nothing, and is "2026-01-01" now; {UPCAST}',), new_reads_old=False,
+        (f'data.due allows less than before: minimum was nothing, and is "2026-01-01" now; {UPCAST}',),
+        new_reads_old=False,
     ),
     Change(
         "a text gets a length",
@@ -260,14 +276,16 @@ CHANGES = [
     ),
     Change(
         "a pattern is another one",
-        plain(sku=Annotated[str, pydantic.Field(pattern="^a")]), plain(sku=Annotated[str, pydantic.Field(pattern="^b")]),
+        plain(sku=Annotated[str, pydantic.Field(pattern="^a")]),
+        plain(sku=Annotated[str, pydantic.Field(pattern="^b")]),
         {"sku": "a"}, {"sku": "b"},
         (f'data.sku has another constraint: pattern was "^a", and is "^b" now; {UPCAST}',),
         new_reads_old=False, old_reads_new=False,
     ),
     Change(
         "a number is a multiple of another one",
-        plain(total=Annotated[int, MultipleOf(2)]), plain(total=Annotated[int, MultipleOf(3)]), {"total": 2}, {"total": 3},
+        plain(total=Annotated[int, MultipleOf(2)]), plain(total=Annotated[int, MultipleOf(3)]), {"total": 2},
+        {"total": 3},
         (f"data.total has another constraint: multiple of was 2, and is 3 now; {UPCAST}",),
         new_reads_old=False, old_reads_new=False,
     ),
@@ -344,10 +362,12 @@ CHANGES = [
     ),
     Change(
         "a class of a union has another discriminator",
-        paid_by(CARD, CASH), paid_by(CARD, ("coins", {})), {"paid": {"kind": "cash"}}, {"paid": {"kind": "coins"}},
+        paid_by(CARD, CASH), paid_by(CARD, ("coins", NOTHING)), {"paid": {"kind": "cash"}}, {"paid": {"kind": "coins"}},
         (
-            f'data.paid was object with kind "card" or object with kind "cash", and is object with kind "card" or '
-            f'object with kind "coins" now; {UPCAST}',
+            (
+                'data.paid was object with kind "card" or object with kind "cash", '
+                f'and is object with kind "card" or object with kind "coins" now; {UPCAST}'
+            ),
         ),
         new_reads_old=False, old_reads_new=False,
     ),
@@ -359,11 +379,14 @@ CHANGES = [
     ),
     Change(
         "a class that only its fields tell from others gets a field with a default",
-        either(Card={"number": str}, Cash={"change": int}), either(Card={"number": str, "owner": (str, "")}, Cash={"change": int}),
+        either(Card={"number": str}, Cash={"change": int}),
+        either(Card={"number": str, "owner": (str, "")}, Cash={"change": int}),
         {"by": {"number": "1"}}, {"by": {"number": "1", "owner": ""}},
         (
-            f"data.by was object with change or object with number, and is object with change or object with number, "
-            f"owner now; {UPCAST}",
+            (
+                "data.by was object with change or object with number, "
+                f"and is object with change or object with number, owner now; {UPCAST}"
+            ),
         ),
     ),
 ]  # fmt: skip

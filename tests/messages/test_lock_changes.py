@@ -41,11 +41,12 @@ def handed_over(writer: EventCatalog, reader: EventCatalog, data: Data) -> tuple
 
 def agree(written: Any, read: Any) -> bool:
     """Whether two versions mean the same by all that both of them know."""
-    if isinstance(written, dict) and isinstance(read, dict):
+    kinds: set[type] = {type(written), type(read)}
+    if kinds == {dict}:
         return all(agree(written[name], read[name]) for name in written.keys() & read.keys())
-    if isinstance(written, list) and isinstance(read, list):
+    if kinds == {list}:
         return len(written) == len(read) and all(map(agree, written, read))
-    return type(written) is type(read) and bool(written == read)
+    return len(kinds) == 1 and bool(written == read)
 
 
 @in_both_flavours
@@ -63,7 +64,7 @@ def test_check_events_says_of_a_change_what_it_breaks(change: Change, flavour: t
         lock_events(new, path)
         check_events(new, path)
     else:
-        with pytest.raises(ValueError, match="order.placed.v1") as refused:
+        with pytest.raises(ValueError, match=r"order\.placed\.v1") as refused:
             lock_events(new, path)
         assert set(str(refused.value).splitlines()) == set(found)
         check_events(old, path)

@@ -8,12 +8,12 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal, Optional, Protocol, TypeVar, Union
 from uuid import UUID
 
 import pytest
 from annotated_types import Ge, Le, MaxLen
-from hypothesis import event, given, settings
+from hypothesis import event, given, reject, settings
 from hypothesis import strategies as st
 from pydantic import AwareDatetime
 
@@ -21,7 +21,11 @@ from dddkit.messages import EventCatalog, Message, lock_events
 from tests.blocks.flavours import Dataclasses, Flavour, Model, Pydantic
 
 Json = Any  # JSON
-Draw = Callable[[st.SearchStrategy[Any]], Any]
+T = TypeVar("T")
+
+
+class Draw(Protocol):
+    def __call__(self, strategy: st.SearchStrategy[T], /) -> T: ...
 
 
 @dataclass(frozen=True)
@@ -33,17 +37,20 @@ class Field:
     names: tuple[str, ...] = ()  # of a nested class: those of its fields
     has_default: bool = False
 
-    def type_in(self, flavour: type[Flavour]) -> Any:  # a type made at run time
+    def type_in(self, flavour: type[Flavour], name: str = "Nested") -> Any:  # a type made at run time
         if self.kind in LEAVES:
             return LEAVES[self.kind][0]
         inner: list[Any] = [part.type_in(flavour) for part in self.parts]
         if self.kind == "class":
-            return flavour.declare("ValueObject", "Nested", **fields_of(flavour, self))
-        made = {
-            "optional": lambda: Optional[inner[0]],
+            return flavour.declare("ValueObject", name, **fields_of(flavour, self))
+        if self.kind == "either":
+            classes = tuple(part.type_in(flavour, each) for part, each in zip(self.parts, "AB", strict=True))
+            return Union[classes]  # noqa: UP007  # of a tuple
+        made: dict[str, Callable[[], Any]] = {
+            "optional": lambda: Optional[inner[0]],  # noqa: UP045  # of a type made at run time
             "list": lambda: list[inner[0]],  # type: ignore[valid-type]  # made at run time
             "mapping": lambda: dict[str, inner[0]],  # type: ignore[valid-type]  # made at run time
-            "pair": lambda: tuple[inner[0], inner[-1]],  # type: ignore[valid-type, misc]  # made at run time
+            "pair": lambda: tuple[inner[0], inner[-1]],  # type: ignore[valid-type]  # made at run time
         }
         return made[self.kind]()
 
@@ -61,6 +68,7 @@ class Field:
             return st.fixed_dictionaries(required, optional=optional)
         made: dict[str, Callable[[], st.SearchStrategy[Json]]] = {
             "optional": lambda: st.none() | inner[0],
+            "either": lambda: inner[0] | inner[1],
             "list": lambda: st.lists(inner[0], max_size=2),
             "mapping": lambda: st.dictionaries(st.sampled_from("ab"), inner[0], max_size=2),
             "pair": lambda: st.tuples(inner[0], inner[-1]).map(list),
@@ -114,9 +122,11 @@ NAMES = ("total", "note", "sku", "kind")
 def fields(draw: Draw, depth: int = 2) -> Field:
     if depth == 0 or draw(st.booleans()):
         return Field(draw(st.sampled_from([*LEAVES])))
-    kind = draw(st.sampled_from(["optional", "list", "mapping", "pair", "class"]))
+    kind = draw(st.sampled_from(["optional", "list", "mapping", "pair", "class", "either"]))
     if kind == "class":
         return draw(classes(depth - 1))
+    if kind == "either":
+        return Field(kind, (draw(classes(0)), draw(classes(0))))
     parts = [draw(fields(depth - 1)) for _ in range(2 if kind == "pair" else 1)]
     return Field(kind, tuple(parts))
 
@@ -135,21 +145,20 @@ def with_default(draw: Draw, field: Field) -> Field:
 @st.composite
 def changed(draw: Draw, field: Field) -> Field:
     """The same type with some places drawn anew."""
-    if draw(st.integers(0, 7)) == 0:
+    if draw(st.integers(0, 11)) == 0:
         return draw(with_default(draw(fields(1))))
-    parts = [draw(changed(part)) for part in field.parts]
+    parts: list[Field] = [draw(changed(part)) for part in field.parts]
     names = list(field.names)
     if field.kind == "class":
         others = [name for name in NAMES if name not in names]
-        if others and draw(st.booleans()):
+        is_longer = draw(st.booleans())
+        if others and is_longer:
             names.append(others[0])
             parts.append(Field(draw(st.sampled_from([*DEFAULTS][:5])), has_default=draw(st.integers(0, 3)) > 0))
         if len(names) > 1 and draw(st.integers(0, 7)) == 0:
             del names[0], parts[0]
-    made = Field(field.kind, tuple(parts), tuple(names))
-    return (
-        draw(with_default(made)) if draw(st.booleans()) else Field(made.kind, made.parts, made.names, field.has_default)
-    )
+    made = Field(field.kind, tuple(parts), tuple(names), field.has_default)
+    return draw(with_default(made)) if draw(st.integers(0, 9)) == 0 else made
 
 
 @st.composite
@@ -178,27 +187,38 @@ def accepted(old: EventCatalog, new: EventCatalog) -> bool:
     return True
 
 
-def agree(written: Json, read: Json) -> bool:
-    if isinstance(written, dict) and isinstance(read, dict):
-        return all(agree(written[name], read[name]) for name in written.keys() & read.keys())
-    if isinstance(written, list) and isinstance(read, list):
-        return len(written) == len(read) and all(map(agree, written, read))
-    return bool(written == read)
+def same(one: Any, other: Any) -> bool:
+    """Whether two versions mean the same by all fields that both of them know."""
+    kind: type = type(one)
+    if kind in {list, tuple}:
+        return len(one) == len(other) and all(map(same, one, other))
+    if kind is dict:
+        return bool(one.keys() == other.keys()) and all(same(one[key], other[key]) for key in one)
+    if kind.__module__ != Flavour.__module__:
+        return kind is type(other) and bool(one == other)
+    alike = all(same(getattr(one, name), getattr(other, name)) for name in fields_in(one) & fields_in(other))
+    return kind.__name__ == type(other).__name__ and alike
+
+
+def fields_in(value: object) -> set[str]:
+    return {*vars(value)}
 
 
 def versions_that_are_locked_read_each_other(
     pair: tuple[Field, Field], flavours: tuple[type[Flavour], type[Flavour]], data: st.DataObject
 ) -> None:
-    old, new = map(catalog_of, flavours, pair)
+    try:
+        old, new = map(catalog_of, flavours, pair)
+    except TypeError:  # no codec for such a union
+        reject()
     if not accepted(old, new):
         event("refused")
         return
     event("accepted" if pair[0] != pair[1] else "the same")
     for field, writer, reader in ((pair[0], old, new), (pair[1], new, old)):
         content = data.draw(field.values())
-        written = writer.encode(writer.decode(Message(id="1", type="order.placed.v1", source="/shop", data=content)))
-        read = reader.encode(reader.decode(Message.from_json(written.to_json())))
-        assert agree(written.data, read.data)
+        made = writer.decode(Message(id="1", type="order.placed.v1", source="/shop", data=content))
+        assert same(made, reader.decode(Message.from_json(writer.encode(made).to_json())))
 
 
 random_versions = given(
@@ -206,7 +226,7 @@ random_versions = given(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @random_versions
 def test_versions_that_are_locked_read_each_other(
     pair: tuple[Field, Field], flavours: tuple[type[Flavour], type[Flavour]], data: st.DataObject
@@ -215,7 +235,7 @@ def test_versions_that_are_locked_read_each_other(
 
 
 @pytest.mark.slow
-@settings(max_examples=2000)
+@settings(max_examples=300)
 @random_versions
 def test_many_versions_that_are_locked_read_each_other(
     pair: tuple[Field, Field], flavours: tuple[type[Flavour], type[Flavour]], data: st.DataObject

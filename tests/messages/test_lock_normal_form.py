@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Union
+from typing import Annotated, Any, Literal, NamedTuple, NewType
 from uuid import UUID
 
 import annotated_types
@@ -97,28 +97,59 @@ NORMAL_FORMS: list[tuple[Any, Json]] = [
     (Level, {"enum": [1, 2]}),
     (Literal["b", "a"], {"enum": ["a", "b"]}),
     (Literal["a"], {"enum": ["a"]}),
-    (Optional[int], {"anyOf": [INTEGER, {"type": "null"}]}),
-    (Union[str, int], {"anyOf": [INTEGER, STRING]}),
+    (int | None, {"anyOf": [INTEGER, {"type": "null"}]}),
+    (str | int, {"anyOf": [INTEGER, STRING]}),
     (list[int], {"type": "array", "items": INTEGER}),
     (tuple[int, ...], {"type": "array", "items": INTEGER}),
     (frozenset[int], {"type": "array", "items": INTEGER, "uniqueItems": True}),
     (tuple[int, str], {"type": "array", "prefixItems": [INTEGER, STRING], "minItems": 2, "maxItems": 2}),
     (Point, {"type": "array", "prefixItems": [INTEGER, INTEGER], "minItems": 1, "maxItems": 2}),
     (dict[str, int], {"type": "object", "additionalProperties": INTEGER}),
-    (dict[UUID, int], {"type": "object", "additionalProperties": INTEGER, "propertyNames": {"type": "string", "format": "uuid"}}),
+    (
+        dict[UUID, int],
+        {"type": "object", "additionalProperties": INTEGER, "propertyNames": {"type": "string", "format": "uuid"}},
+    ),
     (Address, {"type": "object", "properties": {"street": STRING, "floor": INTEGER}, "required": ["street"]}),
-    (Annotated[int, pydantic.Field(ge=1, lt=10, title="Number", description="how many", examples=[1])], {"type": "integer", "minimum": 1, "exclusiveMaximum": 10}),
+    (
+        Annotated[int, pydantic.Field(ge=1, lt=10, title="Number", description="how many", examples=[1])],
+        {"type": "integer", "minimum": 1, "exclusiveMaximum": 10},
+    ),
     (Annotated[float, annotated_types.Ge(1)], {"type": "number", "minimum": 1}),
     (pydantic.FiniteFloat, {"type": "number", "finite": True}),
-    (Annotated[Decimal, pydantic.Field(max_digits=5, decimal_places=2, gt=Decimal("0.10"), le=Decimal("100.00"))], {"type": "string", "format": "decimal", "maxDigits": 5, "decimalPlaces": 2, "exclusiveMinimum": "0.1", "maximum": 100}),
-    (Annotated[str, pydantic.Field(min_length=1, max_length=3, pattern="^a")], {"type": "string", "minLength": 1, "maxLength": 3, "pattern": "^a"}),
-    (Annotated[date, annotated_types.Gt(date(2026, 1, 1))], {"type": "string", "format": "date", "exclusiveMinimum": "2026-01-01"}),
-    (Annotated[timedelta, annotated_types.Le(timedelta(minutes=1))], {"type": "string", "format": "duration", "maximum": 60}),
-    (Annotated[list[int], annotated_types.Len(1, 3)], {"type": "array", "items": INTEGER, "minItems": 1, "maxItems": 3}),
-    (Annotated[dict[str, int], annotated_types.MinLen(1)], {"type": "object", "additionalProperties": INTEGER, "minProperties": 1}),
+    (
+        Annotated[Decimal, pydantic.Field(max_digits=5, decimal_places=2, gt=Decimal("0.10"), le=Decimal("100.00"))],
+        {
+            "type": "string",
+            "format": "decimal",
+            "maxDigits": 5,
+            "decimalPlaces": 2,
+            "exclusiveMinimum": "0.1",
+            "maximum": 100,
+        },
+    ),
+    (
+        Annotated[str, pydantic.Field(min_length=1, max_length=3, pattern="^a")],
+        {"type": "string", "minLength": 1, "maxLength": 3, "pattern": "^a"},
+    ),
+    (
+        Annotated[date, annotated_types.Gt(date(2026, 1, 1))],
+        {"type": "string", "format": "date", "exclusiveMinimum": "2026-01-01"},
+    ),
+    (
+        Annotated[timedelta, annotated_types.Le(timedelta(minutes=1))],
+        {"type": "string", "format": "duration", "maximum": 60},
+    ),
+    (
+        Annotated[list[int], annotated_types.Len(1, 3)],
+        {"type": "array", "items": INTEGER, "minItems": 1, "maxItems": 3},
+    ),
+    (
+        Annotated[dict[str, int], annotated_types.MinLen(1)],
+        {"type": "object", "additionalProperties": INTEGER, "minProperties": 1},
+    ),
     (pydantic.PastDate, {"type": "string", "format": "date", "now": "past"}),
     (Annotated[Decimal, pydantic.WithJsonSchema({"type": "number"})], {"type": "string", "format": "decimal"}),
-]  # fmt: skip
+]
 
 
 @in_both_flavours
@@ -135,7 +166,12 @@ def test_a_type_has_the_same_normal_form_in_every_pydantic(flavour: type[Flavour
 def test_what_flavours_say_alike_is_locked_alike() -> None:
     def text(flavour: type[Flavour]) -> str:
         line = flavour.declare("ValueObject", "Line", sku=str, quantity=(int, 1))
-        fields = {"lines": list[line], "note": (Optional[str], None), "due": datetime, "seal": bytes}
+        fields = {
+            "lines": list[line],  # type: ignore[valid-type]  # a class made at run time
+            "note": (str | None, None),
+            "due": datetime,
+            "seal": bytes,
+        }
         return lock_text(placed=flavour.declare("AggregateEvent", "Placed", **fields), paid=flavour.Placed)
 
     assert text(Dataclasses) == text(Pydantic)
@@ -145,11 +181,11 @@ def test_what_flavours_say_alike_is_locked_alike() -> None:
 def test_names_of_classes_and_orders_are_not_locked(flavour: type[Flavour]) -> None:
     def text(line: str, size: Any, union: Any, *names: str) -> str:
         nested = flavour.declare("ValueObject", line, sku=str)
-        types = {"size": size, "either": union, "lines": list[nested]}
+        types = {"size": size, "either": union, "lines": list[nested]}  # type: ignore[valid-type]  # a class made at run time
         return lock_text(placed=flavour.declare("AggregateEvent", line + "d", **{name: types[name] for name in names}))
 
-    one = text("Line", Literal["S", "L"], Union[int, str], "size", "either", "lines")
-    other = text("Position", Size, Union[str, int], "lines", "size", "either")
+    one = text("Line", Literal["S", "L"], int | str, "size", "either", "lines")
+    other = text("Position", Size, str | int, "lines", "size", "either")
     assert one == other
 
 
@@ -164,7 +200,7 @@ def test_defaults_are_not_locked_but_that_there_is_one(flavour: type[Flavour]) -
 
 def test_a_property_may_be_called_like_a_keyword() -> None:
     names = ("properties", "required", "anyOf", "enum", "items", "type", "format", "const", "title", "default")
-    nested = Dataclasses.declare("ValueObject", "Nested", **dict.fromkeys(names, Optional[int]))
+    nested = Dataclasses.declare("ValueObject", "Nested", **dict.fromkeys(names, int | None))
     found = locked(placed=Dataclasses.declare("AggregateEvent", "Placed", nested=nested))["placed"]
     assert set(found["read"]["properties"]["nested"]["properties"]) == set(names)
     assert found["written"]["properties"]["nested"]["required"] == sorted(names)
@@ -230,8 +266,8 @@ class Equal(dddkit.dataclasses.ValueObject):
     value: str
 
 
-Condition = Annotated[Union[Both, Not, Equal], pydantic.Field(discriminator="kind")]
-Reordered = Annotated[Union[Equal, Not, Both], pydantic.Field(discriminator="kind")]
+Condition = Annotated[Both | Not | Equal, pydantic.Field(discriminator="kind")]
+Reordered = Annotated[Equal | Not | Both, pydantic.Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +315,7 @@ def test_many_classes_that_contain_each_other_are_locked_at_once(monkeypatch: py
     for kind in kinds:
         lines += ["@dataclass(frozen=True, kw_only=True)", f"class K{kind}(Value):"]
         lines += [f"    kind: Literal[{kind!r}]", "    of: 'tuple[Some, ...]'"]
-    lines += [f"Some = Annotated[Union[{', '.join(f'K{kind}' for kind in kinds)}], pydantic.Field(discriminator='kind')]"]
+    lines += [f"Some = Annotated[{' | '.join(f'K{kind}' for kind in kinds)}, pydantic.Field(discriminator='kind')]"]
     module = ModuleType("classes_that_contain_each_other")
     vars(module).update({**globals(), "__name__": module.__name__})
     monkeypatch.setitem(sys.modules, module.__name__, module)

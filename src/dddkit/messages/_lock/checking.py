@@ -46,7 +46,10 @@ def lock_events(catalog: EventCatalog, path: str | PathLike[str]) -> None:
             with the lines of `check_events`. The file is as it was.
         OSError: the file cannot be written.
     """
-    lock = lock_file.read(path) or Lock(catalog.source, {})
+    try:
+        lock = lock_file.read(path) or Lock(catalog.source, {})
+    except LockFileError as error:
+        raise ValueError(str(error)) from None
     problems = [*_about_source(lock, catalog, path)]
     locked = dict(lock.messages)
     for entry in catalog._entries():  # pyright: ignore[reportPrivateUsage]  # for the packages of the kit

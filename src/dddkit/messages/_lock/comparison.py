@@ -188,7 +188,7 @@ class _Union:
         self._narrow_root, self._wide_root = narrow_root, wide_root
         sides = (_members(narrow, narrow_root), _members(wide, wide_root))
         objects = [[each for each in side if wording.kind(each) == "object"] for side in sides]
-        self._discriminators = set.intersection(*map(_discriminators, objects))
+        self._discriminators = _discriminators(objects[0]) & _discriminators(objects[1])
         self._has_several_classes = any(len(side) > 1 for side in objects)
 
     def resolved(self, member: Schema) -> Schema:
