@@ -56,7 +56,7 @@ class Access(Flag):
 
 class Point(NamedTuple):
     x: int
-    at: Optional[datetime] = None
+    at: datetime | None = None
 
 
 class Note(TypedDict):
