@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Literal, NewType, cast
+from typing import Any, Literal, NewType
 from uuid import UUID
 
 import pydantic
@@ -116,7 +116,7 @@ def ways_to_send(message: Message) -> dict[str, Message]:
 
 
 def assert_same(one: Any, other: Any) -> None:
-    kind = cast("type[Any]", type(one))
+    kind: type[Any] = one.__class__
     assert type(other) is kind
     if issubclass(kind, pydantic.BaseModel):
         assert_same(dict(one), dict(other))
