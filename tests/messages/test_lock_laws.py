@@ -189,7 +189,7 @@ def accepted(old: EventCatalog, new: EventCatalog) -> bool:
 
 def same(one: Any, other: Any) -> bool:
     """Whether two versions mean the same by all fields that both of them know."""
-    kind: Any = type(one)  # of an object of any class
+    kind: type[object] = one.__class__
     if kind in {list, tuple}:
         return len(one) == len(other) and all(map(same, one, other))
     if kind is dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -147,6 +148,12 @@ NORMAL_FORMS: list[tuple[Any, Json]] = [
         Annotated[dict[str, int], annotated_types.MinLen(1)],
         {"type": "object", "additionalProperties": INTEGER, "minProperties": 1},
     ),
+    (
+        Annotated[str, pydantic.Field(pattern=re.compile("^a", re.IGNORECASE))],
+        {"type": "string", "pattern": "^a (flags 2)"},
+    ),
+    (Annotated[str, pydantic.StringConstraints(strip_whitespace=True)], {"type": "string", "stripWhitespace": True}),
+    (Literal["a", "b"] | Literal["c"], {"enum": ["a", "b", "c"]}),
     (pydantic.PastDate, {"type": "string", "format": "date", "now": "past"}),
     (Annotated[Decimal, pydantic.WithJsonSchema({"type": "number"})], {"type": "string", "format": "decimal"}),
 ]
@@ -161,6 +168,29 @@ def test_a_type_has_the_same_normal_form_in_every_pydantic(flavour: type[Flavour
         assert {name: found[side]["properties"][name] for name in types} == expected
         assert set(found[side]["required"]) - {"occurred_on"} == set(types)
     assert set(found["written"]["required"]) - set(types) == {"occurred_on"}
+
+
+class House(dddkit.pydantic.ValueObject):
+    model_config = pydantic.ConfigDict(str_max_length=3, allow_inf_nan=False)
+
+    name: str
+    size: float
+    price: Decimal
+
+    @pydantic.computed_field
+    def label(self) -> str:
+        return self.name
+
+
+def test_settings_of_a_class_count_and_computed_fields_do_not() -> None:
+    found = locked(placed=Dataclasses.declare("AggregateEvent", "Placed", house=House, note=str))["placed"]
+    for side in ("written", "read"):
+        assert found[side]["properties"]["note"] == STRING
+        assert found[side]["properties"]["house"]["properties"] == {
+            "name": {"type": "string", "maxLength": 3},
+            "size": {"type": "number", "finite": True},
+            "price": {"type": "string", "format": "decimal"},
+        }
 
 
 def test_what_flavours_say_alike_is_locked_alike() -> None:

@@ -42,7 +42,7 @@ _KEYWORDS: Final[Mapping[str, str]] = {
     "allowed_schemes": "allowedSchemes",
     "host_required": "hostRequired",
 }
-# The settings of a class's `model_config` that decide what its fields accept and how they are written.
+# The settings of a class's `model_config` that decide what its fields accept.
 _SETTINGS: Final[Mapping[str, str]] = {
     "str_min_length": "min_length",
     "str_max_length": "max_length",
@@ -50,8 +50,6 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "str_to_lower": "to_lower",
     "str_to_upper": "to_upper",
     "allow_inf_nan": "allow_inf_nan",
-    "ser_json_timedelta": "written_as",
-    "ser_json_temporal": "written_as_temporal",
 }
 # What these say is read here in full, so nothing that only documents them (a `WithJsonSchema`, a `SkipJsonSchema`,
 # a `json_schema_extra`) may hide it. Other kinds are functions and classes of the user's: their word is all there is.
@@ -125,8 +123,7 @@ class LockedSchema(GenerateJsonSchema):
         return self._leaf({"type": "number"} | ({"finite": True} if finite else {}), schema)
 
     def decimal_schema(self, schema: Any) -> Schema:
-        infinite = bool(schema.get("allow_inf_nan", self._settings.get("allow_inf_nan")))
-        return self._leaf({"type": "string", "format": "decimal"} | ({"infinite": True} if infinite else {}), schema)
+        return self._leaf({"type": "string", "format": "decimal"}, schema)
 
     def str_schema(self, schema: Any) -> Schema:
         return self._leaf({"type": "string"}, {**self._settings, **schema})
@@ -144,9 +141,7 @@ class LockedSchema(GenerateJsonSchema):
         return self._leaf({"type": "string", "format": "date-time"}, schema)
 
     def timedelta_schema(self, schema: Any) -> Schema:
-        written_as = {self._settings.get(name, "iso8601") for name in ("written_as", "written_as_temporal")}
-        iso = written_as == {"iso8601"}
-        return self._leaf({"type": "string", "format": "duration"} if iso else {"type": "number"}, schema)
+        return self._leaf({"type": "string", "format": "duration"}, schema)
 
     def uuid_schema(self, schema: Any) -> Schema:
         return {"type": "string", "format": f"uuid{schema.get('version', '')}"}
@@ -186,7 +181,7 @@ class LockedSchema(GenerateJsonSchema):
     def field_is_required(self, field: Any, total: bool) -> bool:
         """A field with a default may be left out by others; we always write it."""
         if self.mode == "serialization" and field["type"] in {"model-field", "dataclass-field"}:
-            return "serialization_exclude_if" not in field
+            return True
         return super().field_is_required(field, total)
 
 
@@ -203,7 +198,7 @@ def _plain(value: object) -> object:
     if isinstance(value, re.Pattern):
         expression = cast("re.Pattern[str]", value)
         flags = expression.flags & ~re.UNICODE
-        return expression.pattern if not flags else f"{expression.pattern} (flags {flags})"
+        return expression.pattern if not flags else f"{expression.pattern} (flags {int(flags)})"
     if isinstance(value, (list, tuple, set, frozenset)):
         return sorted(map(str, cast("list[object]", value)))
     return value

@@ -17,7 +17,7 @@ _BY_NAME: Final = "properties"
 # Others (title, description, default, examples, discriminator, x-...) say nothing about what is accepted.
 CONSTRAINTS: Final[tuple[str, ...]] = (
     *("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf", "maxDigits", "decimalPlaces"),
-    *("minLength", "maxLength", "pattern", "finite", "infinite", "timezone", "now"),
+    *("minLength", "maxLength", "pattern", "finite", "timezone", "now"),
     *("stripWhitespace", "toLower", "toUpper", "allowedSchemes", "hostRequired"),
     *("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
     *("allOf", "not", "if", "then", "else", "contains", "dependentRequired", "patternProperties"),
