@@ -164,7 +164,7 @@ class JsonCodec(Generic[T]):
             problems = list(self._problems(value))
         except RecursionError:
             problems = []
-        return mismatch(problems or [((), "contains itself, is nested too deeply, or has a serializer that fails")])
+        return mismatch(problems or [((), _UNWRITABLE)])
 
     def _reject_unread(self, value: T, written: bytes) -> None:
         # So many digits reach over one of these places; here they are found without looking at all of a large JSON.
@@ -199,6 +199,9 @@ class JsonCodec(Generic[T]):
             raise mismatch(map(_problem, second.errors(include_url=False, include_context=False))) from second
         except Exception as second:
             raise _raised(second) from second
+
+
+_UNWRITABLE: Final = "is not written: it contains itself, or a value that is not of its own declared type"
 
 
 def _is_naive(value: object) -> bool:
