@@ -6,10 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from time import sleep
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-import pydantic
 import pytest
 
 import dddkit.dataclasses
@@ -294,8 +294,11 @@ def test_the_source_of_a_catalog_is_one_word(source: str) -> None:
 
 def test_the_exact_class_is_private() -> None:
     catalog = EventCatalog("/shop")
-    catalog.private(Hidden, Hidden)
+    catalog.private(SoldOut, Hidden, Hidden)
     catalog.private()
+    for event in (SoldOut(), Hidden()):
+        with pytest.raises(ValueError, match="is private in this catalog"):
+            catalog.encode(event)
     catalog.add(Shown, "shown")
     assert catalog.encode(Shown()).type == "shown.v1"
 
@@ -428,18 +431,28 @@ def test_both_flavours_live_in_one_catalog_and_inside_each_other() -> None:
 
 @needs_threads
 def test_of_threads_that_give_one_name_one_succeeds() -> None:
-    for _ in range(20):
-        catalog = EventCatalog("/shop")
-        classes = [pydantic.create_model(f"E{n}", __base__=Hidden) for n in range(4)]
+    class SlowlyFound(type):
+        def __hash__(cls) -> int:
+            sleep(0.001)  # another thread goes on while the catalog looks for the class
+            return super().__hash__()
 
-        def add(event_class: type[Any], catalog: EventCatalog = catalog) -> bool:
-            try:
-                catalog.add(event_class, "taken")
-            except ValueError:
-                return False
-            return True
+    def declared(number: int) -> type[Any]:
+        class Event(dddkit.dataclasses.AggregateEvent, metaclass=SlowlyFound):
+            pass
 
-        with ThreadPoolExecutor(4) as threads:
-            added = list(threads.map(add, classes))
-        assert sorted(added) == [False, False, False, True]
-        assert catalog.encode(classes[added.index(True)]()).type == "taken.v1"
+        return dataclass(frozen=True, kw_only=True)(Event)
+
+    catalog = EventCatalog("/shop")
+    classes = [declared(number) for number in range(4)]
+
+    def add(event_class: type[Any]) -> bool:
+        try:
+            catalog.add(event_class, "taken")
+        except ValueError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        added = list(threads.map(add, classes))
+    assert sorted(added) == [False, False, False, True]
+    assert catalog.encode(classes[added.index(True)]()).type == "taken.v1"

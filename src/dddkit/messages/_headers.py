@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from dddkit.exceptions import MessageRejectedError
 from dddkit.messages import _json_format
-from dddkit.messages._attributes import CONTENT_TYPE, NAME, as_text, is_json
+from dddkit.messages._attributes import CONTENT_TYPE, as_text, is_json
 
 if TYPE_CHECKING:
     from dddkit.messages.message import Message
@@ -45,8 +45,7 @@ def read(headers: Mapping[str, Any], data: bytes | bytearray | str, prefix: str)
             content_type = as_text(value)
         elif name.startswith(prefixes):
             attribute = name[len(prefix) :]
-            if NAME.fullmatch(attribute):
-                attributes[attribute] = _time(value) if attribute == "time" and type(value) is int else value
+            attributes[attribute] = _time(value) if attribute == "time" and type(value) is int else value
     if content_type and content_type.strip().lower().startswith(_STRUCTURED):
         if content_type.partition(";")[0].strip().lower() != _JSON_FORMAT:
             raise MessageRejectedError(f"a CloudEvent as {content_type[:60]!r} is not read here; send {_JSON_FORMAT}")
