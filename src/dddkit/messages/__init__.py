@@ -1,6 +1,7 @@
 """What events are called outside of the process, and how they are written and read."""
 
 from dddkit.exceptions import MessageRejectedError, UnknownMessageError, UnnamedEventError
+from dddkit.messages._lock import check_events, lock_events
 from dddkit.messages.catalog import EventCatalog
 from dddkit.messages.causation import caused_by
 from dddkit.messages.message import Message
@@ -12,4 +13,6 @@ __all__ = [
     "UnknownMessageError",
     "UnnamedEventError",
     "caused_by",
+    "check_events",
+    "lock_events",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final, Generic, Literal, Optional, TypeVar, get_origin
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
 from dddkit._core.recording import Recording
@@ -136,9 +137,11 @@ class JsonCodec(Generic[T]):
             raise mismatch([((), "is no JSON")]) from error
         return self.load(text)
 
-    def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+    def schema(
+        self, mode: Literal["validation", "serialization"], generator: type[GenerateJsonSchema] | None = None
+    ) -> dict[str, Any]:
         """Return the JSON schema that pydantic makes, as read or as written; by the names of the fields."""
-        return schema_of(self._adapter, mode)
+        return schema_of(self._adapter, mode, generator)
 
     def _reject_unfit(self, value: T) -> None:
         problems = list(self._problems(value))

@@ -13,9 +13,13 @@ __all__ = ["schema_of"]
 # Any: a JSON schema.
 
 
-def schema_of(adapter: TypeAdapter[Any], mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+def schema_of(
+    adapter: TypeAdapter[Any],
+    mode: Literal["validation", "serialization"],
+    generator: type[GenerateJsonSchema] | None = None,
+) -> dict[str, Any]:
     """Return the schema of the class of which the adapter takes an object or None."""
-    whole = adapter.json_schema(by_alias=False, mode=mode, schema_generator=_Schema)
+    whole = adapter.json_schema(by_alias=False, mode=mode, schema_generator=generator or _Schema)
     definitions: dict[str, Any] = whole.pop("$defs", {})
     schema: dict[str, Any] = whole["anyOf"][0]
     name = schema.get("$ref", "").rpartition("/")[2]
