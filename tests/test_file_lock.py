@@ -182,14 +182,17 @@ def test_a_child_that_outlives_the_owner_does_not_have_its_lock(tmp_path: Path) 
 @needs_processes
 def test_a_fork_in_the_middle_of_acquiring_leaves_no_lock_in_the_child(tmp_path: Path) -> None:
     program = (
-        "import os, sys, threading\n"
+        "import fcntl, os, sys, threading, time\n"
         "from dddkit._file_lock import FileLock\n"
+        "flock = fcntl.flock\n"
+        "fcntl.flock = lambda *args: (flock(*args), time.sleep(0.001))\n"  # a slow one, so that forks hit it
         "lock = FileLock(sys.argv[1])\n"
         "def work():\n"
         "    while lock.acquire():\n"
         "        lock.release()\n"
         "threading.Thread(target=work, daemon=True).start()\n"
-        "for _ in range(20):\n"
+        "for _ in range(40):\n"
+        "    time.sleep(0.0007)\n"
         "    if os.fork() == 0:\n"
         "        sys.stdin.read()\n"  # as long as the test holds the pipe
         "        os._exit(0)\n"
