@@ -28,7 +28,8 @@ ROOT: Final = Path(__file__).parents[2]
 class Database(Protocol):
     """Makes engines for one database, any number; the tests dispose of them."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def engine(self, metadata: MetaData) -> AsyncEngine:
         """Return a new engine; the tables exist."""

@@ -9,9 +9,16 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, ExceptionContext, MetaData, create_engine, event, inspect
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, Pool, QueuePool
+from dddkit.exceptions import MissingDependencyError
+
+try:
+    from sqlalchemy import URL, Connection, Engine, ExceptionContext, MetaData, create_engine, event, inspect
+    from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+    from sqlalchemy.pool import AsyncAdaptedQueuePool, Pool, QueuePool
+except ModuleNotFoundError as error:
+    if error.name != "sqlalchemy":  # it is installed, but its import failed
+        raise
+    raise MissingDependencyError("sqlalchemy", "sqlalchemy[asyncio]", "sqlalchemy") from error
 
 __all__ = ["READ_ONLY", "check_engine", "database_of", "embedded", "is_sqlite", "sync_embedded"]
 
@@ -52,7 +59,12 @@ def embedded(
     """
     database = _database("embedded", path)
     kept = _options(database, timeout, options, AsyncAdaptedQueuePool)
-    engine = create_async_engine(URL.create("sqlite+aiosqlite", database=database), **kept)
+    try:
+        engine = create_async_engine(URL.create("sqlite+aiosqlite", database=database), **kept)
+    except ModuleNotFoundError as error:
+        if error.name != "aiosqlite":
+            raise
+        raise MissingDependencyError("aiosqlite", "aiosqlite", "sqlalchemy") from error
     _prepare(engine.sync_engine, metadata, timeout)
     return engine
 
@@ -246,7 +258,9 @@ def check_engine(unit: type, engine: object, *, asynchronous: bool) -> None:
 
 
 def _shown(engine: object) -> str:
-    return f"the class {engine.__qualname__}" if isinstance(engine, type) else f"an object of {type(engine).__qualname__}"
+    return (
+        f"the class {engine.__qualname__}" if isinstance(engine, type) else f"an object of {type(engine).__qualname__}"
+    )
 
 
 def _file_of(engine: Engine | AsyncEngine) -> str:

@@ -1,0 +1,1 @@
+"""Aggregates and events in a database."""
