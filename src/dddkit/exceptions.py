@@ -8,6 +8,9 @@
     ├── StoryDefinitionError     (also TypeError)            a story that cannot run
     │   └── StepListError        (also AttributeError)       `I` outside of a story's body, or not as a list of names
     ├── StoryStateError          (also AttributeError)       a state attribute unset or undeclared
+    ├── UnnamedEventError                                    an event that should leave the process without a name
+    ├── UnknownMessageError                                  a message that no event of the catalog stands for
+    ├── MessageRejectedError     (also ValueError)           a message that cannot be written, read or delivered
     ├── CompensationError                                    a run was stopped, and not all of it could be undone
     └── UnitError                                            a unit of work that is used wrongly, or cannot go on
         ├── UnitClosedError                                  a unit that has ended is used again
@@ -27,6 +30,7 @@ __all__ = [
     "CompensationError",
     "ConcurrencyError",
     "DDDKitError",
+    "MessageRejectedError",
     "MissingDependencyError",
     "StepListError",
     "StoryDefinitionError",
@@ -35,6 +39,8 @@ __all__ = [
     "UnhandledEventError",
     "UnitClosedError",
     "UnitError",
+    "UnknownMessageError",
+    "UnnamedEventError",
 ]
 
 
@@ -275,6 +281,78 @@ class StoryStateError(DDDKitError, AttributeError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class UnnamedEventError(DDDKitError):
+    """An event should leave the process, and the catalog has no name for its class.
+
+    Attributes:
+        event_classes: the classes without a name.
+        named_base: a base of theirs that has one, which does not count for them.
+    """
+
+    def __init__(self, event_classes: Iterable[type[Any]], named_base: type[Any] | None = None) -> None:
+        self.event_classes = tuple(event_classes)
+        self.named_base = named_base
+        super().__init__(self.event_classes, named_base)
+
+    def __str__(self) -> str:
+        first = _in_code(self.event_classes[0].__qualname__) if self.event_classes else "Order.Placed"
+        base = (
+            f" (that of its base {self.named_base.__qualname__} is for that class alone)"
+            if self.named_base is not None
+            else ""
+        )
+        names = ", ".join(each.__qualname__ for each in self.event_classes)
+        verb, each = ("has", "") if len(self.event_classes) == 1 else ("have", "for each of them ")
+        return (
+            f"{names} {verb} no name in the catalog{base}; {each}write "
+            f'catalog.add({first}, "{_message_name(first)}"), or catalog.private({first}) if it stays in the process'
+        )
+
+
+def _message_name(class_name: str) -> str:
+    """Return what a class could be called outside of the process: `Order.SoldOut` as `order.sold_out`."""
+    words = "".join(f"_{char.lower()}" if char.isupper() else char for char in class_name)
+    return ".".join(word.strip("_") for word in words.split("."))
+
+
+class UnknownMessageError(DDDKitError):
+    """A message was read that no event of the catalog stands for, or a version of one that it cannot read.
+
+    Attributes:
+        message_type: the type of the message, as in `order.placed.v1`.
+        known_version: the version that the catalog has under this name; None where it does not have the name.
+    """
+
+    def __init__(self, message: str, message_type: str, known_version: int | None = None) -> None:
+        super().__init__(message, message_type, known_version)
+        self.message_type = message_type
+        self.known_version = known_version
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class MessageRejectedError(DDDKitError, ValueError):
+    """A message, or an event that should become one, is wrong in itself: to try it again does not help.
+
+    Raise it in a publisher for a message that the broker will never take, because of its size or its route.
+
+    Attributes:
+        message_type: the type of the message, as in `order.placed.v1`; None where what came is not even that.
+        problems: for each thing that is wrong its path in the message, as in `data.lines.0.price`, and what it is.
+    """
+
+    def __init__(self, message: str, message_type: str | None = None, problems: Iterable[tuple[str, str]] = ()) -> None:
+        self.message_type = message_type
+        self.problems = tuple(problems)
+        super().__init__(message, message_type, self.problems)
+
+    def __str__(self) -> str:
+        of = f"{self.message_type}: " if self.message_type else ""
+        problems = "; ".join(f"{path}: {what}" for path, what in self.problems)
+        return f"{of}{self.args[0]}{problems and ': '}{problems}"
 
 
 class CompensationError(DDDKitError):
