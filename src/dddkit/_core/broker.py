@@ -225,11 +225,7 @@ class EventBroker:
                     raise async_handler_error(handler, result)
             return
         failures: list[Failure] = []
-        selected = self._select(route, event, failures)
-        if names := [display_name(subscriber.handler) for subscriber in selected if subscriber.is_async]:
-            log(failures, event)
-            raise TypeError(is_async_message(*names))
-        self._dispatcher.run(selected, event, failures, reject_async=True)
+        self._run_sync(self._select(route, event, failures), event, failures)
 
     async def apublish(self, event: object, /) -> None:
         """Publish the event to sync and async handlers; they have run when it returns.
@@ -274,6 +270,27 @@ class EventBroker:
         route = self._routes.get(type(event)) or self._subscriptions.resolve(type(event))
         failures: list[Failure] = []
         await self._dispatcher.arun(self._select(route, event, failures, optional=True), event, failures)
+
+    def _publish_optional(self, event: object) -> None:
+        """Publish an event that may have no handler to sync handlers, also where `unhandled` is "raise"."""
+        route = self._routes.get(type(event)) or self._subscriptions.resolve(type(event))
+        failures: list[Failure] = []
+        self._run_sync(self._select(route, event, failures, optional=True), event, failures)
+
+    def _reject_async(self, event: object) -> None:
+        """Raise what `publish` raises where a handler of the event is async; run none."""
+        route = self._routes.get(type(event)) or self._subscriptions.resolve(type(event))
+        if route.candidates is None:
+            self._subscriptions.fill(route, type(event))
+        selected = route.try_select(event, [])  # the error of a predicate is one of publishing
+        if names := [display_name(subscriber.handler) for subscriber in selected if subscriber.is_async]:
+            raise TypeError(is_async_message(*names))
+
+    def _run_sync(self, selected: Sequence[Subscriber], event: object, failures: list[Failure]) -> None:
+        if names := [display_name(subscriber.handler) for subscriber in selected if subscriber.is_async]:
+            log(failures, event)
+            raise TypeError(is_async_message(*names))
+        self._dispatcher.run(selected, event, failures, reject_async=True)
 
     def _select(
         self, route: Route, event: object, failures: list[Failure], *, optional: bool = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -13,9 +12,12 @@ from dddkit.sqlalchemy._errors import translated
 from dddkit.sqlalchemy._finishing import finished
 from dddkit.sqlalchemy._nesting import Holder
 from dddkit.sqlalchemy.engines import READ_ONLY, database_of, is_sqlite
+from sqlalchemy import Connection, Engine
 
 if TYPE_CHECKING:
-    from typing_extensions import Concatenate, ParamSpec
+    from typing import Concatenate
+
+    from typing_extensions import ParamSpec
 
     from dddkit.sqlalchemy._usage import Usage
     from dddkit.sqlalchemy._work import Work

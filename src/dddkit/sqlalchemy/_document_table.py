@@ -8,6 +8,14 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dddkit._callables import kind_of
+from dddkit._core.identity import identity_of
+from dddkit._core.recording import Recording
+from dddkit._core.versions import set_version
+from dddkit.exceptions import UnitError
+from dddkit.messages._json import JsonCodec, JsonMismatchError
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -25,14 +33,6 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.dialects import postgresql, sqlite
-
-from dddkit._callables import kind_of
-from dddkit._core.identity import identity_of
-from dddkit._core.recording import Recording
-from dddkit._core.versions import set_version
-from dddkit.exceptions import UnitError
-from dddkit.messages._json import JsonCodec, JsonMismatchError
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -200,7 +200,9 @@ class DocumentTable(Generic[AggregateT]):
         """
         if type(identity) is self.kind:
             return identity
-        if isinstance(identity, self.kind) and not isinstance(identity, bool):  # the value, without what a subclass adds
+        if isinstance(identity, self.kind) and not isinstance(
+            identity, bool
+        ):  # the value, without what a subclass adds
             if isinstance(identity, UUID):
                 return identity
             return str.__str__(identity) if isinstance(identity, str) else int.__int__(identity)
@@ -257,9 +259,13 @@ class DocumentTable(Generic[AggregateT]):
             try:
                 document = self.upcasts[to](document)
             except Exception as error:
-                raise UnitError(unit, f"the upcast of {self.name} to schema {to} failed for {self.shown(key)}") from error
+                raise UnitError(
+                    unit, f"the upcast of {self.name} to schema {to} failed for {self.shown(key)}"
+                ) from error
             if not isinstance(document, dict):
-                raise UnitError(unit, f"the upcast of {self.name} to schema {to} returned {kind_of(document)}, not a dict")
+                raise UnitError(
+                    unit, f"the upcast of {self.name} to schema {to} returned {kind_of(document)}, not a dict"
+                )
         return cast("object", document)
 
     def parameters(self, key: Key, aggregate: AggregateT, data: str, version: int) -> dict[str, Any]:

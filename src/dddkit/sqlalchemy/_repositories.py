@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from sqlalchemy import Table
-
 from dddkit._core.recording import Recording
 from dddkit._core.repository import Repository, SyncRepository
 from dddkit.sqlalchemy._document_table import DocumentTable, Key
 from dddkit.sqlalchemy._work import NOT_TRACKED
+from sqlalchemy import Table
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from sqlalchemy import ColumnElement
-
     from dddkit.sqlalchemy._calls import AsyncCalls, SyncCalls
+    from sqlalchemy import ColumnElement
 
     OrderBy: TypeAlias = ColumnElement[Any] | Sequence[ColumnElement[Any]] | None
 
@@ -70,7 +68,9 @@ class DocumentRepository(Repository[AggregateT, IdT]):
                 read = await calls.call(calls.work.get_many, documents, unknown)
             return _in_order(keys, read)
 
-    async def find(self, *where: ColumnElement[bool], order_by: OrderBy = None, limit: int | None = None) -> list[AggregateT]:
+    async def find(
+        self, *where: ColumnElement[bool], order_by: OrderBy = None, limit: int | None = None
+    ) -> list[AggregateT]:
         """Return the stored aggregates that fulfil all conditions, which compare columns of `.table`.
 
         They are as the unit has them; a condition sees what is stored, and not what the unit has changed.

@@ -20,9 +20,22 @@ AggregateT = TypeVar("AggregateT", bound=Recording)
 class Tracked:
     """One aggregate of a unit."""
 
-    __slots__ = ("_read", "aggregate", "before", "data", "expected", "is_deleted", "is_saved", "key", "pending", "table")
+    __slots__ = (
+        "_read",
+        "aggregate",
+        "before",
+        "data",
+        "expected",
+        "is_deleted",
+        "is_saved",
+        "key",
+        "pending",
+        "table",
+    )
 
-    def __init__(self, table: DocumentTable[Any], key: Key, aggregate: Any, expected: int | None, read: Row | None) -> None:
+    def __init__(
+        self, table: DocumentTable[Any], key: Key, aggregate: Any, expected: int | None, read: Row | None
+    ) -> None:
         self.table: Final = table
         self.key: Final = key
         self.aggregate = aggregate

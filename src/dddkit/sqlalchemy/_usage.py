@@ -38,9 +38,13 @@ class Usage:
             UnitError: another operation is under way, or the block has not begun.
         """
         if self.ended is not None:
-            raise UnitClosedError(self.unit, f"{operation} after it was {self.ended}; a unit is used once, make another")
+            raise UnitClosedError(
+                self.unit, f"{operation} after it was {self.ended}; a unit is used once, make another"
+            )
         if not self._entered:
-            raise UnitError(self.unit, f"{operation} outside of its block; write `with` (`async with`) and use it there")
+            raise UnitError(
+                self.unit, f"{operation} outside of its block; write `with` (`async with`) and use it there"
+            )
         if not self._lock.acquire(blocking=False):
             raise UnitError(
                 self.unit,

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection
-
 from dddkit._core.copying import OUR_SLOTS
 from dddkit.exceptions import UnitError
 from dddkit.sqlalchemy._document_table import Row
 from dddkit.sqlalchemy._tracking import Tracked
+from sqlalchemy import Connection
 
 __all__ = ["verify"]
 
@@ -52,7 +51,7 @@ def difference(one: object, other: object) -> str | None:
         return "" if differs else None
     fields, others_fields = _fields(one), _fields(other)
     if fields is None or others_fields is None:
-        return None if one == other or (one != one and other != other) else ""  # noqa: PLR0124  # NaN
+        return None if one == other or (one != one and other != other) else ""  # NaN
     return _first_of(fields, others_fields)
 
 

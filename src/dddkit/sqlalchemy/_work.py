@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Connection
-
 from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.recording import Recording, discard, pending_events
 from dddkit._core.versions import set_version
@@ -16,13 +14,13 @@ from dddkit.sqlalchemy._reactions import Reaction, calls_of_reactions
 from dddkit.sqlalchemy._tracking import Tracked, Tracking
 from dddkit.sqlalchemy._verifying import verify
 from dddkit.sqlalchemy._writing import Write, write
+from sqlalchemy import Connection
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
-
     from dddkit.messages import Message
     from dddkit.sqlalchemy.inbox import Inbox
     from dddkit.sqlalchemy.outbox import Outbox
+    from sqlalchemy import ColumnElement
 
 __all__ = ["NOT_TRACKED", "Work"]
 
@@ -148,7 +146,9 @@ class Work:
     def publish(self, event: object, subject: str | None) -> None:
         self.refuse_where_read_only("publish")
         if self._outbox is None:
-            raise UnitError(self.unit, "publish needs an outbox; declare `outbox = Outbox(metadata, catalog)` in the class")
+            raise UnitError(
+                self.unit, "publish needs an outbox; declare `outbox = Outbox(metadata, catalog)` in the class"
+            )
         self._published.append(self._outbox.catalog.encode(event, subject))
 
     def changes(self) -> tuple[list[object], list[str]]:
@@ -165,9 +165,7 @@ class Work:
 
     # Committing
 
-    def reactions(
-        self, reactions: Sequence[Reaction]
-    ) -> Iterator[tuple[Callable[[Any, Any], Any], AnyAggregateEvent]]:
+    def reactions(self, reactions: Sequence[Reaction]) -> Iterator[tuple[Callable[[Any, Any], Any], AnyAggregateEvent]]:
         return calls_of_reactions(self.unit, reactions, self.tracking)
 
     def prepare(self) -> None:

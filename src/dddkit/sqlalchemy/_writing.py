@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection
 from sqlalchemy.schema import sort_tables
 
 from dddkit.exceptions import ConcurrencyError
 from dddkit.sqlalchemy._document_table import DocumentTable, Key
 from dddkit.sqlalchemy._tracking import Tracked
 from dddkit.sqlalchemy._versions import first_version
+from sqlalchemy import Connection
 
 __all__ = ["Write", "write"]
 
@@ -69,7 +69,9 @@ def _lock_and_compare(connection: Connection, writes: Sequence[Write]) -> None:
         found: dict[Key, int] = {}
         for start in range(0, len(tracked), _AT_ONCE):
             keys = [one.key for one in tracked[start : start + _AT_ONCE]]
-            found.update((key, version) for key, version in connection.execute(table.versions_locked, {"the_keys": keys}))
+            found.update(
+                (key, version) for key, version in connection.execute(table.versions_locked, {"the_keys": keys})
+            )
         for one in tracked:
             if found.get(one.key) != one.expected:
                 raise ConcurrencyError(one.aggregate, one.expected, found.get(one.key))

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar, cast, get_args, get_origin, overload
 from uuid import UUID
 
-from sqlalchemy import MetaData, Table
-
 from dddkit._annotations import own_annotations
 from dddkit._callables import kind_of
 from dddkit._core.recording import Recording
 from dddkit._typing import Self
 from dddkit.sqlalchemy._document_table import OUR_COLUMNS, DocumentTable, Key, Upcast, column_types
+from sqlalchemy import MetaData, Table
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
@@ -116,7 +115,9 @@ class Documents(Generic[AggregateT, IdT]):
     @property
     def _stored(self) -> DocumentTable[AggregateT]:
         if self._documents is None:
-            raise TypeError("Documents belongs into the body of a unit class, as in `orders = Documents[Order, OrderId](...)`")
+            raise TypeError(
+                "Documents belongs into the body of a unit class, as in `orders = Documents[Order, OrderId](...)`"
+            )
         return self._documents
 
     def _declare(self, unit: str, name: str) -> DocumentTable[AggregateT]:
@@ -146,7 +147,9 @@ class Documents(Generic[AggregateT, IdT]):
     def _parameters(self, where: str) -> tuple[type[AggregateT], object]:
         parameters: tuple[Any, ...] = get_args(getattr(self, "__orig_class__", None))
         if len(parameters) != 2:
-            raise TypeError(f"{where}: say what it stores, as in {where.rpartition('.')[2]} = Documents[Order, OrderId](metadata)")
+            raise TypeError(
+                f"{where}: say what it stores, as in {where.rpartition('.')[2]} = Documents[Order, OrderId](metadata)"
+            )
         aggregate, identity = parameters
         if not (isinstance(aggregate, type) and issubclass(aggregate, Recording)):
             raise TypeError(f"{where}: Documents stores aggregates, and {kind_of(aggregate)} is none")
@@ -160,7 +163,9 @@ class Documents(Generic[AggregateT, IdT]):
         fields = {name for base in aggregate.__mro__ for name in own_annotations(base)}
         for name in self._columns:
             if name in OUR_COLUMNS:
-                raise TypeError(f"{where}: the table has a column {name} of its own; copy {name} by a property of another name")
+                raise TypeError(
+                    f"{where}: the table has a column {name} of its own; copy {name} by a property of another name"
+                )
             if name not in fields and not hasattr(aggregate, name):
                 raise TypeError(f"{where}: {aggregate.__qualname__} has no field {name!r} to copy into a column")
         return self._columns

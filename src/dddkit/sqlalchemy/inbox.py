@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Column, Connection, DateTime, MetaData, Table, Text, bindparam, func
 from sqlalchemy.dialects import postgresql, sqlite
+
+from sqlalchemy import Column, Connection, DateTime, MetaData, Table, Text, bindparam, func
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.dml import Insert
@@ -33,7 +34,8 @@ class Inbox:
 
     def _note(self, connection: Connection, consumer: str, key: str) -> bool:
         """Note the key; return whether it is new. Waits for a transaction that has noted it and has not ended."""
-        noting = self._noting.get(connection.dialect.name) or self._prepare(connection.dialect.name)
+        dialect = connection.dialect.name
+        noting = self._noting[dialect] if dialect in self._noting else self._prepare(dialect)
         return connection.execute(noting, {"the_consumer": consumer, "the_key": key}).rowcount == 1
 
     def _prepare(self, dialect: str) -> Insert:

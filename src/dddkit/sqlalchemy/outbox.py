@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timezone
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text
-
+from dddkit._core.events import AnyAggregateEvent
+from dddkit.exceptions import UnnamedEventError
 from dddkit.messages import EventCatalog
+from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text
 
 if TYPE_CHECKING:
     from dddkit.messages import Message
@@ -41,9 +42,32 @@ class Outbox:
         )
         self._insert: Final = self.table.insert().inline()
 
+    def _check(self, aggregates: Iterable[type]) -> None:
+        """Raise UnnamedEventError for the events that the aggregates declare, and the catalog does not know."""
+        catalog = self.catalog
+        unnamed = [
+            event
+            for event in _declared_events(aggregates)
+            if catalog._name_of(event) is None and not catalog._is_private(event)  # pyright: ignore[reportPrivateUsage]  # for units
+        ]
+        if unnamed:
+            raise UnnamedEventError(unnamed)
+
     def _write(self, connection: Connection, messages: Sequence[Message]) -> None:
         if messages:
             connection.execute(self._insert, [_row_of(message) for message in messages])
+
+
+def _declared_events(aggregates: Iterable[type]) -> Iterable[type]:
+    """Return the event classes that stand in the bodies of the aggregates; none that is only the base of others."""
+    found = {
+        value: None
+        for aggregate in aggregates
+        for base in aggregate.__mro__
+        for value in vars(base).values()
+        if isinstance(value, type) and issubclass(value, AnyAggregateEvent)
+    }
+    return [event for event in found if not any(event in other.__bases__ for other in found)]
 
 
 def _row_of(message: Message) -> dict[str, Any]:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from sqlalchemy import Connection, Engine
-
 from dddkit._awaitables import dispose, is_async, is_unfinished
 from dddkit._callables import display_name
 from dddkit._core.broker import EventBroker
@@ -16,6 +14,7 @@ from dddkit._typing import Self
 from dddkit.sqlalchemy._calls import SyncCalls
 from dddkit.sqlalchemy._repositories import SyncDocumentRepository
 from dddkit.sqlalchemy._unit_class import AnyUnit
+from sqlalchemy import Connection, Engine
 
 if TYPE_CHECKING:
     from dddkit.sqlalchemy._document_table import DocumentTable
@@ -49,9 +48,9 @@ class SyncUnitOfWork(AnyUnit):
         self._calls: Final = SyncCalls(engine, self._usage, self._work)
 
     @classmethod
-    def on(cls: type[UnitT], event_class: type[E], /) -> Callable[
-        [Callable[[E, UnitT], None]], Callable[[E, UnitT], None]
-    ]:
+    def on(
+        cls: type[UnitT], event_class: type[E], /
+    ) -> Callable[[Callable[[E, UnitT], None]], Callable[[E, UnitT], None]]:
         """Register what runs in the same transaction, before the commit, when an aggregate has recorded such an event.
 
         Raises:
