@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["arguments_of", "attributes_of", "body", "parsed", "read", "reject", "write"]
 
+_CONSTANTS: Final = ("NaN", "Infinity", "-Infinity")  # Python reads them, and JSON does not have them
 _REQUIRED: Final = ("specversion", "id", "source", "type")
 
 
@@ -65,9 +66,13 @@ def attributes_of(message: Message) -> dict[str, str]:
 def _dumped(message: Message, value: object) -> bytes:
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        why = "a number that is not finite" if type(error) is ValueError else str(error)
-        raise MessageRejectedError(f"its data is no JSON: {why}", message.type) from None
+    except UnicodeEncodeError:
+        why = "half of a surrogate pair is no character"
+    except ValueError:
+        why = "it holds a number that is not finite, or itself"
+    except (TypeError, RecursionError) as error:
+        why = str(error)
+    raise MessageRejectedError(f"its data is no JSON: {why}", message.type)
 
 
 def read(data: bytes | bytearray | str) -> dict[str, Any]:
@@ -118,10 +123,13 @@ def parsed(data: bytes | bytearray | str) -> Any:
         raise ValueError("it is no JSON (not in UTF-8)") from None
     except RecursionError:
         raise ValueError("it is no JSON (nested too deeply)") from None
+    except ValueError as error:
+        why = f"{error} is no number there" if str(error) in _CONSTANTS else "a number has too many digits"
+        raise ValueError(f"it is no JSON ({why})") from None
 
 
 def _reject_constant(name: str) -> NoReturn:
-    raise ValueError(f"it is no JSON ({name} is no number there)")
+    raise ValueError(name)
 
 
 def arguments_of(

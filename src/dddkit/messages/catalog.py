@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Final, TypeGuard, TypeVar
 
 from dddkit._callables import kind_of
-from dddkit._core.descriptions import described
 from dddkit._core.events import AnyDomainEvent, current_time, new_event_id
 from dddkit._core.typing_objects import is_class
 from dddkit._locks import new_lock
@@ -275,6 +274,8 @@ class EventCatalog:
 
 def _require_event_class(event_class: Any) -> None:
     if not is_class(event_class):
+        from dddkit._core.descriptions import described  # only errors need it
+
         raise TypeError(f"a catalog names the classes of events, and got {described(event_class)}")
     shown = event_class.__qualname__
     if issubclass(event_class, EntityMark):

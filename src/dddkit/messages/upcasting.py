@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from difflib import get_close_matches
@@ -68,6 +69,10 @@ class Upcasters:
                 returned = f"its upcaster to version {to}, {display_name(step)}, returned {kind_of(made)}"
                 raise MessageRejectedError(f"{returned}; return the JSON object", of)
             data = made
+        try:
+            json.dumps(data, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise MessageRejectedError(f"what its upcasters return is no JSON: {error}", of) from None
         return data
 
     def problems(self, versions: dict[str, int]) -> Iterable[str]:
