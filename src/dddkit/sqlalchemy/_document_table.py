@@ -59,7 +59,7 @@ class Row(NamedTuple):
 
 
 if TYPE_CHECKING:
-    Read: TypeAlias = Select[tuple[Any, int, int, str]]
+    Read: TypeAlias = Select[Any]  # SQLAlchemy 2.0 and 2.1 write the columns of a row in different ways
 
 
 class Statements(NamedTuple):
@@ -200,9 +200,7 @@ class DocumentTable(Generic[AggregateT]):
         """
         if type(identity) is self.kind:
             return identity
-        if isinstance(identity, self.kind) and not isinstance(
-            identity, bool
-        ):  # the value, without what a subclass adds
+        if isinstance(identity, self.kind) and not isinstance(identity, bool):  # the value, not what a subclass adds
             if isinstance(identity, UUID):
                 return identity
             return str.__str__(identity) if isinstance(identity, str) else int.__int__(identity)
@@ -238,8 +236,8 @@ class DocumentTable(Generic[AggregateT]):
         except JsonMismatchError as error:
             raise UnitError(
                 unit,
-                f"the row of {self.shown(key)} does not fit the class: {error}; where the class has changed, declare "
-                f"Documents(..., schema={self.schema + 1}) and write `@{unit}.{self.name}.upcast(to={self.schema + 1})`",
+                f"the row of {self.shown(key)} does not fit the class: {error}; where the class has changed, write "
+                f"Documents(..., schema={self.schema + 1}) and `@{unit}.{self.name}.upcast(to={self.schema + 1})`",
             ) from error
         if identity_of(aggregate) != key:
             raise UnitError(unit, f"the row of {self.shown(key)} holds another identity; mend the row")

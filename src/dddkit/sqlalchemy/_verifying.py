@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from dddkit._core.copying import OUR_SLOTS
 from dddkit.exceptions import UnitError
@@ -20,7 +20,7 @@ def verify(connection: Connection, unit: str, tracked: Tracked) -> None:
     row = connection.execute(tracked.table.one, {"the_key": tracked.key}).first()
     if row is None:
         return
-    path = difference(tracked.aggregate, tracked.table.load(unit, Row(*row)))
+    path = difference(tracked.aggregate, tracked.table.load(unit, Row._make(row)))
     if path is not None:
         raise UnitError(
             unit,
@@ -35,20 +35,17 @@ def difference(one: object, other: object) -> str | None:
         return ""
     if isinstance(one, datetime) and isinstance(other, datetime) and one.tzinfo is not None:
         return None if one == other else ""  # the instant; the zone is none of the document
-    if isinstance(one, Mapping):
-        return _first_of(cast("Mapping[Any, Any]", one), cast("Mapping[Any, Any]", other))
-    if isinstance(one, Sequence) and not isinstance(one, (str, bytes, bytearray)):
-        items: Sequence[Any] = cast("Sequence[Any]", one)
-        others: Sequence[Any] = cast("Sequence[Any]", other)
-        return _first_of(dict(enumerate(items)), dict(enumerate(others)))
-    if isinstance(one, Set):
-        # Sets of entities compare identities; look at the members that are equal.
-        members = {member: member for member in cast("Set[Any]", one)}
-        others_by = {member: member for member in cast("Set[Any]", other)}
-        differs = members.keys() != others_by.keys() or any(
-            difference(member, others_by[member]) is not None for member in members
-        )
-        return "" if differs else None
+    values: Any = one  # Any: what it is of is not known
+    others: Any = other
+    if isinstance(values, Mapping):
+        return _first_of(values, others)
+    if isinstance(values, Sequence) and not isinstance(values, (str, bytes, bytearray)):
+        return _first_of(dict(enumerate(values)), dict(enumerate(others)))
+    if isinstance(values, Set):
+        # Entities are equal by their identities; look at both of those that are.
+        there = {member: member for member in others}
+        same = values == others and all(difference(member, there[member]) is None for member in values)
+        return None if same else ""
     fields, others_fields = _fields(one), _fields(other)
     if fields is None or others_fields is None:
         return None if one == other or (one != one and other != other) else ""  # NaN

@@ -33,7 +33,7 @@ _AT_ONCE: Final = 500
 
 
 class Work:
-    """The state of one unit: what it tracks and what it publishes. Its methods never wait for anything but the database."""
+    """The state of one unit: what it tracks and what it publishes. Its methods wait for the database alone."""
 
     __slots__ = (
         "_events",
@@ -86,11 +86,11 @@ class Work:
         row = connection.execute(table.one_locked if lock else table.one, {"the_key": key}).first()
         tracked = self.tracking.find(table, key)
         if tracked is not None:
-            found = None if row is None else row[1]
+            found = None if row is None else Row._make(row).version
             if found != tracked.expected:
                 raise ConcurrencyError(tracked.aggregate, tracked.expected, found)
             return None if tracked.is_deleted else tracked.aggregate
-        return None if row is None else self._met(table, Row(*row))
+        return None if row is None else self._met(table, Row._make(row))
 
     def get_many(
         self, connection: Connection, table: DocumentTable[AggregateT], keys: Sequence[Key]
@@ -98,7 +98,7 @@ class Work:
         met: dict[Key, AggregateT | None] = {}
         for start in range(0, len(keys), _AT_ONCE):
             rows = connection.execute(table.several, {"the_keys": keys[start : start + _AT_ONCE]}).all()
-            met.update((row[0], self._met(table, Row(*row))) for row in rows)
+            met.update((row.key, self._met(table, row)) for row in map(Row._make, rows))
         return {key: aggregate for key, aggregate in met.items() if aggregate is not None}
 
     def find(
@@ -111,7 +111,7 @@ class Work:
     ) -> list[AggregateT]:
         query = table.rows.where(*where).order_by(*order_by)
         rows = connection.execute(query if limit is None else query.limit(limit)).all()
-        met = [self._met(table, Row(*row)) for row in rows]
+        met = [self._met(table, row) for row in map(Row._make, rows)]
         return [aggregate for aggregate in met if aggregate is not None]
 
     def _met(self, table: DocumentTable[AggregateT], row: Row) -> AggregateT | None:

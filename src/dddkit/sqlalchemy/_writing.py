@@ -72,9 +72,9 @@ def _lock_and_compare(connection: Connection, writes: Sequence[Write]) -> None:
             found.update(
                 (key, version) for key, version in connection.execute(table.versions_locked, {"the_keys": keys})
             )
-        for one in tracked:
-            if found.get(one.key) != one.expected:
-                raise ConcurrencyError(one.aggregate, one.expected, found.get(one.key))
+        for locked in tracked:
+            if found.get(locked.key) != locked.expected:
+                raise ConcurrencyError(locked.aggregate, locked.expected, found.get(locked.key))
 
 
 def _in_order(writes: Sequence[Write]) -> Sequence[Write]:

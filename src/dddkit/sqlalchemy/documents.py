@@ -101,7 +101,7 @@ class Documents(Generic[AggregateT, IdT]):
         stored = self._stored
         if not 1 < to <= stored.schema:
             raise ValueError(
-                f"{stored.name} has schema {stored.schema}, so there is no upcast to {to}; write Documents(..., schema={to})"
+                f"{stored.name} has schema {stored.schema}, and no upcast to {to}; write Documents(..., schema={to})"
             )
         if to in stored.upcasts:
             raise ValueError(f"{stored.name} has an upcast to {to} already")
@@ -155,7 +155,7 @@ class Documents(Generic[AggregateT, IdT]):
             raise TypeError(f"{where}: Documents stores aggregates, and {kind_of(aggregate)} is none")
         if len(getattr(aggregate, "__identity__", ())) != 1:
             raise TypeError(
-                f"{where}: {aggregate.__qualname__} has no identity to be stored under; annotate a field as Identity[...]"
+                f"{where}: {aggregate.__qualname__} has no identity; annotate the field that is it as Identity[...]"
             )
         return cast("type[AggregateT]", aggregate), identity
 

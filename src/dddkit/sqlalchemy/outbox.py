@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timezone
 from typing import TYPE_CHECKING, Any, Final
 
-from dddkit._core.events import AnyAggregateEvent
+from dddkit._core.events import AnyAggregateEvent, current_time
 from dddkit.exceptions import UnnamedEventError
 from dddkit.messages import EventCatalog
 from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text
@@ -37,7 +36,7 @@ class Outbox:
             Column("id", Text(), nullable=False),
             Column("type", Text(), nullable=False),
             Column("subject", Text()),
-            Column("time", DateTime(timezone=True), nullable=False),
+            Column("recorded_at", DateTime(timezone=True), nullable=False),
             Column("message", Text(), nullable=False),
         )
         self._insert: Final = self.table.insert().inline()
@@ -71,11 +70,10 @@ def _declared_events(aggregates: Iterable[type]) -> Iterable[type]:
 
 
 def _row_of(message: Message) -> dict[str, Any]:
-    text = message.to_json()
     return {
         "id": message.id,
         "type": message.type,
         "subject": message.subject,
-        "time": message.time.astimezone(timezone.utc),
-        "message": text if isinstance(text, str) else text.decode(),
+        "recorded_at": current_time(),  # UTC, since SQLite keeps no zone
+        "message": message.to_json().decode(),
     }

@@ -40,8 +40,8 @@ class UnitOfWork(AnyUnit):
                 order.cancel()
                 await unit.commit()
 
-    A unit is used once: `commit` and `rollback` end it, and so does an exception that leaves the block. It does one thing
-    at a time, in whatever task. When somebody else has changed the same aggregate meanwhile, `commit` raises
+    A unit is used once: `commit` and `rollback` end it, and so does an exception that leaves the block. It does one
+    thing at a time, in whatever task. When somebody else has changed the same aggregate meanwhile, `commit` raises
     ConcurrencyError, and nothing is stored: repeat the whole block with another unit.
 
     Args:
