@@ -85,8 +85,7 @@ class SyncUnitOfWork(AnyUnit):
             with self._usage.of("the end of commit"):
                 work.prepare()
                 if self._broker is not None:
-                    for _, event in work.events:
-                        self._broker._reject_async(event)  # pyright: ignore[reportPrivateUsage]  # for our own packages
+                    self._reject_async_handlers(self._broker)
                 if self._calls.is_connected or not work.is_empty:
                     self._calls.call(work.commit)
                 else:
@@ -130,6 +129,14 @@ class SyncUnitOfWork(AnyUnit):
 
     def _repository_of(self, documents: DocumentTable[AggregateT]) -> SyncDocumentRepository[AggregateT, Any]:
         return SyncDocumentRepository(self._calls, documents)
+
+    def _reject_async_handlers(self, broker: EventBroker) -> None:
+        for _, event in self._work.events:
+            if names := broker._async_handlers(event):  # pyright: ignore[reportPrivateUsage]  # for our own packages
+                raise TypeError(
+                    f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} async, and {type(self).__qualname__} "
+                    f"publishes to sync handlers; derive it from UnitOfWork for async ones; nothing was committed"
+                )
 
     def _publish_events(self, broker: EventBroker) -> None:
         events = self._events_to_publish()

@@ -1,6 +1,7 @@
 """Tests of a domain in a few lines."""
 
 from dddkit.testing._given import given
+from dddkit.testing._recorded import recorded
 from dddkit.testing.contracts import RepositoryContract, SyncRepositoryContract
 from dddkit.testing.events import assert_events
 from dddkit.testing.runs import run_failing, run_until
@@ -12,6 +13,7 @@ __all__ = [
     "assert_events",
     "assert_same",
     "given",
+    "recorded",
     "run_failing",
     "run_until",
 ]
