@@ -80,7 +80,7 @@ class JsonCodec(Generic[T]):
             JsonMismatchError: a value does not fit its field, or would not come back.
         """
         try:
-            if not self._shape.fits(value) or self._aware:
+            if not self._shape.fits(value) or not self._is_aware(value):
                 self._reject_unfit(value)
             written = self._to_json(value, round_trip=True, by_alias=False, warnings="error")
         except (PydanticSerializationError, RecursionError, ValueError) as error:
@@ -144,8 +144,11 @@ class JsonCodec(Generic[T]):
     def _problems(self, value: T) -> Iterator[Problem]:
         yield from self._shape.problems(value, ())
         for name in self._aware:
-            if getattr(getattr(value, name, None), "tzinfo", ...) is None:
+            if _is_naive(getattr(value, name, None)):
                 yield (name,), "has no time zone; use datetime.now(timezone.utc)"
+
+    def _is_aware(self, value: T) -> bool:
+        return not any(_is_naive(getattr(value, name)) for name in self._aware)
 
     def _unwritable(self, value: T, error: Exception) -> JsonMismatchError:
         if isinstance(error, JsonMismatchError):
@@ -189,6 +192,10 @@ class JsonCodec(Generic[T]):
             raise mismatch(map(_problem, second.errors(include_url=False, include_context=False))) from second
         except Exception as second:
             raise _raised(second) from second
+
+
+def _is_naive(value: object) -> bool:
+    return getattr(value, "tzinfo", ...) is None
 
 
 _ONLY_DIGITS: Final = bytes(byte if 48 <= byte < 58 else 32 for byte in range(256))

@@ -38,6 +38,7 @@ from dddkit.messages._json.shapes import (
     MappingOf,
     NamedValues,
     Record,
+    Scalar,
     Shape,
     TupleOf,
     UnionOf,
@@ -183,7 +184,7 @@ class Definition:
             return self._reject(
                 scope.path, f"a key of {class_text(written)} does not read back; use str, int, UUID or an Enum of texts"
             )
-        return shape
+        return shape.as_key() if isinstance(shape, Scalar) else shape
 
     def _shape_of_class(self, cls: Any, arguments: tuple[Any, ...], declared: Any, scope: _Scope) -> Shape:
         if not isinstance(cls, type):

@@ -7,6 +7,7 @@ value is looked at before it is written. The quick answer comes first, the preci
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from operator import attrgetter
 from typing import Any, Final
 
@@ -93,6 +94,13 @@ class Scalar(Shape):
         self._same = same
         if refusal is None or late:
             self.classes = self._exact
+
+    def as_key(self) -> Scalar:
+        """Return the same for keys, whose refusals are asked at once: pydantic replaces what it cannot write."""
+        key = copy(self)
+        if self._refusal is not None:
+            key.classes = frozenset()
+        return key
 
     def fits(self, value: Any) -> bool:
         if type(value) in self.classes:
