@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Integer, String
 
 from dddkit.exceptions import ConcurrencyError, UnitError
+from sqlalchemy import Integer, String
 from tests.persistence.shops import Shop, in_shops
 
 

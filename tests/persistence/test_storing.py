@@ -64,7 +64,9 @@ async def test_rollback_undoes_all_and_ends_the_unit(shop: Shop) -> None:
     async with shop.unit() as unit:
         await unit.baskets.save(basket)
         await unit.rollback()
-        with pytest.raises(UnitClosedError, match="ShopUnit: baskets.get after it was rolled back; a unit is used once"):
+        with pytest.raises(
+            UnitClosedError, match="ShopUnit: baskets.get after it was rolled back; a unit is used once"
+        ):
             await unit.baskets.get(1)
 
     assert len(basket.get_events()) == 1

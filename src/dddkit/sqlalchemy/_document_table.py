@@ -219,7 +219,7 @@ class DocumentTable(Generic[AggregateT]):
         try:
             return self._codec.dump(aggregate).decode()
         except JsonMismatchError as error:
-            raise UnitError(unit, f"{self.shown(identity_of(aggregate))} does not fit its class: {error}") from error
+            raise UnitError(unit, f"{self.shown(identity_of(aggregate))} does not fit its class: {error}") from None
 
     def load(self, unit: str, row: Row) -> AggregateT:
         """Return the aggregate of a row, with its version.
@@ -238,7 +238,7 @@ class DocumentTable(Generic[AggregateT]):
                 unit,
                 f"the row of {self.shown(key)} does not fit the class: {error}; where the class has changed, write "
                 f"Documents(..., schema={self.schema + 1}) and `@{unit}.{self.name}.upcast(to={self.schema + 1})`",
-            ) from error
+            ) from None  # what pydantic says shows values
         if identity_of(aggregate) != key:
             raise UnitError(unit, f"the row of {self.shown(key)} holds another identity; mend the row")
         aggregate.clear_events()  # what a constructor or a validator has recorded is no news
@@ -265,6 +265,10 @@ class DocumentTable(Generic[AggregateT]):
                     unit, f"the upcast of {self.name} to schema {to} returned {kind_of(document)}, not a dict"
                 )
         return cast("object", document)
+
+    def differences(self, aggregate: AggregateT, read: AggregateT) -> str:
+        """Return which fields are another value in what was read; nothing where none is."""
+        return "; ".join(f"{path}: {problem}" for path, problem in self._codec.differences(aggregate, read))
 
     def parameters(self, key: Key, aggregate: AggregateT, data: str, version: int) -> dict[str, Any]:
         """Return what an INSERT or UPDATE of the aggregate is executed with."""
