@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from dddkit.dataclasses import Aggregate, AggregateEvent
 from dddkit.sqlalchemy import Documents, SyncUnitOfWork, UnitOfWork
 from dddkit.testing import RepositoryContract, SyncRepositoryContract
 from sqlalchemy import MetaData
-from tests.servers.databases import Database
+from tests.servers.databases import Database, PostgreSQL, SQLite
 
 metadata = MetaData()
 numbers = count(1)
@@ -78,7 +79,27 @@ class SyncOrders(Orders, SyncRepositoryContract[Order, int]):
             engine.dispose()
 
 
-class Prepared:
+class OnSQLite:
     @pytest.fixture(autouse=True)
-    def prepare(self, database: Database) -> None:
-        self.database = database
+    def prepare(self, tmp_path: Path) -> None:
+        self.database = SQLite(str(tmp_path / "shop.sqlite"))
+
+
+class OnPostgreSQL:
+    @pytest.fixture(autouse=True, params=["asyncpg", "psycopg"])
+    def prepare(self, request: pytest.FixtureRequest, postgresql: PostgreSQL) -> None:
+        self.database = postgresql.over(request.param)
+
+
+class TestDocumentsOnSQLite(OnSQLite, AsyncOrders): ...
+
+
+class TestDocumentsOfSyncUnitsOnSQLite(OnSQLite, SyncOrders): ...
+
+
+@pytest.mark.slow
+class TestDocumentsOnPostgreSQL(OnPostgreSQL, AsyncOrders): ...
+
+
+@pytest.mark.slow
+class TestDocumentsOfSyncUnitsOnPostgreSQL(OnPostgreSQL, SyncOrders): ...

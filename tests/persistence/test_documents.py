@@ -91,7 +91,7 @@ def test_an_aggregate_without_identity_is_rejected() -> None:
     class Nameless(Aggregate):
         title: str
 
-    with pytest.raises(TypeError, match="Nameless has no identity; annotate the field that is it as Identity"):
+    with pytest.raises(TypeError, match=r"Nameless has no identity; annotate the field that is it as Identity"):
         declare(Declared[Nameless, int](MetaData()))
 
 
@@ -118,11 +118,11 @@ def test_another_aggregate_under_the_same_name_is_refused() -> None:
     metadata = MetaData()
     Table("mine", metadata)
     declare(Documents[User, UserId](metadata))
-    with pytest.raises(TypeError, match="UserUnit.users: the table users is that of User, and here of .*Reader; call"):
+    with pytest.raises(TypeError, match=r"UserUnit.users: the table users is that of User, and here of .*Reader; call"):
         declare(Documents[Reader, int](metadata))
-    with pytest.raises(TypeError, match="the table users is declared twice, with another identity, schema or columns"):
+    with pytest.raises(TypeError, match=r"the table users is declared twice, with another identity, schema or columns"):
         declare(Documents[User, UserId](metadata, schema=2))
-    with pytest.raises(TypeError, match='the table mine is in this MetaData already; call this one table="..."'):
+    with pytest.raises(TypeError, match=r'the table mine is in this MetaData already; call this one table="..."'):
         declare(Documents[User, UserId](metadata, table="mine"))
 
 
@@ -134,7 +134,7 @@ def test_a_table_has_a_name_and_a_schema_of_its_own_where_they_are_given() -> No
 
 def test_a_repository_is_not_assigned() -> None:
     unit_class = declare(Documents[User, UserId](MetaData()))
-    with pytest.raises(AttributeError, match="UserUnit: a repository is declared in the class, and not assigned"):
+    with pytest.raises(AttributeError, match=r"UserUnit: a repository is declared in the class, and not assigned"):
         unit_class.__new__(unit_class).users = None
 
 
@@ -147,7 +147,7 @@ async def test_a_value_that_does_not_fit_its_field_is_refused_at_commit_by_field
         stock.__dict__["number"] = wrong
         async with shop.unit(Unit) as unit:
             await unit.stocks.save(stock)
-            with pytest.raises(UnitError, match="Stock with the identity 1 .*number") as raised:
+            with pytest.raises(UnitError, match=r"Stock with the identity 1 .*number") as raised:
                 await unit.commit()
             assert "secret" not in str(raised.value)
 
@@ -196,14 +196,14 @@ async def test_a_row_that_does_not_fit_the_class_is_an_error_that_names_it_and_t
 @in_shops("sqlite")
 async def test_a_row_with_another_identity_in_it_is_an_error(shop: Shop) -> None:
     await _write_row(shop, shop.Unit.baskets.table, data='{"basket_id": 7, "items": []}')
-    with pytest.raises(UnitError, match="Basket with the identity 1 holds another identity"):
+    with pytest.raises(UnitError, match=r"Basket with the identity 1 holds another identity"):
         await shop.stored(1)
 
 
 @in_shops("sqlite")
 async def test_a_row_of_a_newer_schema_is_an_error(shop: Shop) -> None:
     await _write_row(shop, shop.Unit.baskets.table, schema=3)
-    with pytest.raises(UnitError, match="has schema 3, and this program knows 1; a newer release has written it"):
+    with pytest.raises(UnitError, match=r"has schema 3, and this program knows 1; a newer release has written it"):
         await shop.stored(1)
 
 
@@ -211,7 +211,7 @@ async def test_a_row_of_a_newer_schema_is_an_error(shop: Shop) -> None:
 async def test_older_rows_go_through_the_upcasts_and_are_written_anew_when_they_change(shop: Shop) -> None:
     Unit = shop.declare(stocks=shop.documents(shop.Basket, schema=3))
     for to in (0, 1, 4):
-        with pytest.raises(ValueError, match="stocks has schema 3, and no upcast to"):
+        with pytest.raises(ValueError, match=r"stocks has schema 3, and no upcast to"):
             Unit.stocks.upcast(to=to)
     with pytest.raises(TypeError, match=r"ShopUnit.stocks has schema 3, and no upcast to 2; write `@ShopUnit.stocks"):
         shop.unit(Unit)
@@ -224,7 +224,7 @@ async def test_older_rows_go_through_the_upcasts_and_are_written_anew_when_they_
     def _(stock: dict[str, Any]) -> dict[str, Any]:
         return {**stock, "items": ["tea"]}
 
-    with pytest.raises(ValueError, match="stocks has an upcast to 2 already"):
+    with pytest.raises(ValueError, match=r"stocks has an upcast to 2 already"):
         Unit.stocks.upcast(to=2)
 
     table = Unit.stocks.table
@@ -247,7 +247,7 @@ async def test_an_upcast_that_fails_is_an_error_that_names_it(shop: Shop) -> Non
     with pytest.raises(UnitError, match=r"the upcast of stocks to schema 2 failed for .*Basket with the identity 1"):
         await shop.stored(1, "stocks", Unit)
     results[0] = [1]
-    with pytest.raises(UnitError, match="the upcast of stocks to schema 2 returned .*list.*, not a dict"):
+    with pytest.raises(UnitError, match=r"the upcast of stocks to schema 2 returned .*list.*, not a dict"):
         await shop.stored(1, "stocks", Unit)
 
 
@@ -277,7 +277,7 @@ async def test_verify_names_the_field_that_does_not_come_back_from_the_database(
         async with shop.unit(Unit) as unit:
             await unit.stocks.save(shop.Basket(basket_id=1, items=["cup", "tea"]))
             if verify:
-                with pytest.raises(UnitError, match="Basket with the identity 1 does not come back .*: items.1: "):
+                with pytest.raises(UnitError, match=r"Basket with the identity 1 does not come back .*: items.1: "):
                     await unit.commit()
             else:
                 await unit.commit()

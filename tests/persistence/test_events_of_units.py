@@ -59,7 +59,7 @@ async def test_private_events_stay_in_the_process(shop: Shop) -> None:
     basket = shop.Basket(basket_id=1)
     basket.add_event(Hidden())
     async with shop.unit() as unit:
-        with pytest.raises(ValueError, match="private"):
+        with pytest.raises(ValueError, match=r"private"):
             unit.publish(Hidden())
         await unit.baskets.save(basket)
         await unit.commit()
@@ -73,7 +73,7 @@ async def test_an_event_without_a_name_is_an_error_at_commit(shop: Shop) -> None
     basket.add_event(shop.flavour.declare("AggregateEvent", "Unnamed")())
     async with shop.unit() as unit:
         await unit.baskets.save(basket)
-        with pytest.raises(UnnamedEventError, match="Unnamed"):
+        with pytest.raises(UnnamedEventError, match=r"Unnamed"):
             await unit.commit()
     assert await shop.stored(1) is None
 
@@ -93,15 +93,15 @@ async def test_a_nested_event_without_a_name_is_an_error_when_the_unit_is_first_
 @in_shops("sqlite")
 async def test_publish_needs_an_outbox(shop: Shop) -> None:
     async with shop.unit(shop.declare()) as unit:
-        with pytest.raises(UnitError, match="publish needs an outbox; declare `outbox = Outbox"):
+        with pytest.raises(UnitError, match=r"publish needs an outbox; declare `outbox = Outbox"):
             unit.publish(shop.Basket.Created())
-        with pytest.raises(UnitError, match="once needs an inbox; declare `inbox = Inbox"):
+        with pytest.raises(UnitError, match=r"once needs an inbox; declare `inbox = Inbox"):
             await unit.once("key")
 
 
 @in_shops("sqlite")
 async def test_a_unit_has_one_outbox(shop: Shop) -> None:
-    with pytest.raises(TypeError, match="ShopUnit has more than one Outbox; a unit has one"):
+    with pytest.raises(TypeError, match=r"ShopUnit has more than one Outbox; a unit has one"):
         shop.declare(one=shop.outbox, other=Outbox(shop.metadata, shop.catalog, table="other"))
 
 
@@ -137,7 +137,7 @@ async def test_reactions_are_part_of_the_transaction(shop: Shop) -> None:
 
     basket = shop.Basket(basket_id=1)
     basket.add("cup")
-    with pytest.raises(Exception, match="is new, but one with its identity is stored already"):
+    with pytest.raises(Exception, match=r"is new, but one with its identity is stored already"):
         await shop.save(basket)
     assert (await shop.stored(2)).items == ["tea"]
 
@@ -239,7 +239,7 @@ def test_an_async_reaction_of_a_sync_unit_is_a_type_error() -> None:
     async def later(event: object, unit: ShopUnit) -> None: ...
 
     with pytest.raises(
-        TypeError, match="ShopUnit: .*later is async, and a SyncUnitOfWork does not await; write it with"
+        TypeError, match=r"ShopUnit: .*later is async, and a SyncUnitOfWork does not await; write it with"
     ):
         ShopUnit.on(object)(later)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what is tested
     with pytest.raises(TypeError, match=r"on takes the class of an event, as in on\(Order.Cancelled\), and got"):
@@ -306,7 +306,7 @@ async def test_an_async_subscriber_is_refused_before_a_sync_unit_commits(shop: S
         if shop.is_async:
             await unit.commit()
         else:
-            with pytest.raises(TypeError, match="later is async, and ShopUnit publishes to sync handlers"):
+            with pytest.raises(TypeError, match=r"later is async, and ShopUnit publishes to sync handlers"):
                 await unit.commit()
     assert (await shop.stored(1) is None) is not shop.is_async
     assert len(basket.get_events()) == (0 if shop.is_async else 1)
@@ -327,5 +327,5 @@ async def test_published_events_go_to_the_outbox_only(shop: Shop) -> None:
 
 @in_shops("sqlite")
 async def test_a_broker_of_another_kind_is_a_type_error(shop: Shop) -> None:
-    with pytest.raises(TypeError, match="ShopUnit: broker is an EventBroker, or nothing, and not"):
+    with pytest.raises(TypeError, match=r"ShopUnit: broker is an EventBroker, or nothing, and not"):
         shop.unit(broker=EventBroker)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKeyConstraint, Integer, MetaData, UniqueConstraint
 from sqlalchemy.exc import IntegrityError
 
 from dddkit.dataclasses import EventBroker
 from dddkit.exceptions import ConcurrencyError, UnitError
+from sqlalchemy import ForeignKeyConstraint, Integer, MetaData, UniqueConstraint
 from tests.blocks.flavours import Dataclasses
 from tests.persistence.shops import Shop, in_shops
 from tests.servers.databases import PostgreSQL, SQLite
@@ -80,7 +80,9 @@ async def test_a_unit_inside_another_of_the_same_sqlite_database_is_refused_by_n
             await inner.rollback()  # it has not used the database
         basket = await outer.baskets.get(1)
         async with shop.unit(Inner) as inner:
-            with pytest.raises(UnitError, match="InnerUnit: it is used inside of ShopUnit, whose transaction holds the"):
+            with pytest.raises(
+                UnitError, match=r"InnerUnit: it is used inside of ShopUnit, whose transaction holds the"
+            ):
                 await inner.baskets.get(1)
         async with shop.unit(Inner, read_only=True) as inner:
             assert await inner.baskets.get(1) is not basket
@@ -108,7 +110,7 @@ def test_in_memory_even_a_unit_that_reads_is_refused_inside_another() -> None:
             async with shop.unit() as outer:
                 await outer.baskets.get(1)
                 async with shop.unit(read_only=True) as inner:
-                    with pytest.raises(UnitError, match="it is used inside of ShopUnit"):
+                    with pytest.raises(UnitError, match=r"it is used inside of ShopUnit"):
                         await inner.baskets.get(1)
             await shop.dispose()
 
@@ -212,9 +214,9 @@ async def test_a_missing_table_is_an_error_that_names_it(shop: Shop) -> None:
     async with shop.unit() as unit:
         await unit.baskets.get(1)
     Unit = shop.declare(others=shop.documents(shop.Basket, table="others"))
-    with pytest.raises(UnitError, match="ShopUnit: the database has no table others; create it with `metadata.create"):
+    with pytest.raises(UnitError, match=r"ShopUnit: the database has no table others; create it with `metadata.create"):
         await shop.stored(1, "others", Unit)
-    with pytest.raises(UnitError, match="the database has no table others"):
+    with pytest.raises(UnitError, match=r"the database has no table others"):
         await shop.save(shop.Basket(basket_id=1), repository="others", unit_class=Unit)
 
 
@@ -222,9 +224,7 @@ async def test_a_missing_table_is_an_error_that_names_it(shop: Shop) -> None:
 async def test_rows_are_written_in_the_order_that_foreign_keys_want(shop: Shop) -> None:
     Owner = shop.flavour.declare("Aggregate", "Owner", owner_id=int)
     Thing = shop.flavour.declare("Aggregate", "Thing", thing_id=int, owner=int)
-    Unit = shop.declare(
-        a_things=shop.documents(Thing, columns={"owner": Integer}), owners=shop.documents(Owner)
-    )
+    Unit = shop.declare(a_things=shop.documents(Thing, columns={"owner": Integer}), owners=shop.documents(Owner))
     Unit.a_things.table.append_constraint(ForeignKeyConstraint(["owner"], ["owners.key"]))
     async with shop.unit(Unit) as unit:
         await unit.a_things.save(Thing(thing_id=1, owner=7))
@@ -271,7 +271,7 @@ def test_two_units_that_change_the_same_aggregate_at_once(postgresql: PostgreSQL
                 await one.baskets.save(shop.Basket(basket_id=2 + read_first))
                 await one.commit()
                 await other.baskets.save(shop.Basket(basket_id=2 + read_first))
-                with pytest.raises(ConcurrencyError, match="is new, but one with its identity is stored"):
+                with pytest.raises(ConcurrencyError, match=r"is new, but one with its identity is stored"):
                     await other.commit()
         await shop.dispose()
 
@@ -335,10 +335,12 @@ def test_a_lost_connection_is_a_unit_error(postgresql: PostgreSQL, driver: Any) 
                 basket.add("tea")
                 postgresql_kill(postgresql)
                 if at_commit:
-                    with pytest.raises(UnitError, match="the connection to the database was lost; whether it was com"):
+                    with pytest.raises(UnitError, match=r"the connection to the database was lost; whether it was com"):
                         await unit.commit()
                 else:
-                    with pytest.raises(UnitError, match="the connection to the database was lost; nothing was committed"):
+                    with pytest.raises(
+                        UnitError, match=r"the connection to the database was lost; nothing was committed"
+                    ):
                         await unit.baskets.get(2)
                     await unit.rollback()
             assert len(basket.get_events()) == 1
