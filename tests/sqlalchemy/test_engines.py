@@ -10,12 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, Table, create_engine, func, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -24,6 +23,7 @@ from sqlalchemy.pool import NullPool
 from dddkit.exceptions import MissingDependencyError
 from dddkit.sqlalchemy import embedded, sync_embedded
 from dddkit.sqlalchemy.engines import READ_ONLY, check_engine, database_of
+from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, Table, create_engine, func, select
 
 metadata = MetaData()
 orders = Table("orders", metadata, Column("id", Integer, primary_key=True))
@@ -31,7 +31,7 @@ lines = Table(
     "lines",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("order_id", ForeignKey("orders.id", deferrable=True, initially="DEFERRED")),
+    Column[int]("order_id", ForeignKey("orders.id", deferrable=True, initially="DEFERRED")),
 )
 count = select(func.count()).select_from(orders)
 
@@ -413,10 +413,11 @@ def test_an_interrupted_statement_does_not_lose_a_database_in_memory(
         connection.execute(orders.insert())
     handler = signal.signal(signal.SIGALRM, interrupt)
     try:
-        with pytest.raises(KeyboardInterrupt), engine.begin() as connection:
+        with suppress(KeyboardInterrupt), engine.begin() as connection:
             connection.execute(orders.insert())
             signal.setitimer(signal.ITIMER_REAL, 0.005)
             connection.exec_driver_sql(LONG)
+            raise AssertionError("the statement was not interrupted")
     finally:
         signal.signal(signal.SIGALRM, handler)
     with engine.connect() as connection:
