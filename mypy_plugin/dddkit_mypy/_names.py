@@ -33,6 +33,7 @@ RECORDING: Final = "dddkit._core.recording.Recording"  # aggregates of both flav
 REPOSITORY: Final = "dddkit._core.repository.Repository"
 SYNC_REPOSITORY: Final = "dddkit._core.repository.SyncRepository"
 IN_MEMORY_REPOSITORY: Final = "dddkit._core.repository.InMemoryRepository"
+SYNC_IN_MEMORY_REPOSITORY: Final = "dddkit._core.repository.SyncInMemoryRepository"
 STORY_STATE: Final = "dddkit.stories.state.StoryState"
 SINGLEDISPATCHMETHOD: Final = "functools.singledispatchmethod"
 SIMPLE_NAMESPACE: Final = "types.SimpleNamespace"

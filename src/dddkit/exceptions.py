@@ -8,7 +8,13 @@
     ├── StoryDefinitionError     (also TypeError)            a story that cannot run
     │   └── StepListError        (also AttributeError)       `I` outside of a story's body, or not as a list of names
     ├── StoryStateError          (also AttributeError)       a state attribute unset or undeclared
-    └── CompensationError                                    a run was stopped, and not all of it could be undone
+    ├── UnnamedEventError                                    an event that should leave the process without a name
+    ├── UnknownMessageError                                  a message that no event of the catalog stands for
+    ├── MessageRejectedError     (also ValueError)           a message that cannot be written, read or delivered
+    ├── CompensationError                                    a run was stopped, and not all of it could be undone
+    └── UnitError                                            a unit of work that is used wrongly, or cannot go on
+        ├── UnitClosedError                                  a unit that has ended is used again
+        └── UncommittedChangesError                          a unit was left with changes and without `commit`
 
 Each keeps its subject in attributes, so that callers need not parse the message. Each can be pickled.
 """
@@ -24,11 +30,17 @@ __all__ = [
     "CompensationError",
     "ConcurrencyError",
     "DDDKitError",
+    "MessageRejectedError",
     "MissingDependencyError",
     "StepListError",
     "StoryDefinitionError",
     "StoryStateError",
+    "UncommittedChangesError",
     "UnhandledEventError",
+    "UnitClosedError",
+    "UnitError",
+    "UnknownMessageError",
+    "UnnamedEventError",
 ]
 
 
@@ -111,7 +123,7 @@ class ConcurrencyError(DDDKitError):
     To recover, load it again, repeat the change, save.
 
     Attributes:
-        aggregate: the object that was not saved or deleted.
+        aggregate: the object that was not saved or deleted; None where a database refused the whole transaction.
         expected: the version it was read at; None for a new object.
         found: the version that is stored; None when there is none, since it was deleted.
     """
@@ -123,7 +135,14 @@ class ConcurrencyError(DDDKitError):
         self.found = found
 
     def __str__(self) -> str:
+        if self.aggregate is None:
+            return (
+                "the database could not serialize this transaction with the others, and nothing was written; "
+                "repeat the whole unit of work"
+            )
         what = _shown(self.aggregate)
+        if self.expected == self.found:
+            return f"{what} is another object than the one that this unit of work has; get it, and change that one"
         if self.expected is None:
             return (
                 f"{what} is new, but one with its identity is stored already (version {self.found}); read the "
@@ -264,6 +283,78 @@ class StoryStateError(DDDKitError, AttributeError):
         return str(self.args[0])
 
 
+class UnnamedEventError(DDDKitError):
+    """An event should leave the process, and the catalog has no name for its class.
+
+    Attributes:
+        event_classes: the classes without a name.
+        named_base: a base of theirs that has one, which does not count for them.
+    """
+
+    def __init__(self, event_classes: Iterable[type[Any]], named_base: type[Any] | None = None) -> None:
+        self.event_classes = tuple(event_classes)
+        self.named_base = named_base
+        super().__init__(self.event_classes, named_base)
+
+    def __str__(self) -> str:
+        first = _in_code(self.event_classes[0].__qualname__) if self.event_classes else "Order.Placed"
+        base = (
+            f" (that of its base {self.named_base.__qualname__} is for that class alone)"
+            if self.named_base is not None
+            else ""
+        )
+        names = ", ".join(each.__qualname__ for each in self.event_classes)
+        verb, each = ("has", "") if len(self.event_classes) == 1 else ("have", "for each of them ")
+        return (
+            f"{names} {verb} no name in the catalog{base}; {each}write "
+            f'catalog.add({first}, "{_message_name(first)}"), or catalog.private({first}) if it stays in the process'
+        )
+
+
+def _message_name(class_name: str) -> str:
+    """Return what a class could be called outside of the process: `Order.SoldOut` as `order.sold_out`."""
+    words = "".join(f"_{char.lower()}" if char.isupper() else char for char in class_name)
+    return ".".join(word.strip("_") for word in words.split("."))
+
+
+class UnknownMessageError(DDDKitError):
+    """A message was read that no event of the catalog stands for, or a version of one that it cannot read.
+
+    Attributes:
+        message_type: the type of the message, as in `order.placed.v1`.
+        known_version: the version that the catalog has under this name; None where it does not have the name.
+    """
+
+    def __init__(self, message: str, message_type: str, known_version: int | None = None) -> None:
+        super().__init__(message, message_type, known_version)
+        self.message_type = message_type
+        self.known_version = known_version
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class MessageRejectedError(DDDKitError, ValueError):
+    """A message, or an event that should become one, is wrong in itself: to try it again does not help.
+
+    Raise it in a publisher for a message that the broker will never take, because of its size or its route.
+
+    Attributes:
+        message_type: the type of the message, as in `order.placed.v1`; None where what came is not even that.
+        problems: for each thing that is wrong its path in the message, as in `data.lines.0.price`, and what it is.
+    """
+
+    def __init__(self, message: str, message_type: str | None = None, problems: Iterable[tuple[str, str]] = ()) -> None:
+        self.message_type = message_type
+        self.problems = tuple(problems)
+        super().__init__(message, message_type, self.problems)
+
+    def __str__(self) -> str:
+        of = f"{self.message_type}: " if self.message_type else ""
+        problems = "; ".join(f"{path}: {what}" for path, what in self.problems)
+        return f"{of}{self.args[0]}{problems and ': '}{problems}"
+
+
 class CompensationError(DDDKitError):
     """A step has failed, and so has a compensation: something is left that was not undone, and a person has to look.
 
@@ -310,3 +401,46 @@ def _with_cause(
     made = cls(story, failures, undone, left)
     made.__cause__ = cause
     return made
+
+
+class UnitError(DDDKitError):
+    """A unit of work is used in a way that it refuses, or it cannot go on.
+
+    Attributes:
+        unit: the name of the unit's class.
+        problem: what is wrong, and what to do.
+    """
+
+    def __init__(self, unit: str, problem: str) -> None:
+        super().__init__(unit, problem)
+        self.unit = unit
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.unit}: {self.problem}"
+
+
+class UnitClosedError(UnitError):
+    """A unit of work has ended, and is used again.
+
+    Attributes:
+        unit: the name of the unit's class.
+        problem: how it has ended, and what to do.
+    """
+
+
+class UncommittedChangesError(UnitError):
+    """The block of a unit of work ended with changes, and without `commit` or `rollback`. They were rolled back.
+
+    Attributes:
+        unit: the name of the unit's class.
+        aggregates: the aggregates that had changed.
+        others: what else had changed, in words.
+    """
+
+    def __init__(self, unit: str, aggregates: Iterable[object], others: Iterable[str] = ()) -> None:
+        self.aggregates = tuple(aggregates)
+        self.others = tuple(others)
+        what = ", ".join((*map(_shown, self.aggregates), *self.others))
+        super().__init__(unit, f"the block was left with changes and without commit(), so they were rolled back: {what}")
+        self.args = (unit, self.aggregates, self.others)

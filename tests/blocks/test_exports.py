@@ -35,6 +35,7 @@ NAMES = [
     "InMemoryRepository",
     "Repository",
     "Subscription",
+    "SyncInMemoryRepository",
     "SyncRepository",
     "ValueObject",
     "evolve",
@@ -54,7 +55,7 @@ def test_a_flavour_exports_the_building_blocks(flavour: type[Flavour]) -> None:
         ("aggregates", ["Aggregate", "AggregateEvent", "Entity", "ValueObject"]),
         ("events", ["AggregateEvent", "DomainEvent", "EventBroker", "Subscription"]),
         ("changes_handler", ["ChangesHandler"]),
-        ("repositories", ["Repository", "SyncRepository", "InMemoryRepository"]),
+        ("repositories", ["Repository", "SyncRepository", "InMemoryRepository", "SyncInMemoryRepository"]),
         ("evolution", ["evolve"]),
     ],
 )
@@ -74,6 +75,7 @@ def test_what_has_no_flavour_exists_once() -> None:
         "InMemoryRepository",
         "Repository",
         "Subscription",
+        "SyncInMemoryRepository",
         "SyncRepository",
     ]
 

@@ -19,7 +19,7 @@ _TITLE: Final = "A repository names its aggregate and the type of the aggregate'
 CODE: Final = new_code("dddkit-repository-parameters", _TITLE)
 
 _ROOTS: Final = (names.REPOSITORY, names.SYNC_REPOSITORY)
-_REPOSITORIES: Final = (*_ROOTS, names.IN_MEMORY_REPOSITORY)
+_REPOSITORIES: Final = (*_ROOTS, names.IN_MEMORY_REPOSITORY, names.SYNC_IN_MEMORY_REPOSITORY)
 
 
 def check(ctx: ClassContext) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 from dddkit._awaitables import FINISHED, is_unfinished
 from dddkit._callables import display_name, kind_of
 from dddkit._core.coroutines import await_rest
-from dddkit._core.dispatch import Dispatcher, async_handler_error, is_async_message, log
+from dddkit._core.dispatch import Dispatcher, RecordingDispatcher, async_handler_error, is_async_message, log
 from dddkit._core.selectors import validate_event_classes, validate_handler, validate_predicate, validate_selector
 from dddkit._core.subscriptions import Subscription, Subscriptions
 from dddkit.exceptions import UnhandledEventError
@@ -77,7 +77,9 @@ class EventBroker:
     ) -> None:
         self._ignores_unhandled: Final = _validated("unhandled", unhandled, "raise", "ignore") == "ignore"
         self._stops: Final = _validated("on_error", on_error, "stop", "continue") == "stop"
-        self._dispatcher: Final = Dispatcher(stops=self._stops, parallel=parallel)
+        self._parallel: Final = parallel
+        self._recordings: Final[dict[int, list[Any]]] = {}
+        self._dispatcher = Dispatcher(stops=self._stops, parallel=parallel)
         self._subscriptions: Final = Subscriptions(type(self).__qualname__, direct=self._stops and not parallel)
         self._routes: Final = self._subscriptions.routes  # here too: one look-up less for each event
 
@@ -275,13 +277,41 @@ class EventBroker:
         failures: list[Failure] = []
         await self._dispatcher.arun(self._select(route, event, failures, optional=True), event, failures)
 
+    def _publish_optional(self, event: object) -> None:
+        """Do the same where all handlers are sync."""
+        route = self._routes.get(type(event)) or self._subscriptions.resolve(type(event))
+        failures: list[Failure] = []
+        selected = self._select(route, event, failures, optional=True)
+        self._dispatcher.run(selected, event, failures, reject_async=True)
+
+    def _async_handlers(self, event: object) -> list[str]:
+        """Return the names of the async handlers that would get the event."""
+        route = self._routes.get(type(event)) or self._subscriptions.resolve(type(event))
+        if route.candidates is None:
+            self._subscriptions.fill(route, type(event))
+        return [display_name(handler) for handler in route.async_handlers(event)]
+
+    # For the testing kit, which holds a lock meanwhile. Publishing costs nothing more while nobody records.
+
+    def _record(self, events: list[Any]) -> None:
+        """Add each event to the list when it is published, before its handlers run; from now on it may have none."""
+        self._recordings[id(events)] = events
+        self._dispatcher = RecordingDispatcher(self._recordings, stops=self._stops, parallel=self._parallel)
+        self._subscriptions.set_direct(False)
+
+    def _stop_recording(self, events: list[Any]) -> None:
+        del self._recordings[id(events)]
+        if not self._recordings:
+            self._dispatcher = Dispatcher(stops=self._stops, parallel=self._parallel)
+            self._subscriptions.set_direct(self._stops and not self._parallel)
+
     def _select(
         self, route: Route, event: object, failures: list[Failure], *, optional: bool = False
     ) -> Sequence[Subscriber]:
         if route.candidates is None:  # it is in the table before it is filled in
             self._subscriptions.fill(route, type(event))
         selected = route.select(event) if self._stops else route.try_select(event, failures)
-        if not (selected or failures or optional or self._ignores_unhandled):
+        if not (selected or failures or optional or self._ignores_unhandled or self._recordings):
             raise UnhandledEventError(event)
         return selected
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dddkit._core.versions import carry_versions
 
-__all__ = ["copied", "default_reduction", "set_pickled_state", "with_our_slots"]
+__all__ = ["OUR_SLOTS", "copied", "default_reduction", "set_pickled_state", "slots_of", "with_our_slots"]
 
 OUR_SLOTS: Final = ("_pending_events", "_stored_versions")
 """The slots of an aggregate, in both flavours, that are none of its fields."""
@@ -33,7 +33,7 @@ def default_reduction(aggregate: object) -> tuple[Any, ...] | None:
     attributes: dict[str, Any] | None = getattr(aggregate, "__dict__", None)
     slots: dict[str, Any] = {
         name: slot.__get__(aggregate)
-        for name, slot in _slots_of(cls).items()
+        for name, slot in slots_of(cls).items()
         if name not in OUR_SLOTS and _is_set(slot, aggregate)
     }
     newobj: Any = getattr(copyreg, "__newobj__")  # noqa: B009  # checkers do not know it; pickle knows it by name
@@ -110,7 +110,7 @@ def _is_generated(cls: type, name: str) -> bool:
     return getattr(getattr(cls, name, None), "__module__", None) == "dataclasses"
 
 
-def _slots_of(cls: type) -> dict[str, MemberDescriptorType]:
+def slots_of(cls: type) -> dict[str, MemberDescriptorType]:
     """Return the slots by name. A property of that name in a subclass does not hide its slot."""
     return {
         name: attribute
@@ -157,7 +157,7 @@ def _set_state(aggregate: Any, state: Any, setter: Callable[[Any, Any], None] | 
 def _set_attributes(aggregate: object, attributes: dict[str, Any], slots: dict[str, Any]) -> None:
     """Put the values where Python stores them: assigning would call descriptors, those of an ORM, and setters."""
     own: dict[str, Any] | None = getattr(aggregate, "__dict__", None)
-    into = _slots_of(type(aggregate))
+    into = slots_of(type(aggregate))
     if own is None:  # the class got slots since it was pickled
         slots = {**attributes, **slots}
     else:

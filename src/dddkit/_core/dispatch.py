@@ -5,14 +5,14 @@ from __future__ import annotations
 import builtins
 import sys
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final
 
 from dddkit._awaitables import dispose, is_unfinished
 from dddkit._callables import display_name
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Coroutine, Iterable, Sequence
+    from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     from dddkit._core.selectors import Handler
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Dispatcher",
+    "RecordingDispatcher",
     "async_handler_error",
     "is_async_message",
     "log",
@@ -31,7 +32,6 @@ __all__ = [
 LOGGER: Final = "dddkit.broker"
 
 
-@final
 class Dispatcher:
     """Runs the handlers of one event, as `on_error` and `parallel` of its broker say.
 
@@ -173,6 +173,30 @@ class Dispatcher:
         failures.clear()
         number = "1 handler" if len(errors) == 1 else f"{len(errors)} handlers"
         return _exception_group(f"{number} of {type(event).__qualname__} failed", errors)
+
+
+class RecordingDispatcher(Dispatcher):
+    """Adds each event to the recordings that are under way, then runs its handlers."""
+
+    __slots__ = ("_recordings",)
+
+    def __init__(self, recordings: Mapping[int, list[Any]], *, stops: bool, parallel: bool) -> None:
+        super().__init__(stops=stops, parallel=parallel)
+        self._recordings: Final = recordings
+
+    def run(
+        self, subscribers: Sequence[Subscriber], event: object, failures: list[Failure], *, reject_async: bool
+    ) -> Coroutine[Any, Any, None] | None:
+        self._record(event)
+        return super().run(subscribers, event, failures, reject_async=reject_async)
+
+    async def arun(self, subscribers: Sequence[Subscriber], event: object, failures: list[Failure]) -> None:
+        self._record(event)
+        await super().arun(subscribers, event, failures)
+
+    def _record(self, event: object) -> None:
+        for events in list(self._recordings.values()):
+            events.append(event)
 
 
 def _sort_outcomes(

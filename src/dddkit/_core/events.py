@@ -1,4 +1,4 @@
-"""The parts of an event: its id, its time, the base class of what aggregates record."""
+"""The parts of an event: its id, its time, the base classes that both flavours share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from datetime import datetime, timezone
 from typing import Final
 from uuid import UUID, SafeUUID
 
-__all__ = ["AnyAggregateEvent", "current_time", "new_event_id"]
+__all__ = ["AnyAggregateEvent", "AnyDomainEvent", "current_time", "new_event_id"]
 
 
 class AnyAggregateEvent:
     """The base of what an aggregate records: the AggregateEvent of both flavours."""
+
+    __slots__ = ()
+
+
+class AnyDomainEvent:
+    """The base of what has an id and a version of its own: the DomainEvent of both flavours."""
 
     __slots__ = ()
 

@@ -11,7 +11,7 @@ from dddkit._annotations import UNRESOLVED, is_class_var, own_annotations, resol
 from dddkit._callables import kind_of
 from dddkit._markers import EntityMark
 
-__all__ = ["Identified", "Identity", "identity_of", "no_identity_message"]
+__all__ = ["Identified", "Identity", "identity_of", "no_identity_message", "snake_case"]
 
 T = TypeVar("T")
 
@@ -123,7 +123,7 @@ def _identity_names(cls: type) -> tuple[str, ...]:
         return (marked[0],)
     # Our own bases are left out: `entity_id` or `aggregate_id` more likely refers to another object.
     owners = [base for base in cls.__mro__ if issubclass(base, Identified) and not _is_ours(base)]
-    candidates = ("id", *(f"{_snake_case(owner.__name__)}_id" for owner in owners))
+    candidates = ("id", *(f"{snake_case(owner.__name__)}_id" for owner in owners))
     for name in candidates:
         if _is_declared(cls, name):
             return (name,)
@@ -134,7 +134,7 @@ def _is_ours(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
-def _snake_case(name: str) -> str:
+def snake_case(name: str) -> str:
     return _WORD_BOUNDARY.sub("_", name).lower().strip("_")
 
 

@@ -89,7 +89,7 @@ class Subscriptions:
 
     def __init__(self, broker: str, *, direct: bool) -> None:
         self._broker: Final = broker
-        self._direct: Final = direct
+        self._direct = direct
         self._by_class: Final[dict[object, Group]] = {}  # no group in it is empty, so it keeps no class alive in vain
         self._by_predicate: Final[Group] = {}
         self._next_order: Final[Callable[[], int]] = count().__next__
@@ -158,6 +158,13 @@ class Subscriptions:
                 f"{display_name(handler)} is not subscribed to {display_name(selector)}; "
                 f"unsubscribe takes the same two objects as subscribe"
             )
+
+    def set_direct(self, direct: bool, /) -> None:
+        """Change whether the handlers may be called without the dispatcher, from the next publish on."""
+        passing = WeakKeyDictionary[type, Route]()
+        self._direct = direct
+        passing, self._passing = self._passing, passing
+        self.routes.clear()
 
     def resolve(self, event_class: type) -> Route:
         """Return the route of an event class that has none in `routes`, and keep it for the next event."""
@@ -230,6 +237,14 @@ class Route:
             self.arun = runner(handlers, self.call)
             self.handlers = handlers
 
+    def async_handlers(self, event: object) -> list[Handler]:
+        """Return the async handlers that this event is for. A predicate that raises selects nothing."""
+        return [
+            candidate.handler
+            for matches, candidate in self.candidates or ()
+            if candidate.is_async and _holds(matches, event)
+        ]
+
     def select(self, event: object) -> Sequence[Subscriber]:
         """Return the subscribers that match the event, one per handler, in the order of subscription."""
         if self._fixed is not None:
@@ -249,6 +264,13 @@ class Route:
             except Exception as error:
                 failures.append((candidate, error))
         return selected if self._handlers_differ else _first_of_each_handler(selected)
+
+
+def _holds(matches: Predicate, event: object) -> bool:
+    try:
+        return bool(matches(event))
+    except Exception:
+        return False
 
 
 def _isinstance_predicate(event_class: type) -> Predicate:

@@ -5,7 +5,7 @@ from dddkit.dataclasses.aggregates import Aggregate, AggregateEvent, Entity, Val
 from dddkit.dataclasses.changes_handler import ChangesHandler
 from dddkit.dataclasses.events import DomainEvent, EventBroker, Subscription
 from dddkit.dataclasses.evolution import evolve
-from dddkit.dataclasses.repositories import InMemoryRepository, Repository, SyncRepository
+from dddkit.dataclasses.repositories import InMemoryRepository, Repository, SyncInMemoryRepository, SyncRepository
 
 __all__ = [
     "Aggregate",
@@ -18,6 +18,7 @@ __all__ = [
     "InMemoryRepository",
     "Repository",
     "Subscription",
+    "SyncInMemoryRepository",
     "SyncRepository",
     "ValueObject",
     "evolve",

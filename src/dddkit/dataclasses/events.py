@@ -8,7 +8,7 @@ from uuid import UUID
 
 from dddkit._awaitables import FINISHED
 from dddkit._core.broker import EventBroker
-from dddkit._core.events import current_time, new_event_id
+from dddkit._core.events import AnyDomainEvent, current_time, new_event_id
 from dddkit._core.subscriptions import Subscription
 from dddkit.dataclasses._aggregate_event import AggregateEvent
 from dddkit.dataclasses._declared import Frozen, instance_class_of
@@ -17,7 +17,7 @@ __all__ = ["FINISHED", "AggregateEvent", "DomainEvent", "EventBroker", "Subscrip
 
 
 @dataclass(frozen=True)
-class DomainEvent(Frozen):
+class DomainEvent(AnyDomainEvent, Frozen):
     """What has happened in the domain. Publish it with an EventBroker; name it in the past tense.
 
     Declare yours with `@dataclass(frozen=True, kw_only=True)`.

@@ -5,7 +5,7 @@ from dddkit.pydantic.aggregates import Aggregate, AggregateEvent, Entity, ValueO
 from dddkit.pydantic.changes_handler import ChangesHandler
 from dddkit.pydantic.events import DomainEvent, EventBroker, Subscription
 from dddkit.pydantic.evolution import evolve
-from dddkit.pydantic.repositories import InMemoryRepository, Repository, SyncRepository
+from dddkit.pydantic.repositories import InMemoryRepository, Repository, SyncInMemoryRepository, SyncRepository
 
 __all__ = [
     "Aggregate",
@@ -18,6 +18,7 @@ __all__ = [
     "InMemoryRepository",
     "Repository",
     "Subscription",
+    "SyncInMemoryRepository",
     "SyncRepository",
     "ValueObject",
     "evolve",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from dddkit._core.events import AnyAggregateEvent, current_time
 
-__all__ = ["AggregateEvent"]
+__all__ = ["WHOLE", "AggregateEvent"]
+
+WHOLE: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="strings")
+"""With this all models of the kit are written whole: bytes that are no text as well, NaN and infinity."""
 
 
 class AggregateEvent(AnyAggregateEvent, BaseModel):
@@ -20,6 +24,6 @@ class AggregateEvent(AnyAggregateEvent, BaseModel):
         occurred_on: the time it happened; aware, in UTC.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, **WHOLE)
 
     occurred_on: datetime = Field(default_factory=current_time)

@@ -19,7 +19,7 @@ except ModuleNotFoundError as error:
         raise
     raise MissingDependencyError("pydantic", "pydantic", "pydantic") from error
 
-from dddkit.pydantic._aggregate_event import AggregateEvent  # it needs pydantic as well
+from dddkit.pydantic._aggregate_event import WHOLE, AggregateEvent  # it needs pydantic as well
 
 __all__ = ["Aggregate", "AggregateEvent", "Entity", "ValueObject"]
 
@@ -40,7 +40,7 @@ class Entity(Identified, BaseModel):
     identity are equal. The identity is the field marked `Identity[...]`, else `id`, else `<class name>_id`.
     """
 
-    model_config = ConfigDict(validate_assignment=True)
+    model_config = ConfigDict(validate_assignment=True, **WHOLE)
 
     @classmethod
     def __kind__(cls) -> type:
@@ -104,4 +104,4 @@ class ValueObject(BaseModel):
     `dddkit.dataclasses`.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, **WHOLE)

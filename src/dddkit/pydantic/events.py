@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dddkit._awaitables import FINISHED
 from dddkit._core.broker import EventBroker
-from dddkit._core.events import current_time, new_event_id
+from dddkit._core.events import AnyDomainEvent, current_time, new_event_id
 from dddkit._core.subscriptions import Subscription
-from dddkit.pydantic._aggregate_event import AggregateEvent
+from dddkit.pydantic._aggregate_event import WHOLE, AggregateEvent
 
 __all__ = ["FINISHED", "AggregateEvent", "DomainEvent", "EventBroker", "Subscription"]
 
 
-class DomainEvent(BaseModel):
+class DomainEvent(AnyDomainEvent, BaseModel):
     """What has happened in the domain. Publish it with an EventBroker; name it in the past tense.
 
     Attributes:
@@ -25,7 +25,7 @@ class DomainEvent(BaseModel):
         occurred_on: the time it happened; aware, in UTC.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, **WHOLE)
 
     id: UUID = Field(default_factory=new_event_id)
     version: int = 1

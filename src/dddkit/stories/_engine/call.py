@@ -15,6 +15,7 @@ from dddkit._awaitables import is_async
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.lock import LOCK
 from dddkit.stories._engine.plan import Plan, PreparedRun
+from dddkit.stories._engine.replacement import OPEN, replacement_for
 from dddkit.stories._engine.story_steps import is_engine_call, is_undone_by_itself, nested_call
 from dddkit.stories._engine.validation import reject_async_hook, step_of
 
@@ -31,6 +32,9 @@ def run_story(story: object, state: Any) -> Awaitable[None]:
     prepared = plan.prepared or plan.prepare()
     if prepared.async_hook is not None and not any_async:
         reject_async_hook(cls, *prepared.async_hook)
+    if OPEN and (replacement := replacement_for(story)) is not None:
+        replaced: Awaitable[None] = prepared.function_with(replacement, any_async, undoes)(story, state)
+        return replaced
     function = prepared.function(any_async, undoes)
     if not plan.instance_steps:
         _install(cls, plan, prepared, function)

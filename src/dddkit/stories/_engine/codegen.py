@@ -61,7 +61,7 @@ def source_without_hooks(steps: StepLayout) -> Source:
     indent = "    " if steps.undoes else ""
     for index, step in enumerate(steps.listed):
         source.step = step
-        source.write(f"{indent}{source.call_step(step)}")
+        source.write(f"{indent}{source.call_step(index)}")
         if steps.undoes:
             source.write(f"    completed = {index + 1}")
     if steps.undoes:
@@ -171,10 +171,10 @@ def source_with_hooks(steps: StepLayout, hooks: HookLayout) -> Source:
         if source.is_async and index:
             write(*_guard("        "), f"        set_current_run((context, {index}))")
         if hooks.is_deferred:
-            write(f"        {source.call_step(step)}", f"        timestamps[{index + 1}] = clock()")
+            write(f"        {source.call_step(index)}", f"        timestamps[{index + 1}] = clock()")
             write("        if read_steps: advance(context)")
         else:
-            _write_step_with_hooks(source, step, index, hooks)
+            _write_step_with_hooks(source, index, hooks)
     source.step = listed[0]
     _write_end(source, hooks)
     return source
@@ -211,8 +211,11 @@ def _write_start(source: Source, hooks: HookLayout) -> None:
         write("        if error is not None: raise error", "        raise")
 
 
-def _write_step_with_hooks(source: Source, step: ListedStep, index: int, hooks: HookLayout) -> None:
+def _write_step_with_hooks(source: Source, index: int, hooks: HookLayout) -> None:
     write = source.write
+    if index == source.halts_at:  # no step is under way then
+        write("        step = None", f"        {source.call_step(index)}")
+        return
     write(f"        step = step_{index}", "        step._progress = RUNNING", "        step_started = 0.0")
     if hooks.around_step:
         write("        step_generators = []")
@@ -221,7 +224,7 @@ def _write_step_with_hooks(source: Source, step: ListedStep, index: int, hooks: 
             write(f"        enter_generator(step_generators, around_step_{number}, {made})")
     for number, is_method in enumerate(hooks.before):
         write(f"        {source.call_hook(f'before_{number}', is_method)}")
-    write("        step_started = clock()", f"        {source.call_step(step)}")
+    write("        step_started = clock()", f"        {source.call_step(index)}")
     write("        step._progress = clock() - step_started")
     if hooks.around_step:  # their generators have to be left whatever the other hooks do
         write(f"        after_index = {len(hooks.after)}")

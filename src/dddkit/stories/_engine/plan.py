@@ -36,6 +36,7 @@ from dddkit.stories._engine.generators import enter_generator
 from dddkit.stories._engine.lock import LOCK
 from dddkit.stories._engine.pickling import reduce_context_variable
 from dddkit.stories._engine.registry import Callback, Hooks, collect, registries_of
+from dddkit.stories._engine.replacement import Replacement
 from dddkit.stories._engine.source import Source, StepLayout, to_function
 from dddkit.stories._engine.status import StepStatus
 from dddkit.stories._engine.story_steps import is_engine_call, nested_call
@@ -110,7 +111,7 @@ class Plan:
         self._probably_async: Final = async_names.union(self.instance_steps)
         self._has_super_calls: Final = _has_child_with_own_call(cls)
         self._registries: Final = registries_of(cls)
-        self._codes: Final[dict[tuple[bool, bool, HookLayout | None], CodeType]] = {}
+        self._codes: Final[dict[tuple[object, ...], CodeType]] = {}
         self._changes = 0
         self.prepared: PreparedRun | None = None
 
@@ -129,14 +130,25 @@ class Plan:
         self._changes += 1
         self.prepared = None
 
-    def source(self, is_async: bool, undoes: bool, hooks: HookLayout | None) -> Source:
+    def source(
+        self, is_async: bool, undoes: bool, hooks: HookLayout | None, replaced: int | None = None, halts: bool = False
+    ) -> Source:
         """Return the source of a run with such hooks."""
         always_async = self._always_async if is_async else ()
         listed = self._cls.I.__listed_steps__
-        steps = StepLayout(listed, is_async, undoes, always_async, self._probably_async, self._has_super_calls)
+        steps = StepLayout(
+            listed, is_async, undoes, always_async, self._probably_async, self._has_super_calls, replaced, halts
+        )
         return source_with_hooks(steps, hooks) if hooks else source_without_hooks(steps)
 
-    def function(self, is_async: bool, undoes: bool, hooks: HookLayout | None, names: dict[str, object]) -> Any:
+    def function(
+        self,
+        is_async: bool,
+        undoes: bool,
+        hooks: HookLayout | None,
+        names: dict[str, object],
+        replacement: Replacement | None = None,
+    ) -> Any:
         """Return the function that runs the story with such hooks.
 
         Args:
@@ -144,12 +156,17 @@ class Plan:
             undoes: whether it undoes what it has done when it is stopped.
             hooks: what its source depends on; None for no hooks.
             names: the hooks, by their names in the source.
+            replacement: what happens in place of one step; None in a usual run.
         """
-        code = self._codes.get((is_async, undoes, hooks))
+        replaced, halts, call = None, False, None
+        if replacement is not None:
+            replaced, halts, call = replacement.index, replacement.halts, replacement.call
+        code = self._codes.get((is_async, undoes, hooks, replaced, halts))
         if code is None:
-            code = self.source(is_async, undoes, hooks).compiled()
-            self._codes[is_async, undoes, hooks] = code  # for programs that inject and remove hooks again and again
-        own = {"story": self._cls, "run_story": self._run_story}
+            code = self.source(is_async, undoes, hooks, replaced, halts).compiled()
+            # For programs that inject and remove hooks again and again.
+            self._codes[is_async, undoes, hooks, replaced, halts] = code
+        own = {"story": self._cls, "run_story": self._run_story, "in_place": call}
         return to_function(code, self._cls.__qualname__, {**_NAMES[is_async, undoes], **own, **names})
 
 
@@ -186,6 +203,10 @@ class PreparedRun:
             made = self._functions[is_async, undoes] = self._make(is_async, undoes)
         return made
 
+    def function_with(self, replacement: Replacement, is_async: bool, undoes: bool) -> Any:
+        """Return what is called with a story and its state in the one run in which something replaces a step."""
+        return self._make(is_async, undoes, replacement)
+
     def source(self, is_async: bool) -> str:
         """Return the source of a run that starts now."""
         hooks = self._hooks
@@ -197,22 +218,29 @@ class PreparedRun:
         layout = _layout(_always_called(hooks) if conditions else hooks, conditions)
         return str(self._plan.source(is_async, self._plan.compensates, layout))
 
-    def _make(self, is_async: bool, undoes: bool) -> Any:
+    def _make(self, is_async: bool, undoes: bool, replacement: Replacement | None = None) -> Any:
         plan, hooks = self._plan, self._hooks
         if hooks is None:
-            return plan.function(is_async, undoes, None, {})
+            return plan.function(is_async, undoes, None, {}, replacement)
+
+        def made_with(called: Hooks, conditions: Sequence[Condition], names: dict[str, object]) -> Any:
+            layout = _layout(called, conditions)
+            if replacement is not None and replacement.halts:  # deferred hooks would see the next step begin
+                layout = layout._replace(is_deferred=False)
+            return plan.function(is_async, undoes, layout, names, replacement)
+
         conditions = _conditions(hooks)
         if not conditions:
-            return plan.function(is_async, undoes, _layout(hooks), _names(plan, hooks))
+            return made_with(hooks, (), _names(plan, hooks))
 
         def run_with_all_hooks(story: object, state: object) -> Any:
             """Make the function with all hooks at the first run for which a condition holds."""
-            names["run_with_all_hooks"] = made = plan.function(is_async, undoes, _layout(hooks), _names(plan, hooks))
+            names["run_with_all_hooks"] = made = made_with(hooks, (), _names(plan, hooks))
             return made(story, state)
 
         always = _always_called(hooks)
         own = {**_names(plan, always, conditions), "run_with_all_hooks": run_with_all_hooks}
-        made = plan.function(is_async, undoes, _layout(always, conditions), own)
+        made = made_with(always, conditions, own)
         names = made.__globals__
         return made
 

@@ -25,6 +25,8 @@ class StepLayout(NamedTuple):
         always_async: the steps that return a coroutine in every case, as long as the class does not change.
         probably_async: the steps that are expected to return an awaitable; every other step may return one too.
         has_super_calls: whether a child calls this source by `super().__call__(state)`; it may have other steps.
+        replaced: the index of the step in whose place something else is called; None in a usual run.
+        halts: whether the run stops there.
     """
 
     listed: Sequence[ListedStep]
@@ -33,6 +35,8 @@ class StepLayout(NamedTuple):
     always_async: Collection[str]
     probably_async: Collection[str]
     has_super_calls: bool
+    replaced: int | None = None
+    halts: bool = False
 
 
 class Source:
@@ -42,6 +46,7 @@ class Source:
         is_async: whether it is an `async def`.
         undoes: whether a run that is stopped undoes what its steps have done.
         number_of_steps: how many steps the story lists.
+        halts_at: the index of the step before which the run stops; None in a usual run.
         step: the step for the lines that are written next.
         await_: "await " in async source, else nothing.
         last: the last line.
@@ -53,6 +58,7 @@ class Source:
         self.last: Final = "return None" if self.is_async else "return FINISHED"
         self.undoes: Final = steps.undoes
         self.number_of_steps: Final = len(steps.listed)
+        self.halts_at: Final = steps.replaced if steps.halts else None
         self.step = steps.listed[0]
         self._layout: Final = steps
         self._lines: Final = [f"{'async ' if self.is_async else ''}def __call__(self, state, /):"]
@@ -67,15 +73,18 @@ class Source:
         self._lines.extend([f"    {line}" for line in lines])
         self._steps.extend([self.step] * len(lines))
 
-    def call_step(self, step: ListedStep) -> str:
+    def call_step(self, index: int) -> str:
         """Return the line that calls a step and handles its result."""
-        name = step.name
+        name = self._layout.listed[index].name
         call = f"self.{name}(state)"
         if not name.isidentifier() or iskeyword(name):
             call = f"getattr(self, {name!r})(state)"
+        is_replaced = index == self._layout.replaced
+        if is_replaced:
+            call = "in_place()"
         if not self.is_async:
             return f"if (result := {call}) is not None: check_step_result(self, {name!r}, result)"
-        if name in self._layout.always_async:
+        if name in self._layout.always_async and not is_replaced:
             return f"await {call}"
         if name in self._layout.probably_async:
             return (

@@ -19,6 +19,7 @@ from dddkit.stories._engine.compensations import steps_of
 from dddkit.stories._engine.facts import StoryExecutionContext
 from dddkit.stories._engine.generators import Generators, enter_generator, leave_generator
 from dddkit.stories._engine.registry import hooks_of
+from dddkit.stories._engine.replacement import Halt
 from dddkit.stories._engine.steps_to_undo import Step, completed_steps, interrupted_step
 from dddkit.stories._engine.story_steps import story_of_step
 from dddkit.stories._engine.tracebacks import remove_frames, set_cause, set_traceback, traceback_of
@@ -173,7 +174,7 @@ class Undoing:
         self._run = run
         self._has_begun = False
         self._generators: Generators = []
-        self._has_ended = completed == len(names)  # then the operation is done
+        self._has_ended = completed == len(names) or type(error) is Halt  # the first: then the operation is done
         if self._merge_nested(story, names, completed):
             completed, interrupted = completed + 1, False
             self._has_ended = completed == len(names)

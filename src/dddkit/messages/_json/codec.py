@@ -1,0 +1,239 @@
+"""Objects of one class to JSON, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from typing import Any, Final, Generic, Literal, Optional, TypeVar, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
+
+from dddkit._core.recording import Recording
+from dddkit._markers import AggregateMark
+from dddkit.messages._json.classes import BY_NAME, CONFIG
+from dddkit.messages._json.definition import Definition
+from dddkit.messages._json.json_schema import schema_of
+from dddkit.messages._json.mismatch import JsonMismatchError, Problem, class_text, mismatch
+
+__all__ = ["JsonCodec"]
+
+T = TypeVar("T")
+
+# Any: parsed JSON, and the values that it stands for.
+
+_DIGITS: Final = 4_000
+"""An int of more digits is not read, so JSON of that length may contain one."""
+
+_NOT_FINITE: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+
+
+class JsonCodec(Generic[T]):
+    """Writes objects of one class as JSON, and reads them: what is written reads back the same.
+
+    The class is a dataclass or a pydantic model, of any flavour of the kit or of none. What its fields say decides when
+    the codec is made; a value that does not fit its field is rejected when it is written. Pending events and versions
+    of aggregates are no part of the JSON. Unknown fields are ignored when reading.
+
+    Validators and `__post_init__` run when an object is read. Where there are any, and where fields have constraints,
+    what is written is read once as well, since only that tells whether it comes back.
+
+    A time comes back as the same instant with the same offset, and an int in a float as that float.
+    """
+
+    def __init__(self, cls: type[T], *, is_tolerant: bool | None = None, aware: Collection[str] = ()) -> None:
+        """Look at the class.
+
+        Args:
+            cls: the class; a generic one with its arguments.
+            is_tolerant: reject `extra="forbid"`, since a later version may write more fields; None for every class but
+                aggregates.
+            aware: the fields whose times need a time zone.
+
+        Raises:
+            TypeError: a field would not come back; names the class and each such field, and what to write instead.
+        """
+        self._aware = tuple(aware)
+        origin: Any = get_origin(cls) or cls
+        if is_tolerant is None:
+            is_tolerant = not issubclass(origin, AggregateMark)
+        try:
+            # A configuration is for what has none of its own. pydantic refuses one for a dataclass alone.
+            self._adapter: TypeAdapter[Any] = TypeAdapter(Optional[cls], config=CONFIG)  # noqa: UP045  # also of an alias
+            unfit: Exception | None = None
+        except Exception as error:  # pydantic raises many
+            unfit = error
+        definition = Definition(cls, is_tolerant=is_tolerant)
+        if definition.problems or unfit is not None:
+            raise TypeError(_rejection(cls, definition.problems, unfit)) from unfit
+        self._shape = definition.shape
+        self._needs_proof = definition.needs_proof
+        self._has_nested_aggregates = definition.has_nested_aggregates
+        self._is_aggregate = issubclass(origin, Recording)
+        self._to_json = self._adapter.serializer.to_json
+        self._validate = self._adapter.validator.validate_json
+
+    def dump(self, value: T) -> bytes:
+        """Return the object as JSON, in UTF-8.
+
+        Raises:
+            JsonMismatchError: a value does not fit its field, or would not come back.
+        """
+        try:
+            if not self._shape.fits(value) or not self._is_aware(value):
+                self._reject_unfit(value)
+            written = self._to_json(value, round_trip=True, by_alias=False, warnings="error")
+        except (PydanticSerializationError, RecursionError, ValueError) as error:
+            raise self._unwritable(value, error) from error
+        if len(written) > _DIGITS:
+            self._reject_unread(value, written)
+        if self._needs_proof:
+            self._prove(value, written)
+        return written
+
+    def load(self, data: bytes | str) -> T:
+        """Return the object; the events that it records while it is made are dropped.
+
+        Raises:
+            JsonMismatchError: the data is no JSON, or does not fit the class.
+        """
+        try:
+            value = self._validate(data, strict=True, **BY_NAME)
+        except ValidationError as error:
+            value = self._read_again(data, error)
+        except Exception as error:  # of a `__post_init__`
+            raise _raised(error) from error
+        if value is None:
+            raise mismatch([((), "found null, where an object is declared")])
+        if self._is_aggregate and not self._has_nested_aggregates:
+            value.clear_events()
+        elif self._has_nested_aggregates:
+            self._shape.drop_events(value)
+        return value  # type: ignore[no-any-return]  # what the validator of the class has made
+
+    def dump_object(self, value: T) -> dict[str, Any]:
+        """Return what `dump` writes as parsed JSON.
+
+        Raises:
+            JsonMismatchError: as `dump`.
+        """
+        parsed: dict[str, Any] = from_json(self.dump(value))
+        return parsed
+
+    def load_object(self, data: object) -> T:
+        """Return the object of parsed JSON.
+
+        Raises:
+            JsonMismatchError: as `load`; or it contains what no JSON does.
+        """
+        try:
+            text = to_json(data, inf_nan_mode="constants")
+        except (PydanticSerializationError, RecursionError, ValueError) as error:
+            raise mismatch([((), "is no JSON")]) from error
+        return self.load(text)
+
+    def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+        """Return the JSON schema that pydantic makes, as read or as written; by the names of the fields."""
+        return schema_of(self._adapter, mode)
+
+    def _reject_unfit(self, value: T) -> None:
+        problems = list(self._problems(value))
+        if problems:
+            raise mismatch(problems)
+
+    def _problems(self, value: T) -> Iterator[Problem]:
+        yield from self._shape.problems(value, ())
+        for name in self._aware:
+            if _is_naive(getattr(value, name, None)):
+                yield (name,), "has no time zone; use datetime.now(timezone.utc)"
+
+    def _is_aware(self, value: T) -> bool:
+        return not any(_is_naive(getattr(value, name)) for name in self._aware)
+
+    def _unwritable(self, value: T, error: Exception) -> JsonMismatchError:
+        if isinstance(error, JsonMismatchError):
+            return error
+        try:
+            problems = list(self._problems(value))
+        except RecursionError:
+            problems = []
+        return mismatch(problems or [((), "contains itself, is nested too deeply, or has a serializer that fails")])
+
+    def _reject_unread(self, value: T, written: bytes) -> None:
+        run = 0
+        for part in written.translate(_ONLY_DIGITS).split():
+            run = max(run, len(part))
+        if run > _DIGITS:
+            self._reject_unfit(value)
+
+    def _prove(self, value: T, written: bytes) -> None:
+        """Raise JsonMismatchError if reading what was written does not give the same object."""
+        try:
+            read = self.load(written)
+        except JsonMismatchError as error:
+            problems = tuple((path, f"would not be read: {problem}") for path, problem in error.problems)
+            raise JsonMismatchError(problems) from error
+        differences = list(self._shape.differences(value, read, ()))
+        if differences:
+            raise mismatch(differences)
+
+    def _read_again(self, data: bytes | str, error: ValidationError) -> Any:
+        """Read JSON with numbers that are not finite: they are written as texts, which a strict reader rejects."""
+        details = error.errors(include_url=False, include_context=False)
+        texts = [one for one in details if one["type"] == "float_type" and _is_not_finite(one["input"])]
+        if not texts:
+            raise mismatch(map(_problem, details)) from error
+        parsed = from_json(data)
+        for one in texts:
+            _replace(parsed, one)
+        try:
+            return self._validate(to_json(parsed, inf_nan_mode="constants"), strict=True, **BY_NAME)
+        except ValidationError as second:
+            raise mismatch(map(_problem, second.errors(include_url=False, include_context=False))) from second
+        except Exception as second:
+            raise _raised(second) from second
+
+
+def _is_naive(value: object) -> bool:
+    return getattr(value, "tzinfo", ...) is None
+
+
+_ONLY_DIGITS: Final = bytes(byte if 48 <= byte < 58 else 32 for byte in range(256))
+
+
+def _is_not_finite(value: object) -> bool:
+    return isinstance(value, str) and value in _NOT_FINITE
+
+
+def _replace(parsed: Any, error: ErrorDetails) -> None:
+    """Put the number in the place of its text. The location also names members of unions, which are no places."""
+    place, last, part = parsed, None, None
+    for step in error["loc"]:
+        is_inside = isinstance(step, int) and step < len(place) if isinstance(place, list) else step in _keys(place)
+        if is_inside:
+            last, part = place, step
+            place = place[step]
+    if last is not None and _is_not_finite(place):
+        last[part] = _NOT_FINITE[place]
+
+
+def _keys(place: Any) -> Collection[Any]:
+    return place if isinstance(place, dict) else ()
+
+
+def _problem(error: ErrorDetails) -> Problem:
+    return tuple(map(str, error["loc"])), error["msg"]
+
+
+def _raised(error: Exception) -> JsonMismatchError:
+    return mismatch([((), f"making the object raised {class_text(type(error))}")])
+
+
+def _rejection(cls: Any, problems: list[tuple[str, str]], unfit: Exception | None) -> str:
+    name = class_text(cls)
+    lines = [f"{path}: {problem}" if path else problem for path, problem in problems]
+    if not lines:
+        return f"{name} has no JSON: {unfit}"
+    if len(lines) == 1:
+        return f"{name} would not come back from JSON as it was written: {lines[0]}"
+    return "\n  ".join((f"{name} would not come back from JSON as it was written:", *lines))

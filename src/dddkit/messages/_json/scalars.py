@@ -1,0 +1,153 @@
+"""The values without parts that JSON holds whole, and which of them it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from pathlib import Path, PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
+from types import NoneType
+from typing import Any, Final
+from uuid import UUID
+
+from dddkit.messages._json.forms import Form
+from dddkit.messages._json.mismatch import class_text
+from dddkit.messages._json.shapes import Scalar
+
+__all__ = ["KEYS", "enum_of", "literal_of", "scalar_of"]
+
+_UTC: Final = timezone.utc
+_MINUTE: Final = timedelta(minutes=1)
+_NO_OFFSET: Final = timedelta()
+
+
+def scalar_of(declared: Any) -> Scalar | None:
+    """Return the shape of a class of the standard library; None for any other type."""
+    if getattr(declared, "__module__", "").startswith("freezegun"):  # stands in for the class it derives from
+        declared = next(base for base in declared.__mro__ if base.__module__ == "datetime")
+    return _SCALARS.get(declared)
+
+
+def enum_of(cls: type[Enum]) -> Scalar | str:
+    """Return the shape of an Enum, or why there is none."""
+    values: list[object] = [member.value for member in cls.__members__.values()]
+    if not values:
+        return "has no members"
+    if any(type(value) not in (int, str) for value in values):
+        return f"the members of {class_text(cls)} have values that JSON does not hold; give them str or int values"
+    return Scalar(class_text(cls), Form.of_values(values), cls)
+
+
+def literal_of(values: tuple[object, ...]) -> Scalar | str:
+    """Return the shape of a Literal, or why there is none."""
+    plain: list[object] = []
+    for value in values:
+        if isinstance(value, Enum) and isinstance(value, (str, int)) and type(value.value) in (str, int):
+            plain.append(value.value)
+        elif value is None or type(value) in (str, int, bool):
+            plain.append(value)
+        else:
+            return (
+                f"the {class_text(type(value))} in its Literal does not read back; "
+                f"use str and int values, or an Enum that is a str as well"
+            )
+    known = {(type(value), value) for value in values}
+    if len({(type(value), value) for value in plain}) < len(known):
+        return "the values of its Literal are written alike; leave one of them out"
+    declared = " | ".join(repr(value) for value in plain)  # from the program's text, so no secret
+
+    def refusal(value: object) -> str | None:
+        is_one = (type(value), value) in known
+        return None if is_one else f"found another {class_text(type(value))}, where {declared} is declared"
+
+    return Scalar(declared, Form.of_values(plain), *{type(value) for value in values}, refusal=refusal)
+
+
+def _text(value: str) -> str | None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "holds a lone surrogate, which UTF-8 does not have; remove it"
+    return None
+
+
+def _whole_number(value: int) -> str | None:
+    # What Python itself refuses to read by default, since it would take long.
+    return None if abs(value) < _TOO_LONG else "has more than 4,000 digits, which would not be read; write it as text"
+
+
+_TOO_LONG: Final = 10**4000
+
+
+def _number(value: float) -> str | None:
+    if isinstance(value, float):
+        return None
+    try:
+        exact = float(value) == value
+    except OverflowError:
+        exact = False
+    return None if exact else "is an int that a float does not hold; declare int"
+
+
+def _decimal(value: Decimal) -> str | None:
+    return None if value.is_finite() else "is not finite, and would not be read; declare float, or leave it out"
+
+
+def _moment(value: Any) -> str | None:  # Any: a datetime or a time
+    if value.tzinfo is None or value.tzinfo is _UTC:
+        return None
+    offset: timedelta | None = value.utcoffset()
+    if offset is None:
+        return "has a time zone without an offset, which would be lost; take it off, or write a timezone"
+    if offset % _MINUTE != _NO_OFFSET:
+        return "has an offset with seconds, which would be lost; convert it to UTC"
+    return None
+
+
+def _frozen(cls: type) -> Callable[[Any], bool]:
+    """Return what tells the class that freezegun puts in the place of one: to the reader they are the same."""
+    return lambda value: isinstance(value, cls) and type(value).__module__.startswith("freezegun")
+
+
+def _is_uuid(value: object) -> bool:
+    return isinstance(value, UUID)  # asyncpg has a class of its own, whose objects equal those of the standard library
+
+
+def _same_decimal(written: Decimal, read: Decimal) -> bool:
+    return written.as_tuple() == read.as_tuple()
+
+
+_STR: Final = Form.of("str")
+_DECIMAL: Final = Form.of("str", reads=("int", "float"))
+_FLOAT: Final = Form.of("float", "int", "str")  # non-finite ones are texts
+
+_SCALARS: Final[dict[object, Scalar]] = {
+    None: Scalar("None", Form.of_values([None]), NoneType),
+    NoneType: Scalar("None", Form.of_values([None]), NoneType),
+    bool: Scalar("bool", Form.of("bool"), bool),
+    int: Scalar("int", Form.of("int"), int, refusal=_whole_number, late=True),
+    float: Scalar("float", _FLOAT, float, like=lambda value: type(value) is int, refusal=_number, late=True),
+    str: Scalar("str", _STR, str, refusal=_text, late=True),
+    bytes: Scalar("bytes", _STR, bytes),
+    UUID: Scalar("UUID", _STR, UUID, like=_is_uuid),
+    Decimal: Scalar("Decimal", _DECIMAL, Decimal, refusal=_decimal, same=_same_decimal),
+    Fraction: Scalar("Fraction", _DECIMAL, Fraction),
+    datetime: Scalar("datetime", _STR, datetime, like=_frozen(datetime), refusal=_moment),
+    date: Scalar("date", _STR, date, like=_frozen(date)),
+    time: Scalar("time", _STR, time, refusal=_moment),
+    timedelta: Scalar("timedelta", _STR, timedelta),
+    Path: Scalar("Path", _STR, PosixPath, WindowsPath, refusal=lambda value: _text(str(value)), late=True),
+    PurePath: Scalar(
+        "PurePath", _STR, PurePosixPath, PureWindowsPath, refusal=lambda value: _text(str(value)), late=True
+    ),
+    **{
+        cls: Scalar(cls.__name__, _STR, cls)
+        for cls in (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)
+    },
+}
+
+KEYS: Final = frozenset({str, int, UUID, Decimal, date, datetime, time, timedelta, Path, PurePath})
+"""Which of them are keys of a mapping whose text reads back."""

@@ -1,0 +1,1 @@
+"""Names and messages of events that leave the process."""
