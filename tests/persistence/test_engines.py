@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, Table, create_engine, func, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -23,7 +24,6 @@ from sqlalchemy.pool import NullPool
 from dddkit.exceptions import MissingDependencyError
 from dddkit.sqlalchemy import embedded, sync_embedded
 from dddkit.sqlalchemy.engines import READ_ONLY, check_engine, database_of
-from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, Table, create_engine, func, select
 
 metadata = MetaData()
 orders = Table("orders", metadata, Column("id", Integer, primary_key=True))
@@ -199,7 +199,7 @@ def rows(path: Path) -> int:
 
 OPENERS = """
 import asyncio, sys, time
-from tests.sqlalchemy.test_engines import add_order, metadata
+from tests.persistence.test_engines import add_order, metadata
 from dddkit.sqlalchemy import embedded
 
 async def main():
