@@ -86,6 +86,11 @@ class FileLock:
                 finally:
                     file.close()
 
+    def _forget(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
     def __enter__(self) -> Self:
         """Return this lock, to be released at the end of the block if it was acquired."""
         return self
@@ -101,9 +106,7 @@ def _create(path: str, flags: int) -> int:
 def _forget_parents_locks() -> None:
     """Close the files of the parent's locks; they stay locked, by the parent."""
     for lock in list(_LOCKS):
-        file, lock._file = lock._file, None
-        if file is not None:
-            file.close()
+        lock._forget()  # pyright: ignore[reportPrivateUsage]  # for this module alone
     _GUARD.release()
 
 

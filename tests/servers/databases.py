@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 import pytest
-from sqlalchemy import URL, Engine, MetaData, create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from dddkit.sqlalchemy import embedded, sync_embedded
+from sqlalchemy import URL, Engine, MetaData, create_engine
 from tests.servers.guard import missing
 
 __all__ = ["Database", "PostgreSQL", "SQLite"]
@@ -94,7 +94,8 @@ class PostgreSQL:
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             names = connection.exec_driver_sql(
-                "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+                "SELECT quote_ident(nspname) FROM pg_namespace "
+                "WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
             )
             for name in names.scalars().all():
                 connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")

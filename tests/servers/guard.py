@@ -54,7 +54,7 @@ def _unprivileged() -> dict[str, Any]:
 
 def main(folder: Path) -> None:
     """Start the server, print "ready" when it answers, stop it when its users have gone; remove the folder."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _end)
     user, home = _unprivileged(), folder / "server"
     home.mkdir(mode=0o700)
     if user:
@@ -85,12 +85,16 @@ def main(folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _end(*_: object) -> None:
+    sys.exit(1)
+
+
 def _answers(home: Path) -> bool:
     status = home / "data" / "postmaster.pid"
     return status.exists() and status.read_text().splitlines()[7:8] == ["ready   "]
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
+def _stop(server: subprocess.Popen[Any]) -> None:
     server.send_signal(signal.SIGINT)  # "fast": whoever is still connected is disconnected
     try:
         server.wait(20)

@@ -194,25 +194,31 @@ def _use_wal(switch: Callable[[], Any], sleep: Callable[[float], object], timeou
 def _sleep_of(connection: Any) -> Callable[[float], object]:
     """Return how to sleep where this connection is made: in a thread, or inside of an event loop."""
     run_async = getattr(connection, "run_async", None)
-    return time.sleep if run_async is None else lambda seconds: run_async(lambda _: asyncio.sleep(seconds))
+    if run_async is None:
+        return time.sleep
+
+    def sleep(seconds: float) -> None:
+        async def pause(_: object) -> None:
+            await asyncio.sleep(seconds)
+
+        run_async(pause)
+
+    return sleep
 
 
 def _keep_connection(context: ExceptionContext) -> None:
-    """Roll back where SQLAlchemy would not, or would close the connection, which a database in memory cannot lose.
+    """Keep the connection, which a database in memory cannot lose, and see to it that its transaction has ended.
+
+    A cancelled call goes on in aiosqlite's thread. SQLAlchemy would give up the connection, in some versions together
+    with a transaction that has the write lock. It can be used again: the thread does one thing after the other.
 
     A COMMIT that SQLite refuses (a deferred foreign key) leaves its transaction open; SQLAlchemy takes it for ended.
-    A cancelled call goes on in aiosqlite's thread; SQLAlchemy would give up the connection, and with it perhaps
-    a transaction that has the write lock. The thread does one thing after the other, so this comes after that call.
     """
-    interrupted = not isinstance(context.original_exception, Exception)
-    if interrupted:
+    if not isinstance(context.original_exception, Exception):  # a cancellation, an interrupt
         context.is_disconnect = False
-    if context.connection is None or context.is_disconnect:
-        return
-    if interrupted or context.statement is None:
-        connection = context.connection.connection.dbapi_connection
-        if connection is not None:
-            connection.rollback()
+    is_statement, connection = context.statement is not None, context.connection
+    if not is_statement and not context.is_disconnect and connection is not None:
+        connection.connection.rollback()
 
 
 def is_sqlite(engine: Engine | AsyncEngine) -> bool:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ lines = Table(
     "lines",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("order_id", ForeignKey("orders.id", deferrable=True, initially="DEFERRED")),
+    Column[int]("order_id", ForeignKey("orders.id", deferrable=True, initially="DEFERRED")),
 )
 count = select(func.count()).select_from(orders)
 
@@ -91,6 +91,7 @@ def test_a_relative_path_begins_where_the_engine_was_made(
     monkeypatch.chdir(tmp_path / "other")
     engine.connect().close()
     assert (tmp_path / "shop.sqlite").exists()
+    assert database_of(engine) == str((tmp_path / "shop.sqlite").resolve())
 
 
 def test_a_tilde_is_the_folder_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embed: Embed) -> None:
@@ -198,7 +199,7 @@ def rows(path: Path) -> int:
 
 OPENERS = """
 import asyncio, sys, time
-from tests.sqlalchemy.test_engines import add_order, metadata
+from tests.persistence.test_engines import add_order, metadata
 from dddkit.sqlalchemy import embedded
 
 async def main():
@@ -218,6 +219,31 @@ def test_processes_that_open_a_new_database_at_once_all_get_it(tmp_path: Path) -
     processes = [subprocess.Popen(command, cwd=Path(__file__).parents[2]) for _ in range(6)]
     assert [process.wait() for process in processes] == [0] * 6
     assert [rows(tmp_path / f"{number}.sqlite") for number in range(50)] == [6] * 50
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_file_that_somebody_reads_is_waited_for(tmp_path: Path, asynchronous: bool, embed: Embed) -> None:
+    reader = sqlite3.connect(tmp_path / "old.sqlite", check_same_thread=False)  # not in the mode that lets others go on
+    reader.executescript("CREATE TABLE old (id INTEGER); BEGIN; SELECT * FROM old")
+    reader.execute("SELECT * FROM old").fetchall()
+    timer = threading.Timer(0.1, reader.close)
+    timer.start()
+    if asynchronous:
+        assert run_async(tmp_path / "old.sqlite", add_order) == 1
+    else:
+        with embed(tmp_path / "old.sqlite").begin() as connection:
+            connection.execute(orders.insert())
+    timer.join()
+    assert rows(tmp_path / "old.sqlite") == 1
+
+
+def test_a_file_that_somebody_reads_for_too_long_is_an_error(tmp_path: Path, embed: Embed) -> None:
+    reader = sqlite3.connect(tmp_path / "old.sqlite")
+    reader.executescript("CREATE TABLE old (id INTEGER); BEGIN")
+    reader.execute("SELECT * FROM old").fetchall()
+    with pytest.raises(OperationalError, match="locked"):
+        embed(tmp_path / "old.sqlite", timeout=0.02).connect()
+    reader.close()
 
 
 # Transactions
@@ -274,14 +300,22 @@ def test_statements_outside_of_transactions_are_possible(tmp_path: Path, embed: 
 
 
 def test_options_of_sqlalchemy_are_passed_on(tmp_path: Path, embed: Embed) -> None:
+    class Driver(sqlite3.Connection): ...
+
     engine = embed(
-        tmp_path / "shop.sqlite", poolclass=NullPool, connect_args={"cached_statements": 5}, execution_options={"x": 1}
+        tmp_path / "shop.sqlite", poolclass=NullPool, connect_args={"factory": Driver}, execution_options={"x": 1}
     )
     assert isinstance(engine.pool, NullPool)
     assert engine.get_execution_options()["x"] == 1
     check_engine(Embedded, engine, asynchronous=False)
     with engine.begin() as connection:
+        assert isinstance(connection.connection.driver_connection, Driver)
         connection.execute(orders.insert())
+
+
+def test_the_timeout_is_that_of_the_driver_too(tmp_path: Path, embed: Embed) -> None:
+    with embed(tmp_path / "shop.sqlite", timeout=1.5).connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 1500
 
 
 @pytest.mark.parametrize("path", ["shop.sqlite", ":memory:"])
@@ -317,6 +351,15 @@ def test_a_database_in_memory_belongs_to_its_engine(embed: Embed) -> None:
         connection.execute(orders.insert())
     with first.connect() as one, second.connect() as other:
         assert (one.scalar(count), other.scalar(count)) == (1, 0)
+
+
+def test_an_engine_that_was_disposed_of_begins_with_an_empty_database_in_memory(embed: Embed) -> None:
+    engine = embed(":memory:")
+    for _ in range(2):
+        with engine.begin() as connection:
+            connection.execute(orders.insert())
+            assert connection.scalar(count) == 1
+        engine.dispose()
 
 
 def test_tasks_wait_for_the_one_connection_of_a_database_in_memory() -> None:
@@ -370,10 +413,11 @@ def test_an_interrupted_statement_does_not_lose_a_database_in_memory(
         connection.execute(orders.insert())
     handler = signal.signal(signal.SIGALRM, interrupt)
     try:
-        with pytest.raises(KeyboardInterrupt), engine.begin() as connection:
+        with suppress(KeyboardInterrupt), engine.begin() as connection:
             connection.execute(orders.insert())
             signal.setitimer(signal.ITIMER_REAL, 0.005)
             connection.exec_driver_sql(LONG)
+            raise AssertionError("the statement was not interrupted")
     finally:
         signal.signal(signal.SIGALRM, handler)
     with engine.connect() as connection:

@@ -1,1 +1,0 @@
-"""Aggregates and events in a database."""
