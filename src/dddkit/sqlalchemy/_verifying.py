@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from dddkit.exceptions import UnitError
 from dddkit.sqlalchemy._document_table import Row
 from dddkit.sqlalchemy._tracking import Tracked
-from sqlalchemy import Connection
 
 __all__ = ["verify"]
 
