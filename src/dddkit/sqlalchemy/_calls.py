@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import Pool
 
 from dddkit.sqlalchemy._errors import translated
 from dddkit.sqlalchemy._finishing import finished
 from dddkit.sqlalchemy._nesting import Holder
 from dddkit.sqlalchemy.engines import READ_ONLY, database_of, is_sqlite
-from sqlalchemy import Connection, Engine
 
 if TYPE_CHECKING:
     from typing import Concatenate
@@ -28,6 +30,8 @@ __all__ = ["AsyncCalls", "SyncCalls"]
 
 T = TypeVar("T")
 
+_databases: Final[WeakKeyDictionary[Pool, Hashable]] = WeakKeyDictionary()
+
 
 class _Calls:
     """What both kinds share."""
@@ -42,7 +46,12 @@ class _Calls:
     def _hold(self, engine: Engine, *, is_async: bool) -> None:
         """Refuse to wait for a unit around this one."""
         if is_sqlite(engine):
-            holder = Holder(self.work.unit, database_of(engine), is_async=is_async, is_read_only=self.work.is_read_only)
+            database = _databases.get(engine.pool)
+            if database is None:
+                database = database_of(engine)
+                if database is not engine.pool:  # the real path, which takes longer than a statement
+                    _databases[engine.pool] = database
+            holder = Holder(self.work.unit, database, is_async=is_async, is_read_only=self.work.is_read_only)
             holder.hold()
             self._holder = holder
 
