@@ -175,6 +175,22 @@ async def test_a_subscriber_may_open_a_unit_of_its_own(shop: Shop) -> None:
     assert await shop.stored(2) is not None
 
 
+def test_leaving_the_block_waits_for_what_another_task_does(tmp_path: Path) -> None:
+    shop = Shop(Dataclasses, SQLite(str(tmp_path / "shop.sqlite")), is_async=True)
+
+    async def run() -> None:
+        await shop.save(shop.Basket(basket_id=1))
+        async with shop.unit() as unit:
+            task = asyncio.create_task(unit.baskets.get(1))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert (await task).items == []
+        await shop.save(shop.Basket(basket_id=2))  # the connection and the lock are free
+        await shop.dispose()
+
+    asyncio.run(run())
+
+
 def test_a_cancelled_call_leaves_the_database_free(tmp_path: Path) -> None:
     shop = Shop(Dataclasses, SQLite(str(tmp_path / "shop.sqlite")), is_async=True)
 
