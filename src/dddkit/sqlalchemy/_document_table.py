@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -255,10 +255,10 @@ class DocumentTable(Generic[AggregateT]):
                 raise UnitError(
                     unit, f"the upcast of {self.name} to schema {to} failed for {self.shown(key)}"
                 ) from error
-            if type(document) is not dict:
+            if not isinstance(document, dict):
                 problem = f"the upcast of {self.name} to schema {to} returned {kind_of(document)}, not a dict"
                 raise UnitError(unit, problem)
-        return document
+        return cast("dict[str, Any]", document)
 
     def differences(self, aggregate: AggregateT, read: AggregateT) -> str:
         """Return which fields are another value in what was read; nothing where none is."""
