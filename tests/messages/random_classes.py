@@ -56,7 +56,7 @@ class Access(Flag):
 
 class Point(NamedTuple):
     x: int
-    at: Optional[datetime] = None
+    at: datetime | None = None
 
 
 class Note(TypedDict):
@@ -185,7 +185,9 @@ def _declared(drawn: tuple[type[Flavour], str, dict[str, Any]]) -> tuple[type[Fl
     return flavour, flavour.declare(base, "Drawn", **identity, **fields), {**identity, **fields}
 
 
-_OFFSETS = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)) | st.sampled_from((timedelta(0), timedelta(hours=2)))
+_OFFSETS = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)) | st.sampled_from(
+    (timedelta(0), timedelta(hours=2))
+)
 _ZONES = st.none() | st.just(timezone.utc) | _OFFSETS.map(timezone)
 
 _VALUES: dict[Any, st.SearchStrategy[Any]] = {
@@ -200,7 +202,9 @@ _VALUES: dict[Any, st.SearchStrategy[Any]] = {
     AnyUrl: st.sampled_from(("http://x.y", "http://ä.de/p?q#f")).map(AnyUrl),
     Access: st.sampled_from((Access.READ, Access.READ | Access.WRITE, Access(0))),
     Cents: st.integers().map(Cents),
-    Node: st.recursive(st.builds(Node, st.text(max_size=1)), lambda inner: st.builds(Node, st.just("n"), st.lists(inner))),
+    Node: st.recursive(
+        st.builds(Node, st.text(max_size=1)), lambda inner: st.builds(Node, st.just("n"), st.lists(inner))
+    ),
     None: st.none(),
     object: st.none(),
     Any: st.none(),
@@ -230,7 +234,9 @@ def values(declared: Any) -> st.SearchStrategy[Any]:
     if (supertype := getattr(declared, "__supertype__", None)) is not None:
         return values(supertype)
     if dataclasses.is_dataclass(declared) and isinstance(declared, type):
-        return st.builds(declared, **{field.name: values(_hint(declared, field.name)) for field in dataclasses.fields(declared)})
+        return st.builds(
+            declared, **{field.name: values(_hint(declared, field.name)) for field in dataclasses.fields(declared)}
+        )
     if isinstance(declared, type) and issubclass(declared, BaseModel):
         fields = {name: values(info.annotation) for name, info in declared.model_fields.items()}
         return st.fixed_dictionaries(fields).map(lambda given: declared.model_construct(None, **given))

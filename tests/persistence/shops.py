@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import MetaData, Select, String, Table, func, select
 
 from dddkit.messages import EventCatalog
 from dddkit.sqlalchemy import Documents, Inbox, Outbox, SyncUnitOfWork, UnitOfWork
+from sqlalchemy import MetaData, Select, String, Table, func, select
 from tests.blocks.flavours import Dataclasses, Flavour, Pydantic
 from tests.servers.databases import Database, SQLite
 

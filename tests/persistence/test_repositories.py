@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Integer, String
 
 from dddkit.exceptions import ConcurrencyError, UnitError
+from sqlalchemy import Integer, String
 from tests.persistence.shops import Shop, in_shops
 
 
@@ -114,9 +114,9 @@ async def test_a_second_object_of_an_identity_is_refused_at_save(shop: Shop) -> 
     await shop.save(shop.Basket(basket_id=1))
     async with shop.unit() as unit:
         await unit.baskets.get(1)
-        with pytest.raises(ConcurrencyError, match="is new, but one with its identity is stored already"):
+        with pytest.raises(ConcurrencyError, match=r"is new, but one with its identity is stored already"):
             await unit.baskets.save(shop.Basket(basket_id=1))
-        with pytest.raises(ConcurrencyError, match="is another object than the one that this unit of work has"):
+        with pytest.raises(ConcurrencyError, match=r"is another object than the one that this unit of work has"):
             await unit.baskets.save(deepcopy(await unit.baskets.get(1)))
 
 
@@ -132,9 +132,9 @@ async def test_an_object_of_an_earlier_unit_is_saved_against_its_own_version(sho
 
     assert (await shop.stored(1)).items == ["tea"]
     for stale in (first, read):
-        with pytest.raises(ConcurrencyError, match="but version .* is stored now"):
+        with pytest.raises(ConcurrencyError, match=r"but version .* is stored now"):
             await shop.save(stale)
-        with pytest.raises(ConcurrencyError, match="but version .* is stored now"):
+        with pytest.raises(ConcurrencyError, match=r"but version .* is stored now"):
             async with shop.unit() as unit:
                 await unit.baskets.delete(stale)
                 await unit.commit()
@@ -155,7 +155,7 @@ async def test_an_identity_that_has_changed_is_refused_at_commit(shop: Shop) -> 
     await shop.save(shop.Basket(basket_id=1))
     async with shop.unit() as unit:
         (await unit.baskets.get(1)).basket_id = 2
-        with pytest.raises(UnitError, match="Basket with the identity 1 has another identity now, 2;"):
+        with pytest.raises(UnitError, match=r"Basket with the identity 1 has another identity now, 2;"):
             await unit.commit()
 
 
@@ -182,7 +182,7 @@ async def test_what_evolve_returns_and_nobody_saves_is_an_error(shop: Shop) -> N
         basket = await unit.baskets.get(1)
         basket.add_event(shop.Basket.Created())
         shop.flavour.blocks.evolve(basket, items=["tea"])
-        with pytest.raises(UnitError, match="evolve made a next state of .*, and it was not saved; call save"):
+        with pytest.raises(UnitError, match=r"evolve made a next state of .*, and it was not saved; call save"):
             await unit.commit()
 
 
@@ -204,7 +204,7 @@ async def test_what_is_no_aggregate_of_the_class_is_refused_at_save(shop: Shop) 
 async def test_an_identity_of_another_type_is_an_error(shop: Shop) -> None:
     async with shop.unit() as unit:
         for wrong in ("1", None, 1.0, True, uuid4()):
-            with pytest.raises(TypeError, match="baskets finds .*Basket by an identity of type int, and got"):
+            with pytest.raises(TypeError, match=r"baskets finds .*Basket by an identity of type int, and got"):
                 await unit.baskets.get(wrong)
 
 
@@ -234,9 +234,9 @@ async def test_a_unit_that_only_reads_tracks_nothing_and_refuses_to_change(shop:
             lambda: unit.once("key"),
             unit.commit,
         ):
-            with pytest.raises(UnitError, match="in a unit that only reads; make one without read_only=True"):
+            with pytest.raises(UnitError, match=r"in a unit that only reads; make one without read_only=True"):
                 await change()
-        with pytest.raises(UnitError, match="publish in a unit that only reads"):
+        with pytest.raises(UnitError, match=r"publish in a unit that only reads"):
             unit.publish(shop.Basket.Created())
 
 
@@ -292,6 +292,6 @@ async def test_deleting_what_was_deleted_since_is_an_error(shop: Shop) -> None:
             if deleted is first:
                 await unit.commit()
                 continue
-            with pytest.raises(ConcurrencyError, match="has been deleted since") as raised:
+            with pytest.raises(ConcurrencyError, match=r"has been deleted since") as raised:
                 await unit.commit()
             assert raised.value.found is None

@@ -64,7 +64,9 @@ async def test_rollback_undoes_all_and_ends_the_unit(shop: Shop) -> None:
     async with shop.unit() as unit:
         await unit.baskets.save(basket)
         await unit.rollback()
-        with pytest.raises(UnitClosedError, match="ShopUnit: baskets.get after it was rolled back; a unit is used once"):
+        with pytest.raises(
+            UnitClosedError, match=r"ShopUnit: baskets.get after it was rolled back; a unit is used once"
+        ):
             await unit.baskets.get(1)
 
     assert len(basket.get_events()) == 1
@@ -110,11 +112,11 @@ async def test_a_unit_is_used_once(shop: Shop) -> None:
     async with shop.unit() as unit:
         await unit.commit()
         for use in (unit.commit, unit.rollback, unit.connection, lambda: unit.once("key"), lambda: unit.baskets.get(1)):
-            with pytest.raises(UnitClosedError, match="after it was committed"):
+            with pytest.raises(UnitClosedError, match=r"after it was committed"):
                 await use()
         with pytest.raises(UnitClosedError):
             unit.publish(shop.Basket.Created())
-    with pytest.raises(UnitClosedError, match="a unit is used once; make another one"):
+    with pytest.raises(UnitClosedError, match=r"a unit is used once; make another one"):
         await unit.__aenter__()
 
 
@@ -125,9 +127,9 @@ async def test_a_commit_that_fails_ends_the_unit_and_leaves_the_events_pending(s
     basket.add("tea")
     async with shop.unit() as unit:
         await unit.baskets.save(basket)
-        with pytest.raises(Exception, match="is new, but one with its identity is stored already"):
+        with pytest.raises(Exception, match=r"is new, but one with its identity is stored already"):
             await unit.commit()
-        with pytest.raises(UnitClosedError, match="after it was ended by an error"):
+        with pytest.raises(UnitClosedError, match=r"after it was ended by an error"):
             await unit.baskets.get(1)
 
     assert len(basket.get_events()) == 1
@@ -136,7 +138,7 @@ async def test_a_commit_that_fails_ends_the_unit_and_leaves_the_events_pending(s
 
 @in_shops("sqlite")
 async def test_a_unit_is_used_in_its_block(shop: Shop) -> None:
-    with pytest.raises(UnitError, match="baskets.get outside of its block"):
+    with pytest.raises(UnitError, match=r"baskets.get outside of its block"):
         await shop.unit().baskets.get(1)
 
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from dddkit._core.events import AnyAggregateEvent, current_time
 
-__all__ = ["WHOLE", "AggregateEvent"]
-
-WHOLE: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="strings")
-"""With this all models of the kit are written whole: bytes that are no text as well, NaN and infinity."""
+__all__ = ["AggregateEvent"]
 
 
 class AggregateEvent(AnyAggregateEvent, BaseModel):
@@ -24,6 +20,8 @@ class AggregateEvent(AnyAggregateEvent, BaseModel):
         occurred_on: the time it happened; aware, in UTC.
     """
 
-    model_config = ConfigDict(frozen=True, **WHOLE)
+    # All models of the kit are written whole: bytes that are no text as well, NaN and infinity. Each says it itself,
+    # since the plugins of checkers read a `ConfigDict` only where it is written out.
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="strings")
 
     occurred_on: datetime = Field(default_factory=current_time)

@@ -19,7 +19,7 @@ except ModuleNotFoundError as error:
         raise
     raise MissingDependencyError("pydantic", "pydantic", "pydantic") from error
 
-from dddkit.pydantic._aggregate_event import WHOLE, AggregateEvent  # it needs pydantic as well
+from dddkit.pydantic._aggregate_event import AggregateEvent  # it needs pydantic as well
 
 __all__ = ["Aggregate", "AggregateEvent", "Entity", "ValueObject"]
 
@@ -40,7 +40,9 @@ class Entity(Identified, BaseModel):
     identity are equal. The identity is the field marked `Identity[...]`, else `id`, else `<class name>_id`.
     """
 
-    model_config = ConfigDict(validate_assignment=True, **WHOLE)
+    model_config = ConfigDict(
+        validate_assignment=True, ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="strings"
+    )
 
     @classmethod
     def __kind__(cls) -> type:
@@ -104,4 +106,4 @@ class ValueObject(BaseModel):
     `dddkit.dataclasses`.
     """
 
-    model_config = ConfigDict(frozen=True, **WHOLE)
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="strings")

@@ -11,7 +11,7 @@ from dddkit._awaitables import FINISHED
 from dddkit._core.broker import EventBroker
 from dddkit._core.events import AnyDomainEvent, current_time, new_event_id
 from dddkit._core.subscriptions import Subscription
-from dddkit.pydantic._aggregate_event import WHOLE, AggregateEvent
+from dddkit.pydantic._aggregate_event import AggregateEvent
 
 __all__ = ["FINISHED", "AggregateEvent", "DomainEvent", "EventBroker", "Subscription"]
 
@@ -25,7 +25,7 @@ class DomainEvent(AnyDomainEvent, BaseModel):
         occurred_on: the time it happened; aware, in UTC.
     """
 
-    model_config = ConfigDict(frozen=True, **WHOLE)
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="strings")
 
     id: UUID = Field(default_factory=new_event_id)
     version: int = 1

@@ -1,6 +1,7 @@
 """Aggregates and their events in a database, in one transaction."""
 
 from dddkit.exceptions import UncommittedChangesError, UnitClosedError, UnitError
+from dddkit.sqlalchemy import _requirements as _requirements
 from dddkit.sqlalchemy.documents import Documents
 from dddkit.sqlalchemy.engines import embedded, sync_embedded
 from dddkit.sqlalchemy.inbox import Inbox

@@ -8,14 +8,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy.dialects import postgresql, sqlite
-
-from dddkit._callables import kind_of
-from dddkit._core.identity import identity_of
-from dddkit._core.recording import Recording
-from dddkit._core.versions import set_version
-from dddkit.exceptions import UnitError
-from dddkit.messages._json import JsonCodec, JsonMismatchError
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -24,7 +16,6 @@ from sqlalchemy import (
     Dialect,
     Integer,
     MetaData,
-    Select,
     String,
     Table,
     Text,
@@ -33,10 +24,16 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dddkit._callables import kind_of
+from dddkit._core.identity import identity_of
+from dddkit._core.recording import Recording
+from dddkit._core.versions import set_version
+from dddkit.exceptions import UnitError
+from dddkit.messages._json import JsonCodec, JsonMismatchError
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from sqlalchemy.sql.dml import Delete, Insert, Update
     from sqlalchemy.types import TypeEngine
 
@@ -56,10 +53,6 @@ class Row(NamedTuple):
     version: int
     schema: int
     data: str
-
-
-if TYPE_CHECKING:
-    Read: TypeAlias = Select[Any]  # SQLAlchemy 2.0 and 2.1 write the columns of a row in different ways
 
 
 class Statements(NamedTuple):
@@ -95,13 +88,14 @@ class DocumentTable(Generic[AggregateT]):
         self._codec: Final[JsonCodec[AggregateT]] = JsonCodec(cls)
         self._by_dialect: Final[dict[str, Statements]] = {}
 
+        # Any: SQLAlchemy 2.0 and 2.1 write the columns of a query in different ways.
         c = table.c
         self.key: Final[Column[Any]] = c["key"]
-        self.rows: Final[Read] = select(self.key, c["version"], c["schema"], sql_cast(c["data"], Text))
+        self.rows: Final[Any] = select(self.key, c["version"], c["schema"], sql_cast(c["data"], Text))
         is_key = self.key == bindparam("the_key", type_=self.key.type)
-        self.one: Final[Read] = self.rows.where(is_key)
-        self.one_locked: Final[Read] = self.one.with_for_update()
-        self.several: Final[Read] = self.rows.where(self.key.in_(bindparam("the_keys", expanding=True)))
+        self.one: Final[Any] = self.rows.where(is_key)
+        self.one_locked: Final[Any] = self.one.with_for_update()
+        self.several: Final[Any] = self.rows.where(self.key.in_(bindparam("the_keys", expanding=True)))
         self.version: Final = select(c["version"]).where(is_key)
         self.versions_locked: Final = (
             select(self.key, c["version"])
@@ -219,7 +213,7 @@ class DocumentTable(Generic[AggregateT]):
         try:
             return self._codec.dump(aggregate).decode()
         except JsonMismatchError as error:
-            raise UnitError(unit, f"{self.shown(identity_of(aggregate))} does not fit its class: {error}") from error
+            raise UnitError(unit, f"{self.shown(identity_of(aggregate))} does not fit its class: {error}") from None
 
     def load(self, unit: str, row: Row) -> AggregateT:
         """Return the aggregate of a row, with its version.
@@ -238,7 +232,7 @@ class DocumentTable(Generic[AggregateT]):
                 unit,
                 f"the row of {self.shown(key)} does not fit the class: {error}; where the class has changed, write "
                 f"Documents(..., schema={self.schema + 1}) and `@{unit}.{self.name}.upcast(to={self.schema + 1})`",
-            ) from error
+            ) from None  # what pydantic says shows values
         if identity_of(aggregate) != key:
             raise UnitError(unit, f"the row of {self.shown(key)} holds another identity; mend the row")
         aggregate.clear_events()  # what a constructor or a validator has recorded is no news
@@ -262,9 +256,14 @@ class DocumentTable(Generic[AggregateT]):
                 ) from error
             if not isinstance(document, dict):
                 raise UnitError(
-                    unit, f"the upcast of {self.name} to schema {to} returned {kind_of(document)}, not a dict"
+                    unit,
+                    f"the upcast of {self.name} to schema {to} returned {kind_of(cast('object', document))}, not a dict",
                 )
         return cast("object", document)
+
+    def differences(self, aggregate: AggregateT, read: AggregateT) -> str:
+        """Return which fields are another value in what was read; nothing where none is."""
+        return "; ".join(f"{path}: {problem}" for path, problem in self._codec.differences(aggregate, read))
 
     def parameters(self, key: Key, aggregate: AggregateT, data: str, version: int) -> dict[str, Any]:
         """Return what an INSERT or UPDATE of the aggregate is executed with."""

@@ -46,9 +46,11 @@ class AnyUnit:
             declared.update(vars(base))
         cls._outbox = _only(cls, Outbox, declared.values())
         cls._inbox = _only(cls, Inbox, declared.values())
-        documents = [(name, value) for name, value in declared.items() if isinstance(value, Documents)]
+        documents: list[tuple[str, Documents[Any, Any]]] = [
+            (name, value) for name, value in declared.items() if isinstance(value, Documents)
+        ]
         for name, value in documents:
-            value._declare(cls.__qualname__, name)
+            value._declare(cls.__qualname__, name)  # pyright: ignore[reportPrivateUsage]  # for unit classes
         cls._documents = [value for _, value in documents]
 
     def __init__(self, engine: object, *, read_only: bool, broker: EventBroker | None) -> None:
@@ -97,9 +99,10 @@ class AnyUnit:
     def _check(cls) -> None:
         """Raise what can be known only once the modules have run: when the first unit is made."""
         for documents in cls._documents:
-            documents._check(cls.__qualname__)
+            documents._check(cls.__qualname__)  # pyright: ignore[reportPrivateUsage]  # for unit classes
         if cls._outbox is not None:
-            cls._outbox._check([documents._stored.cls for documents in cls._documents])
+            stored = [documents._stored.cls for documents in cls._documents]  # pyright: ignore[reportPrivateUsage]  # for unit classes
+            cls._outbox._check(stored)  # pyright: ignore[reportPrivateUsage]  # as above
         setattr(cls, "_is_checked", True)  # noqa: B010  # checkers know no such attribute
 
     def _uncommitted(self) -> UncommittedChangesError | None:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar, cast, get_args, get_origin, overload
 from uuid import UUID
 
+from sqlalchemy import MetaData, Table
+
 from dddkit._annotations import own_annotations
 from dddkit._callables import kind_of
 from dddkit._core.recording import Recording
 from dddkit._typing import Self
 from dddkit.sqlalchemy._document_table import OUR_COLUMNS, DocumentTable, Key, Upcast, column_types
-from sqlalchemy import MetaData, Table
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
@@ -150,14 +151,14 @@ class Documents(Generic[AggregateT, IdT]):
             raise TypeError(
                 f"{where}: say what it stores, as in {where.rpartition('.')[2]} = Documents[Order, OrderId](metadata)"
             )
-        aggregate, identity = parameters
-        if not (isinstance(aggregate, type) and issubclass(aggregate, Recording)):
-            raise TypeError(f"{where}: Documents stores aggregates, and {kind_of(aggregate)} is none")
+        aggregate: Any = parameters[0]
+        if not isinstance(aggregate, type) or not issubclass(cast("type[Any]", aggregate), Recording):
+            raise TypeError(f"{where}: Documents stores aggregates, and {kind_of(parameters[0])} is none")
         if len(getattr(aggregate, "__identity__", ())) != 1:
             raise TypeError(
                 f"{where}: {aggregate.__qualname__} has no identity; annotate the field that is it as Identity[...]"
             )
-        return cast("type[AggregateT]", aggregate), identity
+        return cast("type[AggregateT]", aggregate), parameters[1]
 
     def _columns_of(self, where: str, aggregate: type) -> Mapping[str, TypeEngine[Any]]:
         fields = {name for base in aggregate.__mro__ for name in own_annotations(base)}
@@ -197,4 +198,5 @@ def _kind_of(identity: object, where: str) -> type[Key]:
             f"{where}: an identity is an int, a str, a UUID or a NewType of one of them, and this one is "
             f"{getattr(found, '__qualname__', kind_of(found))}"
         )
-    return cast("type[Key]", found)
+    kind: type[Key] = found
+    return kind

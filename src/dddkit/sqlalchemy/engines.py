@@ -12,10 +12,9 @@ from typing import Any, Final
 from dddkit.exceptions import MissingDependencyError
 
 try:
+    from sqlalchemy import URL, Connection, Engine, ExceptionContext, MetaData, create_engine, event, inspect
     from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
     from sqlalchemy.pool import AsyncAdaptedQueuePool, Pool, QueuePool
-
-    from sqlalchemy import URL, Connection, Engine, ExceptionContext, MetaData, create_engine, event, inspect
 except ModuleNotFoundError as error:
     if error.name != "sqlalchemy":  # it is installed, but its import failed
         raise

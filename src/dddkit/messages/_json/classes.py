@@ -22,6 +22,8 @@ __all__ = [
     "Config",
     "Field",
     "config_of",
+    "derives",
+    "is_dataclass",
     "is_model",
     "read_fields",
     "values_of",
@@ -56,7 +58,17 @@ class Field:
 
 
 def is_model(cls: Any) -> bool:
-    return isinstance(cls, type) and issubclass(cls, BaseModel)
+    return derives(cls, BaseModel)
+
+
+def is_dataclass(cls: Any) -> bool:
+    """Return whether it is a dataclass; one that derives from one counts, though it is not decorated."""
+    return isinstance(cls, type) and dataclasses.is_dataclass(cls)
+
+
+def derives(cls: Any, *bases: type) -> bool:
+    """Return whether it is a class, with one of these bases; checkers go on taking it for anything."""
+    return isinstance(cls, type) and issubclass(cls, bases)
 
 
 def config_of(cls: Any, outer: Config) -> Config:
@@ -124,7 +136,7 @@ def values_of(annotation: Any, arguments: Mapping[Any, Any]) -> Any:
 
 def _defaults(cls: Any) -> dict[str, Any]:
     """Return the fields by name, with what stands as their default; MISSING for a required one."""
-    if dataclasses.is_dataclass(cls):
+    if is_dataclass(cls):
         return {
             field.name: field.default if field.default_factory is dataclasses.MISSING else None
             for field in dataclasses.fields(cls)
@@ -150,8 +162,8 @@ def _hints(cls: Any) -> dict[str, Any]:
     """Return the types of the fields, or the exceptions that reading them has raised."""
     hints: dict[str, Any] = {}
     for base in reversed(_bases(cls)):
-        module = vars(sys.modules[base.__module__]) if base.__module__ in sys.modules else {}
-        names = {base.__name__: base, **vars(base)}
+        module: dict[str, Any] = vars(sys.modules[base.__module__]) if base.__module__ in sys.modules else {}
+        names: dict[str, Any] = {base.__name__: base, **vars(base)}
         for name, annotation in own_annotations(base).items():
             if is_class_var(annotation, base) or isinstance(annotation, dataclasses.InitVar):
                 continue

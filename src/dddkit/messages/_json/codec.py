@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
-from typing import Any, Final, Generic, Literal, Optional, TypeVar, get_args, get_origin
+from typing import Any, Final, Generic, Literal, Optional, TypeVar, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
 from dddkit._core.recording import Recording
 from dddkit._markers import AggregateMark
-from dddkit.messages._json.classes import BY_NAME, CONFIG
+from dddkit.messages._json.classes import BY_NAME, CONFIG, is_dataclass, is_model
 from dddkit.messages._json.definition import Definition
 from dddkit.messages._json.json_schema import schema_of
 from dddkit.messages._json.mismatch import JsonMismatchError, Problem, class_text, mismatch
@@ -25,6 +24,8 @@ T = TypeVar("T")
 _DIGITS: Final = 4_000
 """An int of more digits is not read, so JSON of that length may contain one."""
 
+_LIST: Final[Any] = list  # Any: else checkers believe to know what is in it
+_DICT: Final[Any] = dict
 _NOT_FINITE: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
@@ -55,11 +56,14 @@ class JsonCodec(Generic[T]):
         """
         self._aware = tuple(aware)
         origin: Any = get_origin(cls) or cls
+        if not is_model(origin) and not is_dataclass(origin):
+            raise TypeError(f"{class_text(cls)} has no fields; give a dataclass or a pydantic model")
         if is_tolerant is None:
             is_tolerant = not issubclass(origin, AggregateMark)
         try:
             # A configuration is for what has none of its own. pydantic refuses one for a dataclass alone.
-            self._adapter: TypeAdapter[Any] = TypeAdapter(Optional[cls], config=CONFIG)  # noqa: UP045  # also of an alias
+            optional: Any = Optional[cls]  # noqa: UP045  # `|` is not for every generic alias
+            self._adapter: TypeAdapter[Any] = TypeAdapter(optional, config=CONFIG)
             unfit: Exception | None = None
         except Exception as error:  # pydantic raises many
             unfit = error
@@ -71,7 +75,7 @@ class JsonCodec(Generic[T]):
         self._has_nested_aggregates = definition.has_nested_aggregates
         self._is_aggregate = issubclass(origin, Recording)
         self._to_json = self._adapter.serializer.to_json
-        self._validate = self._adapter.validator.validate_json
+        self._validate: Any = self._adapter.validator.validate_json
 
     def dump(self, value: T) -> bytes:
         """Return the object as JSON, in UTF-8.
@@ -135,6 +139,10 @@ class JsonCodec(Generic[T]):
     def schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
         """Return the JSON schema that pydantic makes, as read or as written; by the names of the fields."""
         return schema_of(self._adapter, mode)
+
+    def differences(self, value: T, read: T) -> tuple[tuple[str, str], ...]:
+        """Return the path of each field that is another value in what was read, with what is wrong."""
+        return mismatch(self._shape.differences(value, read, ())).problems
 
     def _reject_unfit(self, value: T) -> None:
         problems = list(self._problems(value))
@@ -207,18 +215,20 @@ def _is_not_finite(value: object) -> bool:
 
 def _replace(parsed: Any, error: ErrorDetails) -> None:
     """Put the number in the place of its text. The location also names members of unions, which are no places."""
-    place, last, part = parsed, None, None
+    place: Any = parsed
+    owner: Any = None
+    key: Any = None
     for step in error["loc"]:
-        is_inside = isinstance(step, int) and step < len(place) if isinstance(place, list) else step in _keys(place)
-        if is_inside:
-            last, part = place, step
-            place = place[step]
-    if last is not None and _is_not_finite(place):
-        last[part] = _NOT_FINITE[place]
+        if _contains(place, step):
+            owner, key, place = place, step, place[step]
+    if owner is not None and _is_not_finite(place):
+        owner[key] = _NOT_FINITE[place]
 
 
-def _keys(place: Any) -> Collection[Any]:
-    return place if isinstance(place, dict) else ()
+def _contains(place: Any, step: str | int) -> bool:
+    if isinstance(step, int):
+        return type(place) is _LIST and step < len(place)
+    return type(place) is _DICT and step in place
 
 
 def _problem(error: ErrorDetails) -> Problem:

@@ -9,7 +9,6 @@ from types import MemberDescriptorType
 from typing import Any, Final, Literal, cast
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     Discriminator,
     Json,
@@ -25,7 +24,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from dddkit._annotations import is_class_var, own_annotations
-from dddkit.messages._json.classes import BY_NAME, Config, Field, is_model
+from dddkit.messages._json.classes import BY_NAME, Config, Field, derives, is_dataclass, is_model
 from dddkit.messages._json.mismatch import class_text
 
 __all__ = ["Customised", "class_faults", "customised_field", "customised_type", "sets_more", "validates"]
@@ -99,7 +98,7 @@ def customised_field(cls: Any, field: Field, config: Config) -> Customised:
 def class_faults(cls: Any, config: Config, *, is_tolerant: bool) -> Iterator[tuple[str, str]]:
     """Yield why objects of a class would not come back whole, by field; "" for the class itself."""
     name = class_text(cls)
-    if not is_model(cls) and not dataclasses.is_dataclass(cls):
+    if not is_model(cls) and not is_dataclass(cls):
         return
     if config.get("extra") == "allow":
         yield "", f'extra="allow" of {name} keeps values of any type; declare them as fields'
@@ -118,8 +117,8 @@ def class_faults(cls: Any, config: Config, *, is_tolerant: bool) -> Iterator[tup
     yield from _model_faults(cls) if is_model(cls) else _dataclass_faults(cls, names)
 
 
-def _model_faults(cls: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    if issubclass(cls, RootModel):
+def _model_faults(cls: Any) -> Iterator[tuple[str, str]]:
+    if derives(cls, RootModel):
         yield "", f"{class_text(cls)} is a RootModel; declare the type of its root instead"
     for name in cls.__private_attributes__:
         yield name, "is a private attribute, and would not be written; declare it as a field, or use cached_property"
@@ -155,7 +154,7 @@ def validates(cls: Any, config: Config) -> bool:
     """Return whether reading may reject or change what the class itself holds."""
     if any(config.get(option) for option in _CONSTRAINTS) or config.get("allow_inf_nan") is False:
         return True
-    if not is_model(cls) and not dataclasses.is_dataclass(cls):
+    if not is_model(cls) and not is_dataclass(cls):
         return False
     schema: Any = getattr(cls, "__get_pydantic_core_schema__", None)
     is_custom = schema is not None and getattr(schema, "__module__", "").partition(".")[0] not in {"pydantic", "dddkit"}
@@ -188,11 +187,11 @@ def _methods(cls: Any) -> list[_Method]:
     pydantic collects them when it makes a schema. A dataclass of which it has made none has them in its body.
     """
     kept: Any = getattr(cls, "__pydantic_decorators__", None)
-    infos = [one.info for kind in _KEPT for one in getattr(kept, kind, {}).values()]
+    infos: list[Any] = [one.info for kind in _KEPT for one in getattr(kept, kind, {}).values()]
     infos += [
         one.decorator_info
         for base in cls.__mro__
-        for one in vars(base).values()
+        for one in _body(base)
         if type(one).__name__ == "PydanticDescriptorProxy"
     ]
     return [
@@ -200,6 +199,10 @@ def _methods(cls: Any) -> list[_Method]:
         for info in infos
         if info.decorator_repr in _KINDS
     ]
+
+
+def _body(cls: type) -> list[Any]:
+    return list(vars(cls).values())
 
 
 def _undeclared_slots(cls: type, names: frozenset[str]) -> list[str]:
@@ -213,7 +216,7 @@ def _undeclared_slots(cls: type, names: frozenset[str]) -> list[str]:
 
 
 def _says_nothing(metadata: Any) -> bool:
-    kind = type(metadata)
+    kind = cast("type[object]", type(metadata))
     if kind.__module__.partition(".")[0] == "dddkit" or isinstance(metadata, (str, WithJsonSchema)):
         return True
     return kind.__name__ in {"Doc", "DocInfo", "Tag"} or (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import collections.abc
-import dataclasses
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,10 +17,20 @@ from types import UnionType
 from typing import Annotated, Any, Final, ForwardRef, Literal, TypeVar, Union, get_args, get_origin
 
 import typing_extensions
-from pydantic import EmailStr, SecretBytes, SecretStr
+from pydantic import EmailStr, Secret, SecretBytes, SecretStr
 
 from dddkit._core.recording import Recording
-from dddkit.messages._json.classes import CONFIG, Config, config_of, is_model, read_fields, values_of
+from dddkit.messages._json.classes import (
+    CONFIG,
+    Config,
+    config_of,
+    derives,
+    is_dataclass,
+    is_model,
+    read_fields,
+    values_of,
+)
+from dddkit.messages._json.containers import ListOf, MappingOf, TupleOf
 from dddkit.messages._json.customs import (
     Customised,
     class_faults,
@@ -31,19 +40,10 @@ from dddkit.messages._json.customs import (
     validates,
 )
 from dddkit.messages._json.mismatch import Path, class_text
+from dddkit.messages._json.records import NamedValues, Record
 from dddkit.messages._json.scalars import KEYS, enum_of, literal_of, scalar_of
-from dddkit.messages._json.shapes import (
-    Custom,
-    ListOf,
-    MappingOf,
-    NamedValues,
-    Record,
-    Scalar,
-    Shape,
-    TupleOf,
-    UnionOf,
-    may_read,
-)
+from dddkit.messages._json.shapes import Custom, Scalar, Shape
+from dddkit.messages._json.unions import UnionOf, may_read
 
 __all__ = ["Definition"]
 
@@ -178,7 +178,7 @@ class Definition:
         written: Any = values_of(declared, scope.arguments)
         while (alias := _alias(written)) is not None or get_origin(written) is Annotated:
             written = alias[0] if alias is not None else get_args(written)[0]
-        values = shape.form.values
+        values = shape.form.values or ()
         is_text = bool(values) and all(cls is str for cls, _ in values)
         if written not in KEYS and not is_text and shape.declared:
             return self._reject(
@@ -187,38 +187,38 @@ class Definition:
         return shape.as_key() if isinstance(shape, Scalar) else shape
 
     def _shape_of_class(self, cls: Any, arguments: tuple[Any, ...], declared: Any, scope: _Scope) -> Shape:
-        if not isinstance(cls, type):
+        if not derives(cls, object):
             return self._reject(scope.path, f"{class_text(declared)} has no JSON; declare a dataclass or a model")
         filled = dict(zip(getattr(cls, "__parameters__", ()), arguments, strict=False))
         arguments_inside = {key: values_of(value, scope.arguments) for key, value in filled.items()}
         inside = _Scope(scope.path, cls, config_of(cls, scope.config), arguments_inside)
-        if issubclass(cls, Enum):
+        if derives(cls, Enum):
             self.needs_proof |= hasattr(cls, "__get_pydantic_core_schema__")
             if scope.config.get("use_enum_values"):
                 return self._reject(
                     scope.path, f"use_enum_values of {class_text(scope.owner)} replaces it; leave it out"
                 )
             return self._found(enum_of(cls), scope)
-        if issubclass(cls, (SecretStr, SecretBytes)) or cls.__name__.startswith("Secret["):
+        if derives(cls, Secret, SecretStr, SecretBytes):
             return self._reject(
                 scope.path, "a secret is written as asterisks; keep it elsewhere, and store a reference"
             )
         if cls is EmailStr:
             self.needs_proof = True
             return scalar_of(str) or Custom("str")
-        if is_model(cls) or (dataclasses.is_dataclass(cls) and not _is_value(cls)):
+        if is_model(cls) or (is_dataclass(cls) and not _is_value(cls)):
             return self._shape_of_fields(Record(cls), cls, inside)
         if typing_extensions.is_typeddict(cls):
             self.needs_proof = True  # an absent key is something else than None
             return self._shape_of_fields(NamedValues(class_text(cls)), cls, inside)
-        if issubclass(cls, tuple) and hasattr(cls, "_fields") and hasattr(cls, "__annotations__"):
+        if derives(cls, tuple) and hasattr(cls, "_fields") and hasattr(cls, "__annotations__"):
             return self._shape_of_fields(TupleOf(class_text(cls), cls, list(cls._fields)), cls, inside)
         if hasattr(cls, "__get_pydantic_core_schema__"):
             self.needs_proof = True
             return Custom(class_text(cls))
         return self._reject(scope.path, f"{class_text(declared)} has no JSON; declare a dataclass or a model")
 
-    def _shape_of_fields(self, shape: Record | NamedValues | TupleOf, cls: type, scope: _Scope) -> Shape:
+    def _shape_of_fields(self, shape: Record | NamedValues | TupleOf, cls: Any, scope: _Scope) -> Shape:
         key = (cls, tuple(scope.arguments.items()), tuple(scope.config.get(option) for option in _OPTIONS))
         if (known := self._known.get(key)) is not None:
             self.needs_proof |= any(cls is one for one in self._open)  # nested deeper than JSON may be
@@ -228,7 +228,7 @@ class Definition:
         for name, fault in class_faults(cls, scope.config, is_tolerant=self._is_tolerant):
             self._reject((*scope.path, name) if name else scope.path, fault)
         self.needs_proof |= validates(cls, scope.config)
-        self.has_nested_aggregates |= bool(scope.path) and issubclass(cls, Recording)
+        self.has_nested_aggregates |= bool(scope.path) and derives(cls, Recording)
         fields: dict[str, Shape] = {}
         required: set[str] = set()
         for field in read_fields(cls, scope.arguments):
@@ -283,9 +283,9 @@ def _of_configuration(declared: Any, scope: _Scope) -> str | None:
     return None
 
 
-def _is_value(cls: type) -> bool:
+def _is_value(cls: Any) -> bool:
     """Return whether a class inherits being a dataclass, and is an int or a text, as a ValueObject may be."""
-    return "__dataclass_fields__" not in cls.__dict__ and issubclass(cls, _VALUES)
+    return "__dataclass_fields__" not in cls.__dict__ and derives(cls, *_VALUES)
 
 
 _VALUES: Final = (int, str, float, bytes, tuple)

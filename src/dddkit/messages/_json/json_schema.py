@@ -28,7 +28,9 @@ class _Schema(GenerateJsonSchema):
     """Without computed fields, which are not written."""
 
     def model_fields_schema(self, schema: Any) -> dict[str, Any]:
-        return super().model_fields_schema({**schema, "computed_fields": []})
+        written: Any = {**schema, "computed_fields": []}
+        return super().model_fields_schema(written)
 
     def dataclass_args_schema(self, schema: Any) -> dict[str, Any]:
-        return super().dataclass_args_schema({**schema, "computed_fields": []})
+        written: Any = {**schema, "computed_fields": []}
+        return super().dataclass_args_schema(written)

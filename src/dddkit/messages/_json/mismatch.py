@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
-__all__ = ["JsonMismatchError", "Path", "Problem", "class_text", "found", "mismatch"]
+__all__ = ["JsonMismatchError", "Path", "Problem", "class_text", "found", "mismatch", "shown"]
 
 Path = tuple[str, ...]
 Problem = tuple[Path, str]
@@ -45,6 +45,11 @@ def class_text(declared: object) -> str:
     if isinstance(declared, type) and not getattr(declared, "__args__", ()):
         return declared.__qualname__.rpartition("<locals>.")[2]
     return str(declared).replace("typing.", "").replace("~", "")
+
+
+def shown(key: object) -> str:
+    """Return the key of a dict, as it stands in a path."""
+    return str(key).encode(errors="replace").decode()
 
 
 def _indefinite(name: str) -> str:

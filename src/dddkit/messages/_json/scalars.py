@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
-from fractions import Fraction
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path, PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
 from types import NoneType
@@ -134,7 +133,6 @@ _SCALARS: Final[dict[object, Scalar]] = {
     bytes: Scalar("bytes", _STR, bytes),
     UUID: Scalar("UUID", _STR, UUID, like=_is_uuid),
     Decimal: Scalar("Decimal", _DECIMAL, Decimal, refusal=_decimal, same=_same_decimal),
-    Fraction: Scalar("Fraction", _DECIMAL, Fraction),
     datetime: Scalar("datetime", _STR, datetime, like=_frozen(datetime), refusal=_moment),
     date: Scalar("date", _STR, date, like=_frozen(date)),
     time: Scalar("time", _STR, time, refusal=_moment),
