@@ -21,9 +21,7 @@ from benchmarks.harness import Contender
 
 __all__ = ["CONTESTS", "TITLE"]
 
-TITLE: Final = "Units of work: one document read, changed and stored, with one event (CPU time, without that of a server)"
-    "Units of work: one document is read, changed and stored with one event (without the CPU time of a server)"
-)
+TITLE: Final = "Units of work: a document is read, changed and stored, with one event (without the CPU time of servers)"
 
 
 @dataclass(kw_only=True)
