@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 from collections.abc import Callable, Hashable
@@ -38,11 +39,12 @@ def embedded(
 ) -> AsyncEngine:
     """Return an engine for an SQLite database in a file of this path, or in memory where it is ":memory:".
 
-    The file and the tables of `metadata` are created at the first connection, where they do not exist. Transactions
-    take the write lock when they begin, so that none fails half-way because of another one; readers never wait.
-    Foreign keys are enforced. Any number of processes of one machine may use the file.
+    The file and the tables of `metadata` are created at the first transaction, where they do not exist. A transaction
+    takes the write lock when it begins, so that none fails half-way because of another one; one that only reads, as
+    in a unit with `read_only=True`, waits for nobody. Foreign keys are enforced. Any number of processes of one
+    machine may use the file.
 
-    A database in memory has one connection, and a transaction waits for it. It ends with the engine.
+    A database in memory has one connection, and every transaction waits for it. It ends with the engine.
 
     Dispose of the engine when the program ends: `await engine.dispose()`.
 
@@ -98,9 +100,11 @@ def _database(function: str, path: str | os.PathLike[str]) -> str:
         raise ValueError(f'{function} takes the path of a file, and got an empty one; write ":memory:" for no file')
     file = Path(os.path.abspath(Path(text).expanduser()))  # the current folder may change before the first connection
     if not file.parent.is_dir():
-        raise FileNotFoundError(2, f"{function} has no folder for {file.name!r}; create it first", str(file.parent))
+        raise FileNotFoundError(
+            errno.ENOENT, f"{function} has no folder for {file.name!r}; create it first", str(file.parent)
+        )
     if file.is_dir():
-        raise IsADirectoryError(21, f"{function} takes the path of a file, and this is a folder", str(file))
+        raise IsADirectoryError(errno.EISDIR, f"{function} takes the path of a file, and this is a folder", str(file))
     return str(file)
 
 
