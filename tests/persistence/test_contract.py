@@ -95,6 +95,7 @@ class OnPostgreSQL:
         self.database = postgresql.over(request.param)
 
 
+@pytest.mark.slow
 class TestDocumentsOnSQLite(OnSQLite, AsyncOrders): ...
 
 

@@ -235,7 +235,6 @@ class DocumentTable(Generic[AggregateT]):
             ) from None  # what pydantic says shows values
         if identity_of(aggregate) != key:
             raise UnitError(unit, f"the row of {self.shown(key)} holds another identity; mend the row")
-        aggregate.clear_events()  # what a constructor or a validator has recorded is no news
         set_version(aggregate, self.store, version)
         return aggregate
 
