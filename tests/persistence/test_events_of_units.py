@@ -184,7 +184,10 @@ async def test_reactions_see_the_events_that_reactions_record(shop: Shop) -> Non
 
 @in_shops("sqlite")
 async def test_reactions_without_end_are_stopped_by_an_error_that_shows_the_chain(shop: Shop) -> None:
+    rounds: list[Any] = []
+
     async def add(event: Any, unit: Any) -> None:
+        rounds.append(event)
         (await unit.baskets.get(1)).add("more")
 
     react(shop, shop.Unit, shop.Basket.ItemAdded, add, "add_more")
@@ -192,6 +195,7 @@ async def test_reactions_without_end_are_stopped_by_an_error_that_shows_the_chai
     basket.add("tea")
     with pytest.raises(UnitError, match=r"without end: \.\.\. -> add_more -> .*ItemAdded -> add_more -> .*ItemAdded;"):
         await shop.save(basket)
+    assert len(rounds) == 100
     assert await shop.stored(1) is None
 
 

@@ -70,7 +70,7 @@ def calls_of_reactions(
     queue = deque(news("", None))
     while queue:
         link = queue.popleft()
-        if link.round > _ROUNDS:
+        if link.round >= _ROUNDS:
             raise UnitError(unit, f"the reactions lead to each other without end: {_chain(link)}; break the circle")
         for reaction in reactions:
             if isinstance(link.event, reaction.event_class):
