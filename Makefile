@@ -8,10 +8,10 @@ READY := $(VENV)/.ready
 DEMO := .venv-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-all test-mypy dashboards screenshots bench bench-check bench-install coverage lint format build clean
+.PHONY: help install demo test test-slow test-all test-mypy test-sqlalchemy dashboards screenshots bench bench-check bench-install coverage lint format build clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(READY)  ## make the environment with dddkit, its extras and the development tools
 
@@ -40,6 +40,9 @@ test-all:  ## run `make test` on every supported Python found on this machine
 
 test-mypy:  ## run the tests of the plugin on the oldest supported mypy and on the newest (MYPY="1.20.2 2.0.0": on these)
 	@.ci/test-mypy $(MYPY)
+
+test-sqlalchemy:  ## run the tests of persistence on the oldest supported SQLAlchemy and on the newest (SQLALCHEMY="2.0.30": on it)
+	@.ci/test-sqlalchemy $(SQLALCHEMY)
 
 dashboards: $(READY)  ## put every query of the dashboards to a Prometheus that scrapes the shop, and compare
 	@if .ci/prometheus; then $(BIN)/python -m tests.dashboards.check; fi

@@ -126,7 +126,7 @@ def _machine() -> str:
 
 def _write(tables: list[str], versions: dict[str, str]) -> None:
     known = {"dddkit": version("dddkit"), **versions}
-    for name in ("typing_extensions", "pydantic", "attrs", "mypy"):
+    for name in ("typing_extensions", "pydantic", "attrs", "mypy", "sqlalchemy", "aiosqlite", "asyncpg", "psycopg"):
         known.setdefault(name, version(name))
     named = ", ".join(f"{name} {number}" for name, number in sorted(known.items()))
     old = RESULTS.read_text() if RESULTS.exists() else ""

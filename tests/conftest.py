@@ -1,6 +1,37 @@
-"""Properties have no deadline: on a machine at work, some example always takes longer."""
+"""What all tests share: the settings of hypothesis, and databases."""
 
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import settings
 
+if TYPE_CHECKING:  # most tests need no database, and some machines have none
+    from tests.servers.databases import Database, PostgreSQL
+
+# No deadline: on a machine at work, some example always takes longer.
 settings.register_profile("dddkit", deadline=None)
 settings.load_profile("dddkit")
+
+
+@pytest.fixture
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> PostgreSQL:
+    """An empty database of a PostgreSQL that this run of the tests has started; skipped where it is not installed."""
+    from tests.servers.databases import shared_postgresql
+
+    folder = tmp_path_factory.getbasetemp()
+    return shared_postgresql(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """Each of the databases that aggregates can be stored in, empty."""
+    from tests.servers.databases import SQLite
+
+    if request.param == "sqlite":
+        return SQLite(str(tmp_path / "test.sqlite"))
+    found: PostgreSQL = request.getfixturevalue("postgresql")
+    return found

@@ -11,7 +11,10 @@
     ├── UnnamedEventError                                    an event that should leave the process without a name
     ├── UnknownMessageError                                  a message that no event of the catalog stands for
     ├── MessageRejectedError     (also ValueError)           a message that cannot be written, read or delivered
-    └── CompensationError                                    a run was stopped, and not all of it could be undone
+    ├── CompensationError                                    a run was stopped, and not all of it could be undone
+    └── UnitError                                            a unit of work that is used wrongly, or cannot go on
+        ├── UnitClosedError                                  a unit that has ended is used again
+        └── UncommittedChangesError                          a unit was left with changes and without `commit`
 
 Each keeps its subject in attributes, so that callers need not parse the message. Each can be pickled.
 """
@@ -32,7 +35,10 @@ __all__ = [
     "StepListError",
     "StoryDefinitionError",
     "StoryStateError",
+    "UncommittedChangesError",
     "UnhandledEventError",
+    "UnitClosedError",
+    "UnitError",
     "UnknownMessageError",
     "UnnamedEventError",
 ]
@@ -117,7 +123,7 @@ class ConcurrencyError(DDDKitError):
     To recover, load it again, repeat the change, save.
 
     Attributes:
-        aggregate: the object that was not saved or deleted.
+        aggregate: the object that was not saved or deleted; None where a database refused the whole transaction.
         expected: the version it was read at; None for a new object.
         found: the version that is stored; None when there is none, since it was deleted.
     """
@@ -129,7 +135,14 @@ class ConcurrencyError(DDDKitError):
         self.found = found
 
     def __str__(self) -> str:
+        if self.aggregate is None:
+            return (
+                "the database could not serialize this transaction with the others, and nothing was written; "
+                "repeat the whole unit of work"
+            )
         what = _shown(self.aggregate)
+        if self.expected == self.found:
+            return f"{what} is another object than the one that this unit of work has; get it, and change that one"
         if self.expected is None:
             return (
                 f"{what} is new, but one with its identity is stored already (version {self.found}); read the "
@@ -388,3 +401,48 @@ def _with_cause(
     made = cls(story, failures, undone, left)
     made.__cause__ = cause
     return made
+
+
+class UnitError(DDDKitError):
+    """A unit of work is used in a way that it refuses, or it cannot go on.
+
+    Attributes:
+        unit: the name of the unit's class.
+        problem: what is wrong, and what to do.
+    """
+
+    def __init__(self, unit: str, problem: str) -> None:
+        super().__init__(unit, problem)
+        self.unit = unit
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.unit}: {self.problem}"
+
+
+class UnitClosedError(UnitError):
+    """A unit of work has ended, and is used again.
+
+    Attributes:
+        unit: the name of the unit's class.
+        problem: how it has ended, and what to do.
+    """
+
+
+class UncommittedChangesError(UnitError):
+    """The block of a unit of work ended with changes, and without `commit` or `rollback`. They were rolled back.
+
+    Attributes:
+        unit: the name of the unit's class.
+        aggregates: the aggregates that had changed.
+        others: what else had changed, in words.
+    """
+
+    def __init__(self, unit: str, aggregates: Iterable[object], others: Iterable[str] = ()) -> None:
+        self.aggregates = tuple(aggregates)
+        self.others = tuple(others)
+        what = ", ".join((*map(_shown, self.aggregates), *self.others))
+        super().__init__(
+            unit, f"the block was left with changes and without commit(), so they were rolled back: {what}"
+        )
+        self.args = (unit, self.aggregates, self.others)

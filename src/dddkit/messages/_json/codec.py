@@ -143,6 +143,10 @@ class JsonCodec(Generic[T]):
         """Return the JSON schema that pydantic makes, as read or as written; by the names of the fields."""
         return schema_of(self._adapter, mode, generator)
 
+    def differences(self, value: T, read: T) -> tuple[tuple[str, str], ...]:
+        """Return the path of each field that is another value in what was read, with what is wrong."""
+        return mismatch(self._shape.differences(value, read, ())).problems
+
     def _reject_unfit(self, value: T) -> None:
         problems = list(self._problems(value))
         if problems:

@@ -1,0 +1,114 @@
+"""A lock that at most one owner on this machine has, in whatever process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import FileIO
+from threading import RLock
+from typing import Final
+from weakref import WeakSet
+
+from dddkit._typing import Self
+
+__all__ = ["FileLock"]
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: FileIO) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+    def _unlock(file: FileIO) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(file: FileIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(file: FileIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where somebody has forked without our knowing
+
+
+_GUARD: Final = RLock()
+"""Held while locks change, and during a fork: a child must not inherit a file that is locked a moment later."""
+
+_LOCKS: Final[WeakSet[FileLock]] = WeakSet()
+
+
+class FileLock:
+    """A lock file. Of all objects for one path, in all threads and processes of the machine, at most one has the lock.
+
+    It is released by `release`, and by the end of the process, however that ends. The file stays: if it were deleted,
+    somebody could lock the old one, and somebody else a new one. A forked child does not have its parent's locks.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path: Final = os.path.abspath(path)
+        self._file: FileIO | None = None
+        _LOCKS.add(self)
+
+    @property
+    def held(self) -> bool:
+        """Whether this object has the lock."""
+        return self._file is not None
+
+    def acquire(self) -> bool:
+        """Take the lock unless somebody has it, this object included; return whether it was taken. Never waits.
+
+        Raises:
+            OSError: the file cannot be created or opened.
+        """
+        with _GUARD:
+            if self._file is not None:
+                return False
+            file = FileIO(self.path, "r", opener=_create)
+            try:
+                _lock(file)
+            except BlockingIOError:
+                file.close()
+                return False
+            except BaseException:
+                file.close()
+                raise
+            self._file = file
+            return True
+
+    def release(self) -> None:
+        """Give the lock back. Where this object does not have it, nothing happens."""
+        with _GUARD:
+            file, self._file = self._file, None
+            if file is not None:
+                try:
+                    _unlock(file)
+                finally:
+                    file.close()
+
+    def _forget(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    def __enter__(self) -> Self:
+        """Return this lock, to be released at the end of the block if it was acquired."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _create(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o666)  # reading is enough for a lock, also on a file of somebody else
+
+
+def _forget_parents_locks() -> None:
+    """Close the files of the parent's locks; they stay locked, by the parent."""
+    for lock in list(_LOCKS):
+        lock._forget()  # pyright: ignore[reportPrivateUsage]  # for this module alone
+    _GUARD.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_GUARD.acquire, after_in_parent=_GUARD.release, after_in_child=_forget_parents_locks)

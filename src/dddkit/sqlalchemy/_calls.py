@@ -1,0 +1,174 @@
+"""The connection of a unit: made at the first call that needs one, given back when the unit ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import Pool
+
+from dddkit.sqlalchemy._errors import translated
+from dddkit.sqlalchemy._finishing import finished
+from dddkit.sqlalchemy._nesting import Holder
+from dddkit.sqlalchemy.engines import READ_ONLY, database_of, is_sqlite
+
+if TYPE_CHECKING:
+    from typing import Concatenate
+
+    from typing_extensions import ParamSpec
+
+    from dddkit.sqlalchemy._usage import Usage
+    from dddkit.sqlalchemy._work import Work
+
+    P = ParamSpec("P")
+
+__all__ = ["AsyncCalls", "SyncCalls"]
+
+T = TypeVar("T")
+
+_databases: Final[WeakKeyDictionary[Pool, Hashable]] = WeakKeyDictionary()
+
+
+class _Calls:
+    """What both kinds share."""
+
+    __slots__ = ("_holder", "usage", "work")
+
+    def __init__(self, usage: Usage, work: Work) -> None:
+        self.usage: Final = usage
+        self.work: Final = work
+        self._holder: Holder | None = None
+
+    def _hold(self, engine: Engine, *, is_async: bool) -> None:
+        """Refuse to wait for a unit around this one."""
+        if is_sqlite(engine):
+            database = _databases.get(engine.pool)
+            if database is None:
+                database = database_of(engine)
+                if database is not engine.pool:  # the real path, which takes longer than a statement
+                    _databases[engine.pool] = database
+            holder = Holder(self.work.unit, database, is_async=is_async, is_read_only=self.work.is_read_only)
+            holder.hold()
+            self._holder = holder
+
+    def _leave(self) -> None:
+        if self._holder is not None:
+            self._holder.leave()
+            self._holder = None
+
+    def _begin(self, connection: Connection) -> None:
+        if self.work.is_read_only:
+            options: dict[str, Any] = {READ_ONLY: True}
+            if connection.dialect.name == "postgresql":
+                options["postgresql_readonly"] = True
+            connection.execution_options(**options)
+
+    def _translated(self, error: DBAPIError) -> Exception | None:
+        return translated(self.work.unit, error, committing=self.usage.is_committing)
+
+
+class SyncCalls(_Calls):
+    """The calls of a SyncUnitOfWork."""
+
+    __slots__ = ("_connection", "_engine")
+
+    def __init__(self, engine: Engine, usage: Usage, work: Work) -> None:
+        super().__init__(usage, work)
+        self._engine: Final = engine
+        self._connection: Connection | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None
+
+    def connection(self) -> Connection:
+        if self._connection is None:
+            self._hold(self._engine, is_async=False)
+            self._connection = self._engine.connect()
+            self._begin(self._connection)
+        return self._connection
+
+    def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call the function with the connection; an error of the database is one of ours where we know better."""
+        try:
+            return function(self.connection(), *args, **kwargs)
+        except DBAPIError as error:
+            if (better := self._translated(error)) is None:
+                raise
+            raise better from error.orig
+
+    def close(self) -> None:
+        """Give the connection back; what is not committed is rolled back."""
+        connection, self._connection = self._connection, None
+        try:
+            if connection is not None:
+                connection.close()
+        finally:
+            self._leave()
+
+
+class AsyncCalls(_Calls):
+    """The calls of a UnitOfWork. A cancelled one ends first, so that it is known what it has done."""
+
+    __slots__ = ("_connection", "_engine", "_one_at_a_time")
+
+    def __init__(self, engine: AsyncEngine, usage: Usage, work: Work) -> None:
+        super().__init__(usage, work)
+        self._engine: Final = engine
+        self._connection: AsyncConnection | None = None
+        self._one_at_a_time: Final = asyncio.Lock()  # a task may still use the unit when its block is left
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None
+
+    async def connection(self) -> AsyncConnection:
+        async with self._one_at_a_time:
+            if self._connection is None:
+                self._hold(self._engine.sync_engine, is_async=True)
+                return await finished(self._connect())
+            return self._connection
+
+    async def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call the function with the connection; an error of the database is one of ours where we know better."""
+        async with self._one_at_a_time:
+            if self._connection is None:
+                self._hold(self._engine.sync_engine, is_async=True)  # in the unit's own task
+            try:
+                return await finished(self._run(function, *args, **kwargs))
+            except DBAPIError as error:
+                if (better := self._translated(error)) is None:
+                    raise
+                raise better from error.orig
+
+    async def _run(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        connection = self._connection or await self._connect()
+        return await connection.run_sync(function, *args, **kwargs)
+
+    async def _connect(self) -> AsyncConnection:
+        connection = await self._engine.connect()
+        self._connection = connection
+        if self.work.is_read_only:
+            await connection.run_sync(self._begin)
+        return connection
+
+    async def close(self) -> None:
+        """Give the connection back, once nothing uses it; what is not committed is rolled back."""
+        try:
+            is_free = self._connection is None or self._connection.closed  # as a commit leaves it
+            if self._one_at_a_time.locked() or not is_free:
+                await finished(self._close())
+            self._connection = None
+        finally:
+            self._leave()
+
+    async def _close(self) -> None:
+        async with self._one_at_a_time:
+            connection, self._connection = self._connection, None
+            if connection is not None and not connection.closed:
+                await connection.close()

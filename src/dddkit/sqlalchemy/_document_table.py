@@ -1,0 +1,294 @@
+"""The table of one aggregate class: its statements, and how a row becomes an aggregate and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    select,
+)
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dddkit._callables import kind_of
+from dddkit._core.identity import identity_of
+from dddkit._core.recording import Recording
+from dddkit._core.versions import set_version
+from dddkit.exceptions import UnitError
+from dddkit.messages._json import JsonCodec, JsonMismatchError
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.dml import Delete, Insert, Update
+    from sqlalchemy.types import TypeEngine
+
+__all__ = ["OUR_COLUMNS", "DocumentTable", "Key", "Row", "Upcast", "column_types"]
+
+AggregateT = TypeVar("AggregateT", bound=Recording)
+
+Key = int | str | UUID
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+
+OUR_COLUMNS: Final = ("key", "data", "version", "schema")
+_TABLE_OF: Final = "dddkit_documents"  # in the `info` of a table: whose table it is
+
+
+class Row(NamedTuple):
+    key: Key
+    version: int
+    schema: int
+    data: str
+
+
+class Statements(NamedTuple):
+    """What is executed for one row. Made once per table and dialect; values are always bound parameters."""
+
+    insert: Insert
+    update: Update
+
+
+class DocumentTable(Generic[AggregateT]):
+    """Stores the aggregates of one class as JSON, each with a version."""
+
+    def __init__(
+        self,
+        name: str,
+        cls: type[AggregateT],
+        kind: type[Key],
+        table: Table,
+        columns: Mapping[str, TypeEngine[Any]],
+        schema: int,
+    ) -> None:
+        self.name: Final = name
+        """What the attribute of the unit is called, with which the subject of its messages begins."""
+        self.cls: Final = cls
+        self.kind: Final = kind
+        self.table: Final = table
+        self.store: Final = table.fullname
+        self.schema: Final = schema
+        self.verifies = False
+        """Whether what was written is read back and compared."""
+        self.upcasts: Final[dict[int, Upcast]] = {}
+        self.columns: Final = {column: _utc_of(type_) for column, type_ in columns.items()}
+        self._codec: Final[JsonCodec[AggregateT]] = JsonCodec(cls)
+        self._by_dialect: Final[dict[str, Statements]] = {}
+
+        # Any: SQLAlchemy 2.0 and 2.1 write the columns of a query in different ways.
+        c = table.c
+        self.key: Final[Column[Any]] = c["key"]
+        self.rows: Final[Any] = select(self.key, c["version"], c["schema"], sql_cast(c["data"], Text))
+        is_key = self.key == bindparam("the_key", type_=self.key.type)
+        self.one: Final[Any] = self.rows.where(is_key)
+        self.one_locked: Final[Any] = self.one.with_for_update()
+        self.several: Final[Any] = self.rows.where(self.key.in_(bindparam("the_keys", expanding=True)))
+        self.version: Final = select(c["version"]).where(is_key)
+        self.versions_locked: Final = (
+            select(self.key, c["version"])
+            .where(self.key.in_(bindparam("the_keys", expanding=True)))
+            .order_by(self.key)
+            .with_for_update()
+        )
+        self._is_version: Final = c["version"] == bindparam("the_version", type_=BigInteger())
+        self._is_key: Final = is_key
+        self.delete: Final[Delete] = table.delete().where(is_key, self._is_version)
+
+    @classmethod
+    def declare(
+        cls,
+        name: str,
+        aggregate: type[AggregateT],
+        kind: type[Key],
+        metadata: MetaData,
+        table: str,
+        columns: Mapping[str, TypeEngine[Any]],
+        schema: int,
+    ) -> DocumentTable[AggregateT]:
+        """Return the table of this name in the metadata; unit classes that declare the same aggregate share it.
+
+        Raises:
+            TypeError: a table of this name is there, and it is another one.
+        """
+        full_name = table if metadata.schema is None else f"{metadata.schema}.{table}"
+        if (there := metadata.tables.get(full_name)) is not None:
+            theirs: DocumentTable[Any] | None = there.info.get(_TABLE_OF)
+            if theirs is None:
+                raise TypeError(f'the table {full_name} is in this MetaData already; call this one table="..."')
+            if theirs.cls is not aggregate:
+                raise TypeError(
+                    f"the table {full_name} is that of {theirs.cls.__qualname__}, and here of "
+                    f'{aggregate.__qualname__}; call this one table="..."'
+                )
+            if (theirs.kind, theirs.schema, sorted(theirs.columns)) != (kind, schema, sorted(columns)):
+                raise TypeError(
+                    f"the table {full_name} is declared twice, with another identity, schema or columns; write one "
+                    f"Documents, and put it into both unit classes"
+                )
+            return theirs
+        types: dict[type, TypeEngine[Any]] = {int: BigInteger(), str: String(), UUID: Uuid()}
+        made = Table(
+            table,
+            metadata,
+            Column("key", types[kind], primary_key=True, autoincrement=False),
+            Column("data", JSON(), nullable=False),
+            Column("version", BigInteger(), nullable=False),
+            Column("schema", Integer(), nullable=False),
+            *(Column(column, type_, index=True) for column, type_ in columns.items()),
+        )
+        try:
+            documents = DocumentTable(name, aggregate, kind, made, columns, schema)
+        except BaseException:
+            metadata.remove(made)
+            raise
+        made.info[_TABLE_OF] = documents
+        return documents
+
+    def statements(self, dialect: Dialect) -> Statements:
+        try:
+            return self._by_dialect[dialect.name]
+        except KeyError:
+            made = self._by_dialect[dialect.name] = self._statements(dialect.name)
+            return made
+
+    def _statements(self, dialect: str) -> Statements:
+        data: Any = bindparam("the_data", type_=Text())
+        if dialect == "postgresql":
+            data = sql_cast(data, JSON)  # SQLite would make a number of it
+        # Not called like the columns, for which SQLAlchemy would take them.
+        values = {
+            "data": data,
+            "version": bindparam("the_new_version", type_=BigInteger()),
+            "schema": bindparam("the_schema", type_=Integer()),
+            **{column: bindparam(f"the_{column}_copy", type_=self.table.c[column].type) for column in self.columns},
+        }
+        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        # A taken key is found by the number of rows, so that PostgreSQL need not abort the transaction.
+        inserted = (
+            insert(self.table)
+            .values(key=bindparam("the_key", type_=self.key.type), **values)
+            .on_conflict_do_nothing(index_elements=[self.key])
+            .inline()
+            .execution_options(preserve_rowcount=True)
+        )
+        return Statements(inserted, self.table.update().where(self._is_key, self._is_version).values(values))
+
+    def key_of(self, identity: object) -> Key:
+        """Return the identity as the key of a row.
+
+        Raises:
+            TypeError: it is of another type than declared.
+        """
+        if type(identity) is self.kind:
+            return identity
+        if isinstance(identity, self.kind) and not isinstance(identity, bool):  # the value, not what a subclass adds
+            if isinstance(identity, UUID):
+                return identity
+            return str.__str__(identity) if isinstance(identity, str) else int.__int__(identity)
+        hint = "; await it, or check for None first" if identity is None else ""
+        raise TypeError(
+            f"{self.name} finds {self.cls.__qualname__} by an identity of type {self.kind.__name__}, and got "
+            f"{kind_of(identity)}{hint}"
+        )
+
+    def dump(self, unit: str, aggregate: AggregateT) -> str:
+        """Return the aggregate as JSON.
+
+        Raises:
+            UnitError: a value does not fit its field.
+        """
+        try:
+            return self._codec.dump(aggregate).decode()
+        except JsonMismatchError as error:
+            raise UnitError(unit, f"{self.shown(identity_of(aggregate))} does not fit its class: {error}") from None
+
+    def load(self, unit: str, row: Row) -> AggregateT:
+        """Return the aggregate of a row, with its version.
+
+        Raises:
+            UnitError: the row does not fit the class, or was written by a newer one.
+        """
+        key, version, schema, data = row
+        try:
+            if schema == self.schema:
+                aggregate = self._codec.load(data)
+            else:
+                aggregate = self._codec.load_object(self._upcast(unit, key, schema, data))
+        except JsonMismatchError as error:
+            raise UnitError(
+                unit,
+                f"the row of {self.shown(key)} does not fit the class: {error}; where the class has changed, write "
+                f"Documents(..., schema={self.schema + 1}) and `@{unit}.{self.name}.upcast(to={self.schema + 1})`",
+            ) from None  # what pydantic says shows values
+        if identity_of(aggregate) != key:
+            raise UnitError(unit, f"the row of {self.shown(key)} holds another identity; mend the row")
+        set_version(aggregate, self.store, version)
+        return aggregate
+
+    def _upcast(self, unit: str, key: Key, schema: int, data: str) -> object:
+        if schema > self.schema:
+            raise UnitError(
+                unit,
+                f"the row of {self.shown(key)} has schema {schema}, and this program knows {self.schema}; "
+                f"a newer release has written it: deploy that one here too",
+            )
+        document: object = json.loads(data)
+        for to in range(schema + 1, self.schema + 1):
+            upcast: Any = self.upcasts[to]  # Any: what it is given is checked by nobody
+            try:
+                document = upcast(document)
+            except Exception as error:
+                raise UnitError(
+                    unit, f"the upcast of {self.name} to schema {to} failed for {self.shown(key)}"
+                ) from error
+            if not isinstance(document, dict):
+                problem = f"the upcast of {self.name} to schema {to} returned {kind_of(document)}, not a dict"
+                raise UnitError(unit, problem)
+        return cast("dict[str, Any]", document)
+
+    def differences(self, aggregate: AggregateT, read: AggregateT) -> str:
+        """Return which fields are another value in what was read; nothing where none is."""
+        return "; ".join(f"{path}: {problem}" for path, problem in self._codec.differences(aggregate, read))
+
+    def parameters(self, key: Key, aggregate: AggregateT, data: str, version: int) -> dict[str, Any]:
+        """Return what an INSERT or UPDATE of the aggregate is executed with."""
+        return {
+            "the_key": key,
+            "the_data": data,
+            "the_new_version": version,
+            "the_schema": self.schema,
+            **{f"the_{name}_copy": in_utc(getattr(aggregate, name)) for name, in_utc in self.columns.items()},
+        }
+
+    def shown(self, identity: object) -> str:
+        return f"{self.cls.__qualname__} with the identity {identity!r}"
+
+
+def column_types(columns: Mapping[str, TypeEngine[Any] | type[TypeEngine[Any]]]) -> dict[str, TypeEngine[Any]]:
+    return {name: type_() if isinstance(type_, type) else type_ for name, type_ in columns.items()}
+
+
+def _utc_of(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
+    """Return what makes a value ready for a column of this type: an aware time is stored in UTC."""
+    keeps_zone = isinstance(type_, DateTime) and type_.timezone
+
+    def in_utc(value: Any) -> Any:
+        if isinstance(value, datetime) and value.tzinfo is not None:
+            value = value.astimezone(timezone.utc)
+            return value if keeps_zone else value.replace(tzinfo=None)
+        return value
+
+    return in_utc

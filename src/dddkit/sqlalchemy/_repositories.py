@@ -1,0 +1,197 @@
+"""The repositories of a unit of work, one for each kind of unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from dddkit._core.recording import Recording
+from dddkit._core.repository import Repository, SyncRepository
+from dddkit.sqlalchemy._document_table import DocumentTable, Key
+from dddkit.sqlalchemy._work import NOT_TRACKED
+from sqlalchemy import Table
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from dddkit.sqlalchemy._calls import AsyncCalls, SyncCalls
+    from sqlalchemy import ColumnElement
+
+    OrderBy: TypeAlias = ColumnElement[Any] | Sequence[ColumnElement[Any]] | None
+
+__all__ = ["DocumentRepository", "SyncDocumentRepository"]
+
+AggregateT = TypeVar("AggregateT", bound=Recording)
+IdT = TypeVar("IdT")
+
+
+class DocumentRepository(Repository[AggregateT, IdT]):
+    """The aggregates of one class, in a unit of work. What is changed is written when the unit commits."""
+
+    __slots__ = ("_calls", "_documents")
+
+    def __init__(self, calls: AsyncCalls, documents: DocumentTable[AggregateT]) -> None:
+        self._calls: Final = calls
+        self._documents: Final = documents
+
+    @property
+    def table(self) -> Table:
+        """The table, for your own statements."""
+        return self._documents.table
+
+    async def get(self, aggregate_id: IdT, /, *, lock: bool = False) -> AggregateT | None:
+        """Return the aggregate with this identity; None when there is none, or when the unit has deleted it.
+
+        A unit has one object per identity. With `lock` others that want to lock or change it wait until the unit ends.
+
+        Raises:
+            ConcurrencyError: the unit has it, and it is to be locked, and another version is stored now.
+            UnitError: the row does not fit the class.
+        """
+        calls, documents = self._calls, self._documents
+        with calls.usage.of(f"{documents.name}.get"):
+            key, work = documents.key_of(aggregate_id), calls.work
+            if lock:
+                work.refuse_where_read_only("get(..., lock=True)")
+            found = work.tracked(documents, key)
+            if found is NOT_TRACKED or (lock and not work.is_new(documents, key)):
+                found = await calls.call(work.get, documents, key, lock)
+            return cast("AggregateT | None", found)
+
+    async def get_many(self, aggregate_ids: Iterable[IdT], /) -> dict[IdT, AggregateT]:
+        """Return those that are found, by identity, in the order asked for."""
+        calls, documents = self._calls, self._documents
+        with calls.usage.of(f"{documents.name}.get_many"):
+            keys, unknown = _keys(calls.work.tracked, documents, aggregate_ids)
+            read: dict[Key, AggregateT] = {}
+            if unknown:
+                read = await calls.call(calls.work.get_many, documents, unknown)
+            return _in_order(keys, read)
+
+    async def find(
+        self, *where: ColumnElement[bool], order_by: OrderBy = None, limit: int | None = None
+    ) -> list[AggregateT]:
+        """Return the stored aggregates that fulfil all conditions, which compare columns of `.table`.
+
+        They are as the unit has them; a condition sees what is stored, and not what the unit has changed.
+        """
+        calls, documents = self._calls, self._documents
+        with calls.usage.of(f"{documents.name}.find"):
+            return await calls.call(calls.work.find, documents, where, _columns(order_by), limit)
+
+    async def save(self, aggregate: AggregateT, /) -> None:
+        """Store the aggregate at commit. Only a new one needs it, or one of another unit, or the result of `evolve`.
+
+        Raises:
+            ConcurrencyError: the unit has another object with its identity.
+            TypeError: it is of another class than declared, or has no identity.
+            UnitError: the unit only reads.
+        """
+        calls = self._calls
+        with calls.usage.of(f"{self._documents.name}.save"):
+            calls.work.save(self._documents, aggregate)
+
+    async def delete(self, aggregate: AggregateT, /) -> None:
+        """Remove the aggregate at commit; its events are published.
+
+        Raises:
+            ConcurrencyError, TypeError, UnitError: where `save` raises them.
+        """
+        calls = self._calls
+        with calls.usage.of(f"{self._documents.name}.delete"):
+            calls.work.delete(self._documents, aggregate)
+
+
+class SyncDocumentRepository(SyncRepository[AggregateT, IdT]):
+    """The aggregates of one class, in a unit of work. What is changed is written when the unit commits."""
+
+    __slots__ = ("_calls", "_documents")
+
+    def __init__(self, calls: SyncCalls, documents: DocumentTable[AggregateT]) -> None:
+        self._calls: Final = calls
+        self._documents: Final = documents
+
+    @property
+    def table(self) -> Table:
+        """The table, for your own statements."""
+        return self._documents.table
+
+    def get(self, aggregate_id: IdT, /, *, lock: bool = False) -> AggregateT | None:
+        """Return the aggregate with this identity; None when there is none, or when the unit has deleted it.
+
+        A unit has one object per identity. With `lock` others that want to lock or change it wait until the unit ends.
+
+        Raises:
+            ConcurrencyError: the unit has it, and it is to be locked, and another version is stored now.
+            UnitError: the row does not fit the class.
+        """
+        calls, documents = self._calls, self._documents
+        with calls.usage.of(f"{documents.name}.get"):
+            key, work = documents.key_of(aggregate_id), calls.work
+            if lock:
+                work.refuse_where_read_only("get(..., lock=True)")
+            found = work.tracked(documents, key)
+            if found is NOT_TRACKED or (lock and not work.is_new(documents, key)):
+                found = calls.call(work.get, documents, key, lock)
+            return cast("AggregateT | None", found)
+
+    def get_many(self, aggregate_ids: Iterable[IdT], /) -> dict[IdT, AggregateT]:
+        """Return those that are found, by identity, in the order asked for."""
+        calls, documents = self._calls, self._documents
+        with calls.usage.of(f"{documents.name}.get_many"):
+            keys, unknown = _keys(calls.work.tracked, documents, aggregate_ids)
+            read: dict[Key, AggregateT] = {}
+            if unknown:
+                read = calls.call(calls.work.get_many, documents, unknown)
+            return _in_order(keys, read)
+
+    def find(self, *where: ColumnElement[bool], order_by: OrderBy = None, limit: int | None = None) -> list[AggregateT]:
+        """Return the stored aggregates that fulfil all conditions, which compare columns of `.table`.
+
+        They are as the unit has them; a condition sees what is stored, and not what the unit has changed.
+        """
+        calls, documents = self._calls, self._documents
+        with calls.usage.of(f"{documents.name}.find"):
+            return calls.call(calls.work.find, documents, where, _columns(order_by), limit)
+
+    def save(self, aggregate: AggregateT, /) -> None:
+        """Store the aggregate at commit. Only a new one needs it, or one of another unit, or the result of `evolve`.
+
+        Raises:
+            ConcurrencyError: the unit has another object with its identity.
+            TypeError: it is of another class than declared, or has no identity.
+            UnitError: the unit only reads.
+        """
+        calls = self._calls
+        with calls.usage.of(f"{self._documents.name}.save"):
+            calls.work.save(self._documents, aggregate)
+
+    def delete(self, aggregate: AggregateT, /) -> None:
+        """Remove the aggregate at commit; its events are published.
+
+        Raises:
+            ConcurrencyError, TypeError, UnitError: where `save` raises them.
+        """
+        calls = self._calls
+        with calls.usage.of(f"{self._documents.name}.delete"):
+            calls.work.delete(self._documents, aggregate)
+
+
+def _keys(
+    tracked: Callable[[DocumentTable[Any], Key], Any], documents: DocumentTable[Any], identities: Iterable[IdT]
+) -> tuple[dict[IdT, Any], list[Key]]:
+    """Return what the unit has under each identity, and which keys have to be read."""
+    found = {identity: tracked(documents, documents.key_of(identity)) for identity in identities}
+    unknown = [documents.key_of(identity) for identity, one in found.items() if one is NOT_TRACKED]
+    return found, unknown
+
+
+def _in_order(found: dict[IdT, Any], read: Mapping[Any, AggregateT]) -> dict[IdT, AggregateT]:
+    merged = {identity: read.get(identity) if one is NOT_TRACKED else one for identity, one in found.items()}
+    return {identity: aggregate for identity, aggregate in merged.items() if aggregate is not None}
+
+
+def _columns(order_by: OrderBy) -> Sequence[ColumnElement[Any]]:
+    if order_by is None:
+        return ()
+    return order_by if isinstance(order_by, Sequence) else (order_by,)

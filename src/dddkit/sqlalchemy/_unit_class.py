@@ -1,0 +1,127 @@
+"""What both kinds of unit share: what the class declares, and what is checked when the first unit is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+
+from dddkit._callables import kind_of
+from dddkit._core.broker import EventBroker
+from dddkit._core.events import AnyAggregateEvent
+from dddkit._core.recording import Recording
+from dddkit.exceptions import UncommittedChangesError
+from dddkit.sqlalchemy._reactions import Reaction, reaction_to
+from dddkit.sqlalchemy._usage import Usage
+from dddkit.sqlalchemy._work import Work
+from dddkit.sqlalchemy.documents import Documents
+from dddkit.sqlalchemy.engines import check_engine
+from dddkit.sqlalchemy.inbox import Inbox
+from dddkit.sqlalchemy.outbox import Outbox
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Pending: TypeAlias = list[tuple[Recording, AnyAggregateEvent]]
+
+__all__ = ["AnyUnit"]
+
+DeclarationT = TypeVar("DeclarationT")
+
+
+class AnyUnit:
+    """The base of UnitOfWork and SyncUnitOfWork."""
+
+    _is_async: ClassVar[bool]
+    _documents: ClassVar[Sequence[Documents[Any, Any]]] = ()
+    _outbox: ClassVar[Outbox | None] = None
+    _inbox: ClassVar[Inbox | None] = None
+    _reactions: ClassVar[list[Reaction]] = []
+    """Those that were registered on this very class."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._reactions = []
+        declared: dict[str, object] = {}
+        for base in reversed(cls.__mro__):
+            declared.update(vars(base))
+        cls._outbox = _only(cls, Outbox, declared.values())
+        cls._inbox = _only(cls, Inbox, declared.values())
+        documents: list[tuple[str, Documents[Any, Any]]] = [
+            (name, value) for name, value in declared.items() if isinstance(value, Documents)
+        ]
+        for name, value in documents:
+            value._declare(cls.__qualname__, name)  # pyright: ignore[reportPrivateUsage]  # for unit classes
+        cls._documents = [value for _, value in documents]
+
+    def __init__(self, engine: object, *, read_only: bool, broker: EventBroker | None) -> None:
+        cls = type(self)
+        check_engine(cls, engine, asynchronous=cls._is_async)
+        if "_is_checked" not in cls.__dict__:
+            cls._check()
+        if broker is not None and not isinstance(broker, EventBroker):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+            raise TypeError(f"{cls.__qualname__}: broker is an EventBroker, or nothing, and not {kind_of(broker)}")
+        self._broker: Final = broker
+        self._usage: Final = Usage(cls.__qualname__)
+        self._work: Final = Work(cls.__qualname__, cls._outbox, cls._inbox, is_read_only=read_only)
+
+    @property
+    def committed(self) -> bool:
+        """Whether what the unit has changed is stored: also where `commit` raised the error of a subscriber."""
+        return self._work.is_committed
+
+    def publish(self, event: object, *, subject: str | None = None) -> None:
+        """Put an event into the outbox, to be published once the unit has committed. It causes no reactions.
+
+        Args:
+            event: one that the catalog has a name for.
+            subject: what the event is about; the messages of one subject are published in order.
+
+        Raises:
+            UnitError: the unit has no outbox, or only reads.
+            UnnamedEventError: the catalog does not know the event.
+            ValueError: the event is private.
+        """
+        with self._usage.of("publish"):
+            self._work.publish(event, subject)
+
+    @classmethod
+    def _register(cls, event_class: object, function: Callable[..., Any]) -> None:
+        cls._reactions.append(reaction_to(event_class, function))
+
+    @classmethod
+    def _all_reactions(cls) -> Sequence[Reaction]:
+        """Return those of the class and of its bases, in the order of registration."""
+        found = [reaction for base in cls.__mro__ for reaction in base.__dict__.get("_reactions", ())]
+        found.sort()
+        return found
+
+    @classmethod
+    def _check(cls) -> None:
+        """Raise what can be known only once the modules have run: when the first unit is made."""
+        for documents in cls._documents:
+            documents._check(cls.__qualname__)  # pyright: ignore[reportPrivateUsage]  # for unit classes
+        if cls._outbox is not None:
+            stored = [documents._stored.cls for documents in cls._documents]  # pyright: ignore[reportPrivateUsage]  # for unit classes
+            cls._outbox._check(stored)  # pyright: ignore[reportPrivateUsage]  # as above
+        setattr(cls, "_is_checked", True)  # noqa: B010  # checkers know no such attribute
+
+    def _uncommitted(self) -> UncommittedChangesError | None:
+        """Return the error for a block that is left now, without an exception."""
+        aggregates, others = self._work.changes()
+        return UncommittedChangesError(type(self).__qualname__, aggregates, others) if aggregates or others else None
+
+    def _events_to_publish(self) -> Pending:
+        return list(self._work.events)
+
+    def _restore(self, unpublished: Pending) -> None:
+        """Make events pending again. Those that are in the outbox too would be published twice."""
+        if not self._work.has_outbox:
+            for aggregate, event in unpublished:
+                aggregate.add_event(event)
+
+
+def _only(cls: type, kind: type[DeclarationT], declared: Iterable[object]) -> DeclarationT | None:
+    found = list({id(value): value for value in declared if isinstance(value, kind)}.values())
+    if len(found) > 1:
+        raise TypeError(f"{cls.__qualname__} has more than one {kind.__name__}; a unit has one")
+    return found[0] if found else None

@@ -1,0 +1,236 @@
+"""What happens in a unit of work, once for both kinds: the units call it on a connection, with `await` or without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy import Connection
+
+from dddkit._core.events import AnyAggregateEvent
+from dddkit._core.recording import Recording, discard, pending_events
+from dddkit._core.versions import set_version
+from dddkit.exceptions import ConcurrencyError, UnitError
+from dddkit.sqlalchemy._document_table import DocumentTable, Key, Row
+from dddkit.sqlalchemy._reactions import Reaction, calls_of_reactions
+from dddkit.sqlalchemy._tracking import Tracked, Tracking
+from dddkit.sqlalchemy._verifying import verify
+from dddkit.sqlalchemy._writing import Write, write
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
+    from dddkit.messages import Message
+    from dddkit.sqlalchemy.inbox import Inbox
+    from dddkit.sqlalchemy.outbox import Outbox
+
+__all__ = ["NOT_TRACKED", "Work"]
+
+AggregateT = TypeVar("AggregateT", bound=Recording)
+
+NOT_TRACKED: Final = object()
+"""The answer of `tracked` for what has to be read first."""
+
+_AT_ONCE: Final = 500
+
+
+class Work:
+    """The state of one unit: what it tracks and what it publishes. Its methods wait for the database alone."""
+
+    __slots__ = (
+        "_events",
+        "_inbox",
+        "_messages",
+        "_noted",
+        "_outbox",
+        "_published",
+        "_writes",
+        "is_committed",
+        "is_read_only",
+        "tracking",
+        "unit",
+    )
+
+    def __init__(self, unit: str, outbox: Outbox | None, inbox: Inbox | None, *, is_read_only: bool) -> None:
+        self.unit: Final = unit
+        self.tracking: Final = Tracking(unit)
+        self.is_read_only: Final = is_read_only
+        self.is_committed = False
+        self._outbox: Final = outbox
+        self._inbox: Final = inbox
+        self._noted: Final[list[str]] = []
+        self._published: Final[list[Message]] = []
+        self._writes: list[Write] = []
+        self._events: list[tuple[Recording, AnyAggregateEvent]] = []
+        self._messages: list[Message] = []
+
+    def refuse_where_read_only(self, operation: str) -> None:
+        if self.is_read_only:
+            raise UnitError(
+                self.unit, f"{operation} in a unit that only reads; make one without read_only=True to change something"
+            )
+
+    # Reading
+
+    def tracked(self, table: DocumentTable[AggregateT], key: Key) -> Any:
+        """Return the aggregate, or None where it was deleted; NOT_TRACKED where the unit has not met it."""
+        tracked = self.tracking.find(table, key)
+        if tracked is None:
+            return NOT_TRACKED
+        return None if tracked.is_deleted else tracked.aggregate
+
+    def is_new(self, table: DocumentTable[Any], key: Key) -> bool:
+        """Return whether the unit has it, and nothing is stored yet."""
+        tracked = self.tracking.find(table, key)
+        return tracked is not None and tracked.expected is None
+
+    def get(self, connection: Connection, table: DocumentTable[AggregateT], key: Key, lock: bool) -> AggregateT | None:
+        row = connection.execute(table.one_locked if lock else table.one, {"the_key": key}).first()
+        tracked = self.tracking.find(table, key)
+        if tracked is not None:
+            found = None if row is None else Row._make(row).version
+            if found != tracked.expected:
+                raise ConcurrencyError(tracked.aggregate, tracked.expected, found)
+            return None if tracked.is_deleted else tracked.aggregate
+        return None if row is None else self._met(table, Row._make(row))
+
+    def get_many(
+        self, connection: Connection, table: DocumentTable[AggregateT], keys: Sequence[Key]
+    ) -> dict[Key, AggregateT]:
+        met: dict[Key, AggregateT | None] = {}
+        for start in range(0, len(keys), _AT_ONCE):
+            rows = connection.execute(table.several, {"the_keys": keys[start : start + _AT_ONCE]}).all()
+            met.update((row.key, self._met(table, row)) for row in map(Row._make, rows))
+        return {key: aggregate for key, aggregate in met.items() if aggregate is not None}
+
+    def find(
+        self,
+        connection: Connection,
+        table: DocumentTable[AggregateT],
+        where: Sequence[ColumnElement[bool]],
+        order_by: Sequence[ColumnElement[Any]],
+        limit: int | None,
+    ) -> list[AggregateT]:
+        query = table.rows.where(*where).order_by(*order_by)
+        rows = connection.execute(query if limit is None else query.limit(limit)).all()
+        met = [self._met(table, row) for row in map(Row._make, rows)]
+        return [aggregate for aggregate in met if aggregate is not None]
+
+    def _met(self, table: DocumentTable[AggregateT], row: Row) -> AggregateT | None:
+        """Return the aggregate of the row: the one that the unit has, or a new one; None where it was deleted."""
+        tracked = self.tracking.find(table, row.key)
+        if tracked is not None:
+            return None if tracked.is_deleted else tracked.aggregate
+        aggregate = table.load(self.unit, row)
+        if not self.is_read_only:
+            self.tracking.add(table, aggregate, row)
+        return aggregate
+
+    # Changing
+
+    def save(self, table: DocumentTable[AggregateT], aggregate: AggregateT) -> None:
+        self.refuse_where_read_only(f"{table.name}.save")
+        self.tracking.save(table, aggregate)
+
+    def delete(self, table: DocumentTable[AggregateT], aggregate: AggregateT) -> None:
+        self.refuse_where_read_only(f"{table.name}.delete")
+        self.tracking.delete(table, aggregate)
+
+    def once(self, connection: Connection, key: str) -> bool:
+        self.refuse_where_read_only("once")
+        if self._inbox is None:
+            raise UnitError(self.unit, "once needs an inbox; declare `inbox = Inbox(metadata)` in the class")
+        is_new = self._inbox._note(connection, "", key)  # pyright: ignore[reportPrivateUsage]  # for units
+        if is_new:
+            self._noted.append(key)
+        return is_new
+
+    def publish(self, event: object, subject: str | None) -> None:
+        self.refuse_where_read_only("publish")
+        if self._outbox is None:
+            raise UnitError(
+                self.unit, "publish needs an outbox; declare `outbox = Outbox(metadata, catalog)` in the class"
+            )
+        self._published.append(self._outbox.catalog.encode(event, subject))
+
+    def changes(self) -> tuple[list[object], list[str]]:
+        """Return the aggregates that have changed, and what else has to be committed, in words."""
+        aggregates = [tracked.aggregate for tracked in self.tracking if self._seems_changed(tracked)]
+        others = [f"the published {message.type}" for message in self._published]
+        return aggregates, others + [f"the noted key {key!r}" for key in self._noted]
+
+    def _seems_changed(self, tracked: Tracked) -> bool:
+        try:
+            return tracked.is_changed(self.unit)
+        except UnitError:  # it does not fit its class any more
+            return True
+
+    # Committing
+
+    def reactions(self, reactions: Sequence[Reaction]) -> Iterator[tuple[Callable[[Any, Any], Any], AnyAggregateEvent]]:
+        return calls_of_reactions(self.unit, reactions, self.tracking)
+
+    def prepare(self) -> None:
+        """Make what is to be written; nothing of it needs the database.
+
+        Raises:
+            UnitError: an aggregate cannot be stored as it is.
+            UnnamedEventError: the catalog does not know an event.
+        """
+        self._writes, self._events, self._messages = [], [], []
+        for tracked in self.tracking:
+            tracked.validate(self.unit)
+            if tracked.is_changed(self.unit):
+                self._writes.append(Write(tracked, None if tracked.is_deleted else tracked.json(self.unit)))
+                self._events += tracked.events()
+                self._messages += self._messages_of(tracked)
+        self._messages += self._published
+
+    def _messages_of(self, tracked: Tracked) -> Iterable[Message]:
+        if self._outbox is None:
+            return
+        catalog, subject = self._outbox.catalog, f"{tracked.table.name}/{tracked.key}"
+        for _, event in tracked.events():
+            if not catalog._is_private(type(event)):  # pyright: ignore[reportPrivateUsage]  # for units
+                yield catalog.encode(event, subject)
+
+    @property
+    def events(self) -> list[tuple[Recording, AnyAggregateEvent]]:
+        """The events of what is committed, each with its aggregate."""
+        return self._events
+
+    @property
+    def has_outbox(self) -> bool:
+        return self._outbox is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self._writes or self._messages)
+
+    def commit(self, connection: Connection) -> None:
+        """Write and commit; then the objects know their new versions, and their events are no longer pending."""
+        write(connection, self._writes)
+        for one in self._writes:
+            if one.of.table.verifies:
+                verify(connection, self.unit, one.of)
+        if self._outbox is not None:
+            self._outbox._write(connection, self._messages)  # pyright: ignore[reportPrivateUsage]  # for units
+        connection.commit()
+        self.settle()
+        connection.close()
+
+    def settle(self) -> None:
+        self.is_committed = True
+        for one in self._writes:
+            if one.version is not None:
+                set_version(one.of.aggregate, one.of.table.store, one.version)
+        by_aggregate: dict[int, tuple[Recording, list[AnyAggregateEvent]]] = {}
+        for aggregate, event in self._events:
+            by_aggregate.setdefault(id(aggregate), (aggregate, []))[1].append(event)
+        for aggregate, events in by_aggregate.values():
+            pending = pending_events(aggregate)
+            if pending == events:  # the usual case: nothing was recorded meanwhile
+                pending.clear()
+            else:
+                discard(pending, events)

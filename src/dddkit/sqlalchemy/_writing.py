@@ -1,0 +1,114 @@
+"""Writing what a unit has changed: the rows are locked and compared first, then written, then the messages."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy.schema import sort_tables
+
+from dddkit.exceptions import ConcurrencyError
+from dddkit.sqlalchemy._document_table import DocumentTable, Key
+from dddkit.sqlalchemy._tracking import Tracked
+from dddkit.sqlalchemy._versions import first_version
+from sqlalchemy import Connection
+
+__all__ = ["Write", "write"]
+
+_AT_ONCE: Final = 500
+
+
+class Write:
+    """One row to write, with its version after that; None where it is deleted."""
+
+    __slots__ = ("data", "of", "version")
+
+    def __init__(self, of: Tracked, data: str | None) -> None:
+        self.of: Final = of
+        self.data: Final = data
+        self.version: Final = self._next_version()
+
+    def _next_version(self) -> int | None:
+        if self.of.is_deleted:
+            return None
+        if self.of.expected is None or self.of.before:  # a new row
+            return max(first_version(), (self.of.expected or 0) + 1)
+        return self.of.expected + 1
+
+    def sort_key(self) -> tuple[str, Any]:
+        return self.of.table.store, self.of.key
+
+
+def write(connection: Connection, writes: Sequence[Write]) -> None:
+    """Write the rows, or nothing.
+
+    Raises:
+        ConcurrencyError: another version of one of them is stored.
+    """
+    if len(writes) > 1:
+        writes = sorted(writes, key=Write.sort_key)
+        if connection.dialect.name != "sqlite":  # there the transaction has the lock already
+            _lock_and_compare(connection, [one for one in writes if one.of.expected is not None])
+    for one in _in_order(writes):
+        if one.data is None or one.version is None:
+            _delete(connection, one.of)
+        else:
+            _store(connection, one.of, one.data, one.version)
+
+
+def _lock_and_compare(connection: Connection, writes: Sequence[Write]) -> None:
+    """Lock the rows by table and key, so that two units never wait for each other; compare their versions.
+
+    The keys of a table are sorted by us for the batches, and by the database for the locks within one.
+    """
+    by_table: defaultdict[DocumentTable[Any], list[Tracked]] = defaultdict(list)
+    for one in writes:
+        by_table[one.of.table].append(one.of)
+    for table, tracked in by_table.items():
+        found: dict[Key, int] = {}
+        for start in range(0, len(tracked), _AT_ONCE):
+            keys = [one.key for one in tracked[start : start + _AT_ONCE]]
+            found.update(
+                (key, version) for key, version in connection.execute(table.versions_locked, {"the_keys": keys})
+            )
+        for locked in tracked:
+            if found.get(locked.key) != locked.expected:
+                raise ConcurrencyError(locked.aggregate, locked.expected, found.get(locked.key))
+
+
+def _in_order(writes: Sequence[Write]) -> Sequence[Write]:
+    """Return them in the order that foreign keys want: owners before what they own, deletes the other way."""
+    if len(writes) < 2:
+        return writes
+    places = {table: place for place, table in enumerate(sort_tables({one.of.table.table for one in writes}))}
+    kept = [one for one in writes if one.data is not None]
+    deleted = [one for one in writes if one.data is None]
+    kept.sort(key=lambda one: places[one.of.table.table])  # stable: by key within a table
+    deleted.sort(key=lambda one: places[one.of.table.table], reverse=True)
+    return kept + deleted
+
+
+def _store(connection: Connection, one: Tracked, data: str, version: int) -> None:
+    statements = one.table.statements(connection.dialect)
+    parameters = one.table.parameters(one.key, one.aggregate, data, version)
+    if one.expected is None:
+        is_done = connection.execute(statements.insert, parameters).rowcount == 1
+    else:
+        is_done = connection.execute(statements.update, {**parameters, "the_version": one.expected}).rowcount == 1
+    if not is_done:
+        raise ConcurrencyError(one.aggregate, one.expected, _found(connection, one))
+
+
+def _delete(connection: Connection, one: Tracked) -> None:
+    if one.expected is None:  # it is not stored, as far as its unit knows
+        if (found := _found(connection, one)) is not None:
+            raise ConcurrencyError(one.aggregate, None, found)
+        return
+    deleted = connection.execute(one.table.delete, {"the_key": one.key, "the_version": one.expected})
+    if deleted.rowcount != 1:
+        raise ConcurrencyError(one.aggregate, one.expected, _found(connection, one))
+
+
+def _found(connection: Connection, one: Tracked) -> int | None:
+    return connection.execute(one.table.version, {"the_key": one.key}).scalar_one_or_none()

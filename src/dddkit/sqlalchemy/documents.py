@@ -1,0 +1,202 @@
+"""Documents: aggregates as JSON in a table, each with a version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar, cast, get_args, get_origin, overload
+from uuid import UUID
+
+from sqlalchemy import MetaData, Table
+
+from dddkit._annotations import own_annotations
+from dddkit._callables import kind_of
+from dddkit._core.recording import Recording
+from dddkit._typing import Self
+from dddkit.sqlalchemy._document_table import OUR_COLUMNS, DocumentTable, Key, Upcast, column_types
+
+if TYPE_CHECKING:
+    from sqlalchemy.types import TypeEngine
+
+    from dddkit.sqlalchemy._repositories import DocumentRepository, SyncDocumentRepository
+    from dddkit.sqlalchemy.sync_unit import SyncUnitOfWork
+    from dddkit.sqlalchemy.unit import UnitOfWork
+
+__all__ = ["Documents"]
+
+AggregateT = TypeVar("AggregateT", bound=Recording)
+IdT = TypeVar("IdT")
+UpcastT = TypeVar("UpcastT", bound=Upcast)
+
+_KINDS: Final = (int, str, UUID)
+
+
+class Documents(Generic[AggregateT, IdT]):
+    """Stores the aggregates of one class in a table: the identity, the object as JSON, and a version.
+
+        class ShopUnit(UnitOfWork):
+            orders = Documents[Order, OrderId](metadata)
+
+    The attribute of a unit is the repository. No mapping has to be written; a class whose objects would not come back
+    from JSON as they were is rejected when the unit class is defined. One object may stand in several unit classes.
+
+    Args:
+        metadata: where the table is declared, so that Alembic finds it.
+        table: the name of the table; without it that of the attribute.
+        columns: fields to copy into columns of their own, each with an index, for `find` and your own queries.
+        schema: raise it when the class changes so that old rows do not fit any more; `upcast` mends them.
+        verify: read back what was written, and compare every field; for tests.
+    """
+
+    def __init__(
+        self,
+        metadata: MetaData,
+        *,
+        table: str | None = None,
+        columns: Mapping[str, TypeEngine[Any] | type[TypeEngine[Any]]] | None = None,
+        schema: int = 1,
+        verify: bool = False,
+    ) -> None:
+        if not isinstance(metadata, MetaData):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+            raise TypeError(f"Documents takes the MetaData in which its table is declared, and got {kind_of(metadata)}")
+        if schema < 1:
+            raise ValueError("the schema of Documents is a number from 1 on; raise it when the class changes")
+        self._metadata: Final = metadata
+        self._table_name: Final = table
+        self._columns: Final = column_types(columns or {})
+        self._schema: Final = schema
+        self._verify: Final = verify
+        self._upcasts: Final[dict[int, Upcast]] = {}
+        self._documents: DocumentTable[AggregateT] | None = None
+
+    @overload
+    def __get__(self, unit: None, owner: type[Any], /) -> Self: ...
+    @overload
+    def __get__(self, unit: UnitOfWork, owner: type[Any], /) -> DocumentRepository[AggregateT, IdT]: ...
+    @overload
+    def __get__(self, unit: SyncUnitOfWork, owner: type[Any], /) -> SyncDocumentRepository[AggregateT, IdT]: ...
+    def __get__(self, unit: UnitOfWork | SyncUnitOfWork | None, owner: type[Any], /) -> Any:
+        if unit is None:
+            return self
+        return unit._repository_of(self._stored)  # pyright: ignore[reportPrivateUsage]  # for declarations
+
+    def __set__(self, unit: object, value: object) -> None:
+        raise AttributeError(f"{type(unit).__qualname__}: a repository is declared in the class, and not assigned")
+
+    @property
+    def table(self) -> Table:
+        """The table, for your own statements and indexes."""
+        return self._stored.table
+
+    def upcast(self, *, to: int) -> Callable[[UpcastT], UpcastT]:
+        """Register what turns the JSON of the schema before `to` into that of `to`.
+
+            @ShopUnit.orders.upcast(to=2)
+            def _(order: dict[str, Any]) -> dict[str, Any]:
+                return {**order, "currency": "EUR"}
+
+        It is called when an old row is read. The row itself is written anew when the aggregate changes.
+
+        Raises:
+            ValueError: no schema of these documents, or registered already.
+        """
+        stored = self._stored
+        if not 1 < to <= stored.schema:
+            raise ValueError(
+                f"{stored.name} has schema {stored.schema}, and no upcast to {to}; write Documents(..., schema={to})"
+            )
+        if to in stored.upcasts:
+            raise ValueError(f"{stored.name} has an upcast to {to} already")
+
+        def register(upcast: UpcastT) -> UpcastT:
+            stored.upcasts[to] = upcast
+            return upcast
+
+        return register
+
+    @property
+    def _stored(self) -> DocumentTable[AggregateT]:
+        if self._documents is None:
+            raise TypeError(
+                "Documents belongs into the body of a unit class, as in `orders = Documents[Order, OrderId](...)`"
+            )
+        return self._documents
+
+    def _declare(self, unit: str, name: str) -> DocumentTable[AggregateT]:
+        """Find out what is stored, when the unit class is defined.
+
+        Raises:
+            TypeError: the class cannot be stored.
+        """
+        if self._documents is None:
+            where = f"{unit}.{name}"
+            aggregate, identity = self._parameters(where)
+            try:
+                self._documents = DocumentTable[AggregateT].declare(
+                    name,
+                    aggregate,
+                    _kind_of(identity, where),
+                    self._metadata,
+                    self._table_name or name,
+                    self._columns_of(where, aggregate),
+                    self._schema,
+                )
+            except TypeError as error:
+                raise TypeError(f"{where}: {error}") from error
+            self._documents.verifies |= self._verify
+        return self._documents
+
+    def _parameters(self, where: str) -> tuple[type[AggregateT], object]:
+        parameters: tuple[Any, ...] = get_args(getattr(self, "__orig_class__", None))
+        if len(parameters) != 2:
+            raise TypeError(
+                f"{where}: say what it stores, as in {where.rpartition('.')[2]} = Documents[Order, OrderId](metadata)"
+            )
+        aggregate: Any = parameters[0]
+        if not isinstance(aggregate, type) or not issubclass(cast("type[Any]", aggregate), Recording):
+            raise TypeError(f"{where}: Documents stores aggregates, and {kind_of(parameters[0])} is none")
+        if len(getattr(aggregate, "__identity__", ())) != 1:
+            raise TypeError(
+                f"{where}: {aggregate.__qualname__} has no identity; annotate the field that is it as Identity[...]"
+            )
+        return cast("type[AggregateT]", aggregate), parameters[1]
+
+    def _columns_of(self, where: str, aggregate: type) -> Mapping[str, TypeEngine[Any]]:
+        fields = {name for base in aggregate.__mro__ for name in own_annotations(base)}
+        for name in self._columns:
+            if name in OUR_COLUMNS:
+                raise TypeError(
+                    f"{where}: the table has a column {name} of its own; copy {name} by a property of another name"
+                )
+            if name not in fields and not hasattr(aggregate, name):
+                raise TypeError(f"{where}: {aggregate.__qualname__} has no field {name!r} to copy into a column")
+        return self._columns
+
+    def _check(self, unit: str) -> None:
+        """Raise what is missing when the first unit is made: the rest of the module has run by then."""
+        stored = self._stored
+        if missing := [to for to in range(2, stored.schema + 1) if to not in stored.upcasts]:
+            raise TypeError(
+                f"{unit}.{stored.name} has schema {stored.schema}, and no upcast to {missing[0]}; write "
+                f"`@{unit}.{stored.name}.upcast(to={missing[0]})` above a function of the older JSON"
+            )
+
+
+def _kind_of(identity: object, where: str) -> type[Key]:
+    """Return int, str or UUID: what the identity is at run time."""
+    found: Any = identity
+    while True:
+        if get_origin(found) is Annotated:  # Identity[...]
+            found = get_args(found)[0]
+        elif hasattr(found, "__supertype__"):  # a NewType
+            found = found.__supertype__
+        elif hasattr(found, "__value__"):  # type OrderId = int
+            found = found.__value__
+        else:
+            break
+    if found not in _KINDS:
+        raise TypeError(
+            f"{where}: an identity is an int, a str, a UUID or a NewType of one of them, and this one is "
+            f"{getattr(found, '__qualname__', kind_of(found))}"
+        )
+    kind: type[Key] = found
+    return kind

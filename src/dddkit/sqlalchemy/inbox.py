@@ -1,0 +1,50 @@
+"""The inbox: what was done already, noted in the transaction that did it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sqlalchemy import Column, Connection, DateTime, MetaData, Table, Text, bindparam, func
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.dml import Insert
+
+__all__ = ["Inbox"]
+
+
+class Inbox:
+    """Notes keys, each once, in a table of your metadata.
+
+    Args:
+        metadata: where the table is declared, so that Alembic finds it.
+        table: the name of the table.
+    """
+
+    def __init__(self, metadata: MetaData, *, table: str = "dddkit_inbox") -> None:
+        self.table: Final = Table(
+            table,
+            metadata,
+            Column("consumer", Text(), primary_key=True),
+            Column("key", Text(), primary_key=True),
+            Column("noted_at", DateTime(timezone=True), nullable=False, server_default=func.current_timestamp()),
+        )
+        self._noting: Final[dict[str, Insert]] = {}
+
+    def _note(self, connection: Connection, consumer: str, key: str) -> bool:
+        """Note the key; return whether it is new. Waits for a transaction that has noted it and has not ended."""
+        dialect = connection.dialect.name
+        noting = self._noting[dialect] if dialect in self._noting else self._prepare(dialect)
+        return connection.execute(noting, {"the_consumer": consumer, "the_key": key}).rowcount == 1
+
+    def _prepare(self, dialect: str) -> Insert:
+        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        made = self._noting[dialect] = (
+            insert(self.table)
+            .values(consumer=bindparam("the_consumer", type_=Text()), key=bindparam("the_key", type_=Text()))
+            .on_conflict_do_nothing(index_elements=[self.table.c["consumer"], self.table.c["key"]])
+            .inline()
+            .execution_options(preserve_rowcount=True)
+        )
+        return made

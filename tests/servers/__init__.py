@@ -1,0 +1,1 @@
+"""The databases that tests use: SQLite, and a PostgreSQL of their own."""
