@@ -442,5 +442,7 @@ class UncommittedChangesError(UnitError):
         self.aggregates = tuple(aggregates)
         self.others = tuple(others)
         what = ", ".join((*map(_shown, self.aggregates), *self.others))
-        super().__init__(unit, f"the block was left with changes and without commit(), so they were rolled back: {what}")
+        super().__init__(
+            unit, f"the block was left with changes and without commit(), so they were rolled back: {what}"
+        )
         self.args = (unit, self.aggregates, self.others)

@@ -13,7 +13,9 @@ EVENTS = "docs/events.md"
 MARK = "#-- end of block --#"
 
 pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
-every_page = pytest.mark.parametrize("page", [EVENTS, "docs/undoing.md"])
+PAGES = [EVENTS, "docs/undoing.md"]
+CHECKED_SLOWLY = ["docs/messages.md"]  # checkers take seconds for each page, and read this API in typecheck_tests too
+every_page = pytest.mark.parametrize("page", [*PAGES, *CHECKED_SLOWLY])
 
 
 def program(page: str, after_each: str = "") -> str:
@@ -40,7 +42,7 @@ def test_fd8_the_blocks_print_what_the_page_shows(page: str, tmp_path: Path) -> 
     assert [part.removeprefix("\n") for part in printed.split(MARK)[:-1]] == expected
 
 
-@every_page
+@pytest.mark.parametrize("page", [*PAGES, *(pytest.param(page, marks=pytest.mark.slow) for page in CHECKED_SLOWLY)])
 @pytest.mark.parametrize("checker", ["mypy --strict --config-file mypy.ini", "pyright -p strict.json --pythonpath"])
 def test_fd8_checkers_find_nothing_in_them(page: str, checker: str, tmp_path: Path) -> None:
     (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = dddkit_mypy\n", encoding="utf-8")

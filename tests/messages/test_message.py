@@ -119,6 +119,13 @@ def test_kafka_and_amqp_take_values_as_they_are_as_bytes_or_as_types_of_their_ow
     assert message.headers("ce_")["ce_subject"] == "100%25 €"
 
 
+def test_the_time_of_amqp_may_be_a_number_of_milliseconds() -> None:
+    headers: dict[str, Any] = {f"cloudEvents:{name}": value for name, value in LEAST.items()}
+    assert Message.read({**headers, "cloudEvents:time": 1772366400000}, b"", "cloudEvents:").time == NOON
+    with pytest.raises(MessageRejectedError, match="time: no time of RFC 3339"):
+        Message.read({**headers, "cloudEvents:time": 10**30}, b"", "cloudEvents:")
+
+
 def test_the_two_separators_of_amqp_are_one() -> None:
     assert Message.read(PAID.headers("cloudEvents_"), PAID.body(), "cloudEvents:") == PAID
 

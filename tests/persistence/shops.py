@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import MetaData, Table, func, select
 
 from dddkit.messages import EventCatalog
 from dddkit.sqlalchemy import Documents, Inbox, Outbox, SyncUnitOfWork, UnitOfWork
-from sqlalchemy import MetaData, Select, String, Table, func, select
 from tests.blocks.flavours import Dataclasses, Flavour, Pydantic
 from tests.servers.databases import Database, SQLite
 
@@ -27,7 +27,7 @@ DECLARATIONS: Final = {True: UnitOfWork, False: SyncUnitOfWork}
 class Awaited:
     """Makes a sync object look like the async one: what its methods return can be awaited."""
 
-    def __init__(self, target: object) -> None:
+    def __init__(self, target: Model) -> None:
         self._target = target
 
     def __getattr__(self, name: str) -> Any:
@@ -45,12 +45,12 @@ class Awaited:
         return call
 
     async def __aenter__(self) -> Awaited:
-        return Awaited(self._target.__enter__())  # type: ignore[attr-defined]  # a sync unit
+        return Awaited(self._target.__enter__())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._target.__exit__(kind, error, traceback)  # type: ignore[attr-defined]  # a sync unit
+        self._target.__exit__(kind, error, traceback)
 
 
 class Shop:
@@ -69,6 +69,10 @@ class Shop:
         self.catalog.add(self.Basket.ItemAdded, "basket.item-added")
         self.Unit: Model = self.declare(outbox=self.outbox, inbox=self.inbox, baskets=self.documents(flavour.Basket))
         self._engine: Model = None
+
+    def use(self, engine: Model) -> None:
+        """Use this engine from now on."""
+        self._engine = engine
 
     def documents(self, aggregate: Model, identity: Model = int, **arguments: Model) -> Documents[Any, Any]:
         declared: Model = Documents
@@ -104,11 +108,17 @@ class Shop:
                 await getattr(unit, repository).save(aggregate)
             await unit.commit()
 
-    async def rows(self, query: Select[Any] | Table) -> list[tuple[Any, ...]]:
-        """Return the rows of a query or a table, as another unit sees them."""
+    async def delete(self, aggregate: Model) -> None:
+        """Delete it, in a unit of its own."""
+        async with self.unit() as unit:
+            await unit.baskets.delete(aggregate)
+            await unit.commit()
+
+    async def rows(self, query: Model) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, as another unit sees them."""
         async with self.unit(read_only=True) as unit:
             connection = await unit.connection()
-            result = await connection.execute(query if isinstance(query, Select) else select(query))
+            result = await connection.execute(query)
             return [tuple(row) for row in result]
 
     async def count(self, table: Table) -> int:
@@ -119,7 +129,7 @@ class Shop:
         """Return the type and the subject of what is in the outbox, in order."""
         table = self.outbox.table
         rows = await self.rows(select(table.c.type, table.c.subject).order_by(table.c.number))
-        return [(type_, subject) for type_, subject in rows]
+        return [(type_, subject or "-") for type_, subject in rows]
 
     async def dispose(self) -> None:
         if self._engine is not None:
@@ -171,10 +181,3 @@ def in_shops(*databases: str) -> Callable[[Scenario], Callable[..., None]]:
         return test
 
     return decorate
-
-
-def column(table: Table, name: str) -> Any:
-    return table.c[name]
-
-
-NAME: Final = String

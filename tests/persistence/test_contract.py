@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import MetaData
 
 from dddkit.dataclasses import Aggregate, AggregateEvent
 from dddkit.sqlalchemy import Documents, SyncUnitOfWork, UnitOfWork
 from dddkit.testing import RepositoryContract, SyncRepositoryContract
-from sqlalchemy import MetaData
 from tests.servers.databases import Database, PostgreSQL, SQLite
 
 metadata = MetaData()
@@ -80,12 +80,16 @@ class SyncOrders(Orders, SyncRepositoryContract[Order, int]):
 
 
 class OnSQLite:
+    database: Database
+
     @pytest.fixture(autouse=True)
     def prepare(self, tmp_path: Path) -> None:
         self.database = SQLite(str(tmp_path / "shop.sqlite"))
 
 
 class OnPostgreSQL:
+    database: Database
+
     @pytest.fixture(autouse=True, params=["asyncpg", "psycopg"])
     def prepare(self, request: pytest.FixtureRequest, postgresql: PostgreSQL) -> None:
         self.database = postgresql.over(request.param)

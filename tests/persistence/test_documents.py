@@ -7,11 +7,11 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NewType
 
 import pytest
+from sqlalchemy import DateTime, MetaData, String, Table, text
 
 from dddkit.dataclasses import Aggregate, AggregateEvent, Identity
 from dddkit.exceptions import UnitError
 from dddkit.sqlalchemy import Documents, SyncUnitOfWork, UnitOfWork
-from sqlalchemy import DateTime, MetaData, String, Table, text
 from tests.persistence.shops import Shop, in_shops
 
 UserId = NewType("UserId", str)
@@ -88,7 +88,7 @@ def test_a_wrong_declaration_is_a_type_error_that_names_it(declaration: Any, mes
 
 def test_an_aggregate_without_identity_is_rejected() -> None:
     @dataclasses.dataclass(kw_only=True)
-    class Nameless(Aggregate):
+    class Nameless(Aggregate):  # type: ignore[dddkit-missing-identity]  # what is tested
         title: str
 
     with pytest.raises(TypeError, match=r"Nameless has no identity; annotate the field that is it as Identity"):
@@ -161,7 +161,7 @@ async def test_events_that_are_recorded_while_loading_are_dropped(shop: Shop) ->
         def __post_init__(self) -> None:
             self.add_event(self.Happened())
 
-    account = dataclasses.dataclass(kw_only=True)(
+    account: Any = dataclasses.dataclass(kw_only=True)(
         type("Account", (Opened,), {"__annotations__": {"account_id": int}, "__module__": __name__})
     )
     Unit = shop.declare(accounts=shop.documents(account))
@@ -242,7 +242,11 @@ async def test_older_rows_go_through_the_upcasts_and_are_written_anew_when_they_
 async def test_an_upcast_that_fails_is_an_error_that_names_it(shop: Shop) -> None:
     Unit = shop.declare(stocks=shop.documents(shop.Basket, schema=2))
     results: list[Any] = [None]
-    Unit.stocks.upcast(to=2)(lambda stock: results[0] or stock["missing"])
+
+    def upcast(stock: dict[str, Any]) -> Any:
+        return results[0] or stock["missing"]
+
+    Unit.stocks.upcast(to=2)(upcast)
     await _write_row(shop, Unit.stocks.table)
     with pytest.raises(UnitError, match=r"the upcast of stocks to schema 2 failed for .*Basket with the identity 1"):
         await shop.stored(1, "stocks", Unit)

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import Integer, String, select
 
 from dddkit.exceptions import ConcurrencyError, UnitError
-from sqlalchemy import Integer, String
 from tests.persistence.shops import Shop, in_shops
 
 
@@ -98,8 +98,10 @@ async def test_what_is_deleted_and_saved_again_in_one_unit_replaces_the_row(shop
 
     assert (await shop.stored(1)).items == ["tea"]
     assert [type_ for type_, _ in await shop.messages()] == ["basket.created.v1", "basket.item-added.v1"]
-    with pytest.raises(ConcurrencyError):
+    ((version,),) = await shop.rows(select(shop.Unit.baskets.table.c.version))
+    with pytest.raises(ConcurrencyError) as raised:
         await shop.save(stale)
+    assert version > (raised.value.expected or 0) + 1  # that of a new row
 
 
 @in_shops("sqlite")
@@ -107,6 +109,14 @@ async def test_deleting_an_unknown_aggregate_is_no_error(shop: Shop) -> None:
     async with shop.unit() as unit:
         await unit.baskets.delete(shop.Basket(basket_id=1))
         await unit.commit()
+
+
+@in_shops("sqlite")
+async def test_deleting_a_new_object_whose_identity_is_stored_is_an_error(shop: Shop) -> None:
+    await shop.save(shop.Basket(basket_id=1))
+    with pytest.raises(ConcurrencyError, match="is new, but one with its identity is stored already"):
+        await shop.delete(shop.Basket(basket_id=1))
+    assert await shop.stored(1) is not None
 
 
 @in_shops("sqlite")
@@ -135,9 +145,7 @@ async def test_an_object_of_an_earlier_unit_is_saved_against_its_own_version(sho
         with pytest.raises(ConcurrencyError, match=r"but version .* is stored now"):
             await shop.save(stale)
         with pytest.raises(ConcurrencyError, match=r"but version .* is stored now"):
-            async with shop.unit() as unit:
-                await unit.baskets.delete(stale)
-                await unit.commit()
+            await shop.delete(stale)
 
 
 @in_shops("sqlite")
@@ -267,31 +275,27 @@ async def test_a_stale_object_leaves_no_trace_of_its_unit(shop: Shop) -> None:
     stale = await shop.stored(1)
     await shop.save(await shop.stored(1))
     stale.add("tea")
-    with pytest.raises(ConcurrencyError) as raised:
-        async with shop.unit() as unit:
-            await unit.baskets.save(shop.Basket(basket_id=2))
-            await unit.baskets.save(stale)
-            assert await unit.once("key")
+    async with shop.unit() as unit:
+        await unit.baskets.save(shop.Basket(basket_id=2))
+        await unit.baskets.save(stale)
+        assert await unit.once("key")
+        with pytest.raises(ConcurrencyError) as raised:
             await unit.commit()
 
-    assert raised.value.aggregate is stale
-    assert raised.value.found == (raised.value.expected or 0) + 1
+    error: Any = raised.value
+    assert error.aggregate is stale
+    assert error.found == error.expected + 1
     assert await shop.stored(2) is None
     assert await shop.count(shop.inbox.table) == 0
     assert await shop.messages() == []
-    assert len(stale.get_events()) == 1
+    assert len(error.aggregate.get_events()) == 1
 
 
 @in_shops("sqlite")
 async def test_deleting_what_was_deleted_since_is_an_error(shop: Shop) -> None:
     await shop.save(shop.Basket(basket_id=1))
     first, second = await shop.stored(1), await shop.stored(1)
-    for deleted in (first, second):
-        async with shop.unit() as unit:
-            await unit.baskets.delete(deleted)
-            if deleted is first:
-                await unit.commit()
-                continue
-            with pytest.raises(ConcurrencyError, match=r"has been deleted since") as raised:
-                await unit.commit()
-            assert raised.value.found is None
+    await shop.delete(first)
+    with pytest.raises(ConcurrencyError, match=r"has been deleted since") as raised:
+        await shop.delete(second)
+    assert raised.value.found is None

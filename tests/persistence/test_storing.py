@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dddkit.exceptions import UncommittedChangesError, UnitClosedError, UnitError
@@ -44,14 +46,18 @@ async def test_the_events_of_a_change_are_in_the_outbox_and_no_longer_pending(sh
 @in_shops()
 async def test_an_exception_undoes_all_and_the_events_stay_pending(shop: Shop) -> None:
     await shop.save(shop.Basket(basket_id=1))
-    with pytest.raises(LookupError):
+    changed: list[Any] = []
+
+    async def fail() -> None:
         async with shop.unit() as unit:
-            basket = await unit.baskets.get(1)
-            basket.add("tea")
+            changed.append(await unit.baskets.get(1))
+            changed[0].add("tea")
             assert await unit.once("key")
             raise LookupError
 
-    assert len(basket.get_events()) == 1
+    with pytest.raises(LookupError):
+        await fail()
+    assert len(changed[0].get_events()) == 1
     assert (await shop.stored(1)).items == []
     assert await shop.messages() == []
     assert await shop.count(shop.inbox.table) == 0
@@ -77,7 +83,8 @@ async def test_rollback_undoes_all_and_ends_the_unit(shop: Shop) -> None:
 @in_shops()
 async def test_a_block_left_with_changes_and_without_commit_is_an_error_that_names_them(shop: Shop) -> None:
     await shop.save(*(shop.Basket(basket_id=number) for number in (1, 2, 3)))
-    with pytest.raises(UncommittedChangesError) as raised:
+
+    async def forget() -> None:
         async with shop.unit() as unit:
             for number in (1, 2, 3):
                 basket = await unit.baskets.get(number)
@@ -87,12 +94,15 @@ async def test_a_block_left_with_changes_and_without_commit_is_an_error_that_nam
             unit.publish(shop.Basket.Created())
             assert await unit.once("mail-7")
 
+    with pytest.raises(UncommittedChangesError) as raised:
+        await forget()
     assert str(raised.value) == (
         "ShopUnit: the block was left with changes and without commit(), so they were rolled back: "
         "Basket with the identity 1, Basket with the identity 3, Basket with the identity 4, "
         "the published basket.created.v1, the noted key 'mail-7'"
     ).replace("Basket", shop.Basket.__qualname__)
-    assert [basket.basket_id for basket in raised.value.aggregates] == [1, 3, 4]
+    left: Any = raised.value.aggregates
+    assert [basket.basket_id for basket in left] == [1, 3, 4]
     assert await shop.stored(4) is None
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import ForeignKeyConstraint, Integer, MetaData, UniqueConstraint
 from sqlalchemy.exc import IntegrityError
 
 from dddkit.dataclasses import EventBroker
 from dddkit.exceptions import ConcurrencyError, UnitError
-from sqlalchemy import ForeignKeyConstraint, Integer, MetaData, UniqueConstraint
 from tests.blocks.flavours import Dataclasses
 from tests.persistence.shops import Shop, in_shops
 from tests.servers.databases import PostgreSQL, SQLite
@@ -23,12 +23,11 @@ async def test_overlapping_use_is_refused_by_name_and_does_not_end_the_unit(shop
     await shop.save(shop.Basket(basket_id=1))
     async with shop.unit() as unit:
         if shop.is_async:
-            results = await asyncio.gather(
-                unit.baskets.get(1), unit.baskets.get(2), unit.commit(), return_exceptions=True
-            )
+            calls: list[Any] = [unit.baskets.get(1), unit.baskets.get(2), unit.commit()]
+            results: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
             assert [str(result) for result in results[1:]] == [
-                f"ShopUnit: {name} while baskets.get is under way; a unit does one thing at a time: await the calls one "
-                f"after the other, or give each task a unit of its own"
+                f"ShopUnit: {name} while baskets.get is under way; a unit does one thing at a time: await the calls "
+                f"one after the other, or give each task a unit of its own"
                 for name in ("baskets.get", "commit")
             ]
             results[0].items.append("tea")
@@ -175,6 +174,22 @@ async def test_a_subscriber_may_open_a_unit_of_its_own(shop: Shop) -> None:
     assert await shop.stored(2) is not None
 
 
+def test_leaving_the_block_waits_for_what_another_task_does(tmp_path: Path) -> None:
+    shop = Shop(Dataclasses, SQLite(str(tmp_path / "shop.sqlite")), is_async=True)
+
+    async def run() -> None:
+        await shop.save(shop.Basket(basket_id=1))
+        async with shop.unit() as unit:
+            task = asyncio.create_task(unit.baskets.get(1))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert (await task).items == []
+        await shop.save(shop.Basket(basket_id=2))  # the connection and the lock are free
+        await shop.dispose()
+
+    asyncio.run(run())
+
+
 def test_a_cancelled_call_leaves_the_database_free(tmp_path: Path) -> None:
     shop = Shop(Dataclasses, SQLite(str(tmp_path / "shop.sqlite")), is_async=True)
 
@@ -210,9 +225,8 @@ def test_a_cancelled_call_leaves_the_database_free(tmp_path: Path) -> None:
 
 @in_shops()
 async def test_a_missing_table_is_an_error_that_names_it(shop: Shop) -> None:
-    shop.engine  # noqa: B018  # its tables are created before the one that is missing is declared
     async with shop.unit() as unit:
-        await unit.baskets.get(1)
+        await unit.baskets.get(1)  # the tables are created before the one that is missing is declared
     Unit = shop.declare(others=shop.documents(shop.Basket, table="others"))
     with pytest.raises(UnitError, match=r"ShopUnit: the database has no table others; create it with `metadata.create"):
         await shop.stored(1, "others", Unit)
@@ -307,7 +321,7 @@ def test_a_serialization_failure_is_a_concurrency_error(postgresql: PostgreSQL, 
 
     async def run() -> None:
         await shop.save(*(shop.Basket(basket_id=number) for number in (1, 2)))
-        shop._engine = shop.engine.execution_options(isolation_level="SERIALIZABLE")
+        shop.use(shop.engine.execution_options(isolation_level="SERIALIZABLE"))
         async with shop.unit() as one, shop.unit() as other:
             for unit, reads, writes in ((one, 1, 2), (other, 2, 1)):
                 await unit.baskets.get(reads)

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from mypy.nodes import Context, Expression, IndexExpr, RefExpr, TupleExpr, TypeInfo
+from mypy.nodes import (
+    AssignmentStmt,
+    CallExpr,
+    Context,
+    Expression,
+    IndexExpr,
+    NameExpr,
+    RefExpr,
+    TupleExpr,
+    TypeApplication,
+    TypeInfo,
+    Var,
+)
 from mypy.types import AnyType, Instance, NoneType, Type, TypeVarType, UnionType, get_proper_type
 
 from dddkit_mypy import _names as names
@@ -43,16 +55,44 @@ def check(ctx: ClassContext) -> None:
                 break
 
 
+def check_declarations(ctx: ClassContext) -> None:
+    """Report what the body of a unit of work declares as a repository with wrong parameters."""
+    for statement, call in _declarations(ctx.info):
+        target = statement.lvalues[0]
+        node = target.node if isinstance(target, NameExpr) else None
+        made = get_proper_type(node.type) if isinstance(node, Var) else None
+        if isinstance(made, Instance) and made.type.fullname == names.DOCUMENTS:
+            _check_parameters(ctx, made, names.DOCUMENTS, call.callee)
+
+
+def _classes_of_declarations(scope: mypy_api.AnalysisScope) -> Iterator[TypeInfo]:
+    """Yield the classes that decide about the identities of what a unit of work declares."""
+    for _, call in _declarations(scope.info):
+        applied = call.callee.analyzed if isinstance(call.callee, IndexExpr) else None
+        if isinstance(applied, TypeApplication):
+            yield from _classes_of_arguments(applied.types)
+
+
+def _declarations(info: TypeInfo) -> Iterator[tuple[AssignmentStmt, CallExpr]]:
+    for statement in info.defn.defs.body:
+        if isinstance(statement, AssignmentStmt) and isinstance(statement.rvalue, CallExpr):
+            yield statement, statement.rvalue
+
+
 def _classes_of_parameters(scope: mypy_api.AnalysisScope) -> Iterator[TypeInfo]:
     """Yield the classes that decide which field is the identity, and of which type."""
     for base in scope.info.bases:
-        for argument in base.args:
-            for used in mypy_api.classes_in(argument):
-                yield from used.mro
-                if used.has_base(names.RECORDING):
-                    for _, _, var in fields_of(used):
-                        for read in mypy_api.classes_in(var.type):  # perhaps a descriptor
-                            yield from read.mro
+        yield from _classes_of_arguments(base.args)
+
+
+def _classes_of_arguments(arguments: Iterable[Type]) -> Iterator[TypeInfo]:
+    for argument in arguments:
+        for used in mypy_api.classes_in(argument):
+            yield from used.mro
+            if used.has_base(names.RECORDING):
+                for _, _, var in fields_of(used):
+                    for read in mypy_api.classes_in(var.type):  # perhaps a descriptor
+                        yield from read.mro
 
 
 def _bases_in_source(info: TypeInfo) -> Iterator[tuple[Instance, Expression | None]]:
@@ -161,5 +201,10 @@ class Basket(Aggregate):
 
 class BasketRepository(Repository[Basket, UUID]): ...
 """,
-    checks=(OnAnalysed(_ROOTS, _classes_of_parameters), OnClass(_ROOTS, check)),
+    checks=(
+        OnAnalysed(_ROOTS, _classes_of_parameters),
+        OnClass(_ROOTS, check),
+        OnAnalysed((names.UNIT,), _classes_of_declarations),
+        OnClass((names.UNIT,), check_declarations),
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -45,7 +46,7 @@ def read(headers: Mapping[str, Any], data: bytes | bytearray | str, prefix: str)
         elif name.startswith(prefixes):
             attribute = name[len(prefix) :]
             if NAME.fullmatch(attribute):
-                attributes[attribute] = value
+                attributes[attribute] = _time(value) if attribute == "time" and type(value) is int else value
     if content_type and content_type.strip().lower().startswith(_STRUCTURED):
         if content_type.partition(";")[0].strip().lower() != _JSON_FORMAT:
             raise MessageRejectedError(f"a CloudEvent as {content_type[:60]!r} is not read here; send {_JSON_FORMAT}")
@@ -60,6 +61,14 @@ def read(headers: Mapping[str, Any], data: bytes | bytearray | str, prefix: str)
         problems.append(("data", str(error)))
     _json_format.reject(arguments, problems)
     return arguments
+
+
+def _time(milliseconds: int) -> datetime | int:
+    """Return the time that AMQP has as a number; the number itself where it is none."""
+    try:
+        return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return milliseconds
 
 
 def _data(data: bytes | bytearray | str, content_type: str) -> Any:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import Pool
 
 from dddkit.sqlalchemy._errors import translated
 from dddkit.sqlalchemy._finishing import finished
 from dddkit.sqlalchemy._nesting import Holder
 from dddkit.sqlalchemy.engines import READ_ONLY, database_of, is_sqlite
-from sqlalchemy import Connection, Engine
 
 if TYPE_CHECKING:
     from typing import Concatenate
@@ -28,6 +31,8 @@ __all__ = ["AsyncCalls", "SyncCalls"]
 
 T = TypeVar("T")
 
+_databases: Final[WeakKeyDictionary[Pool, Hashable]] = WeakKeyDictionary()
+
 
 class _Calls:
     """What both kinds share."""
@@ -42,7 +47,12 @@ class _Calls:
     def _hold(self, engine: Engine, *, is_async: bool) -> None:
         """Refuse to wait for a unit around this one."""
         if is_sqlite(engine):
-            holder = Holder(self.work.unit, database_of(engine), is_async=is_async, is_read_only=self.work.is_read_only)
+            database = _databases.get(engine.pool)
+            if database is None:
+                database = database_of(engine)
+                if database is not engine.pool:  # the real path, which takes longer than a statement
+                    _databases[engine.pool] = database
+            holder = Holder(self.work.unit, database, is_async=is_async, is_read_only=self.work.is_read_only)
             holder.hold()
             self._holder = holder
 
@@ -105,34 +115,36 @@ class SyncCalls(_Calls):
 class AsyncCalls(_Calls):
     """The calls of a UnitOfWork. A cancelled one ends first, so that it is known what it has done."""
 
-    __slots__ = ("_connection", "_engine")
+    __slots__ = ("_connection", "_engine", "_one_at_a_time")
 
     def __init__(self, engine: AsyncEngine, usage: Usage, work: Work) -> None:
         super().__init__(usage, work)
         self._engine: Final = engine
         self._connection: AsyncConnection | None = None
+        self._one_at_a_time: Final = asyncio.Lock()  # a task may still use the unit when its block is left
 
     @property
     def is_connected(self) -> bool:
         return self._connection is not None
 
     async def connection(self) -> AsyncConnection:
-        if self._connection is None:
-            self._hold(self._engine.sync_engine, is_async=True)
-            await finished(self._connect())
-        assert self._connection is not None
-        return self._connection
+        async with self._one_at_a_time:
+            if self._connection is None:
+                self._hold(self._engine.sync_engine, is_async=True)
+                return await finished(self._connect())
+            return self._connection
 
     async def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function with the connection; an error of the database is one of ours where we know better."""
-        if self._connection is None:
-            self._hold(self._engine.sync_engine, is_async=True)  # in the task of the unit, and not in that of the call
-        try:
-            return await finished(self._run(function, *args, **kwargs))
-        except DBAPIError as error:
-            if (better := self._translated(error)) is None:
-                raise
-            raise better from error.orig
+        async with self._one_at_a_time:
+            if self._connection is None:
+                self._hold(self._engine.sync_engine, is_async=True)  # in the unit's own task
+            try:
+                return await finished(self._run(function, *args, **kwargs))
+            except DBAPIError as error:
+                if (better := self._translated(error)) is None:
+                    raise
+                raise better from error.orig
 
     async def _run(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         connection = self._connection or await self._connect()
@@ -146,10 +158,17 @@ class AsyncCalls(_Calls):
         return connection
 
     async def close(self) -> None:
-        """Give the connection back; what is not committed is rolled back."""
-        connection, self._connection = self._connection, None
+        """Give the connection back, once nothing uses it; what is not committed is rolled back."""
         try:
-            if connection is not None and not connection.closed:
-                await finished(connection.close())
+            is_free = self._connection is None or self._connection.closed  # as a commit leaves it
+            if self._one_at_a_time.locked() or not is_free:
+                await finished(self._close())
+            self._connection = None
         finally:
             self._leave()
+
+    async def _close(self) -> None:
+        async with self._one_at_a_time:
+            connection, self._connection = self._connection, None
+            if connection is not None and not connection.closed:
+                await connection.close()

@@ -246,20 +246,19 @@ class DocumentTable(Generic[AggregateT]):
                 f"the row of {self.shown(key)} has schema {schema}, and this program knows {self.schema}; "
                 f"a newer release has written it: deploy that one here too",
             )
-        document: Any = json.loads(data)
+        document: object = json.loads(data)
         for to in range(schema + 1, self.schema + 1):
+            upcast: Any = self.upcasts[to]  # Any: what it is given is checked by nobody
             try:
-                document = self.upcasts[to](document)
+                document = upcast(document)
             except Exception as error:
                 raise UnitError(
                     unit, f"the upcast of {self.name} to schema {to} failed for {self.shown(key)}"
                 ) from error
             if not isinstance(document, dict):
-                raise UnitError(
-                    unit,
-                    f"the upcast of {self.name} to schema {to} returned {kind_of(cast('object', document))}, not a dict",
-                )
-        return cast("object", document)
+                problem = f"the upcast of {self.name} to schema {to} returned {kind_of(document)}, not a dict"
+                raise UnitError(unit, problem)
+        return cast("dict[str, Any]", document)
 
     def differences(self, aggregate: AggregateT, read: AggregateT) -> str:
         """Return which fields are another value in what was read; nothing where none is."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from sqlalchemy import Connection
+
 from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.recording import Recording, discard, pending_events
 from dddkit._core.versions import set_version
@@ -14,13 +16,13 @@ from dddkit.sqlalchemy._reactions import Reaction, calls_of_reactions
 from dddkit.sqlalchemy._tracking import Tracked, Tracking
 from dddkit.sqlalchemy._verifying import verify
 from dddkit.sqlalchemy._writing import Write, write
-from sqlalchemy import Connection
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from dddkit.messages import Message
     from dddkit.sqlalchemy.inbox import Inbox
     from dddkit.sqlalchemy.outbox import Outbox
-    from sqlalchemy import ColumnElement
 
 __all__ = ["NOT_TRACKED", "Work"]
 
@@ -223,6 +225,12 @@ class Work:
         for one in self._writes:
             if one.version is not None:
                 set_version(one.of.aggregate, one.of.table.store, one.version)
-        for aggregate in {id(aggregate): aggregate for aggregate, _ in self._events}.values():
+        by_aggregate: dict[int, tuple[Recording, list[AnyAggregateEvent]]] = {}
+        for aggregate, event in self._events:
+            by_aggregate.setdefault(id(aggregate), (aggregate, []))[1].append(event)
+        for aggregate, events in by_aggregate.values():
             pending = pending_events(aggregate)
-            discard(pending, [event for owner, event in self._events if owner is aggregate])
+            if pending == events:  # the usual case: nothing was recorded meanwhile
+                pending.clear()
+            else:
+                discard(pending, events)

@@ -131,7 +131,7 @@ class Documents(Generic[AggregateT, IdT]):
             where = f"{unit}.{name}"
             aggregate, identity = self._parameters(where)
             try:
-                self._documents = DocumentTable.declare(
+                self._documents = DocumentTable[AggregateT].declare(
                     name,
                     aggregate,
                     _kind_of(identity, where),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import typing_extensions
@@ -117,9 +115,6 @@ _QUALIFIERS: Final[dict[Any, Any]] = {
     typing_extensions.Required: False,
     typing_extensions.NotRequired: True,
     typing_extensions.ReadOnly: None,
-    getattr(typing, "Required", ...): False,  # not always the same
-    getattr(typing, "NotRequired", ...): True,
-    getattr(typing, "ReadOnly", ...): None,
     Final: None,
 }
 
@@ -168,9 +163,9 @@ def _hints(cls: Any) -> dict[str, Any]:
             if is_class_var(annotation, base) or isinstance(annotation, dataclasses.InitVar):
                 continue
             try:
-                hints[name] = get_type_hints(
-                    SimpleNamespace(__annotations__={name: annotation}), module, names, include_extras=True
-                )[name]
+                # In a class, since only there Final may stand; of this one alone, since one name may be misspelt.
+                one = type("One", (), {"__annotations__": {name: annotation}})
+                hints[name] = get_type_hints(one, module, names, include_extras=True)[name]
             except Exception as error:  # an annotation is code of the user's
                 hints[name] = error
     return hints

@@ -84,7 +84,7 @@ class JsonCodec(Generic[T]):
             JsonMismatchError: a value does not fit its field, or would not come back.
         """
         try:
-            if not self._shape.fits(value) or not self._is_aware(value):
+            if not self._shape.fits(value) or (self._aware and not self._is_aware(value)):
                 self._reject_unfit(value)
             written = self._to_json(value, round_trip=True, by_alias=False, warnings="error")
         except (PydanticSerializationError, RecursionError, ValueError) as error:
@@ -165,14 +165,14 @@ class JsonCodec(Generic[T]):
             problems = list(self._problems(value))
         except RecursionError:
             problems = []
-        return mismatch(problems or [((), "contains itself, is nested too deeply, or has a serializer that fails")])
+        return mismatch(problems or [((), _UNWRITABLE)])
 
     def _reject_unread(self, value: T, written: bytes) -> None:
-        run = 0
-        for part in written.translate(_ONLY_DIGITS).split():
-            run = max(run, len(part))
-        if run > _DIGITS:
-            self._reject_unfit(value)
+        # So many digits reach over one of these places; here they are found without looking at all of a large JSON.
+        for at in range(_DIGITS, len(written), _DIGITS):
+            if written[at - 40 : at].isdigit() or written[at : at + 40].isdigit():
+                self._reject_unfit(value)
+                return
 
     def _prove(self, value: T, written: bytes) -> None:
         """Raise JsonMismatchError if reading what was written does not give the same object."""
@@ -202,11 +202,11 @@ class JsonCodec(Generic[T]):
             raise _raised(second) from second
 
 
+_UNWRITABLE: Final = "is not written: it contains itself, or a value that is not of its own declared type"
+
+
 def _is_naive(value: object) -> bool:
     return getattr(value, "tzinfo", ...) is None
-
-
-_ONLY_DIGITS: Final = bytes(byte if 48 <= byte < 58 else 32 for byte in range(256))
 
 
 def _is_not_finite(value: object) -> bool:

@@ -98,6 +98,8 @@ class Definition:
             return self._customised(customised_type(metadata), inner, scope)
         if (alias := _alias(declared)) is not None:
             return self._shape_of_alias(alias, scope)
+        if declared is typing_extensions.Self:
+            return self._shape_of_class(scope.owner, tuple(scope.arguments.values()), scope.owner, scope)
         if origin is Final:
             return self._shape(get_args(declared)[0], scope)
         if origin is Literal:

@@ -116,7 +116,7 @@ def _is_uuid(value: object) -> bool:
 
 
 def _same_decimal(written: Decimal, read: Decimal) -> bool:
-    return written.as_tuple() == read.as_tuple()
+    return str(written) == str(read)  # 1.0 == 1.00
 
 
 _STR: Final = Form.of("str")

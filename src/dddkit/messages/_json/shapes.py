@@ -91,9 +91,9 @@ class Scalar(Shape):
         return key
 
     def fits(self, value: Any) -> bool:
-        if type(value) in self.classes:
-            return True
-        return self.is_meant(value) and (self._refusal is None or self._refusal(value) is None)
+        if type(value) in self._exact or (self._like is not None and self._like(value)):
+            return self._refusal is None or self._refusal(value) is None
+        return False
 
     def is_meant(self, value: Any) -> bool:
         return type(value) in self._exact or (self._like is not None and self._like(value))
