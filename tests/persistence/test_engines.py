@@ -252,8 +252,8 @@ def test_a_file_that_somebody_reads_for_too_long_is_an_error(tmp_path: Path, emb
 def test_a_transaction_takes_the_write_lock_when_it_begins(tmp_path: Path, embed: Embed) -> None:
     with embed(tmp_path / "shop.sqlite").begin():
         other = embed(tmp_path / "shop.sqlite", timeout=0)
-        with pytest.raises(OperationalError, match="locked"):
-            other.connect().begin()
+        with other.connect() as connection, pytest.raises(OperationalError, match="locked"):
+            connection.begin()
 
 
 def test_a_writer_waits_for_another_one(tmp_path: Path, embed: Embed) -> None:

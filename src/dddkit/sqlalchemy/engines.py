@@ -128,10 +128,14 @@ def _prepare(engine: Engine, metadata: MetaData, timeout: float) -> None:
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, record: Any) -> None:  # Any: a connection of the driver, as SQLAlchemy adapts it
-        pragma(connection, "foreign_keys=ON")
         tables.exist = tables.exist and not in_memory
-        if not in_memory:
-            _use_wal(lambda: pragma(connection, "journal_mode=WAL"), _sleep_of(connection), timeout, engine.url)
+        try:
+            pragma(connection, "foreign_keys=ON")
+            if not in_memory:
+                _use_wal(lambda: pragma(connection, "journal_mode=WAL"), _sleep_of(connection), timeout, engine.url)
+        except BaseException:
+            connection.close()  # SQLAlchemy does not know it yet
+            raise
 
     def pragma(connection: Any, text: str) -> Any:
         cursor = connection.cursor()
