@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,8 +66,9 @@ def links(page: str) -> set[str]:
 class Reader:
     """Writes the files of a page to a directory and runs its commands there."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
         self.directory = directory
+        self._environment = environment or {}
         self._tables: dict[str, str] = {}
 
     def take(self, block: Block) -> None:
@@ -95,6 +96,7 @@ class Reader:
             "PRE_COMMIT_HOME": str(self.directory.with_name(f"{self.directory.name}-hooks")),
             "PYTHONUTF8": "1",
             **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), away),
+            **self._environment,
         }
         run = subprocess.run(
             command,
