@@ -21,7 +21,7 @@ class Block(NamedTuple):
     @property
     def file(self) -> str | None:
         """The file name, if the block is a whole file: its first line is a comment with the name."""
-        named = re.match(r"# ([\w.-]+\.\w+)\n", self.text)
+        named = re.match(r"# ([\w./-]+\.\w+)\n", self.text)
         return named[1] if named else None
 
     @property
@@ -74,7 +74,9 @@ class Reader:
     def take(self, block: Block) -> None:
         """Write the file, or add the tables of a TOML block to pyproject.toml; tables of the same name are replaced."""
         if block.file is not None:
-            (self.directory / block.file).write_text(block.text, encoding="utf-8")
+            path = self.directory / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
         else:
             assert block.language == "toml", block
             self.configure(block.text)
