@@ -384,3 +384,4 @@ def test_a_bound_is_a_number_however_it_is_written() -> None:
         return lock_text(placed=Dataclasses.declare("AggregateEvent", "Placed", total=Annotated[float, bound]))
 
     assert text(annotated_types.Ge(1)) == text(annotated_types.Ge(1.0))
+    assert '"minimum": 1,' in text(annotated_types.Ge(1.0))
