@@ -21,7 +21,12 @@ pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are 
 PAGES = [EVENTS, "docs/undoing.md"]
 PERSISTENCE = "docs/persistence.md"
 ON_A_SERVER = "PostgreSQL"  # the chapter that needs one
-CHECKED_SLOWLY = ["docs/messages.md", "docs/testing.md", PERSISTENCE]  # checkers take seconds for each page, and read this API in typecheck_tests too
+CHECKED_SLOWLY = [  # checkers take seconds for each page
+    "docs/messages.md",
+    "docs/messages_lock.md",
+    "docs/testing.md",
+    PERSISTENCE,
+]
 every_page = pytest.mark.parametrize("page", [*PAGES, *CHECKED_SLOWLY])
 
 
