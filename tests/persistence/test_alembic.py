@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -35,7 +34,9 @@ def test_a_generated_migration_makes_the_tables_that_the_metadata_declares(datab
     engine = database.sync_engine(sa.MetaData())
     with engine.begin() as connection:
         context = MigrationContext.configure(connection)
-        code: Any = render_python_code(produce_migrations(context, metadata).upgrade_ops)
+        upgrade = produce_migrations(context, metadata).upgrade_ops
+        assert upgrade is not None
+        code = render_python_code(upgrade)
         with Operations.context(context):
             exec(f"def upgrade():\n{code}\n\nupgrade()", {"op": op, "sa": sa})
         assert sorted(sa.inspect(connection).get_table_names()) == ["dddkit_inbox", "dddkit_outbox", "parcels"]

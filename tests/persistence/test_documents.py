@@ -73,7 +73,11 @@ async def test_what_would_not_come_back_is_rejected_when_the_unit_class_is_defin
         (lambda: Declared[User, UserId]("sqlite://"), "Documents takes the MetaData in which its table is declared"),
         (
             lambda: Declared[User, UserId](MetaData(), columns={"nme": String}),
-            "User has no field 'nme' to copy into a column",
+            "^UserUnit.users: User has no field 'nme' to copy into a column",
+        ),
+        (
+            lambda: Declared[User, UserId](MetaData(), columns={"name": str}),
+            r"columns takes types of SQLAlchemy, as in columns=\{\"name\": String\}, and got the class str",
         ),
         (
             lambda: Declared[User, UserId](MetaData(), columns={"version": String}),

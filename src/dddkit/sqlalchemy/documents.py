@@ -137,7 +137,7 @@ class Documents(Generic[AggregateT, IdT]):
                     _kind_of(identity, where),
                     self._metadata,
                     self._table_name or name,
-                    self._columns_of(where, aggregate),
+                    self._columns_of(aggregate),
                     self._schema,
                 )
             except TypeError as error:
@@ -160,15 +160,13 @@ class Documents(Generic[AggregateT, IdT]):
             )
         return cast("type[AggregateT]", aggregate), parameters[1]
 
-    def _columns_of(self, where: str, aggregate: type) -> Mapping[str, TypeEngine[Any]]:
+    def _columns_of(self, aggregate: type) -> Mapping[str, TypeEngine[Any]]:
         fields = {name for base in aggregate.__mro__ for name in own_annotations(base)}
         for name in self._columns:
             if name in OUR_COLUMNS:
-                raise TypeError(
-                    f"{where}: the table has a column {name} of its own; copy {name} by a property of another name"
-                )
+                raise TypeError(f"the table has a column {name} of its own; copy {name} by a property of another name")
             if name not in fields and not hasattr(aggregate, name):
-                raise TypeError(f"{where}: {aggregate.__qualname__} has no field {name!r} to copy into a column")
+                raise TypeError(f"{aggregate.__qualname__} has no field {name!r} to copy into a column")
         return self._columns
 
     def _check(self, unit: str) -> None:
