@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import sqlite3
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from itertools import count
-from typing import Any, Concatenate, NamedTuple, ParamSpec
+from pathlib import Path
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import pytest
 from examples.shop import messages
@@ -16,15 +16,30 @@ from examples.shop.basket import Basket, BasketId, CheckedOutError, EmptyBasketE
 from examples.shop.checkout import Checkout, UnknownBasketError
 from examples.shop.handlers import Office
 from examples.shop.money import Money
-from examples.shop.order import Order, OrderId, SqliteOrders
-from examples.shop.payment import BankClosedError, CardDeclinedError, CardToken, HoldId, InvalidCardError
+from examples.shop.order import Order, OrderId
+from examples.shop.payment import (
+    Authorize,
+    BankClosedError,
+    CardDeclinedError,
+    CardToken,
+    DemoBank,
+    HoldId,
+    InvalidCardError,
+)
 from examples.shop.shop import POOR, RICH, Shop, open_shop
 from examples.shop.stock import Product, ProductId, SoldOutError
+from examples.shop.unit import ShopUnit, metadata
+from sqlalchemy import select
 
+from dddkit.dataclasses import Aggregate, Repository
+from dddkit.exceptions import ConcurrencyError
 from dddkit.messages import check_events
-from dddkit.testing import SyncRepositoryContract, assert_events, assert_same, given, recorded, run_failing, run_until
+from dddkit.sqlalchemy import embedded
+from dddkit.testing import RepositoryContract, assert_events, assert_same, given, recorded, run_failing, run_until
 
 P = ParamSpec("P")
+A = TypeVar("A", bound=Aggregate)
+Id = TypeVar("Id")
 
 TEAPOT = ProductId("teapot")
 LINE = Line(product_id=TEAPOT, price=Money(40_00))
@@ -89,11 +104,13 @@ def in_a_shop(facts: Callable[Concatenate[Shop, P], Coroutine[Any, Any, None]]) 
     return test
 
 
-async def customer(shop: Shop, card: CardToken = RICH, teapots: int = 1) -> Checkout.State:
+async def customer(shop: Shop, card: CardToken = RICH, teapots: int = 1, number: int = 1) -> Checkout.State:
     """Fill a basket, and return what a checkout of it is called with."""
     lines = (Line(product_id=TEAPOT, price=Money(40_00), quantity=teapots),) if teapots else ()
-    await shop.baskets.save(Basket(basket_id=BasketId(1), lines=lines))
-    return Checkout.State(card=card, basket_id=BasketId(1), order_id=OrderId(7))
+    async with shop.make_unit() as unit:
+        await unit.baskets.save(Basket(basket_id=BasketId(number), lines=lines))
+        await unit.commit()
+    return Checkout.State(card=card, basket_id=BasketId(number), order_id=OrderId(number + 6))
 
 
 class Content(NamedTuple):
@@ -101,39 +118,101 @@ class Content(NamedTuple):
 
     baskets: list[Basket]
     products: list[Product]
-    order: Order | None
+    orders: list[Order]
+    messages: list[str]
     bank: tuple[object, object]
 
 
 async def content(shop: Shop) -> Content:
-    bank = dict(shop.bank.balances), dict(shop.bank.held)
-    return Content(await shop.baskets.all(), await shop.products.all(), shop.orders.get(OrderId(7)), bank)
+    async with shop.make_unit() as unit:
+        table = ShopUnit.outbox.table
+        messages = await (await unit.connection()).execute(
+            select(table.c.type, table.c.subject).order_by(table.c.number)
+        )
+        return Content(
+            await unit.baskets.find(),
+            await unit.products.find(),
+            await unit.orders.find(),
+            [" ".join(message) for message in messages],
+            (dict(shop.bank.balances), dict(shop.bank.held)),
+        )
 
 
 @in_a_shop
 async def test_a_checkout_stores_the_order_moves_the_money_and_tells_the_office(shop: Shop) -> None:
-    state = await customer(shop, teapots=3)
-    lines = (Line(product_id=TEAPOT, price=Money(40_00), quantity=3),)
-    with recorded(shop.checkout.broker) as events:
+    state = await customer(shop, teapots=4)
+    lines = (Line(product_id=TEAPOT, price=Money(40_00), quantity=4),)
+    with recorded(shop.broker) as events:
         await shop.checkout(state)
     assert_events(
         events,
-        Product.SoldOut(product_id=TEAPOT),
         Basket.CheckedOut(basket_id=BasketId(1), lines=lines),
-        Order.Placed(order_id=OrderId(7), total=Money(120_00)),
+        Product.SoldOut(product_id=TEAPOT),
+        Order.Placed(order_id=OrderId(7), total=Money(160_00)),
     )
-    assert_same(shop.orders.get(OrderId(7)), Order(order_id=OrderId(7), total=Money(120_00), hold_id=HoldId("hold-1")))
-    assert_same(await shop.baskets.all(), [Basket(basket_id=BasketId(1), lines=lines, is_checked_out=True)])
-    assert (shop.bank.balances[RICH], shop.bank.held) == (Money(380_00), {})
-    assert shop.office == Office(Money(120_00), {TEAPOT: 3}, [TEAPOT], ["order 7: thank you, that is 120.00"])
+    left = await content(shop)
+    assert_same(left.baskets, [Basket(basket_id=BasketId(1), lines=lines, is_checked_out=True)])
+    assert_same(left.orders, [Order(order_id=OrderId(7), total=Money(160_00), hold_id=HoldId("hold-1"))])
+    assert left.messages == ["product.sold_out.v1 products/teapot", "order.placed.v1 orders/7"]
+    assert left.bank == ({RICH: Money(340_00), POOR: Money(5_00)}, {})
+    assert shop.office == Office(Money(160_00), {TEAPOT: 4}, [TEAPOT], ["order 7: thank you, that is 160.00"])
 
 
 @in_a_shop
 async def test_until_the_capture_the_bank_holds_the_amount_of_an_order_that_is_placed(shop: Shop) -> None:
     await run_until(shop.checkout, await customer(shop), "capture")
-    assert_same(shop.orders.get(OrderId(7)), order())
-    assert shop.bank.held == {HoldId("hold-1"): (RICH, Money(40_00))}
+    left = await content(shop)
+    assert_same(left.orders, [order()])
+    assert left.bank == (shop.bank.balances, {HoldId("hold-1"): (RICH, Money(40_00))})
     assert shop.bank.balances[RICH] == Money(500_00)
+
+
+@in_a_shop
+async def test_lines_of_one_product_are_taken_from_one_shelf(shop: Shop) -> None:
+    state = await customer(shop)
+    async with shop.make_unit() as unit:
+        basket = await unit.baskets.get(BasketId(1))
+        assert basket is not None
+        basket.add(LINE)
+        await unit.commit()
+    await shop.checkout(state)
+    assert [product.on_shelf for product in (await content(shop)).products if product.product_id == TEAPOT] == [2]
+
+
+@in_a_shop
+async def test_goods_go_back_to_a_shelf_that_was_taken_away_meanwhile(shop: Shop) -> None:
+    state = await customer(shop)
+    await run_until(shop.checkout, state, "authorize")
+    async with shop.make_unit() as unit:
+        await unit.products.delete(await unit.product(TEAPOT))
+        await unit.commit()
+    await shop.checkout.release(state)
+    async with shop.make_unit() as unit:
+        assert_same(await unit.products.get(TEAPOT), Product(product_id=TEAPOT, on_shelf=1))
+
+
+@in_a_shop
+async def test_of_customers_who_come_at_once_as_many_get_a_teapot_as_there_are(shop: Shop) -> None:
+    shop.bank.balances[RICH] = Money(10**6)
+    states = [await customer(shop, number=number) for number in range(9)]
+    outcomes = await asyncio.gather(*map(shop.checkout, states), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType"] * 4 + ["SoldOutError"] * 5
+    assert len((await content(shop)).orders) == 4
+
+
+@in_a_shop
+async def test_no_transaction_is_open_while_the_bank_is_asked(shop: Shop) -> None:
+    class Bank(DemoBank):
+        async def check(self, card: CardToken) -> None:
+            await content(shop)  # a unit inside a unit would be refused
+            await super().check(card)
+
+        async def capture(self, hold_id: HoldId) -> None:
+            await content(shop)
+            await super().capture(hold_id)
+
+    bank = Bank(shop.bank.balances)
+    await Checkout(shop.make_unit, bank, Authorize(bank))(await customer(shop))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +220,7 @@ async def test_until_the_capture_the_bank_holds_the_amount_of_an_order_that_is_p
     [
         (POOR, 1, CardDeclinedError),
         (CardToken("card-unknown"), 1, InvalidCardError),
-        (RICH, 4, SoldOutError),
+        (RICH, 5, SoldOutError),
         (RICH, 0, EmptyBasketError),
     ],
 )
@@ -173,9 +252,10 @@ async def test_a_capture_that_fails_gives_back_goods_and_amount_and_cancels_the_
     state = await customer(shop)
     before = await content(shop)
     shop.bank.pays_out = False
-    with recorded(shop.checkout.broker) as events, pytest.raises(BankClosedError):
+    with recorded(shop.broker) as events, pytest.raises(BankClosedError):
         await shop.checkout(state)
-    assert_same(await content(shop), before._replace(order=order(cancelled=True)))
+    messages = ["order.placed.v1 orders/7", "order.cancelled.v1 orders/7"]
+    assert_same(await content(shop), before._replace(orders=[order(cancelled=True)], messages=messages))
     assert_events(events, CHECKED_OUT, PLACED, CANCELLED, REOPENED)
     assert (shop.office.turnover, shop.office.sold) == (Money(0), {TEAPOT: 0})
     assert shop.office.letters[-1] == "order 7: cancelled, you pay nothing"
@@ -187,11 +267,34 @@ async def test_an_order_whose_placing_fails_after_it_was_stored_is_cancelled(sho
         raise OSError("no paper in the printer")
 
     state = await customer(shop)
-    shop.checkout.broker.subscribe(Order.Placed, fail)
+    shop.broker.subscribe(Order.Placed, fail)
     with pytest.raises(OSError, match="no paper"):
         await shop.checkout(state)
-    assert_same(shop.orders.get(OrderId(7)), order(cancelled=True))
+    assert_same((await content(shop)).orders, [order(cancelled=True)])
     assert not shop.bank.held
+
+
+@in_a_shop
+async def test_an_order_that_has_the_number_already_is_left_alone(shop: Shop) -> None:
+    await shop.checkout(await customer(shop))
+    second = await customer(shop, number=2)
+    second.order_id = OrderId(7)
+    with pytest.raises(ConcurrencyError):
+        await shop.checkout(second)
+    left = await content(shop)
+    assert_same(left.orders, [order()])
+    assert left.messages == ["order.placed.v1 orders/7"]
+
+
+def test_a_shop_in_a_file_is_there_when_it_opens_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_shop(tmp_path / "shop.sqlite") as shop:
+            await shop.checkout(await customer(shop))
+        async with open_shop(tmp_path / "shop.sqlite") as shop:
+            left = await content(shop)
+            assert_same((left.orders, [product.on_shelf for product in left.products]), ([order()], [100, 3]))
+
+    asyncio.run(scenario())
 
 
 @in_a_shop
@@ -211,14 +314,50 @@ async def test_the_nested_story_runs_alone_as_well(shop: Shop) -> None:
 # What it stores, and what it tells others
 
 
-class TestOrders(SyncRepositoryContract[Order, OrderId]):
-    versions = False
+class Stored(RepositoryContract[A, Id]):
     ids = count(1)
-    connection = sqlite3.connect(":memory:")
 
-    @contextmanager
-    def open(self) -> Generator[SqliteOrders]:
-        yield SqliteOrders(self.connection)
+    def setup_method(self) -> None:
+        self.engine = embedded(":memory:", metadata)
+
+    def teardown_method(self) -> None:
+        asyncio.run(self.engine.dispose())
+
+    def repository(self, unit: ShopUnit) -> Repository[A, Id]:
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Repository[A, Id]]:
+        async with ShopUnit(self.engine) as unit:
+            yield self.repository(unit)
+            await unit.commit()
+
+
+class TestBaskets(Stored[Basket, BasketId]):
+    def repository(self, unit: ShopUnit) -> Repository[Basket, BasketId]:
+        return unit.baskets
+
+    def new(self) -> Basket:
+        return Basket(basket_id=BasketId(next(self.ids)), lines=(LINE,))
+
+    def change(self, basket: Basket) -> None:
+        basket.check_out()
+
+
+class TestProducts(Stored[Product, ProductId]):
+    def repository(self, unit: ShopUnit) -> Repository[Product, ProductId]:
+        return unit.products
+
+    def new(self) -> Product:
+        return Product(product_id=ProductId(f"product {next(self.ids)}"), on_shelf=3)
+
+    def change(self, product: Product) -> None:
+        product.take(3)
+
+
+class TestOrders(Stored[Order, OrderId]):
+    def repository(self, unit: ShopUnit) -> Repository[Order, OrderId]:
+        return unit.orders
 
     def new(self) -> Order:
         return Order.place(OrderId(next(self.ids)), Money(40_00), HoldId("hold"))
