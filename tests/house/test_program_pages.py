@@ -33,11 +33,15 @@ every_page = pytest.mark.parametrize("page", [*PAGES, *CHECKED_SLOWLY])
 def program(page: str, after_each: str = "", without: str = "") -> str:
     """Return all Python blocks as one program, each at its line of the page; leave a chapter out."""
     text = ""
-    left_out = chapters(page).get(without, ())
+    left_out = _blocks_of(page, without)
     for block in blocks(page):
         if block.language == "python" and block not in left_out:
             text += "\n" * (block.line - text.count("\n")) + block.text + after_each
     return text
+
+
+def _blocks_of(page: str, title: str) -> list[Block]:
+    return chapters(page).get(title, []) if title else []
 
 
 @every_page
@@ -57,7 +61,7 @@ def _check_what_is_printed(
     (folder / "page.py").write_text(program(page, f"print({MARK!r})\n", without), encoding="utf-8")
     printed, status = Reader(folder, environment).enter("python -W error page.py")
     assert status == 0, printed
-    left_out = chapters(page).get(without, ())
+    left_out = _blocks_of(page, without)
     listed = [block for block in blocks(page) if block not in left_out]
     following = [*listed[1:], Block("", "", 0)]
     expected = [
