@@ -76,10 +76,6 @@ async def test_what_would_not_come_back_is_rejected_when_the_unit_class_is_defin
             "^UserUnit.users: User has no field 'nme' to copy into a column",
         ),
         (
-            lambda: Declared[User, UserId](MetaData(), columns={"name": str}),
-            r"columns takes types of SQLAlchemy, as in columns=\{\"name\": String\}, and got the class str",
-        ),
-        (
             lambda: Declared[User, UserId](MetaData(), columns={"version": String}),
             "the table has a column version of its own",
         ),

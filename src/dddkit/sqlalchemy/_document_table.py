@@ -25,7 +25,6 @@ from sqlalchemy import (
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.types import TypeEngine
 
 from dddkit._callables import kind_of
 from dddkit._core.identity import identity_of
@@ -36,6 +35,7 @@ from dddkit.messages._json import JsonCodec, JsonMismatchError
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.dml import Delete, Insert, Update
+    from sqlalchemy.types import TypeEngine
 
 __all__ = ["OUR_COLUMNS", "DocumentTable", "Key", "Row", "Upcast", "column_types"]
 
@@ -279,17 +279,7 @@ class DocumentTable(Generic[AggregateT]):
 
 
 def column_types(columns: Mapping[str, TypeEngine[Any] | type[TypeEngine[Any]]]) -> dict[str, TypeEngine[Any]]:
-    """Return objects of the types.
-
-    Raises:
-        TypeError: one is no type of SQLAlchemy.
-    """
-    types = {name: type_() if isinstance(type_, type) else type_ for name, type_ in columns.items()}
-    for name, type_ in types.items():
-        if not isinstance(type_, TypeEngine):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
-            found = kind_of(columns[name])
-            raise TypeError(f'columns takes types of SQLAlchemy, as in columns={{"{name}": String}}, and got {found}')
-    return types
+    return {name: type_() if isinstance(type_, type) else type_ for name, type_ in columns.items()}
 
 
 def _utc_of(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
