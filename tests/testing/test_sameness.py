@@ -9,6 +9,7 @@ import math
 import random
 import threading
 from collections import Counter, OrderedDict, UserDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -520,6 +521,42 @@ def test_two_classes_of_one_name_are_told_apart() -> None:
 def test_after_twenty_lines_the_rest_is_counted() -> None:
     lines = text_of_failure(list(range(50)), [-1] * 50).splitlines()
     assert (len(lines), lines[-1]) == (22, "  and 30 more")
+
+
+def nested(depth: int, innermost: object) -> Any:
+    for _ in range(depth):
+        innermost = [innermost]
+    return innermost
+
+
+def test_objects_may_lie_deeper_than_the_stack_of_python() -> None:
+    assert_same(nested(2_000, 1), nested(2_000, 1))
+    (line,) = where(nested(2_000, 1), nested(2_000, 2))
+    assert line.startswith("actual[0][0]")
+    assert line.endswith("[0][0]: 1 != 2")
+    assert len(line) < 300
+
+
+@pytest.mark.parametrize(
+    ("depth", "wrap"),
+    [
+        (200, lambda one: [one, one]),
+        (200, lambda one: {0: one, 1: one}),
+        (12, lambda one: frozenset([one, (one,)])),
+    ],
+)
+def test_what_is_too_large_to_be_shown_is_shown_in_part(depth: int, wrap: Callable[[Any], Any]) -> None:
+    large: Any = 7
+    for _ in range(depth):
+        large = wrap(large)
+    (line,) = where(large, None)
+    assert line.endswith("... != None")
+    assert len(line) < 300
+
+
+def test_members_of_a_set_that_is_too_large_to_be_shown_are_in_order() -> None:
+    (line,) = where({(number, (number,)) for number in range(1000, 2000)}, None)
+    assert line.startswith("actual: {(1000, (1000,)), (1001, (1001,)), (1002, (1002,)), ")
 
 
 def test_an_object_that_holds_itself_can_be_shown() -> None:
