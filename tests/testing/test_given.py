@@ -8,6 +8,7 @@ import weakref
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import pydantic
 import pytest
@@ -237,6 +238,18 @@ def test_a_refusal_in_a_nested_aggregate_has_recorded_an_event_there() -> None:
     street = Street(street_id=1, garages=[garage()])
     lines = text(lambda: given(street).when(Street.fill).then_refused(FullError))
     assert lines[1].startswith("  at street.garages[0].get_events()[0]: new: Parked(")
+
+
+def test_a_mock_that_was_asked_is_no_change() -> None:
+    garage_ = garage()
+    garage_.__dict__["gate"] = gate = mock.MagicMock()
+
+    def refuse(asked: Garage) -> None:
+        asked.__dict__["gate"].close()
+        raise FullError
+
+    given(garage_).when(refuse).then_refused(FullError)
+    gate.close.assert_called_once_with()
 
 
 def test_the_failure_names_the_refusal_as_its_cause() -> None:

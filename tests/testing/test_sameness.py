@@ -19,6 +19,7 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
+from unittest import mock
 from uuid import UUID
 
 import pydantic
@@ -557,6 +558,13 @@ def test_what_is_too_large_to_be_shown_is_shown_in_part(depth: int, wrap: Callab
 def test_members_of_a_set_that_is_too_large_to_be_shown_are_in_order() -> None:
     (line,) = where({(number, (number,)) for number in range(1000, 2000)}, None)
     assert line.startswith("actual: {(1000, (1000,)), (1001, (1001,)), (1002, (1002,)), ")
+
+
+def test_a_mock_is_the_same_as_itself_only() -> None:
+    one = mock.MagicMock()
+    assert_same([one], [one])
+    (line,) = where([one], [mock.MagicMock()])
+    assert line.startswith("actual[0]: <MagicMock id=")
 
 
 def test_an_object_that_holds_itself_can_be_shown() -> None:

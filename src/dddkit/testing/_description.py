@@ -103,7 +103,7 @@ class _Describer:
         return begun[1]
 
     def _complete(self, value: object, description: Description) -> None:
-        if value is None or isinstance(value, _AS_THEY_ARE):
+        if value is None or isinstance(value, _AS_THEY_ARE) or _is_mock(value):
             description.value = value
             return
         described_by = self._describe_contents(description, value)
@@ -169,6 +169,12 @@ class _Describer:
         if self._with_pending_events and isinstance(value, Recording):
             fields["get_events()"] = list(pending_events(value))
         description.fields = {name: self._begin(held) for name, held in fields.items()}
+
+
+def _is_mock(value: object) -> bool:
+    """Return whether it is a mock: all that it holds are the calls that it has got, and each look at it makes more."""
+    mock = sys.modules.get("unittest.mock")  # where a test has made one
+    return mock is not None and issubclass(type(value), mock.NonCallableMock)
 
 
 def _says_how_it_is_pickled(cls: type) -> bool:
