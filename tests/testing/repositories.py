@@ -47,6 +47,15 @@ class Rows:
         return deepcopy(stored)
 
 
+class GivesTheIdentity(Rows):
+    """As a database counts."""
+
+    def save(self, basket: Model) -> None:
+        if basket.basket_id is None:
+            basket.basket_id = next(self.first_version)
+        super().save(basket)
+
+
 class KeepsTheObject(Rows):
     def written(self, basket: Model) -> Model:
         return basket
