@@ -70,6 +70,10 @@ class Garage(dddkit.dataclasses.Aggregate):
     def forget(self) -> None:
         self.clear_events()
 
+    @classmethod
+    def build(cls) -> Garage:
+        return cls(garage_id=2)
+
     async def wash(self) -> None: ...
 
     def look(self) -> Iterator[str]:
@@ -315,12 +319,34 @@ def test_what_is_no_method_of_the_class_is_rejected() -> None:
     error: Any = FullError()
     with pytest.raises(TypeError, match=r"got a method of an object; write when\(Garage\.park, \.\.\.\)"):
         given(place).when(place.park, "B")
+    with pytest.raises(
+        TypeError, match=r"method of a class; write when\(lambda aggregate: aggregate\.build\(\.\.\.\)\)$"
+    ):
+        given(place).when(Garage.build)
     with pytest.raises(TypeError, match=r"takes a method such as Garage\.rename, and got a str"):
         given(place).when(name, "B")
     with pytest.raises(TypeError, match=r"then_refused takes the class of an error, and got a FullError"):
         given(place).when(Garage.park, "B").then_refused(error)
     with pytest.raises(TypeError, match=r"then takes events, and got the class Parked; write Parked\(\.\.\.\)"):
         given(place).when(Garage.park, "B").then(Parked)
+
+
+@pytest.mark.parametrize(
+    "misuse",
+    [
+        lambda: given(Garage),
+        lambda: given(garage()).when(garage().park, "B"),
+        lambda: given(garage()).when("park", "B"),
+        lambda: given(garage()).when(Garage.wash),
+        lambda: given(garage()).when(Garage.park, "B").then(Parked),
+        lambda: given(garage()).when(Garage.park, "B").then_refused(FullError()),
+        lambda: assert_events([], Parked),
+    ],
+)
+def test_pytest_shows_the_line_of_a_misuse_and_none_of_the_kit(misuse: Any) -> None:
+    with pytest.raises(TypeError) as error:
+        misuse()
+    assert [entry.name for entry in error.traceback.filter(error)][1:] == ["<lambda>"]
 
 
 def test_a_test_that_expects_nothing_is_warned_of() -> None:
