@@ -589,6 +589,27 @@ def test_a_repr_that_raises_hides_nothing() -> None:
     assert where([Mute()], [Mute()]) == [line.replace("{}", Mute.__qualname__)]
 
 
+class Rude:
+    def __eq__(self, other: object) -> bool:
+        raise LookupError
+
+    def __repr__(self) -> str:
+        raise LookupError
+
+    def __hash__(self) -> int:
+        return 1
+
+
+@in_both_flavours
+def test_members_of_a_set_may_have_an_identity_that_cannot_be_compared_or_shown(flavour: type[Flavour]) -> None:
+    Guest = flavour.declare("Entity", "Guest", id=(Any,), name=(str, "Ann"))
+    identity = Rude()
+    assert_same({Guest(id=identity)}, {Guest(id=identity)})
+    lines = where({Guest(id=identity)}, {Guest(id=identity, name="Bob")})
+    assert [line.partition(" ")[0] for line in lines] == ["actual:", "actual:"]
+    assert where({Guest(id=Rude())}, set()) == ["actual: unexpected Guest(id=Rude(), name='Ann')"]
+
+
 @in_both_flavours
 def test_a_list_of_what_a_repository_holds_is_compared_in_one_line(flavour: type[Flavour]) -> None:
     async def main() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from dddkit.testing._description import NOTHING, Description
+from dddkit.testing._description import NOTHING, Description, repr_of
 from dddkit.testing._rendering import differing, render
 
 __all__ = ["Difference", "Wording", "differences"]
@@ -116,7 +116,7 @@ class _Comparison:
             if entity is not None:
                 ones.remove(one)
                 others.remove(entity)
-                yield self.compare(_below(path, f"{{{one.identity!r}}}"), one, entity)
+                yield self.compare(_below(path, f"{{{repr_of(one.identity)}}}"), one, entity)
         yield from (Difference(path, one, None) for one in ones)
         yield from (Difference(path, None, other) for other in others)
 
@@ -179,7 +179,7 @@ def _at(items: Sequence[Description], index: int) -> Description | None:
 
 
 def _have_same_identity(one: Description, other: Description) -> bool:
-    return one.cls is other.cls and one.identity is not None and bool(one.identity == other.identity)
+    return one.cls is other.cls and one.identity is not None and _are_equal(one.identity, other.identity)
 
 
 def _have_same_value(actual: Description, expected: Description) -> bool:
