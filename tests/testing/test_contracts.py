@@ -8,14 +8,12 @@ import sys
 import unittest
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import dddkit.dataclasses
 from dddkit.dataclasses import InMemoryRepository, SyncInMemoryRepository
 from dddkit.testing import RepositoryContract, SyncRepositoryContract
 from tests.blocks.flavours import Dataclasses, Flavour, in_both_flavours
@@ -128,7 +126,7 @@ def new_without_identity(self: Any) -> Model:
 @in_both_flavours
 @sync_and_async
 def test_a_repository_may_give_the_identity_when_it_saves(base: Contract, flavour: type[Flavour]) -> None:
-    own = {"new": new_without_identity, "Basket": basket_without_identity(flavour)}
+    own: dict[str, Any] = {"new": new_without_identity, "Basket": basket_without_identity(flavour)}
     found = outcomes(contract_of(base, repositories.GivesTheIdentity, flavour, **own))
     skipped = {name for name, error in found.items() if isinstance(error, unittest.SkipTest)}
     assert skipped == {
@@ -140,7 +138,7 @@ def test_a_repository_may_give_the_identity_when_it_saves(base: Contract, flavou
 
 
 def test_a_repository_that_gives_no_identity_fails() -> None:
-    own = {"new": new_without_identity, "Basket": basket_without_identity(Dataclasses)}
+    own: dict[str, Any] = {"new": new_without_identity, "Basket": basket_without_identity(Dataclasses)}
     found = broken_facts(contract_of(OfSync, Rows, **own))
     line = "TestBaskets: VersionedBasket None was saved, and has no identity; set it in save, or in new()"
     assert found["test_what_is_saved_can_be_read"] == f"AssertionError: {line}"
@@ -261,12 +259,11 @@ def test_a_method_that_was_forgotten_is_an_error_that_shows_it() -> None:
 def none(self: object, basket: Model = None) -> None: ...
 
 
+def unnamed(self: object) -> Model:
+    return Dataclasses.declare("Aggregate", "Unnamed", number=int)(number=1)
+
+
 async def later(self: object) -> Model: ...
-
-
-@dataclass
-class Unnamed(dddkit.dataclasses.Aggregate):
-    number: int
 
 
 def the_same(self: object) -> Model:
@@ -289,7 +286,10 @@ def changed_identity(self: object, basket: Model) -> None:
     [
         ({"new": none}, "new() returns None, and no aggregate"),
         ({"new": later}, "new() returns a coroutine, and no aggregate"),
-        ({"new": lambda _: Unnamed(number=1)}, "Unnamed has no identity to be stored under; declare a field 'id' or "),
+        (
+            {"new": unnamed},
+            "Unnamed has no identity to be stored under; declare a field 'id' or ",
+        ),
         ({"new": the_same}, "new() has returned Dataclasses.Basket 1 twice; give each object another identity"),
         ({"change": none}, "change() has changed nothing; let it change a field that is stored"),
         (

@@ -316,13 +316,14 @@ def test_what_is_no_aggregate_is_rejected() -> None:
 def test_what_is_no_method_of_the_class_is_rejected() -> None:
     place: Any = garage()
     name: Any = "park"
+    build: Any = Garage.build
     error: Any = FullError()
     with pytest.raises(TypeError, match=r"got a method of an object; write when\(Garage\.park, \.\.\.\)"):
         given(place).when(place.park, "B")
     with pytest.raises(
         TypeError, match=r"method of a class; write when\(lambda aggregate: aggregate\.build\(\.\.\.\)\)$"
     ):
-        given(place).when(Garage.build)
+        given(place).when(build)
     with pytest.raises(TypeError, match=r"takes a method such as Garage\.rename, and got a str"):
         given(place).when(name, "B")
     with pytest.raises(TypeError, match=r"then_refused takes the class of an error, and got a FullError"):
@@ -331,15 +332,18 @@ def test_what_is_no_method_of_the_class_is_rejected() -> None:
         given(place).when(Garage.park, "B").then(Parked)
 
 
+untyped_given: Any = given
+
+
 @pytest.mark.parametrize(
     "misuse",
     [
-        lambda: given(Garage),
-        lambda: given(garage()).when(garage().park, "B"),
-        lambda: given(garage()).when("park", "B"),
-        lambda: given(garage()).when(Garage.wash),
-        lambda: given(garage()).when(Garage.park, "B").then(Parked),
-        lambda: given(garage()).when(Garage.park, "B").then_refused(FullError()),
+        lambda: untyped_given(Garage),
+        lambda: untyped_given(garage()).when(garage().park, "B"),
+        lambda: untyped_given(garage()).when("park", "B"),
+        lambda: untyped_given(garage()).when(Garage.wash),
+        lambda: untyped_given(garage()).when(Garage.park, "B").then(Parked),
+        lambda: untyped_given(garage()).when(Garage.park, "B").then_refused(FullError()),
         lambda: assert_events([], Parked),
     ],
 )

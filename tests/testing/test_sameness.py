@@ -538,14 +538,19 @@ def test_objects_may_lie_deeper_than_the_stack_of_python() -> None:
     assert len(line) < 300
 
 
-@pytest.mark.parametrize(
-    ("depth", "wrap"),
-    [
-        (200, lambda one: [one, one]),
-        (200, lambda one: {0: one, 1: one}),
-        (12, lambda one: frozenset([one, (one,)])),
-    ],
-)
+def pair(one: Any) -> Any:
+    return [one, one]
+
+
+def mapping(one: Any) -> Any:
+    return {0: one, 1: one}
+
+
+def members(one: Any) -> Any:
+    return frozenset([one, (one,)])
+
+
+@pytest.mark.parametrize(("depth", "wrap"), [(200, pair), (200, mapping), (12, members)])
 def test_what_is_too_large_to_be_shown_is_shown_in_part(depth: int, wrap: Callable[[Any], Any]) -> None:
     large: Any = 7
     for _ in range(depth):
@@ -607,7 +612,7 @@ def test_members_of_a_set_may_have_an_identity_that_cannot_be_compared_or_shown(
     assert_same({Guest(id=identity)}, {Guest(id=identity)})
     lines = where({Guest(id=identity)}, {Guest(id=identity, name="Bob")})
     assert [line.partition(" ")[0] for line in lines] == ["actual:", "actual:"]
-    assert where({Guest(id=Rude())}, set()) == ["actual: unexpected Guest(id=Rude(), name='Ann')"]
+    assert where({Guest(id=Rude())}, set[Any]()) == ["actual: unexpected Guest(id=Rude(), name='Ann')"]
 
 
 @in_both_flavours

@@ -132,9 +132,9 @@ class _Expected:
         raise AssertionError(f"{self._given}: the story ended as if nothing had happened there; {how}")
 
 
-def _run(story: object, state: Any, step: str, form: str, error: BaseException, *, halts: bool) -> object:
+def _run(story: object, state: Any, step: Any, form: str, error: BaseException, *, halts: bool) -> object:
     __tracebackhide__ = True
-    given = form.format(f'"{step}"' if isinstance(step, str) else "...")  # pyright: ignore[reportUnnecessaryIsInstance]  # refused below
+    given = form.format(f'"{step}"' if isinstance(step, str) else "...")
     path = path_to(step, story, given)
     expected = _Expected(error, given)
 
