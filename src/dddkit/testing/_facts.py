@@ -13,6 +13,7 @@ from dddkit._core.identity import has_identity_field, identity_of, no_identity_m
 from dddkit._core.recording import Recording, pending_events
 from dddkit.exceptions import ConcurrencyError
 from dddkit.testing._opened import Repository
+from dddkit.testing._reporting import NotTheContractItself, outcome, skipped
 from dddkit.testing.sameness import assert_same
 
 __all__ = ["Facts"]
@@ -27,7 +28,7 @@ def _fact(check: Callable[[FactsT], Coroutine[Any, Any, None]]) -> Callable[[Fac
 
     def test(self: FactsT) -> None:
         __tracebackhide__ = True
-        error = self._run(_outcome(check(self)))  # pyright: ignore[reportPrivateUsage]  # a method of it
+        error = self._run(outcome(check(self)))  # pyright: ignore[reportPrivateUsage]  # a method of it
         if error is not None:
             raise error
 
@@ -41,7 +42,7 @@ def _fact_of_versions(check: Callable[[FactsT], Coroutine[Any, Any, None]]) -> C
     async def unless_without(self: FactsT) -> None:
         __tracebackhide__ = True
         if not self.versions:
-            raise _skipped(f"versions = False: {type(self).__qualname__} says that its repository has none")
+            raise skipped(f"versions = False: {type(self).__qualname__} says that its repository has none")
         await check(self)
 
     unless_without.__name__, unless_without.__doc__ = check.__name__, check.__doc__
@@ -49,34 +50,10 @@ def _fact_of_versions(check: Callable[[FactsT], Coroutine[Any, Any, None]]) -> C
     return _fact(unless_without)
 
 
-def _skipped(why: str) -> Exception:
-    from unittest import SkipTest  # which pytest understands too
-
-    return SkipTest(why)
-
-
-async def _outcome(check: Coroutine[Any, Any, None]) -> Exception | None:
-    """Return the exception of a test, without the frames of what runs it."""
-    try:
-        await check
-    except Exception as error:
-        return error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
-    return None
-
-
-class _NotTheContractItself:
-    """`__test__` of the contracts, which are no tests; their subclasses have none, and so go by their names."""
-
-    def __get__(self, _instance: object, owner: type) -> bool:
-        if owner.__module__ in (__name__, "dddkit.testing.contracts"):
-            return False
-        raise AttributeError(f"{owner.__qualname__} has no __test__")
-
-
 class Facts(Generic[AggregateT, IdT]):
     """The facts. What is done in one block of `open()` is read in the next one."""
 
-    __test__ = _NotTheContractItself()
+    __test__ = NotTheContractItself()
 
     versions: ClassVar[bool] = True
     """Whether the repository notices that an aggregate was changed since it was read."""
@@ -281,7 +258,7 @@ class Facts(Generic[AggregateT, IdT]):
     def _skip_without_identity(self, aggregate: AggregateT) -> None:
         """Skip what can be asked only of an aggregate that has its identity before it is saved."""
         if identity_of(aggregate) is None:
-            raise _skipped(f"{type(self).__qualname__}: new() leaves it to save to give the identity")
+            raise skipped(f"{type(self).__qualname__}: new() leaves it to save to give the identity")
 
     def _changed(self, aggregate: AggregateT) -> AggregateT:
         """Change the aggregate, and return it."""
