@@ -47,6 +47,15 @@ class Rows:
         return deepcopy(stored)
 
 
+class GivesTheIdentity(Rows):
+    """As a database counts."""
+
+    def save(self, basket: Model) -> None:
+        if basket.basket_id is None:
+            basket.basket_id = next(self.first_version)
+        super().save(basket)
+
+
 class WritesWhatTheEventsSay(Rows):
     """As one with a ChangesHandler: a new aggregate is stored where its events say that there is one."""
 
