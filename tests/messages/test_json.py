@@ -447,6 +447,14 @@ def test_events_of_a_frozen_clock_are_written(flavour: Flavour) -> None:
     assert read.day == date(2026, 1, 2)
 
 
+def test_a_dataclass_that_is_first_seen_while_the_clock_is_frozen_is_rejected_by_saying_so() -> None:
+    with (
+        freeze_time("2026-01-02"),
+        pytest.raises(TypeError, match=r"^DomainEvent declares times, .*; make it known before the clock is frozen$"),
+    ):
+        JsonCodec(dddkit.dataclasses.DomainEvent)
+
+
 # What is not read
 
 

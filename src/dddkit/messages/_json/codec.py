@@ -241,6 +241,10 @@ def _raised(error: Exception) -> JsonMismatchError:
 def _rejection(cls: Any, problems: list[tuple[str, str]], unfit: Exception | None) -> str:
     name = class_text(cls)
     lines = [f"{path}: {problem}" if path else problem for path, problem in problems]
+    if not lines and "freezegun" in str(unfit):
+        return (
+            f"{name} declares times, and freezegun stands in for their class; make it known before the clock is frozen"
+        )
     if not lines:
         return f"{name} has no JSON: {unfit}"
     if len(lines) == 1:
