@@ -14,7 +14,7 @@ MARK = "#-- end of block --#"
 
 pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
 PAGES = [EVENTS, "docs/undoing.md"]
-CHECKED_SLOWLY = ["docs/messages.md", "docs/testing.md"]  # checkers take seconds for each page
+CHECKED_SLOWLY = ["docs/messages.md", "docs/messages_lock.md", "docs/testing.md"]  # checkers take seconds for each page
 every_page = pytest.mark.parametrize("page", [*PAGES, *CHECKED_SLOWLY])
 
 
