@@ -157,7 +157,16 @@ def test_every_time_of_rfc_3339_is_read_on_every_python(text: str, time: datetim
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-03-01", "2026-03-01T12:00:00", "2026-13-01T12:00:00Z", "0001-01-01T00:00:00+01:00"]
+    "text",
+    [
+        "2026-03-01",
+        "2026-03-01T12:00:00",
+        "2026-13-01T12:00:00Z",
+        "0001-01-01T00:00:00+01:00",
+        "2026-03-01T12:00:61Z",
+        "2026-03-01T12:00:00+24:00",
+        "2026-03-01T12:00:00+01:60",
+    ],
 )
 def test_other_times_are_rejected(text: str) -> None:
     with pytest.raises(MessageRejectedError) as rejected:
@@ -308,6 +317,17 @@ made_of: Any = Message  # mistakes are what a checker rejects
         ({"type": ""}, "this is no CloudEvent: type: empty"),
         ({"subject": ""}, "t: this is no CloudEvent: subject: empty"),
         ({"subject": "\ud800"}, "t: this is no CloudEvent: subject: half of a surrogate pair is no character"),
+        ({"time": "noon"}, "t: this is no CloudEvent: time: a datetime is needed, not a str"),
+        ({"extensions": None}, "t: this is no CloudEvent: extensions: a mapping of texts is needed, not None"),
+        (
+            {"extensions": {1: "1"}},
+            "t: this is no CloudEvent: 1: no name of an extension, which has lower-case letters and digits alone",
+        ),
+        (
+            {"content_type": "text/plain\r\nset-cookie: a"},
+            "t: this is no CloudEvent: datacontenttype: no media type, as in application/json",
+        ),
+        ({"content_type": None}, "t: this is no CloudEvent: datacontenttype: missing"),
         ({"time": datetime(2026, 3, 1)}, "t: this is no CloudEvent: time: naive; write datetime.now(timezone.utc)"),
         (
             {"extensions": {"b-c": "1"}},

@@ -17,6 +17,7 @@ __all__ = [
     "is_json",
     "is_json_object",
     "problem_of",
+    "problem_of_content_type",
     "text_of_time",
     "time_of",
 ]
@@ -40,7 +41,7 @@ NAME: Final = re.compile(r"[a-z0-9]+", re.ASCII)
 """What an attribute is called. Headers with other names are none."""
 
 _TIME: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII
 )
 
 
@@ -86,6 +87,13 @@ def as_text(value: object) -> str | None:
     if isinstance(value, datetime) and value.utcoffset() is not None:  # the properties of AMQP
         return text_of_time(value.astimezone(timezone.utc))
     raise ValueError(f"text is needed, not {kind_of(value)}")
+
+
+def problem_of_content_type(value: Any) -> str | None:
+    """Return what is wrong with a media type: it is a header as it is, so a line break in it would begin another."""
+    if (wrong := problem_of(value)) is not None:
+        return wrong
+    return None if value.isascii() and value.isprintable() else "no media type, as in application/json"
 
 
 def is_json(content_type: str) -> bool:
