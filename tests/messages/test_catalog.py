@@ -392,6 +392,19 @@ def test_a_message_that_no_event_stands_for_is_unknown(type_: str) -> None:
     assert (unknown.value.message_type, unknown.value.known_version) == (type_, version)
 
 
+def test_what_is_no_message_is_not_decoded() -> None:
+    decode: Any = shop(Dataclasses).decode
+    with pytest.raises(TypeError, match=r"^decode takes a Message, and got a bytes; read it with Message.from_json"):
+        decode(b"{}")
+
+
+def test_a_version_may_be_a_date() -> None:
+    catalog = EventCatalog("/shop")
+    catalog.add(Dataclasses.Basket.Created, "basket.created", version=20_260_301_120_000)
+    created = Dataclasses.Basket.Created()
+    assert catalog.decode(catalog.encode(created)) == created
+
+
 @pytest.mark.parametrize("version", ["9" * 5000, "٣", "1 "])
 def test_a_version_that_is_no_number_is_unknown(version: str) -> None:
     with pytest.raises(UnknownMessageError):

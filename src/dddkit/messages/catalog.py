@@ -24,7 +24,7 @@ __all__ = ["CatalogEntry", "EventCatalog"]
 
 U = TypeVar("U", bound=Upcaster)
 
-_TYPE: Final = re.compile(r"(.+)\.v([1-9][0-9]{0,8})", re.DOTALL)
+_TYPE: Final = re.compile(r"(.+)\.v([1-9][0-9]{0,99})", re.DOTALL)
 _VERSION_AT_END: Final = re.compile(r"\.v[0-9]+$")
 
 
@@ -212,6 +212,8 @@ class EventCatalog:
                 its version to that.
             MessageRejectedError: its data does not fit the event, by path; or an upcaster failed.
         """
+        if type(message) is not Message:
+            raise TypeError(f"decode takes a Message, and got {kind_of(message)}; read it with Message.from_json(...)")
         entry, version = self._named(message.type)
         data: object = message.data
         if not is_json_object(data):
