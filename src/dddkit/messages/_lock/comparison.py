@@ -220,7 +220,8 @@ class _Union:
         return is_class and self._has_several_classes and not self._discriminators
 
     def have_same_fields(self, member: Schema, other: Schema) -> bool:
-        return bool(self.resolved(member)["properties"].keys() == self._resolved_other(other)["properties"].keys())
+        theirs = self._resolved_other(other)
+        return not theirs or bool(self.resolved(member)["properties"].keys() == theirs["properties"].keys())
 
 
 def _discriminators(classes: list[Schema]) -> set[str]:

@@ -12,7 +12,9 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, Flag, IntFlag
+from functools import reduce
+from operator import or_
 from typing import Any, Final, cast
 
 from dddkit.exceptions import MissingDependencyError
@@ -165,6 +167,8 @@ class LockedSchema(GenerateJsonSchema):
 
     def enum_schema(self, schema: Any) -> Schema:
         members: list[Enum] = schema["members"]
+        if issubclass(schema["cls"], Flag):  # its members are combined
+            return {"type": "integer", "format": "flags"} | _bits(schema["cls"])
         return {"enum": [to_jsonable_python(member.value) for member in members]}
 
     def dict_schema(self, schema: Any) -> Schema:
@@ -190,6 +194,13 @@ class LockedSchema(GenerateJsonSchema):
         if self.mode == "serialization" and field["type"] in {"model-field", "dataclass-field"}:
             return True
         return super().field_is_required(field, total)
+
+
+def _bits(cls: type[Flag]) -> Schema:
+    """What may be set in the flags: nothing else if the class is strict."""
+    boundary = getattr(cls, "_boundary_", None)  # since Python 3.11
+    strict = boundary.name == "STRICT" if boundary is not None else not issubclass(cls, IntFlag)
+    return {"bits": reduce(or_, (member.value for member in cls.__members__.values()), 0)} if strict else {}
 
 
 def _plain(value: object) -> object:
