@@ -176,6 +176,11 @@ def test_other_times_are_rejected(text: str) -> None:
     )
 
 
+def test_a_media_type_is_sent_and_read_as_it_is() -> None:
+    message = Message(id="1", source="s", type="t", data=b"1", content_type='text/csv; header="%41"')
+    assert Message.read(message.headers("ce-"), message.body(), "ce-") == message
+
+
 # Messages of others.
 
 
@@ -287,6 +292,16 @@ NO_HEADERS: dict[str, tuple[dict[str, Any], bytes, str]] = {
         {"ce-id": "1", "ce-type": "t", "ce-source": "s", "ce-specversion": "1.0"},
         b"secret",
         "t: this is no CloudEvent: data: it is no JSON (Expecting value, line 1, column 1)",
+    ),
+    "a media type that is no text": (
+        {"content-type": b"\xff"},
+        b"{}",
+        "this is no CloudEvent: datacontenttype: not in UTF-8",
+    ),
+    "a media type that is an object": (
+        {"content-type": {}},
+        b"{}",
+        "this is no CloudEvent: datacontenttype: text is needed, not a dict",
     ),
     "a batch": (
         {"content-type": "application/cloudevents-batch+json"},
