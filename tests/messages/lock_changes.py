@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NewType, Union
 from uuid import UUID
 
 import pydantic
-from annotated_types import Ge, Le, MaxLen, MinLen, MultipleOf
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 from typing_extensions import NotRequired, TypedDict
 
 from tests.blocks.flavours import Flavour, Model
@@ -268,6 +268,16 @@ CHANGES = [
         "a Literal becomes any string",
         plain(size=Literal["S", "L"]), plain(size=str), {"size": "S"}, {"size": "M"},
         (f'data.size was "L" or "S", and is string now; {UPCAST}',), old_reads_new=False,
+    ),
+    Change(
+        "a bound is written in another way",
+        plain(total=Annotated[int, Gt(0), Le(9)]), plain(total=Annotated[int, Ge(1), Lt(10)]),
+        {"total": 9}, {"total": 1},
+    ),
+    Change(
+        "a 1 becomes true",
+        plain(total=Literal[1]), plain(total=Literal[True]), {"total": 1}, {"total": True},
+        (f"data.total may be true now; {UPCAST}", f"data.total may not be 1 any more; {UPCAST}"),
     ),
     Change(
         "a bound is widened",

@@ -62,7 +62,7 @@ class _Comparison:
         self._compared: set[tuple[str, str]] = set()
 
     def run(self) -> list[Difference]:
-        return [] if self._old == self._new else list(self._nodes(self._old, self._new, "data"))
+        return [] if text_of(self._old) == text_of(self._new) else list(self._nodes(self._old, self._new, "data"))
 
     def _nodes(self, old: Schema, new: Schema, path: str) -> Iterator[Difference]:
         if "$ref" in old or "$ref" in new:

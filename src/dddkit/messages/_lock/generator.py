@@ -8,7 +8,7 @@ own way (a decimal has a pattern in 2.12 and none in 2.10 and 2.14). So the leav
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -36,6 +36,10 @@ BOUNDS: Final = {
     "lt": "exclusiveMaximum",
     "multiple_of": "multipleOf",
 }
+_BOUNDS_OF_INTS: Final[tuple[tuple[str, str, int, Callable[[Any, Any], Any]], ...]] = (
+    ("exclusiveMinimum", "minimum", 1, max),
+    ("exclusiveMaximum", "maximum", -1, min),
+)
 _KEYWORDS: Final[Mapping[str, str]] = {
     **BOUNDS,
     "min_length": "minLength",
@@ -125,7 +129,12 @@ class LockedSchema(GenerateJsonSchema):
         return kind | {keyword: value for keyword, value in found.items() if value is not None and value is not False}
 
     def int_schema(self, schema: Any) -> Schema:
-        return self._leaf({"type": "integer"}, schema)
+        kind = self._leaf({"type": "integer"}, schema)
+        for exclusive, keyword, step, stricter in _BOUNDS_OF_INTS:
+            if isinstance(bound := kind.get(exclusive), int):  # more than 0 is 1 or more
+                del kind[exclusive]
+                kind[keyword] = stricter(kind.get(keyword, bound + step), bound + step)
+        return kind
 
     def float_schema(self, schema: Any) -> Schema:
         finite = schema.get("allow_inf_nan", self._settings.get("allow_inf_nan")) is False
