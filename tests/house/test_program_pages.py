@@ -68,6 +68,6 @@ def test_no_block_is_left_out_of_these_tests(page: str) -> None:
     assert text_of(page).count("```") == 2 * len(blocks(page))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@every_page
 def test_fd8_the_readme_says_where_the_page_is(page: str) -> None:
     assert page in links("README.md")

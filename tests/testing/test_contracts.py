@@ -111,6 +111,12 @@ def test_a_repository_by_hand_with_its_version_in_a_field_keeps_it(base: Contrac
     assert broken_facts(contract_of(base, Rows, flavour)) == {}
 
 
+@in_both_flavours
+@sync_and_async
+def test_a_repository_that_writes_what_the_events_say_keeps_it(base: Contract, flavour: type[Flavour]) -> None:
+    assert broken_facts(contract_of(base, repositories.WritesWhatTheEventsSay, flavour)) == {}
+
+
 def test_a_conflict_may_come_from_the_end_of_the_block() -> None:
     assert broken_facts(contract_of(OfBlocks, AtTheEnd)) == {}
 

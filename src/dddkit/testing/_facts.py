@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar, cast
 from dddkit._awaitables import dispose, is_unfinished
 from dddkit._callables import kind_of
 from dddkit._core.identity import identity_of
-from dddkit._core.recording import Recording
+from dddkit._core.recording import Recording, pending_events
 from dddkit.exceptions import ConcurrencyError
 from dddkit.testing._opened import Repository
 from dddkit.testing.sameness import assert_same
@@ -193,8 +193,7 @@ class Facts(Generic[AggregateT, IdT]):
 
     @_fact
     async def test_after_a_delete_the_identity_is_free(self) -> None:
-        first = self._new()
-        second = self._changed(deepcopy(first))
+        first, second = self._two_new_objects()
         await self._save(first)
         await self._delete(first)
         await self._save(second)
@@ -218,8 +217,7 @@ class Facts(Generic[AggregateT, IdT]):
 
     @_fact_of_versions
     async def test_a_new_aggregate_does_not_replace_a_stored_one(self) -> None:
-        first = self._new()
-        second = self._changed(deepcopy(first))
+        first, second = self._two_new_objects()
         await self._save(first)
         await self._assert_save_refused(second, "is new, and one with its identity is stored already")
         await self._assert_stored(first)
@@ -233,8 +231,7 @@ class Facts(Generic[AggregateT, IdT]):
 
     @_fact_of_versions
     async def test_what_was_deleted_and_created_again_meanwhile_is_another_one(self) -> None:
-        first = self._new()
-        again = self._changed(deepcopy(first))
+        first, again = self._two_new_objects()
         await self._save(first)
         mine = await self._stored(first)
         await self._delete(first)
@@ -282,6 +279,19 @@ class Facts(Generic[AggregateT, IdT]):
         if _are_same(aggregate, before):
             self._reject("change() has changed nothing; let it change a field that is stored")
         return aggregate
+
+    def _two_new_objects(self) -> tuple[AggregateT, AggregateT]:
+        """Return two new objects of one identity, the second one changed.
+
+        Both have the events of a new one: a copy has none, and a repository that writes what the events say would miss
+        them.
+        """
+        __tracebackhide__ = True
+        first = self._new()
+        second = deepcopy(first)
+        for event in pending_events(first):
+            second.add_event(event)
+        return first, self._changed(second)
 
     async def _saved(self) -> AggregateT:
         """Return a new aggregate that is stored."""
