@@ -74,7 +74,11 @@ def test_data_that_is_nested_too_deeply_is_rejected() -> None:
 def test_an_upcaster_may_return_values_that_json_does_not_have(flavour: type[Flavour]) -> None:
     catalog = EventCatalog("/shop")
     catalog.add(flavour.declare("AggregateEvent", "Signed", seal=bytes, on=date), "order.paid", version=2)
-    catalog.upcast("order.paid", to=2)(lambda data: {**data, "seal": b"\xffseal", "on": date(2026, 3, 1)})
+
+    @catalog.upcast("order.paid", to=2)
+    def _(data: Json) -> Json:
+        return {**data, "seal": b"\xffseal", "on": date(2026, 3, 1)}
+
     event: Any = catalog.decode(old(1))
     assert (event.seal, event.on) == (b"\xffseal", date(2026, 3, 1))
 

@@ -140,7 +140,8 @@ def _problems(message: Message) -> Iterator[tuple[str, str]]:
     if not isinstance(extensions, Mapping):
         yield "extensions", f"a mapping of texts is needed, not {kind_of(extensions)}"
         return
-    for name, text in extensions.items():
+    pairs: Mapping[Any, Any] = extensions
+    for name, text in pairs.items():
         if not isinstance(name, str) or NAME.fullmatch(name) is None or name in _RESERVED:
             yield str(name), "no name of an extension, which has lower-case letters and digits alone"
         elif wrong := problem_of(text):

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, Flag, IntFlag
-from functools import reduce
-from operator import or_
 from typing import Any, Final, cast
 
 from dddkit.exceptions import MissingDependencyError
@@ -209,7 +207,12 @@ def _bits(cls: type[Flag]) -> Schema:
     """What may be set in the flags: nothing else if the class is strict."""
     boundary = getattr(cls, "_boundary_", None)  # since Python 3.11
     strict = boundary.name == "STRICT" if boundary is not None else not issubclass(cls, IntFlag)
-    return {"bits": reduce(or_, (member.value for member in cls.__members__.values()), 0)} if strict else {}
+    if not strict:
+        return {}
+    bits = 0
+    for member in cls.__members__.values():
+        bits |= int(member.value)
+    return {"bits": bits}
 
 
 def _plain(value: object) -> object:
