@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, TypeGuard
 
@@ -16,6 +17,7 @@ __all__ = [
     "as_text",
     "is_json",
     "is_json_object",
+    "is_mapping",
     "problem_of",
     "problem_of_content_type",
     "text_of_time",
@@ -105,6 +107,11 @@ def is_json(content_type: str) -> bool:
 def is_json_object(value: object) -> TypeGuard[dict[str, Any]]:
     """Return whether it is what `json.loads` makes of an object."""
     return isinstance(value, dict)
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Return whether it is a mapping, of whatever."""
+    return isinstance(value, Mapping)
 
 
 def problem_of(value: Any) -> str | None:

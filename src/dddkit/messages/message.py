@@ -11,7 +11,7 @@ from dddkit._callables import kind_of
 from dddkit._typing import Self
 from dddkit.exceptions import MessageRejectedError
 from dddkit.messages import _headers, _json_format
-from dddkit.messages._attributes import ATTRIBUTES, CONTENT_TYPE, NAME, problem_of, problem_of_content_type
+from dddkit.messages._attributes import ATTRIBUTES, CONTENT_TYPE, NAME, is_mapping, problem_of, problem_of_content_type
 
 __all__ = ["Message"]
 
@@ -136,12 +136,14 @@ def _problems(message: Message) -> Iterator[tuple[str, str]]:
     ):
         if optional is not None and (wrong := problem_of(optional)):
             yield name, wrong
-    extensions: Any = message.extensions  # Any: mistakes of who makes a message by hand
-    if not isinstance(extensions, Mapping):
+    yield from _problems_of_extensions(message.extensions)
+
+
+def _problems_of_extensions(extensions: Any) -> Iterator[tuple[str, str]]:  # Any: mistakes of who makes one by hand
+    if not is_mapping(extensions):
         yield "extensions", f"a mapping of texts is needed, not {kind_of(extensions)}"
         return
-    pairs: Mapping[Any, Any] = extensions
-    for name, text in pairs.items():
+    for name, text in extensions.items():
         if not isinstance(name, str) or NAME.fullmatch(name) is None or name in _RESERVED:
             yield str(name), "no name of an extension, which has lower-case letters and digits alone"
         elif wrong := problem_of(text):
