@@ -113,7 +113,7 @@ NORMAL_FORMS: list[tuple[Any, Json]] = [
     (Address, {"type": "object", "properties": {"street": STRING, "floor": INTEGER}, "required": ["street"]}),
     (
         Annotated[int, pydantic.Field(ge=1, lt=10, title="Number", description="how many", examples=[1])],
-        {"type": "integer", "minimum": 1, "exclusiveMaximum": 10},
+        {"type": "integer", "minimum": 1, "maximum": 9},
     ),
     (Annotated[float, annotated_types.Ge(1.0)], {"type": "number", "minimum": 1}),
     (pydantic.FiniteFloat, {"type": "number", "finite": True}),
