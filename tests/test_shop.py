@@ -168,7 +168,7 @@ async def test_until_the_capture_the_bank_holds_the_amount_of_an_order_that_is_p
 
 
 @in_a_shop
-async def test_lines_of_one_product_are_taken_from_one_shelf(shop: Shop) -> None:
+async def test_fd9_lines_of_one_product_are_taken_from_one_shelf(shop: Shop) -> None:
     state = await customer(shop)
     async with shop.make_unit() as unit:
         basket = await unit.baskets.get(BasketId(1))

@@ -58,7 +58,7 @@ def test_a_domain_events_own_id_is_the_messages_and_the_whole_event_is_its_data(
 
 
 @in_both_flavours
-def test_the_id_field_of_an_aggregate_event_is_business_data(flavour: type[Flavour]) -> None:
+def test_fn2_the_id_field_of_an_aggregate_event_is_business_data(flavour: type[Flavour]) -> None:
     seen = flavour.declare("AggregateEvent", "Seen", id=int)
     catalog = EventCatalog("/shop")
     catalog.add(seen, "thing.seen")
@@ -412,7 +412,7 @@ def test_a_version_that_is_no_number_is_unknown(version: str) -> None:
 
 
 @in_both_flavours
-def test_an_event_of_others_has_the_id_and_the_time_of_its_message(flavour: type[Flavour]) -> None:
+def test_fn1_an_event_of_others_has_the_id_and_the_time_of_its_message(flavour: type[Flavour]) -> None:
     catalog, id_ = shop(flavour), "018dfa5e-0000-7000-8000-000000000007"
     noon = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
     placed: Any = catalog.decode(Message(id=id_, source="/hub", type="order.placed.v1", time=noon, data={}))

@@ -220,7 +220,7 @@ def lock_of(**changes: object) -> dict[str, object]:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_file_that_is_no_lock_file_is_refused(found: object, line: str) -> None:
+def test_fn3_a_file_that_is_no_lock_file_is_refused(found: object, line: str) -> None:
     write(found)
     catalog = catalog_with(placed=1)
     assert problems(catalog) == refusal(catalog) == [line]

@@ -60,7 +60,7 @@ def test_an_upcaster_may_change_what_it_is_given_and_the_message_stays_as_it_is(
     assert message.data == {"money": {"cents": 1}}
 
 
-def test_data_that_is_nested_too_deeply_is_rejected() -> None:
+def test_fn4_data_that_is_nested_too_deeply_is_rejected() -> None:
     catalog = catalog_at(2)
     catalog.upcast("order.paid", to=2)(dict)
     deep: list[Any] = []

@@ -23,7 +23,7 @@ class Parcel(Aggregate):
     weight: int = 0
 
 
-def test_a_generated_migration_makes_the_tables_that_the_metadata_declares(database: Database) -> None:
+def test_fu3_a_generated_migration_makes_the_tables_that_the_metadata_declares(database: Database) -> None:
     metadata = sa.MetaData()
 
     class Unit(SyncUnitOfWork):

@@ -256,7 +256,7 @@ async def test_an_upcast_that_fails_is_an_error_that_names_it(shop: Shop) -> Non
 
 
 @in_shops("sqlite")
-async def test_reading_what_an_older_release_has_written_otherwise_is_no_change(shop: Shop) -> None:
+async def test_fu4_reading_what_an_older_release_has_written_otherwise_is_no_change(shop: Shop) -> None:
     await _write_row(shop, shop.Unit.baskets.table, data='{ "items": [],  "basket_id": 1, "gone": 1 }')
     async with shop.unit() as unit:
         assert (await unit.baskets.get(1)).items == []

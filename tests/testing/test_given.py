@@ -199,7 +199,7 @@ def test_a_refusal_that_changes_nothing_is_expected_and_returned() -> None:
         ("undeclared", "garage.open: new: False"),
     ],
 )
-def test_a_refusal_that_has_changed_a_field_fails(what: str, line: str) -> None:
+def test_ft1_a_refusal_that_has_changed_a_field_fails(what: str, line: str) -> None:
     assert text(lambda: given(garage()).when(Garage.spoil, what).then_refused(ClosedError)) == [
         "Garage.spoil has raised ClosedError, but has changed the aggregate before",
         f"  at {line}",
@@ -244,7 +244,7 @@ def test_a_refusal_in_a_nested_aggregate_has_recorded_an_event_there() -> None:
     assert lines[1].startswith("  at street.garages[0].get_events()[0]: new: Parked(")
 
 
-def test_a_mock_that_was_asked_is_no_change() -> None:
+def test_ft4_a_mock_that_was_asked_is_no_change() -> None:
     garage_ = garage()
     garage_.__dict__["gate"] = gate = mock.MagicMock()
 

@@ -243,7 +243,7 @@ def test_every_field_of_an_entity_counts_beyond_its_identity(flavour: type[Flavo
 
 
 @in_both_flavours
-def test_entities_in_sets_and_as_keys_are_compared_by_what_they_hold(flavour: type[Flavour]) -> None:
+def test_ft2_entities_in_sets_and_as_keys_are_compared_by_what_they_hold(flavour: type[Flavour]) -> None:
     one, other = plant(flavour, price=1.0), plant(flavour, price=2.0)
     assert {one} == {other}
     assert where({one}, {other}) == ["actual{1}.price: 1.0 != 2.0"]
@@ -530,7 +530,7 @@ def nested(depth: int, innermost: object) -> Any:
     return innermost
 
 
-def test_objects_may_lie_deeper_than_the_stack_of_python() -> None:
+def test_ft3_objects_may_lie_deeper_than_the_stack_of_python() -> None:
     assert_same(nested(2_000, 1), nested(2_000, 1))
     (line,) = where(nested(2_000, 1), nested(2_000, 2))
     assert line.startswith("actual[0][0]")
