@@ -6,6 +6,7 @@ import binascii
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from dddkit._callables import kind_of
@@ -26,10 +27,11 @@ from dddkit.messages._attributes import (
 if TYPE_CHECKING:
     from dddkit.messages.message import Message
 
-__all__ = ["arguments_of", "attributes_of", "body", "parsed", "read", "reject", "write"]
+__all__ = ["arguments_of", "attributes_of", "body", "parsed", "read", "reject", "write", "write_event"]
 
 _CONSTANTS: Final = ("NaN", "Infinity", "-Infinity")  # Python reads them, and JSON does not have them
 _REQUIRED: Final = ("specversion", "id", "source", "type")
+_quoted: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def write(message: Message) -> bytes:
@@ -40,6 +42,24 @@ def write(message: Message) -> bytes:
     elif message.data is not None:
         written["data"] = message.data
     return _dumped(message, written)
+
+
+def write_event(
+    *, id: str, type: str, source: str, subject: str | None, time: datetime, cause: Message | None, data: bytes
+) -> str:
+    """Return what `write` does of the message with these attributes, whose data is JSON already.
+
+    The attributes are right, and the time is in UTC.
+    """
+    subject_ = "" if subject is None else f'"subject":{_quoted(subject)},'
+    cause_ = ""
+    if cause is not None:
+        correlation_id = _quoted(cause.correlation_id or cause.id)
+        cause_ = f'"correlationid":{correlation_id},"causationid":{_quoted(cause.id)},'
+    return (
+        f'{{"specversion":"{SPEC_VERSION}","id":{_quoted(id)},"type":{_quoted(type)},"source":{_quoted(source)},'
+        f'{subject_}"time":"{text_of_time(time)}","datacontenttype":"{CONTENT_TYPE}",{cause_}"data":{data.decode()}}}'
+    )
 
 
 def body(message: Message) -> bytes:

@@ -11,7 +11,7 @@ from dddkit.messages import EventCatalog
 from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text
 
 if TYPE_CHECKING:
-    from dddkit.messages import Message
+    from dddkit.messages.catalog import EncodedMessage
 
 __all__ = ["Outbox"]
 
@@ -52,9 +52,14 @@ class Outbox:
         if unnamed:
             raise UnnamedEventError(unnamed)
 
-    def _write(self, connection: Connection, messages: Sequence[Message]) -> None:
-        if messages:
-            connection.execute(self._insert, [_row_of(message) for message in messages])
+    def _write(self, connection: Connection, messages: Sequence[EncodedMessage]) -> None:
+        now = current_time()  # UTC, since SQLite keeps no zone
+        rows = [{"id": id_, "type": type_, "subject": subject, "recorded_at": now, "message": text}
+                for id_, type_, subject, text in messages]
+        if len(rows) == 1:
+            connection.execute(self._insert, rows[0])  # drivers have no quick way for many
+        elif rows:
+            connection.execute(self._insert, rows)
 
 
 def _declared_events(aggregates: Iterable[type]) -> Iterable[type]:
@@ -67,13 +72,3 @@ def _declared_events(aggregates: Iterable[type]) -> Iterable[type]:
         if isinstance(value, type) and issubclass(value, AnyAggregateEvent)
     }
     return [event for event in found if not any(event in other.__bases__ for other in found)]
-
-
-def _row_of(message: Message) -> dict[str, Any]:
-    return {
-        "id": message.id,
-        "type": message.type,
-        "subject": message.subject,
-        "recorded_at": current_time(),  # UTC, since SQLite keeps no zone
-        "message": message.to_json().decode(),
-    }
