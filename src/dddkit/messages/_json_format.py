@@ -7,6 +7,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from dddkit._callables import kind_of
@@ -51,15 +52,21 @@ def write_event(
 
     The attributes are right, and the time is in UTC.
     """
-    subject_ = "" if subject is None else f'"subject":{_quoted(subject)},'
+    subject_ = f'"subject":{_quoted(subject)},' if subject is not None else ""
     cause_ = ""
     if cause is not None:
         correlation_id = _quoted(cause.correlation_id or cause.id)
         cause_ = f'"correlationid":{correlation_id},"causationid":{_quoted(cause.id)},'
     return (
-        f'{{"specversion":"{SPEC_VERSION}","id":{_quoted(id)},"type":{_quoted(type)},"source":{_quoted(source)},'
+        f'{{"specversion":"{SPEC_VERSION}","id":{_quoted(id)},{_origin(type, source)},'
         f'{subject_}"time":"{text_of_time(time)}","datacontenttype":"{CONTENT_TYPE}",{cause_}"data":{data.decode()}}}'
     )
+
+
+@lru_cache(1000)
+def _origin(type: str, source: str) -> str:
+    """Return the attributes that the messages of one class have in common."""
+    return f'"type":{_quoted(type)},"source":{_quoted(source)}'
 
 
 def body(message: Message) -> bytes:

@@ -265,13 +265,10 @@ class DocumentTable(Generic[AggregateT]):
 
     def parameters(self, key: Key, aggregate: AggregateT, data: str, version: int) -> dict[str, Any]:
         """Return what an INSERT or UPDATE of the aggregate is executed with."""
-        return {
-            "the_key": key,
-            "the_data": data,
-            "the_new_version": version,
-            "the_schema": self.schema,
-            **{f"the_{name}_copy": in_utc(getattr(aggregate, name)) for name, in_utc in self.columns.items()},
-        }
+        values = {"the_key": key, "the_data": data, "the_new_version": version, "the_schema": self.schema}
+        for name, in_utc in self.columns.items():
+            values[f"the_{name}_copy"] = in_utc(getattr(aggregate, name))
+        return values
 
     def shown(self, identity: object) -> str:
         return f"{self.cls.__qualname__} with the identity {identity!r}"

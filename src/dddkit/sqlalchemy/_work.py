@@ -86,7 +86,7 @@ class Work:
 
     def get(self, connection: Connection, table: DocumentTable[AggregateT], key: Key, lock: bool) -> AggregateT | None:
         row = connection.execute(table.one_locked if lock else table.one, {"the_key": key}).first()
-        tracked = self.tracking.find(table, key)
+        tracked = self.tracking.find(table, key) if lock else None
         if tracked is not None:
             found = None if row is None else Row._make(row).version
             if found != tracked.expected:
@@ -182,7 +182,7 @@ class Work:
             tracked.validate(self.unit)
             if tracked.is_changed(self.unit):
                 self._writes.append(Write(tracked, None if tracked.is_deleted else tracked.json(self.unit)))
-                if events := list(tracked.events()):
+                if events := tracked.events():
                     self._events += events
                     self._messages += self._messages_of(tracked, events)
         self._messages += self._published
