@@ -104,9 +104,9 @@ class Hand:
 
     def __init__(self, database: str) -> None:
         from pydantic import TypeAdapter
+        from sqlalchemy import JSON, Text, bindparam, cast, select
 
         from dddkit._core.events import new_event_id
-        from sqlalchemy import JSON, Text, bindparam, cast, select
 
         tables = _ours().metadata.tables
         orders, outbox = tables["orders"], tables["dddkit_outbox"]

@@ -46,11 +46,17 @@ def write(message: Message) -> bytes:
 
 
 def write_event(
-    *, id: str, type: str, source: str, subject: str | None, time: datetime, cause: Message | None, data: bytes
+    message_id: str,
+    message_type: str,
+    source: str,
+    subject: str | None,
+    time: datetime,
+    cause: Message | None,
+    data: bytes,
 ) -> str:
-    """Return what `write` does of the message with these attributes, whose data is JSON already.
+    """Return what `write` makes of the message with these attributes, whose data is JSON already.
 
-    The attributes are right, and the time is in UTC.
+    Nothing is checked: the attributes are right, and the time is in UTC.
     """
     subject_ = f'"subject":{_quoted(subject)},' if subject is not None else ""
     cause_ = ""
@@ -58,15 +64,15 @@ def write_event(
         correlation_id = _quoted(cause.correlation_id or cause.id)
         cause_ = f'"correlationid":{correlation_id},"causationid":{_quoted(cause.id)},'
     return (
-        f'{{"specversion":"{SPEC_VERSION}","id":{_quoted(id)},{_origin(type, source)},'
+        f'{{"specversion":"{SPEC_VERSION}","id":{_quoted(message_id)},{_origin(message_type, source)},'
         f'{subject_}"time":"{text_of_time(time)}","datacontenttype":"{CONTENT_TYPE}",{cause_}"data":{data.decode()}}}'
     )
 
 
 @lru_cache(1000)
-def _origin(type: str, source: str) -> str:
+def _origin(message_type: str, source: str) -> str:
     """Return the attributes that the messages of one class have in common."""
-    return f'"type":{_quoted(type)},"source":{_quoted(source)}'
+    return f'"type":{_quoted(message_type)},"source":{_quoted(source)}'
 
 
 def body(message: Message) -> bytes:

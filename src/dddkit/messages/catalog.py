@@ -286,14 +286,12 @@ class EventCatalog:
     def _encode_json(self, event: object, subject: str | None) -> EncodedMessage:
         """Return what `encode(event, subject).to_json()` does, in a third of the time: what is JSON is not read."""
         entry, id_, time, data = self._written(event)
-        cause = current_cause()
         if problem_of(id_) or (subject is not None and problem_of(subject)) or time.tzinfo is not timezone.utc:
             # It says what is wrong, or converts the time.
             time = Message(id=id_, type=entry.type, source=self._source, subject=subject, time=time).time or time
-        text = write_event(
-            id=id_, type=entry.type, source=self._source, subject=subject, time=time, cause=cause, data=data
-        )
-        return EncodedMessage(id_, entry.type, subject, text)
+        type_ = entry.type
+        text = write_event(id_, type_, self._source, subject, time, current_cause(), data)
+        return EncodedMessage(id_, type_, subject, text)
 
     def _entries(self) -> Sequence[CatalogEntry]:
         with self._lock:

@@ -85,14 +85,15 @@ class Work:
         return tracked is not None and tracked.expected is None
 
     def get(self, connection: Connection, table: DocumentTable[AggregateT], key: Key, lock: bool) -> AggregateT | None:
-        row = connection.execute(table.one_locked if lock else table.one, {"the_key": key}).first()
+        found = (table.one_locked if lock else table.one).execute(connection, {"the_key": key}).first()
+        row = None if found is None else Row._make((key, *found))
         tracked = self.tracking.find(table, key) if lock else None
         if tracked is not None:
-            found = None if row is None else Row._make(row).version
-            if found != tracked.expected:
-                raise ConcurrencyError(tracked.aggregate, tracked.expected, found)
+            version = None if row is None else row.version
+            if version != tracked.expected:
+                raise ConcurrencyError(tracked.aggregate, tracked.expected, version)
             return None if tracked.is_deleted else tracked.aggregate
-        return None if row is None else self._met(table, Row._make(row))
+        return None if row is None else self._met(table, row)
 
     def get_many(
         self, connection: Connection, table: DocumentTable[AggregateT], keys: Sequence[Key]

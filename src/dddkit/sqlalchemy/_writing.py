@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
+from sqlalchemy import Connection
 from sqlalchemy.schema import sort_tables
 
 from dddkit.exceptions import ConcurrencyError
 from dddkit.sqlalchemy._document_table import DocumentTable, Key
 from dddkit.sqlalchemy._tracking import Tracked
 from dddkit.sqlalchemy._versions import first_version
-from sqlalchemy import Connection
 
 __all__ = ["Write", "write"]
 
@@ -95,7 +95,7 @@ def _store(connection: Connection, one: Tracked, data: str, version: int) -> Non
     statement = statements.insert
     if one.expected is not None:
         statement, parameters["the_version"] = statements.update, one.expected
-    if connection.execute(statement, parameters).rowcount != 1:
+    if statement.execute(connection, parameters).rowcount != 1:
         raise ConcurrencyError(one.aggregate, one.expected, _found(connection, one))
 
 

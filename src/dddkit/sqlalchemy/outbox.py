@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text, bindparam
+
 from dddkit._core.events import AnyAggregateEvent, current_time
 from dddkit.exceptions import UnnamedEventError
 from dddkit.messages import EventCatalog
-from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text
+from dddkit.sqlalchemy._prepared import Prepared
 
 if TYPE_CHECKING:
     from dddkit.messages.catalog import EncodedMessage
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Outbox"]
 
 _NUMBER: Final = BigInteger().with_variant(Integer(), "sqlite")  # what SQLite numbers by itself
+
+_COLUMNS: Final[Sequence[str]] = ("id", "type", "subject", "message", "recorded_at")
+"""What is inserted: an EncodedMessage, and the time."""
 
 
 class Outbox:
@@ -40,6 +45,8 @@ class Outbox:
             Column("message", Text(), nullable=False),
         )
         self._insert: Final = self.table.insert().inline()
+        values = {name: bindparam(f"the_{name}", type_=self.table.c[name].type) for name in _COLUMNS}
+        self._insert_one: Final = Prepared(self._insert.values(values))
 
     def _check(self, aggregates: Iterable[type]) -> None:
         """Raise UnnamedEventError for the events that the aggregates declare, and the catalog does not know."""
@@ -54,11 +61,14 @@ class Outbox:
 
     def _write(self, connection: Connection, messages: Sequence[EncodedMessage]) -> None:
         now = current_time()  # UTC, since SQLite keeps no zone
-        rows = [{"id": id_, "type": type_, "subject": subject, "recorded_at": now, "message": text}
-                for id_, type_, subject, text in messages]
-        if len(rows) == 1:
-            connection.execute(self._insert, rows[0])  # drivers have no quick way for many
-        elif rows:
+        if len(messages) == 1:
+            id_, type_, subject, text = messages[0]
+            self._insert_one.execute(
+                connection,
+                {"the_id": id_, "the_type": type_, "the_subject": subject, "the_recorded_at": now, "the_message": text},
+            )
+        elif messages:
+            rows: list[dict[str, Any]] = [dict(zip(_COLUMNS, (*message, now), strict=True)) for message in messages]
             connection.execute(self._insert, rows)
 
 
