@@ -14,7 +14,7 @@ MARK = "#-- end of block --#"
 
 pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
 PAGES = [EVENTS, "docs/undoing.md"]
-CHECKED_SLOWLY = ["docs/messages.md", "docs/testing.md"]  # checkers take seconds for each page, and read this API in typecheck_tests too
+CHECKED_SLOWLY = ["docs/messages.md", "docs/messages_lock.md", "docs/testing.md"]  # checkers take seconds for each page
 every_page = pytest.mark.parametrize("page", [*PAGES, *CHECKED_SLOWLY])
 
 
@@ -68,6 +68,6 @@ def test_no_block_is_left_out_of_these_tests(page: str) -> None:
     assert text_of(page).count("```") == 2 * len(blocks(page))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@every_page
 def test_fd8_the_readme_says_where_the_page_is(page: str) -> None:
     assert page in links("README.md")

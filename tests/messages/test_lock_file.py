@@ -203,6 +203,10 @@ def lock_of(**changes: object) -> dict[str, object]:
         (lock_of(read={"items": 1}), f"events.lock.json does not say what order.placed is; {ANEW}"),
         (lock_of(read={"anyOf": [1]}), f"events.lock.json does not say what order.placed is; {ANEW}"),
         (lock_of(read={"required": "total"}), f"events.lock.json does not say what order.placed is; {ANEW}"),
+        (
+            lock_of(written={"$ref": "#/$defs/7", "$defs": {"1": {}}}),
+            f"events.lock.json does not say what order.placed is; {ANEW}",
+        ),
         (lock_of(written={"$ref": "#/$defs/7"}), f"events.lock.json does not say what order.placed is; {ANEW}"),
     ],
     ids=lambda value: str(value)[:40],

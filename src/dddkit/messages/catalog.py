@@ -8,26 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Final, NamedTuple, TypeGuard, TypeVar
 
+from pydantic_core import from_json
+
 from dddkit._callables import kind_of
 from dddkit._core.events import AnyDomainEvent, current_time, new_event_id
 from dddkit._core.typing_objects import is_class
 from dddkit._locks import new_lock
 from dddkit._markers import EntityMark
-from dddkit.exceptions import MessageRejectedError, MissingDependencyError, UnknownMessageError, UnnamedEventError
+from dddkit.exceptions import MessageRejectedError, UnknownMessageError, UnnamedEventError
 from dddkit.messages._attributes import is_json_object, problem_of
+from dddkit.messages._json import JsonCodec, JsonMismatchError
 from dddkit.messages._json_format import write_event
 from dddkit.messages.causation import current_cause
 from dddkit.messages.message import Message
 from dddkit.messages.upcasting import Upcaster, Upcasters
-
-try:
-    from pydantic_core import from_json
-
-    from dddkit.messages._json import JsonCodec, JsonMismatchError
-except ModuleNotFoundError as error:
-    if error.name != "pydantic":  # it is installed, but its import failed
-        raise
-    raise MissingDependencyError("pydantic", "pydantic", "pydantic") from error
 
 __all__ = ["CatalogEntry", "EncodedMessage", "EventCatalog"]
 

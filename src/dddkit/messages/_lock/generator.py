@@ -15,8 +15,15 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, cast
 
-from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import to_jsonable_python
+from dddkit.exceptions import MissingDependencyError
+
+try:  # of the modules of this package, the first that needs it
+    from pydantic.json_schema import GenerateJsonSchema
+    from pydantic_core import to_jsonable_python
+except ModuleNotFoundError as error:
+    if error.name not in ("pydantic", "pydantic.json_schema"):  # it is installed, but its import failed
+        raise
+    raise MissingDependencyError("pydantic", "pydantic", "pydantic") from error
 
 Schema = dict[str, Any]
 
