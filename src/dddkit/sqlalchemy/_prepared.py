@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from sqlalchemy import Connection, CursorResult, Dialect, TypeDecorator
 
@@ -29,19 +29,27 @@ class Prepared:
     statement selects only what drivers return as it is.
     """
 
-    __slots__ = ("_plans", "_statement")
+    __slots__ = ("_last", "_plans", "_statement")
 
     def __init__(self, statement: Any) -> None:  # Any: it may be written for one database, and each has its class
         self._statement: Final = statement
         self._plans: Final[WeakKeyDictionary[Dialect, _Plan | None]] = WeakKeyDictionary()
+        self._last: tuple[Callable[[], Dialect | None], _Plan | None] = (lambda: None), None
+        """The plan of the dialect that was the last one: most programs have one."""
+
+    def _plan(self, dialect: Dialect) -> _Plan | None:
+        if dialect not in self._plans:
+            self._plans[dialect] = _plan_of(self._statement, dialect)
+        plan = self._plans[dialect]
+        self._last = ref(dialect), plan
+        return plan
 
     def execute(self, connection: Connection, values: dict[str, Any]) -> CursorResult[Any]:
         """Execute the statement with these values, by the names of its parameters."""
         dialect = connection.dialect
-        try:
-            plan = self._plans[dialect]
-        except KeyError:
-            plan = self._plans[dialect] = _plan_of(self._statement, dialect)
+        known, plan = self._last
+        if known() is not dialect:
+            plan = self._plan(dialect)
         if plan is None or "schema_translate_map" in connection.get_execution_options():  # another text for each tenant
             return connection.execute(self._statement, values)
         text, arguments, processors = plan
