@@ -92,11 +92,10 @@ def _in_order(writes: Sequence[Write]) -> Sequence[Write]:
 def _store(connection: Connection, one: Tracked, data: str, version: int) -> None:
     statements = one.table.statements(connection.dialect)
     parameters = one.table.parameters(one.key, one.aggregate, data, version)
-    if one.expected is None:
-        is_done = connection.execute(statements.insert, parameters).rowcount == 1
-    else:
-        is_done = connection.execute(statements.update, {**parameters, "the_version": one.expected}).rowcount == 1
-    if not is_done:
+    statement = statements.insert
+    if one.expected is not None:
+        statement, parameters["the_version"] = statements.update, one.expected
+    if statement.execute(connection, parameters).rowcount != 1:
         raise ConcurrencyError(one.aggregate, one.expected, _found(connection, one))
 
 
