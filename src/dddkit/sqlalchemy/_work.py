@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Transaction, select
 
 from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.recording import Recording, discard, pending_events
 from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._document_table import DocumentTable, Key, Row
+from dddkit.sqlalchemy._errors import TRANSACTION_FAILED
 from dddkit.sqlalchemy._reactions import Reaction, calls_of_reactions
 from dddkit.sqlalchemy._tracking import Tracked, Tracking
 from dddkit.sqlalchemy._verifying import verify
@@ -45,8 +46,11 @@ class Work:
         "_outbox",
         "_published",
         "_writes",
+        "given_out",
+        "has_failed",
         "is_committed",
         "is_read_only",
+        "is_storing",
         "tracking",
         "unit",
     )
@@ -56,6 +60,12 @@ class Work:
         self.tracking: Final = Tracking(unit)
         self.is_read_only: Final = is_read_only
         self.is_committed = False
+        self.given_out: Transaction | None = None
+        """The transaction, where the user has statements of his own in it."""
+        self.has_failed = False
+        """Whether a statement has failed, perhaps with the transaction."""
+        self.is_storing = False
+        """Whether a COMMIT has been sent; then it has to be known what has become of it."""
         self._outbox: Final = outbox
         self._inbox: Final = inbox
         self._noted: Final[list[str]] = []
@@ -210,15 +220,37 @@ class Work:
 
     def commit(self, connection: Connection) -> None:
         """Write and commit; then the objects know their new versions, and their events are no longer pending."""
+        if self.has_failed or self.given_out is not None:
+            self._check_transaction(connection)
         write(connection, self._writes)
         for one in self._writes:
             if one.of.table.verifies:
                 verify(connection, self.unit, one.of)
         if self._outbox is not None:
             self._outbox._write(connection, self._messages)  # pyright: ignore[reportPrivateUsage]  # for units
+        self.is_storing = True
         connection.commit()
         self.settle()
         connection.close()
+
+    def _check_transaction(self, connection: Connection) -> None:
+        """Refuse to commit what is left of a transaction.
+
+        Raises:
+            UnitError: it was ended by hand; a statement of it has failed, and the database has undone all of them.
+        """
+        if self.given_out is not None and connection.get_transaction() is not self.given_out:
+            raise UnitError(
+                self.unit,
+                "its transaction was ended by commit or rollback of its connection; leave both to the unit, so that "
+                "all of it is stored or nothing",
+            )
+        if connection.dialect.name == "sqlite":
+            driver: Any = connection.connection.driver_connection  # Any: of sqlite3 or aiosqlite
+            if not driver.in_transaction:
+                raise UnitError(self.unit, TRANSACTION_FAILED)
+        elif self.is_empty:  # a COMMIT would be a ROLLBACK, and no error
+            connection.execute(select(1))
 
     def settle(self) -> None:
         self.is_committed = True

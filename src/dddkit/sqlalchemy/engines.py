@@ -246,8 +246,9 @@ def check_engine(unit: type, engine: object, *, asynchronous: bool) -> None:
 
     Raises:
         TypeError: an engine for the other kind of unit, or no engine.
-        ValueError: an engine for SQLite that `embedded` or `sync_embedded` did not make. Its transactions take the
-            write lock at their first write, and fail there if anybody has written since they began to read.
+        ValueError: an engine without transactions; one for SQLite that `embedded` or `sync_embedded` did not make. Its
+            transactions take the write lock at their first write, and fail there if anybody has written since they
+            began to read.
     """
     name, embed = unit.__qualname__, "embedded" if asynchronous else "sync_embedded"
     if not isinstance(engine, AsyncEngine if asynchronous else Engine):
@@ -263,6 +264,14 @@ def check_engine(unit: type, engine: object, *, asynchronous: bool) -> None:
         raise TypeError(
             f"{name} works on an {wanted}, and got {_shown(engine)}; make one with {embed}(...) or {make}, once for "
             f"the program"
+        )
+    if "AUTOCOMMIT" in (
+        engine.get_execution_options().get("isolation_level"),
+        getattr(engine.dialect, "_on_connect_isolation_level", None),  # that of create_engine
+    ):
+        raise ValueError(
+            f"{name} got an engine with isolation_level AUTOCOMMIT, which stores each statement by itself, and a unit "
+            f"stores all or nothing; leave it out"
         )
     if engine.dialect.name == "sqlite" and not engine.get_execution_options().get(_EMBEDDED):
         raise ValueError(
