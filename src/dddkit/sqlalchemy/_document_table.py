@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from sqlalchemy import (
     bindparam,
     select,
 )
+from sqlalchemy import Enum as SqlEnum
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -84,7 +86,7 @@ class DocumentTable(Generic[AggregateT]):
         self.verifies = False
         """Whether what was written is read back and compared."""
         self.upcasts: Final[dict[int, Upcast]] = {}
-        self.columns: Final = {column: _utc_of(type_) for column, type_ in columns.items()}
+        self.columns: Final = {column: _copy_for(type_) for column, type_ in columns.items()}
         self._codec: Final[JsonCodec[AggregateT]] = JsonCodec(cls)
         self._by_dialect: Final[dict[str, Statements]] = {}
 
@@ -245,7 +247,14 @@ class DocumentTable(Generic[AggregateT]):
                 f"the row of {self.shown(key)} has schema {schema}, and this program knows {self.schema}; "
                 f"a newer release has written it: deploy that one here too",
             )
-        document: object = json.loads(data)
+        if schema < 1:
+            raise UnitError(
+                unit, f"the row of {self.shown(key)} has schema {schema}, and they begin at 1; mend the row"
+            )
+        try:
+            document: object = json.loads(data)
+        except (ValueError, RecursionError):  # its text shows values
+            raise UnitError(unit, f"the row of {self.shown(key)} holds no JSON; mend the row") from None
         for to in range(schema + 1, self.schema + 1):
             upcast: Any = self.upcasts[to]  # Any: what it is given is checked by nobody
             try:
@@ -270,8 +279,14 @@ class DocumentTable(Generic[AggregateT]):
             "the_data": data,
             "the_new_version": version,
             "the_schema": self.schema,
-            **{f"the_{name}_copy": in_utc(getattr(aggregate, name)) for name, in_utc in self.columns.items()},
+            **{f"the_{name}_copy": copy(getattr(aggregate, name)) for name, copy in self.columns.items()},
         }
+
+    def unfit(self, unit: str, key: Key) -> UnitError:
+        """Return the error for a value that a column does not hold."""
+        columns = ", ".join(self.columns)
+        what = f"its columns ({columns}); copy a property that fits, or declare another type" if columns else "a column"
+        return UnitError(unit, f"{self.shown(key)} does not fit {what}")
 
     def shown(self, identity: object) -> str:
         return f"{self.cls.__qualname__} with the identity {identity!r}"
@@ -281,14 +296,17 @@ def column_types(columns: Mapping[str, TypeEngine[Any] | type[TypeEngine[Any]]])
     return {name: type_() if isinstance(type_, type) else type_ for name, type_ in columns.items()}
 
 
-def _utc_of(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
-    """Return what makes a value ready for a column of this type: an aware time is stored in UTC."""
+def _copy_for(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
+    """Return what makes a value ready for a column of this type: aware times in UTC, of an enum the value, as in JSON."""
     keeps_zone = isinstance(type_, DateTime) and type_.timezone
+    keeps_enum = isinstance(type_, SqlEnum)
 
-    def in_utc(value: Any) -> Any:
+    def copy(value: Any) -> Any:
+        if isinstance(value, Enum) and not keeps_enum:
+            return value.value
         if isinstance(value, datetime) and value.tzinfo is not None:
             value = value.astimezone(timezone.utc)
             return value if keeps_zone else value.replace(tzinfo=None)
         return value
 
-    return in_utc
+    return copy

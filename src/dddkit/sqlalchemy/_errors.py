@@ -5,17 +5,25 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError, PendingRollbackError, StatementError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InternalError,
+    OperationalError,
+    PendingRollbackError,
+    StatementError,
+)
 
 from dddkit.exceptions import ConcurrencyError, UnitError
 
-__all__ = ["TRANSACTION_FAILED", "cause_of", "translated"]
+__all__ = ["TRANSACTION_FAILED", "cause_of", "is_unfit_value", "translated"]
 
 TRANSACTION_FAILED: Final = (
     "a statement has failed, and the database has undone the whole transaction with it; let its error leave the "
     "block, or run that statement in `connection.begin_nested()`"
 )
 
+_DATA_EXCEPTION: Final = "22"
 _SERIALIZATION: Final = ("40001", "40P01")
 _FAILED_TRANSACTION: Final = "25P02"
 _UNDEFINED_TABLE: Final = "42P01"
@@ -25,6 +33,16 @@ _MISSING_TABLE: Final = re.compile(r'no such table: (\S+)|relation "([^"]+)" doe
 
 def cause_of(error: StatementError | PendingRollbackError) -> BaseException | None:
     return error.orig if isinstance(error, StatementError) else None
+
+
+def is_unfit_value(error: Exception) -> bool:
+    """Return whether the driver or the database has refused a value, and not the statement."""
+    if not isinstance(error, DBAPIError):
+        return True  # it has not come to the database
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or isinstance(error, (OperationalError, IntegrityError, InternalError)):
+        return False
+    return state is None or state.startswith(_DATA_EXCEPTION)
 
 
 def translated(

@@ -13,6 +13,7 @@ from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._document_table import DocumentTable, Key, Row
 from dddkit.sqlalchemy._errors import TRANSACTION_FAILED
+from dddkit.sqlalchemy._keys import is_storable
 from dddkit.sqlalchemy._reactions import Reaction, calls_of_reactions
 from dddkit.sqlalchemy._tracking import Tracked, Tracking
 from dddkit.sqlalchemy._verifying import verify
@@ -95,6 +96,8 @@ class Work:
         return tracked is not None and tracked.expected is None
 
     def get(self, connection: Connection, table: DocumentTable[AggregateT], key: Key, lock: bool) -> AggregateT | None:
+        if not is_storable(key):
+            return None
         row = connection.execute(table.one_locked if lock else table.one, {"the_key": key}).first()
         tracked = self.tracking.find(table, key)
         if tracked is not None:
@@ -108,6 +111,7 @@ class Work:
         self, connection: Connection, table: DocumentTable[AggregateT], keys: Sequence[Key]
     ) -> dict[Key, AggregateT]:
         met: dict[Key, AggregateT | None] = {}
+        keys = list(filter(is_storable, keys))
         for start in range(0, len(keys), _AT_ONCE):
             rows = connection.execute(table.several, {"the_keys": keys[start : start + _AT_ONCE]}).all()
             met.update((row.key, self._met(table, row)) for row in map(Row._make, rows))
@@ -121,6 +125,13 @@ class Work:
         order_by: Sequence[ColumnElement[Any]],
         limit: int | None,
     ) -> list[AggregateT]:
+        for condition in where:
+            if isinstance(condition, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+                raise TypeError(
+                    f"find of {table.name} takes conditions on the columns of `{table.name}.table`, and got {condition}"
+                )
+        if limit is not None and limit < 0:
+            raise ValueError(f"find of {table.name}: limit is how many to return at most, and got {limit}")
         query = table.rows.where(*where).order_by(*order_by)
         rows = connection.execute(query if limit is None else query.limit(limit)).all()
         met = [self._met(table, row) for row in map(Row._make, rows)]
@@ -222,7 +233,7 @@ class Work:
         """Write and commit; then the objects know their new versions, and their events are no longer pending."""
         if self.has_failed or self.given_out is not None:
             self._check_transaction(connection)
-        write(connection, self._writes)
+        write(connection, self.unit, self._writes)
         for one in self._writes:
             if one.of.table.verifies:
                 verify(connection, self.unit, one.of)

@@ -6,10 +6,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
+from sqlalchemy.exc import StatementError
 from sqlalchemy.schema import sort_tables
 
 from dddkit.exceptions import ConcurrencyError
 from dddkit.sqlalchemy._document_table import DocumentTable, Key
+from dddkit.sqlalchemy._errors import is_unfit_value
 from dddkit.sqlalchemy._tracking import Tracked
 from dddkit.sqlalchemy._versions import first_version
 from sqlalchemy import Connection
@@ -40,11 +42,12 @@ class Write:
         return self.of.table.store, self.of.key
 
 
-def write(connection: Connection, writes: Sequence[Write]) -> None:
+def write(connection: Connection, unit: str, writes: Sequence[Write]) -> None:
     """Write the rows, or nothing.
 
     Raises:
         ConcurrencyError: another version of one of them is stored.
+        UnitError: a value does not fit its column.
     """
     if len(writes) > 1:
         writes = sorted(writes, key=Write.sort_key)
@@ -54,7 +57,7 @@ def write(connection: Connection, writes: Sequence[Write]) -> None:
         if one.data is None or one.version is None:
             _delete(connection, one.of)
         else:
-            _store(connection, one.of, one.data, one.version)
+            _store(connection, unit, one.of, one.data, one.version)
 
 
 def _lock_and_compare(connection: Connection, writes: Sequence[Write]) -> None:
@@ -89,13 +92,18 @@ def _in_order(writes: Sequence[Write]) -> Sequence[Write]:
     return kept + deleted
 
 
-def _store(connection: Connection, one: Tracked, data: str, version: int) -> None:
+def _store(connection: Connection, unit: str, one: Tracked, data: str, version: int) -> None:
     statements = one.table.statements(connection.dialect)
     parameters = one.table.parameters(one.key, one.aggregate, data, version)
-    if one.expected is None:
-        is_done = connection.execute(statements.insert, parameters).rowcount == 1
-    else:
-        is_done = connection.execute(statements.update, {**parameters, "the_version": one.expected}).rowcount == 1
+    try:
+        if one.expected is None:
+            is_done = connection.execute(statements.insert, parameters).rowcount == 1
+        else:
+            is_done = connection.execute(statements.update, {**parameters, "the_version": one.expected}).rowcount == 1
+    except (StatementError, ValueError, OverflowError) as error:
+        if not is_unfit_value(error):
+            raise
+        raise one.table.unfit(unit, one.key) from None  # the text of the driver shows the value
     if not is_done:
         raise ConcurrencyError(one.aggregate, one.expected, _found(connection, one))
 

@@ -8,6 +8,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from sqlalchemy import Column, Connection, DateTime, MetaData, Table, Text, bindparam, func
 
+from dddkit._callables import kind_of
+from dddkit.sqlalchemy._keys import is_storable
+
 if TYPE_CHECKING:
     from sqlalchemy.sql.dml import Insert
 
@@ -33,7 +36,15 @@ class Inbox:
         self._noting: Final[dict[str, Insert]] = {}
 
     def _note(self, connection: Connection, consumer: str, key: str) -> bool:
-        """Note the key; return whether it is new. Waits for a transaction that has noted it and has not ended."""
+        """Note the key; return whether it is new. Waits for a transaction that has noted it and has not ended.
+
+        Raises:
+            TypeError, ValueError: no column holds such a key.
+        """
+        if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+            raise TypeError(f"a key of the inbox is a str, and this one is {kind_of(key)}; write it as text")
+        if not is_storable(key):
+            raise ValueError("a key of the inbox is a str without NUL and lone surrogates; take another key")
         dialect = connection.dialect.name
         noting = self._noting[dialect] if dialect in self._noting else self._prepare(dialect)
         return connection.execute(noting, {"the_consumer": consumer, "the_key": key}).rowcount == 1
