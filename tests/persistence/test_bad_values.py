@@ -41,6 +41,7 @@ async def test_an_identity_that_no_column_holds_is_not_found_and_cannot_be_store
 @in_shops()
 async def test_a_key_of_the_inbox_is_text_that_a_column_holds(shop: Shop) -> None:
     async with shop.unit() as unit:
+        wrong: Any
         for wrong in (5, None, b"a"):
             with pytest.raises(TypeError, match=r"a key of the inbox is a str, and this one is .*; write it as text"):
                 await unit.once(wrong)
@@ -84,11 +85,10 @@ async def test_a_row_that_was_written_by_hand_is_named(shop: Shop) -> None:
     Stock = shop.flavour.declare("Aggregate", "Stock", stock_id=int, number=(int, 0))
     Unit = shop.declare(stocks=shop.documents(Stock, schema=2))
 
-    @Unit.stocks.upcast(to=2)
     def mend(stock: dict[str, Any]) -> dict[str, Any]:
         return stock
 
-    assert mend
+    Unit.stocks.upcast(to=2)(mend)
     rows = [('{"stock_id": 1}', 0, "has schema 0, and they begin at 1"), ("null", 2, "does not fit the class")]
     if shop.database.name == "sqlite":  # PostgreSQL checks the JSON
         rows += [("secret", 1, "holds no JSON"), ("secret", 2, "does not fit the class"), ("[" * 10**5, 1, "no JSON")]

@@ -335,3 +335,9 @@ async def test_published_events_go_to_the_outbox_only(shop: Shop) -> None:
 async def test_a_broker_of_another_kind_is_a_type_error(shop: Shop) -> None:
     with pytest.raises(TypeError, match=r"ShopUnit: broker is an EventBroker, or nothing, and not"):
         shop.unit(broker=EventBroker)
+
+
+@in_shops("sqlite")
+async def test_a_reaction_to_what_no_aggregate_records_is_refused(shop: Shop) -> None:
+    with pytest.raises(TypeError, match=r"Placed is a DomainEvent, which none does; derive it from AggregateEvent"):
+        shop.Unit.on(shop.flavour.Placed)(lambda _event, _unit: None)

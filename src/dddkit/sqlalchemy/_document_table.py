@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy import Enum as SqlEnum
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
 
 from dddkit._callables import kind_of
 from dddkit._core.identity import identity_of
@@ -37,7 +38,6 @@ from dddkit.messages._json import JsonCodec, JsonMismatchError
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.dml import Delete, Insert, Update
-    from sqlalchemy.types import TypeEngine
 
 __all__ = ["OUR_COLUMNS", "DocumentTable", "Key", "Row", "Upcast", "column_types"]
 
@@ -47,6 +47,7 @@ Key = int | str | UUID
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 OUR_COLUMNS: Final = ("key", "data", "version", "schema")
+_DEFINED_TWICE: Final = "where its module runs a second time, let it make its MetaData too"
 _TABLE_OF: Final = "dddkit_documents"  # in the `info` of a table: whose table it is
 
 
@@ -131,9 +132,10 @@ class DocumentTable(Generic[AggregateT]):
             if theirs is None:
                 raise TypeError(f'the table {full_name} is in this MetaData already; call this one table="..."')
             if theirs.cls is not aggregate:
+                names = theirs.cls.__qualname__, aggregate.__qualname__
                 raise TypeError(
-                    f"the table {full_name} is that of {theirs.cls.__qualname__}, and here of "
-                    f'{aggregate.__qualname__}; call this one table="..."'
+                    f"the table {full_name} is that of {names[0]}, and here of {names[1]}; "
+                    + ('call this one table="..."' if names[0] != names[1] else _DEFINED_TWICE)
                 )
             if (theirs.kind, theirs.schema, sorted(theirs.columns)) != (kind, schema, sorted(columns)):
                 raise TypeError(
@@ -293,11 +295,22 @@ class DocumentTable(Generic[AggregateT]):
 
 
 def column_types(columns: Mapping[str, TypeEngine[Any] | type[TypeEngine[Any]]]) -> dict[str, TypeEngine[Any]]:
-    return {name: type_() if isinstance(type_, type) else type_ for name, type_ in columns.items()}
+    """Return the types of columns.
+
+    Raises:
+        TypeError: one is no type of SQLAlchemy.
+    """
+    types: dict[str, Any] = {name: type_() if isinstance(type_, type) else type_ for name, type_ in columns.items()}
+    for name, type_ in types.items():
+        if not isinstance(type_, TypeEngine):
+            raise TypeError(
+                f"columns maps fields to types of SQLAlchemy, as in {{{name!r}: String}}, and got {kind_of(type_)}"
+            )
+    return types
 
 
 def _copy_for(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
-    """Return what makes a value ready for a column of this type: aware times in UTC, of an enum the value, as in JSON."""
+    """Return what makes a value ready for a column of this type: an aware time is in UTC, an enum its value."""
     keeps_zone = isinstance(type_, DateTime) and type_.timezone
     keeps_enum = isinstance(type_, SqlEnum)
 

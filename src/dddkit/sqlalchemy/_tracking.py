@@ -161,7 +161,7 @@ class Tracking:
         if not is_storable(key):
             raise UnitError(
                 self._unit,
-                f"{table.shown(identity)} cannot be stored: a column holds an int of 64 bits, and a str without NUL and "
-                f"lone surrogates",
+                f"{table.shown(identity)} cannot be stored: a column holds an int of 64 bits, and a str without NUL "
+                f"and lone surrogates",
             )
         return key

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, DateTime, MetaData, Table, Text, bind
 
 from dddkit._callables import kind_of
 from dddkit.sqlalchemy._keys import is_storable
+from dddkit.sqlalchemy._tables import check_new_table
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.dml import Insert
@@ -23,9 +24,13 @@ class Inbox:
     Args:
         metadata: where the table is declared, so that Alembic finds it.
         table: the name of the table.
+
+    Raises:
+        TypeError: the metadata has such a table.
     """
 
     def __init__(self, metadata: MetaData, *, table: str = "dddkit_inbox") -> None:
+        check_new_table("Inbox", metadata, table)
         self.table: Final = Table(
             table,
             metadata,
