@@ -16,7 +16,7 @@ from sqlalchemy.pool import Pool
 from dddkit.sqlalchemy._errors import cause_of, translated
 from dddkit.sqlalchemy._finishing import finished
 from dddkit.sqlalchemy._nesting import Holder
-from dddkit.sqlalchemy.engines import READ_ONLY, database_of, is_sqlite
+from dddkit.sqlalchemy.engines import READ_ONLY, database_of, is_sqlite, refuse_writes
 
 if TYPE_CHECKING:
     from typing import Concatenate
@@ -72,6 +72,8 @@ class _Calls:
     def _give_out(self, connection: Connection) -> None:
         """Begin, so that `connection.begin()` of the user is an error, and not an end of the transaction half-way."""
         self.work.given_out = connection.get_transaction() or connection.begin()
+        if self.work.is_read_only and connection.dialect.name == "sqlite":  # PostgreSQL refuses by itself
+            refuse_writes(connection)
 
     def _translated(self, error: StatementError | PendingRollbackError) -> Exception | None:
         self.work.has_failed = True

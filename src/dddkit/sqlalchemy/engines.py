@@ -21,12 +21,13 @@ except ModuleNotFoundError as error:
         raise
     raise MissingDependencyError("sqlalchemy", "sqlalchemy[asyncio]", "sqlalchemy") from error
 
-__all__ = ["READ_ONLY", "check_engine", "database_of", "embedded", "is_sqlite", "sync_embedded"]
+__all__ = ["READ_ONLY", "check_engine", "database_of", "embedded", "is_sqlite", "refuse_writes", "sync_embedded"]
 
 READ_ONLY: Final = "dddkit_read_only"
 """The execution option that makes a transaction of an embedded database one that never waits for writers."""
 
 _EMBEDDED: Final = "dddkit_embedded"
+_QUERY_ONLY: Final = "dddkit_query_only"
 _MEMORY: Final = ":memory:"
 
 
@@ -148,6 +149,8 @@ def _prepare(engine: Engine, metadata: MetaData, timeout: float) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
+        if connection.info.pop(_QUERY_ONLY, False):
+            connection.exec_driver_sql("PRAGMA query_only=OFF")
         if not tables.exist:
             tables.create(connection)
         if options.get("isolation_level") != "AUTOCOMMIT":
@@ -226,6 +229,12 @@ def _keep_connection(context: ExceptionContext) -> None:
     is_statement, connection = context.statement is not None, context.connection
     if not is_statement and not context.is_disconnect and connection is not None:
         connection.connection.rollback()
+
+
+def refuse_writes(connection: Connection) -> None:
+    """Let SQLite refuse what would be rolled back in silence, until the next transaction of this connection."""
+    connection.info[_QUERY_ONLY] = True
+    connection.exec_driver_sql("PRAGMA query_only=ON")
 
 
 def is_sqlite(engine: Engine | AsyncEngine) -> bool:
