@@ -38,7 +38,7 @@ class Box(Aggregate, Generic[T]):
 
 @dataclasses.dataclass(kw_only=True)
 class TeaBox(Box[str]):
-    pass
+    content: str
 
 
 def declare(declaration: Any) -> Any:

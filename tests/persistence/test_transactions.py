@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import column, create_engine, event, func, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, column, create_engine, event, func, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.pool import NullPool
 
@@ -260,3 +260,50 @@ def test_a_block_is_left_once_no_thread_uses_its_unit(tmp_path: Path) -> None:
     assert set(in_use) == {1}  # else another unit could have the connection in which the statement is executed
     assert shop.engine.pool.checkedout() == 0
     shop.engine.dispose()
+
+
+@in_shops()
+async def test_rows_that_refer_to_each_other_are_written_owners_first(shop: Shop) -> None:
+    Group = shop.flavour.declare("Aggregate", "Group", group_id=int, part_of=(int | None, None))
+    Unit = shop.declare(groups=shop.documents(Group, columns={"part_of": BigInteger}))
+    Unit.groups.table.append_constraint(ForeignKeyConstraint(["part_of"], ["groups.key"]))
+    pairs = [(1, 3), (2, 1), (3, None), (4, 4)]
+    await shop.save(*(Group(group_id=one, part_of=other) for one, other in pairs), repository="groups", unit_class=Unit)
+    async with shop.unit(Unit) as unit:
+        for group in (await unit.groups.get_many([1, 2, 3, 4])).values():
+            await unit.groups.delete(group)
+        await unit.commit()
+    assert await shop.count(Unit.groups.table) == 0
+
+
+@in_shops()
+async def test_tables_may_refer_to_each_other_by_deferred_foreign_keys(shop: Shop) -> None:
+    Guest = shop.flavour.declare("Aggregate", "Guest", guest_id=int, room=(int | None, None))
+    Room = shop.flavour.declare("Aggregate", "Room", room_id=int, guest=(int | None, None))
+    Unit = shop.declare(
+        guests=shop.documents(Guest, columns={"room": BigInteger}),
+        rooms=shop.documents(Room, columns={"guest": BigInteger}),
+    )
+    deferred: Any = {"deferrable": True, "initially": "DEFERRED"}
+    guests, rooms = Unit.guests.table, Unit.rooms.table
+    guests.append_constraint(ForeignKeyConstraint(["room"], ["rooms.key"], name="of_guests", **deferred))
+    rooms.append_constraint(ForeignKeyConstraint(["guest"], ["guests.key"], name="of_rooms", **deferred))
+
+    async with shop.unit(Unit) as unit:
+        await unit.guests.save(Guest(guest_id=1, room=2))
+        await unit.rooms.save(Room(room_id=2, guest=1))
+        await unit.commit()
+    assert await shop.count(guests) == await shop.count(rooms) == 1
+
+
+@in_shops()
+async def test_a_unit_that_reads_lets_no_statement_write(shop: Shop) -> None:
+    await shop.save(shop.Basket(basket_id=1))
+    async with shop.unit(read_only=True) as unit:
+        connection = await unit.connection()
+        with pytest.raises(DBAPIError, match=r"readonly database|read-only transaction"):
+            await connection.execute(text("DELETE FROM baskets"))
+    async with shop.unit() as unit:  # on the same connection
+        (await unit.baskets.get(1)).add("tea")
+        await unit.commit()
+    assert (await shop.stored(1)).items == ["tea"]

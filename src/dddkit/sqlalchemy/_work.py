@@ -14,10 +14,11 @@ from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._document_table import DocumentTable, Key, Row
 from dddkit.sqlalchemy._errors import TRANSACTION_FAILED
 from dddkit.sqlalchemy._keys import is_storable
+from dddkit.sqlalchemy._ordering import Write
 from dddkit.sqlalchemy._reactions import Reaction, calls_of_reactions
 from dddkit.sqlalchemy._tracking import Tracked, Tracking
 from dddkit.sqlalchemy._verifying import verify
-from dddkit.sqlalchemy._writing import Write, write
+from dddkit.sqlalchemy._writing import write
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement

@@ -158,8 +158,8 @@ class Documents(Generic[AggregateT, IdT]):
         aggregate: Any = parameters[0]
         if isinstance(generic := get_origin(aggregate), type):
             raise TypeError(
-                f"{where}: {generic.__qualname__}[...] is no class of its own at run time; derive one, as in "
-                f"`class My{generic.__qualname__}({generic.__qualname__}[...])`, and store that"
+                f"{where}: {generic.__qualname__}[...] is no class of its own at run time; derive one that annotates "
+                f"its fields again, as in `class My{generic.__name__}({generic.__name__}[...])`, and store that"
             )
         if not isinstance(aggregate, type) or not issubclass(cast("type[Any]", aggregate), Recording):
             raise TypeError(f"{where}: Documents stores aggregates, and {kind_of(parameters[0])} is none")
