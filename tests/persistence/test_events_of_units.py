@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,10 @@ from dddkit.dataclasses import EventBroker
 from dddkit.exceptions import UnitError, UnnamedEventError
 from dddkit.messages import EventCatalog
 from dddkit.sqlalchemy import Outbox, SyncUnitOfWork
+from tests.blocks.flavours import Dataclasses
+from tests.persistence.cancelling import cancelled_at
 from tests.persistence.shops import Awaited, Shop, in_shops
+from tests.servers.databases import SQLite
 
 
 def react(shop: Shop, unit_class: Any, event_class: Any, function: Any, name: str = "react") -> None:
@@ -341,3 +345,33 @@ async def test_a_broker_of_another_kind_is_a_type_error(shop: Shop) -> None:
 async def test_a_reaction_to_what_no_aggregate_records_is_refused(shop: Shop) -> None:
     with pytest.raises(TypeError, match=r"Placed is a DomainEvent, which none does; derive it from AggregateEvent"):
         shop.Unit.on(shop.flavour.Placed)(lambda _event, _unit: None)
+
+
+def test_events_of_a_commit_that_was_cancelled_before_they_were_published_are_pending_again(tmp_path: Path) -> None:
+    shop = Shop(Dataclasses, SQLite(str(tmp_path / "shop.sqlite")), is_async=True)
+    Unit = shop.declare(lists=shop.documents(shop.Basket))
+    broker = EventBroker()
+    seen = list[object]()
+    broker.subscribe(shop.Basket.ItemAdded, seen.append)
+
+    async def run() -> None:
+        places, reached = 0, True
+        while reached:
+            basket = shop.Basket(basket_id=places)
+            basket.add("tea")
+            unit = shop.unit(Unit, broker=broker)
+
+            async def store(unit: Any = unit, basket: Any = basket) -> None:
+                async with unit:
+                    await unit.lists.save(basket)
+                    await unit.commit()
+
+            seen.clear()
+            reached = await cancelled_at(places, store())
+            assert unit.committed == (await shop.stored(places, "lists", Unit) is not None)
+            assert len(seen) + len(basket.get_events()) == 1
+            places += 1
+        assert places > 1
+        await shop.dispose()
+
+    asyncio.run(run())
