@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.pool import NullPool
 
 from dddkit.exceptions import UnitError
+from dddkit.sqlalchemy import embedded, sync_embedded
 from tests.blocks.flavours import Dataclasses
 from tests.persistence.shops import Shop, in_shops
 from tests.servers.databases import PostgreSQL, SQLite
@@ -307,3 +310,29 @@ async def test_a_unit_that_reads_lets_no_statement_write(shop: Shop) -> None:
         (await unit.baskets.get(1)).add("tea")
         await unit.commit()
     assert (await shop.stored(1)).items == ["tea"]
+
+
+@in_shops("sqlite")
+async def test_nothing_is_stored_by_itself_after_a_transaction_that_could_not_begin(shop: Shop) -> None:
+    assert isinstance(shop.database, SQLite)
+    await shop.save(shop.Basket(basket_id=1))
+    await shop.dispose()
+    make: Any = embedded if shop.is_async else sync_embedded
+    shop.use(make(shop.database.path, shop.metadata, timeout=0.01))
+    async with shop.unit() as unit:
+        with closing(sqlite3.connect(shop.database.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(DBAPIError, match="database is locked"):
+                await unit.baskets.get(1)
+        for call in (unit.once("paid"), unit.baskets.get(1), unit.commit()):
+            with pytest.raises(UnitError, match=UNDONE):
+                await call
+    async with shop.unit() as unit:
+        with closing(sqlite3.connect(shop.database.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(DBAPIError, match="database is locked"):
+                await unit.connection()
+        with pytest.raises(UnitError, match=UNDONE):
+            await unit.once("paid")
+        await unit.rollback()
+    assert await shop.count(shop.inbox.table) == 0

@@ -45,6 +45,10 @@ class _Calls:
         self.work: Final = work
         self._holder: Holder | None = None
 
+    @property
+    def is_connected(self) -> bool:
+        raise NotImplementedError
+
     def _hold(self, engine: Engine, *, is_async: bool) -> None:
         """Refuse to wait for a unit around this one."""
         if self._holder is None and is_sqlite(engine):
@@ -71,12 +75,20 @@ class _Calls:
 
     def _give_out(self, connection: Connection) -> None:
         """Begin, so that `connection.begin()` of the user is an error, and not an end of the transaction half-way."""
-        self.work.given_out = connection.get_transaction() or connection.begin()
-        if self.work.is_read_only and connection.dialect.name == "sqlite":  # PostgreSQL refuses by itself
+        try:
+            self.work.given_out = connection.get_transaction() or connection.begin()
+        except DBAPIError:
+            self.work.has_failed = True
+            raise
+        is_embedded = connection.dialect.name == "sqlite"
+        if is_embedded or self.work.has_failed:
+            self.work.check_transaction(connection)
+        if is_embedded and self.work.is_read_only:  # PostgreSQL refuses by itself
             refuse_writes(connection)
 
     def _translated(self, error: StatementError | PendingRollbackError) -> Exception | None:
-        self.work.has_failed = True
+        # SQLAlchemy begins no transaction on a connection where the BEGIN of SQLite has failed.
+        self.work.has_failed = self.is_connected
         if isinstance(error, StatementError):
             error.hide_parameters = True  # whole aggregates, which would end in logs
         return translated(self.work.unit, error, committing=self.work.is_storing)
@@ -115,6 +127,8 @@ class SyncCalls(_Calls):
     def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function with the connection; an error of the database is one of ours where we know better."""
         with self._one_at_a_time:
+            if self.work.has_failed:
+                function = self.work.checked(function)
             try:
                 return function(self._connected(), *args, **kwargs)
             except (StatementError, PendingRollbackError) as error:
@@ -167,6 +181,8 @@ class AsyncCalls(_Calls):
         async with self._one_at_a_time:
             if self._connection is None:
                 self._hold(self._engine.sync_engine, is_async=True)  # in the unit's own task
+            if self.work.has_failed:
+                function = self.work.checked(function)
             try:
                 return await finished(self._run(function, *args, **kwargs), self._may_stop)
             except (StatementError, PendingRollbackError) as error:

@@ -21,15 +21,22 @@ from dddkit.sqlalchemy._verifying import verify
 from dddkit.sqlalchemy._writing import write
 
 if TYPE_CHECKING:
+    from typing import Concatenate
+
+    from typing_extensions import ParamSpec
+
     from sqlalchemy import ColumnElement
 
     from dddkit.messages import Message
     from dddkit.sqlalchemy.inbox import Inbox
     from dddkit.sqlalchemy.outbox import Outbox
 
+    P = ParamSpec("P")
+
 __all__ = ["NOT_TRACKED", "Work"]
 
 AggregateT = TypeVar("AggregateT", bound=Recording)
+T = TypeVar("T")
 
 NOT_TRACKED: Final = object()
 """The answer of `tracked` for what has to be read first."""
@@ -233,7 +240,7 @@ class Work:
     def commit(self, connection: Connection) -> None:
         """Write and commit; then the objects know their new versions, and their events are no longer pending."""
         if self.has_failed or self.given_out is not None:
-            self._check_transaction(connection)
+            self.check_transaction(connection)
         write(connection, self.unit, self._writes)
         for one in self._writes:
             if one.of.table.verifies:
@@ -245,8 +252,17 @@ class Work:
         self.settle()
         connection.close()
 
-    def _check_transaction(self, connection: Connection) -> None:
-        """Refuse to commit what is left of a transaction.
+    def checked(self, function: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[Connection, P], T]:
+        """Return the function of a call after a failed one: where the transaction has ended, it is refused."""
+
+        def call(connection: Connection, *args: P.args, **kwargs: P.kwargs) -> T:
+            self.check_transaction(connection)
+            return function(connection, *args, **kwargs)
+
+        return call
+
+    def check_transaction(self, connection: Connection) -> None:
+        """Refuse to go on with what is left of a transaction: SQLite would store each statement by itself.
 
         Raises:
             UnitError: it was ended by hand; a statement of it has failed, and the database has undone all of them.
