@@ -255,7 +255,7 @@ class Work:
     def checked(self, function: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[Connection, P], T]:
         """Return the function of a call after a failed one: where the transaction has ended, it is refused."""
 
-        def call(connection: Connection, *args: P.args, **kwargs: P.kwargs) -> T:
+        def call(connection: Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
             self.check_transaction(connection)
             return function(connection, *args, **kwargs)
 

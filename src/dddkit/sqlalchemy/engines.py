@@ -176,7 +176,7 @@ class _Tables:
             try:
                 self._metadata.create_all(connection)
             except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
+                connection.connection.rollback()  # where the error has ended it, this does nothing
                 raise
             connection.exec_driver_sql("COMMIT")
         self.exist = True
