@@ -54,16 +54,18 @@ Checkout:
     ✗I.capture
 """
 PROMISED: Final = (
-    f"{SOLD}stored:  Order(order_id=1, total=Money(cents=9600), hold_id='hold-1', cancelled=False)\n",
+    f"{SOLD}basket:  Basket(basket_id=1, ",
+    "order:   Order(order_id=1, total=Money(cents=9600), hold_id='hold-1', cancelled=False)\n",
     "letters=['order 1: thank you, that is 96.00']",
-    f"{DECLINED}refused: card-poor does not cover 48.00\n",
-    "basket:  Basket(basket_id=2, lines=(Line(product_id='teapot', price=Money(cents=3950), quantity=1), ",
-    "shelf:   Product(product_id='teapot', on_shelf=1)\n",
+    f"{DECLINED}refused: card-poor does not cover 48.00\nbasket:  Basket(basket_id=2, ",
+    "is_checked_out=False)\norder:   None\nshelf:   Product(product_id='teapot', on_shelf=2)\n",
+    "shelf:   Product(product_id='teapot', on_shelf=2)\noutbox:  order.placed.v1 (orders/1)\nheld:    {}\n\n",
     "BankClosedError: the bank does not pay out today\n",
-    f"{UNDONE}failed:  the bank does not pay out today\n",
-    "order:   Order(order_id=3, total=Money(cents=3950), hold_id='hold-2', cancelled=True)\n",
-    "held:    {}\n",
-    "refused: 2 x teapot wanted, 1 on the shelf\n",
+    f"{UNDONE}failed:  the bank does not pay out today\nbasket:  Basket(basket_id=3, ",
+    "is_checked_out=False)\norder:   Order(order_id=3, total=Money(cents=3950), hold_id='hold-2', cancelled=True)\n",
+    "shelf:   Product(product_id='teapot', on_shelf=2)\n",
+    "order.placed.v1 (orders/3), order.cancelled.v1 (orders/3)\nheld:    {}\n",
+    "refused: 3 x teapot wanted, 2 on the shelf\n",
     'executions_latency_ms_count{service="shop",status="failed",story_name="Checkout"} 1.0\n',
     'executions_latency_ms_count{service="shop",status="refused",story_name="Checkout"} 2.0\n',
     'executions_latency_ms_count{service="shop",status="refused",step_name="authorize",story_name="Checkout"} 1.0\n',
@@ -89,16 +91,22 @@ def main() -> None:
         if promise not in without_durations(told):
             sys.exit(f"{told}\nthe shop did not print:\n{promise}")
     show(tree(told, SOLD))
-    show(*lines_of(told, "stored:  Order(order_id=1,", "office:  "))
+    show("", "What is in the database, what the outbox will tell others, and what handlers have told the office:")
+    show(*lines_of(told, "order:   ", "outbox:  ", "office:  ")[:3])
 
     title("3. A declined card", "An outcome, and no fault: the log has no traceback. What was done is undone.")
-    show(tree(told, DECLINED), *lines_of(told, "refused: card", "shelf:   ")[:2])
+    show(tree(told, DECLINED))
+    show("", "It leaves nothing behind: the basket can be changed, and there is no order, message or amount of it.")
+    _, declined, *_ = told.split("\n== ")
+    show(*lines_of(declined, "refused: ", "basket:  ", "order:   ", "shelf:   ", "outbox:  ", "held:    "))
 
     title(
         "4. A capture that fails", "The bank does not pay out: the order is cancelled, amount and goods are given back."
     )
     show("Traceback (most recent call last):", "  ...", *lines_of(told, "examples.shop.payment.BankClosedError")[-1:])
-    show(tree(told, UNDONE), *lines_of(told, "order:   ", "held:    "), lines_of(told, "shelf:   ")[-1])
+    show(tree(told, UNDONE))
+    _, _, failed, *_ = told.split("\n== ")
+    show(*lines_of(failed, "order:   ", "shelf:   ", "outbox:  ", "held:    "))
 
     title("5. What mypy catches", "Mistakes in a copy of the shop, each with what mypy and the plugin report.")
     show_mistakes()
@@ -118,7 +126,7 @@ def show(*texts: str) -> None:
 
 
 def source_of_the_story() -> str:
-    """Return what matters of the Checkout: its steps, its State, the story that is a step, and what undoes one."""
+    """Return what matters of the Checkout: its steps, its State, what is injected, and one step."""
     source = (SHOP / "checkout.py").read_text(encoding="utf-8")
     lines = source.splitlines()
     (story,) = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == "Checkout")
@@ -128,16 +136,12 @@ def source_of_the_story() -> str:
 
     steps = [text(node) for node in story.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Attribute)]
     (state,) = (text(node) for node in story.body if isinstance(node, ast.ClassDef))
-    (nested,) = (text(node) for node in story.body if isinstance(node, ast.AnnAssign) and "Authorize" in text(node))
-    methods = [node for node in story.body if isinstance(node, ast.AsyncFunctionDef)]
-    (step,) = (text(node) for node in methods if node.name == "place")
-    (undo,) = (
-        "\n".join(lines[node.decorator_list[0].lineno - 1 : node.end_lineno])
-        for node in methods
-        if node.name == "cancel"
-    )
+    injected = [text(node) for node in story.body if isinstance(node, ast.AnnAssign) and "gateway" not in text(node)]
+    methods = {node.name: node for node in story.body if isinstance(node, ast.AsyncFunctionDef)}
+    undo = methods["cancel"]
+    undoing = "\n".join([*lines[undo.decorator_list[0].lineno - 1 : undo.lineno], "        ..."])
     head = lines[story.decorator_list[0].lineno - 1 : story.lineno]
-    return "\n".join([*head, *steps, "", state, "", nested, "    ...", step, "", undo])
+    return "\n".join([*head, *steps, "", state, "", *injected, "    ...", text(methods["place"]), "", undoing])
 
 
 def tree(told: str, promised: str) -> str:

@@ -1,57 +1,219 @@
-"""The example shop: what a checkout changes, and what a failed one leaves unchanged."""
+"""The example shop: what each part decides, what a checkout changes, and what a failed one leaves unchanged."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import inspect
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import pytest
+from examples.shop import messages
 from examples.shop.basket import Basket, BasketId, CheckedOutError, EmptyBasketError, Line
 from examples.shop.checkout import Checkout, UnknownBasketError
+from examples.shop.handlers import Office
 from examples.shop.money import Money
 from examples.shop.order import Order, OrderId
-from examples.shop.payment import Authorize, BankClosedError, CardDeclinedError, CardToken, HoldId, InvalidCardError
+from examples.shop.payment import (
+    Authorize,
+    BankClosedError,
+    CardDeclinedError,
+    CardToken,
+    DemoBank,
+    HoldId,
+    InvalidCardError,
+)
 from examples.shop.shop import POOR, RICH, Shop, open_shop
 from examples.shop.stock import Product, ProductId, SoldOutError
+from examples.shop.unit import ShopUnit, metadata
+from sqlalchemy import select
 
+from dddkit.dataclasses import Aggregate, Repository
 from dddkit.exceptions import ConcurrencyError
+from dddkit.messages import check_events
+from dddkit.sqlalchemy import embedded
+from dddkit.testing import RepositoryContract, assert_events, assert_same, given, recorded, run_failing, run_until
+
+P = ParamSpec("P")
+A = TypeVar("A", bound=Aggregate)
+Id = TypeVar("Id")
 
 TEAPOT = ProductId("teapot")
+LINE = Line(product_id=TEAPOT, price=Money(40_00))
+CHECKED_OUT = Basket.CheckedOut(basket_id=BasketId(1), lines=(LINE,))
+REOPENED = Basket.Reopened(basket_id=BasketId(1), lines=(LINE,))
+PLACED = Order.Placed(order_id=OrderId(7), total=Money(40_00))
+CANCELLED = Order.Cancelled(order_id=OrderId(7), total=Money(40_00))
 
 
-@asynccontextmanager
-async def shop_with_basket(teapots: int = 1) -> AsyncGenerator[Shop]:
-    async with open_shop() as shop:
-        basket = Basket(basket_id=BasketId(1))
-        if teapots:
-            basket.add(Line(product_id=TEAPOT, price=Money(40_00), quantity=teapots))
-        await shop.baskets.save(basket)
-        yield shop
+def order(*, cancelled: bool = False) -> Order:
+    return Order(order_id=OrderId(7), total=Money(40_00), hold_id=HoldId("hold-1"), cancelled=cancelled)
 
 
-def order_of(card: CardToken) -> Checkout.State:
-    return Checkout.State(card=card, basket_id=BasketId(1), order_id=OrderId(7))
+# What the aggregates decide
 
 
-def test_a_checkout_stores_the_order_moves_the_money_and_tells_the_office() -> None:
-    async def scenario() -> None:
-        async with shop_with_basket(teapots=3) as shop:
-            await shop.checkout(order_of(RICH))
-            assert shop.orders.get(OrderId(7)) == Order(
-                order_id=OrderId(7), total=Money(120_00), hold_id=HoldId("hold-1")
-            )
-            assert shop.bank.balances[RICH] == Money(380_00)
-            assert not shop.bank.held
-            basket = await shop.baskets.get(BasketId(1))
-            assert basket is not None
-            assert basket.is_checked_out
-            assert shop.office.sold == {TEAPOT: 3}
-            assert shop.office.to_buy == [TEAPOT]
-            assert shop.office.turnover == Money(120_00)
-            assert shop.office.letters == ["order 7: thank you, that is 120.00"]
+def test_a_product_says_when_its_last_item_is_taken_and_gives_no_more_than_it_has() -> None:
+    product = Product(product_id=TEAPOT, on_shelf=3)
+    given(product).when(Product.take, 1).then()
+    given(product).when(Product.take, 3).then_refused(SoldOutError)
+    given(product).when(Product.take, 2).then(Product.SoldOut(product_id=TEAPOT))
+    given(product).when(Product.put_back, 1).then()
+    assert_same(product, Product(product_id=TEAPOT, on_shelf=1))
 
-    asyncio.run(scenario())
+
+def test_a_basket_is_checked_out_once_and_can_be_reopened() -> None:
+    basket = Basket(basket_id=BasketId(1))
+    given(basket).when(Basket.check_out).then_refused(EmptyBasketError)
+    given(basket).when(Basket.reopen).then()
+    given(basket).when(Basket.add, LINE).then(Basket.ItemAdded(line=LINE))
+    given(basket).when(Basket.check_out).then(CHECKED_OUT)
+    refusal = given(basket).when(Basket.check_out).then_refused(CheckedOutError)
+    assert str(refusal) == "basket 1 has been checked out"
+    given(basket).when(Basket.add, LINE).then_refused(CheckedOutError)
+    given(basket).when(Basket.reopen).then(REOPENED)
+    given(basket).when(Basket.reopen).then()
+
+
+def test_an_order_is_cancelled_once() -> None:
+    placed = Order.place(OrderId(7), Money(40_00), HoldId("hold-1"))
+    assert_events(placed.get_events(), PLACED)
+    given(placed).when(Order.cancel).then(CANCELLED)
+    given(placed).when(Order.cancel).then()
+    assert_same(placed, order(cancelled=True))
+
+
+# What a checkout does
+
+
+def in_a_shop(facts: Callable[Concatenate[Shop, P], Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an async test in a new shop, which it gets as its first argument."""
+
+    async def scenario(*args: P.args, **kwargs: P.kwargs) -> None:
+        async with open_shop() as shop:
+            await facts(shop, *args, **kwargs)
+
+    def test(*args: P.args, **kwargs: P.kwargs) -> None:
+        asyncio.run(scenario(*args, **kwargs))
+
+    _, *parameters = inspect.signature(facts).parameters.values()
+    test.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what pytest passes
+    return test
+
+
+async def customer(shop: Shop, card: CardToken = RICH, teapots: int = 1, number: int = 1) -> Checkout.State:
+    """Fill a basket, and return what a checkout of it is called with."""
+    lines = (Line(product_id=TEAPOT, price=Money(40_00), quantity=teapots),) if teapots else ()
+    async with shop.make_unit() as unit:
+        await unit.baskets.save(Basket(basket_id=BasketId(number), lines=lines))
+        await unit.commit()
+    return Checkout.State(card=card, basket_id=BasketId(number), order_id=OrderId(number + 6))
+
+
+class Content(NamedTuple):
+    """What a checkout could leave behind, but for the office."""
+
+    baskets: list[Basket]
+    products: list[Product]
+    orders: list[Order]
+    messages: list[str]
+    bank: tuple[object, object]
+
+
+async def content(shop: Shop) -> Content:
+    async with shop.make_unit() as unit:
+        table = ShopUnit.outbox.table
+        messages = await (await unit.connection()).execute(
+            select(table.c.type, table.c.subject).order_by(table.c.number)
+        )
+        return Content(
+            await unit.baskets.find(order_by=ShopUnit.baskets.table.c.key),
+            await unit.products.find(order_by=ShopUnit.products.table.c.key),
+            await unit.orders.find(order_by=ShopUnit.orders.table.c.key),
+            [" ".join(message) for message in messages],
+            (dict(shop.bank.balances), dict(shop.bank.held)),
+        )
+
+
+@in_a_shop
+async def test_a_checkout_stores_the_order_moves_the_money_and_tells_the_office(shop: Shop) -> None:
+    state = await customer(shop, teapots=4)
+    lines = (Line(product_id=TEAPOT, price=Money(40_00), quantity=4),)
+    with recorded(shop.broker) as events:
+        await shop.checkout(state)
+    assert_events(
+        events,
+        Basket.CheckedOut(basket_id=BasketId(1), lines=lines),
+        Product.SoldOut(product_id=TEAPOT),
+        Order.Placed(order_id=OrderId(7), total=Money(160_00)),
+    )
+    left = await content(shop)
+    assert_same(left.baskets, [Basket(basket_id=BasketId(1), lines=lines, is_checked_out=True)])
+    assert_same(left.orders, [Order(order_id=OrderId(7), total=Money(160_00), hold_id=HoldId("hold-1"))])
+    assert left.messages == ["product.sold_out.v1 products/teapot", "order.placed.v1 orders/7"]
+    assert left.bank == ({RICH: Money(340_00), POOR: Money(5_00)}, {})
+    assert shop.office == Office(Money(160_00), {TEAPOT: 4}, [TEAPOT], ["order 7: thank you, that is 160.00"])
+
+
+@in_a_shop
+async def test_until_the_capture_the_bank_holds_the_amount_of_an_order_that_is_placed(shop: Shop) -> None:
+    await run_until(shop.checkout, await customer(shop), "capture")
+    left = await content(shop)
+    assert_same(left.orders, [order()])
+    assert left.bank == (shop.bank.balances, {HoldId("hold-1"): (RICH, Money(40_00))})
+    assert shop.bank.balances[RICH] == Money(500_00)
+
+
+@in_a_shop
+async def test_fd9_lines_of_one_product_are_taken_from_one_shelf(shop: Shop) -> None:
+    state = await customer(shop)
+    async with shop.make_unit() as unit:
+        basket = await unit.baskets.get(BasketId(1))
+        assert basket is not None
+        basket.add(LINE)
+        await unit.commit()
+    await shop.checkout(state)
+    async with shop.make_unit() as unit:
+        assert_same(await unit.products.get(TEAPOT), Product(product_id=TEAPOT, on_shelf=2))
+
+
+@in_a_shop
+async def test_goods_go_back_to_a_shelf_that_was_taken_away_meanwhile(shop: Shop) -> None:
+    state = await customer(shop)
+    await run_until(shop.checkout, state, "authorize")
+    async with shop.make_unit() as unit:
+        await unit.products.delete(await unit.product(TEAPOT))
+        await unit.commit()
+    await shop.checkout.release(state)
+    async with shop.make_unit() as unit:
+        assert_same(await unit.products.get(TEAPOT), Product(product_id=TEAPOT, on_shelf=1))
+
+
+@in_a_shop
+async def test_of_customers_who_come_at_once_as_many_get_a_teapot_as_there_are(shop: Shop) -> None:
+    shop.bank.balances[RICH] = Money(10**6)
+    states = [await customer(shop, number=number) for number in range(9)]
+    outcomes = await asyncio.gather(*map(shop.checkout, states), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType"] * 4 + ["SoldOutError"] * 5
+    assert len((await content(shop)).orders) == 4
+
+
+@in_a_shop
+async def test_no_transaction_is_open_while_the_bank_is_asked(shop: Shop) -> None:
+    class Bank(DemoBank):
+        async def check(self, card: CardToken) -> None:
+            await content(shop)  # a unit inside a unit would be refused
+            await super().check(card)
+
+        async def capture(self, hold_id: HoldId) -> None:
+            await content(shop)
+            await super().capture(hold_id)
+
+    bank = Bank(shop.bank.balances)
+    await Checkout(shop.make_unit, bank, Authorize(bank))(await customer(shop))
 
 
 @pytest.mark.parametrize(
@@ -59,126 +221,153 @@ def test_a_checkout_stores_the_order_moves_the_money_and_tells_the_office() -> N
     [
         (POOR, 1, CardDeclinedError),
         (CardToken("card-unknown"), 1, InvalidCardError),
-        (RICH, 4, SoldOutError),
+        (RICH, 5, SoldOutError),
         (RICH, 0, EmptyBasketError),
     ],
 )
-def test_a_refused_checkout_leaves_everything_as_it_was(
-    card: CardToken, teapots: int, refusal: type[Exception]
+@in_a_shop
+async def test_a_refused_checkout_leaves_everything_as_it_was(
+    shop: Shop, card: CardToken, teapots: int, refusal: type[Exception]
 ) -> None:
+    state = await customer(shop, card, teapots)
+    before = await content(shop)
+    with pytest.raises(refusal):
+        await shop.checkout(state)
+    assert_same(await content(shop), before)
+    assert (shop.office.letters, any(shop.office.sold.values())) == ([], False)
+
+
+@pytest.mark.parametrize("step", ["reserve", "authorize.check_card", "authorize.hold_amount", "place"])
+@pytest.mark.parametrize("error", [TimeoutError(), asyncio.CancelledError()])
+@in_a_shop
+async def test_a_step_that_fails_leaves_everything_as_it_was(shop: Shop, step: str, error: BaseException) -> None:
+    state = await customer(shop)
+    before = await content(shop)
+    await run_failing(shop.checkout, state, at=step, error=error)
+    assert_same(await content(shop), before)
+    assert (shop.office.letters, any(shop.office.sold.values())) == ([], False)
+
+
+@in_a_shop
+async def test_a_capture_that_fails_gives_back_goods_and_amount_and_cancels_the_order(shop: Shop) -> None:
+    state = await customer(shop)
+    before = await content(shop)
+    shop.bank.pays_out = False
+    with recorded(shop.broker) as events, pytest.raises(BankClosedError):
+        await shop.checkout(state)
+    messages = ["order.placed.v1 orders/7", "order.cancelled.v1 orders/7"]
+    assert_same(await content(shop), before._replace(orders=[order(cancelled=True)], messages=messages))
+    assert_events(events, CHECKED_OUT, PLACED, CANCELLED, REOPENED)
+    assert (shop.office.turnover, shop.office.sold) == (Money(0), {TEAPOT: 0})
+    assert shop.office.letters[-1] == "order 7: cancelled, you pay nothing"
+
+
+@in_a_shop
+async def test_an_order_whose_placing_fails_after_it_was_stored_is_cancelled(shop: Shop) -> None:
+    def fail(event: Order.Placed) -> None:
+        raise OSError("no paper in the printer")
+
+    state = await customer(shop)
+    shop.broker.subscribe(Order.Placed, fail)
+    with pytest.raises(OSError, match="no paper"):
+        await shop.checkout(state)
+    assert_same((await content(shop)).orders, [order(cancelled=True)])
+    assert not shop.bank.held
+
+
+@in_a_shop
+async def test_an_order_that_has_the_number_already_is_left_alone(shop: Shop) -> None:
+    await shop.checkout(await customer(shop))
+    second = await customer(shop, number=2)
+    second.order_id = OrderId(7)
+    with pytest.raises(ConcurrencyError):
+        await shop.checkout(second)
+    left = await content(shop)
+    assert_same(left.orders, [order()])
+    assert left.messages == ["order.placed.v1 orders/7"]
+
+
+def test_a_shop_in_a_file_is_there_when_it_opens_again(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with shop_with_basket(teapots) as shop:
-            with pytest.raises(refusal):
-                await shop.checkout(order_of(card))
-            basket = await shop.baskets.get(BasketId(1))
-            product = await shop.products.get(TEAPOT)
-            assert basket is not None
-            assert product is not None
-            assert basket.total == Money(40_00) * teapots
-            assert not basket.is_checked_out
-            assert product.on_shelf == 3
-            assert shop.orders.get(OrderId(7)) is None
-            assert shop.bank.balances[RICH] == Money(500_00)
-            assert not shop.bank.held
-            assert shop.office.letters == []
-            assert not any(shop.office.sold.values())
+        async with open_shop(tmp_path / "shop.sqlite") as shop:
+            await shop.checkout(await customer(shop))
+        async with open_shop(tmp_path / "shop.sqlite") as shop:
+            left = await content(shop)
+            assert_same(left.orders, [order()])
+            assert [product.on_shelf for product in left.products] == [100, 3]
 
     asyncio.run(scenario())
 
 
-def test_a_capture_that_fails_gives_back_the_goods_and_the_amount_and_cancels_the_order() -> None:
-    async def scenario() -> None:
-        async with shop_with_basket(teapots=2) as shop:
-            shop.bank.pays_out = False
-            with pytest.raises(BankClosedError):
-                await shop.checkout(order_of(RICH))
-            order = shop.orders.get(OrderId(7))
-            product = await shop.products.get(TEAPOT)
-            basket = await shop.baskets.get(BasketId(1))
-            assert order is not None
-            assert product is not None
-            assert basket is not None
-            assert (order.cancelled, product.on_shelf, basket.is_checked_out) == (True, 3, False)
-            assert (shop.bank.held, shop.bank.balances[RICH]) == ({}, Money(500_00))
-            assert (shop.office.turnover, shop.office.sold) == (Money(0), {TEAPOT: 0})
-            assert shop.office.letters[-1] == "order 7: cancelled, you pay nothing"
-
-    asyncio.run(scenario())
+@in_a_shop
+async def test_an_unknown_basket_is_refused_by_its_number(shop: Shop) -> None:
+    with pytest.raises(UnknownBasketError, match="there is no basket 1"):
+        await shop.checkout(Checkout.State(card=RICH, basket_id=BasketId(1), order_id=OrderId(7)))
 
 
-def test_an_order_whose_placing_fails_after_it_was_stored_is_cancelled() -> None:
-    async def scenario() -> None:
-        async with shop_with_basket() as shop:
-
-            def fail(event: Order.Placed) -> None:
-                raise OSError("no paper in the printer")
-
-            shop.checkout.broker.subscribe(Order.Placed, fail)
-            with pytest.raises(OSError, match="no paper"):
-                await shop.checkout(order_of(RICH))
-            order = shop.orders.get(OrderId(7))
-            assert order is not None
-            assert order.cancelled
-            assert not shop.bank.held
-
-    asyncio.run(scenario())
+@in_a_shop
+async def test_the_nested_story_runs_alone_as_well(shop: Shop) -> None:
+    state = Checkout.State(card=RICH, basket_id=BasketId(1), order_id=OrderId(7))
+    state.amount = Money(1_00)
+    await shop.checkout.authorize(state)
+    assert shop.bank.held == {state.hold_id: (RICH, Money(1_00))}
 
 
-def test_a_basket_is_checked_out_once() -> None:
-    basket = Basket(basket_id=BasketId(1), lines=(Line(product_id=TEAPOT, price=Money(1)),))
-    assert basket.reopen() == ()
-    basket.check_out()
-    for change in (basket.check_out, lambda: basket.add(basket.lines[0])):
-        with pytest.raises(CheckedOutError, match="basket 1 has been checked out"):
-            change()
+# What it stores, and what it tells others
 
 
-def test_an_unknown_basket_is_refused_by_its_number() -> None:
-    async def scenario() -> None:
-        async with open_shop() as shop:
-            with pytest.raises(UnknownBasketError, match="there is no basket 1"):
-                await shop.checkout(order_of(RICH))
+class Stored(RepositoryContract[A, Id]):
+    ids = count(1)
 
-    asyncio.run(scenario())
+    def setup_method(self) -> None:
+        self.engine = embedded(":memory:", metadata)
 
+    def teardown_method(self) -> None:
+        asyncio.run(self.engine.dispose())
 
-def test_somebody_else_at_the_same_shelf_is_a_concurrency_error() -> None:
-    async def scenario() -> None:
-        async with open_shop() as shop:
-            mine, theirs = await shop.products.get(TEAPOT), await shop.products.get(TEAPOT)
-            assert isinstance(mine, Product)
-            assert isinstance(theirs, Product)
-            theirs.take(3)
-            await shop.products.save(theirs)
-            mine.take(1)
-            with pytest.raises(ConcurrencyError):
-                await shop.products.save(mine)
+    def repository(self, unit: ShopUnit) -> Repository[A, Id]:
+        raise NotImplementedError
 
-    asyncio.run(scenario())
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Repository[A, Id]]:
+        async with ShopUnit(self.engine) as unit:
+            yield self.repository(unit)
+            await unit.commit()
 
 
-def test_a_cancelled_order_is_stored_as_cancelled_and_a_deleted_one_is_gone() -> None:
-    async def scenario() -> None:
-        async with open_shop() as shop:
-            order = Order.place(OrderId(1), Money(1), HoldId("hold"))
-            shop.orders.save(order)
-            order.cancel()
-            shop.orders.save(order)
-            stored = shop.orders.get(OrderId(1))
-            assert stored is not None
-            assert stored.cancelled
-            shop.orders.delete(stored)
-            assert shop.orders.get(OrderId(1)) is None
+class TestBaskets(Stored[Basket, BasketId]):
+    def repository(self, unit: ShopUnit) -> Repository[Basket, BasketId]:
+        return unit.baskets
 
-    asyncio.run(scenario())
+    def new(self) -> Basket:
+        return Basket(basket_id=BasketId(next(self.ids)), lines=(LINE,))
+
+    def change(self, basket: Basket) -> None:
+        basket.check_out()
 
 
-def test_the_nested_story_runs_alone_as_well() -> None:
-    async def scenario() -> None:
-        async with open_shop() as shop:
-            state = Authorize.State(card=RICH)
-            state.amount = Money(1_00)
-            await shop.checkout.authorize(state)
-            assert shop.bank.held == {state.hold_id: (RICH, Money(1_00))}
+class TestProducts(Stored[Product, ProductId]):
+    def repository(self, unit: ShopUnit) -> Repository[Product, ProductId]:
+        return unit.products
 
-    asyncio.run(scenario())
+    def new(self) -> Product:
+        return Product(product_id=ProductId(f"product {next(self.ids)}"), on_shelf=3)
+
+    def change(self, product: Product) -> None:
+        product.take(3)
+
+
+class TestOrders(Stored[Order, OrderId]):
+    def repository(self, unit: ShopUnit) -> Repository[Order, OrderId]:
+        return unit.orders
+
+    def new(self) -> Order:
+        return Order.place(OrderId(next(self.ids)), Money(40_00), HoldId("hold"))
+
+    def change(self, order: Order) -> None:
+        order.cancel()
+
+
+def test_the_messages_are_those_that_readers_rely_on() -> None:
+    messages.catalog.check()
+    check_events(messages.catalog, messages.LOCK)

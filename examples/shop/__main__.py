@@ -7,6 +7,7 @@ import logging
 import sys
 
 from prometheus_client import CollectorRegistry, generate_latest
+from sqlalchemy import select
 
 from dddkit.stories import LoggingHook, Story, inject_hooks
 from dddkit.stories.prometheus import PrometheusMetricsHook
@@ -18,6 +19,7 @@ from .order import OrderId
 from .payment import Authorize, BankClosedError, CardDeclinedError, CardToken
 from .shop import POOR, RICH, Shop, open_shop
 from .stock import ProductId, SoldOutError
+from .unit import ShopUnit
 
 TEAPOT = ProductId("teapot")
 CUP = ProductId("cup")
@@ -29,13 +31,14 @@ async def fill_basket(shop: Shop, basket_id: BasketId, teapots: int, cups: int) 
     basket = Basket(basket_id=basket_id)
     basket.add(Line(product_id=TEAPOT, price=Money(39_50), quantity=teapots))
     basket.add(Line(product_id=CUP, price=Money(4_25), quantity=cups))
-    await shop.baskets.save(basket)
+    async with shop.make_unit() as unit:
+        await unit.baskets.save(basket)
+        await unit.commit()
 
 
-async def buy(shop: Shop, number: int, card: CardToken) -> Checkout.State:
+async def buy(shop: Shop, number: int, card: CardToken) -> None:
     state = Checkout.State(card=card, basket_id=BasketId(number), order_id=OrderId(number))
     await shop.checkout(state)
-    return state
 
 
 def main() -> None:
@@ -58,28 +61,38 @@ async def serve_customers() -> None:
         await run_out_of_stock(shop)
 
 
+async def show_what_is_left(shop: Shop, number: int) -> None:
+    """Show what is in the database, messages that wait in the outbox included, and what is held at the bank."""
+    async with shop.make_unit() as unit:
+        print(f"basket:  {await unit.baskets.get(BasketId(number))}")
+        print(f"order:   {await unit.orders.get(OrderId(number))}")
+        print(f"shelf:   {await unit.products.get(TEAPOT)}")
+        messages = ShopUnit.outbox.table.c
+        connection = await unit.connection()
+        waiting = await connection.execute(select(messages.type, messages.subject).order_by(messages.number))
+        print(f"outbox:  {', '.join(f'{kind} ({subject})' for kind, subject in waiting)}")
+    print(f"held:    {shop.bank.held}")
+
+
 async def sell(shop: Shop) -> None:
     story_log = logging.getLogger("dddkit.stories.story")
     print("== A customer who pays; the log at DEBUG shows each step ==")
     await fill_basket(shop, BasketId(1), teapots=2, cups=4)
     story_log.setLevel(logging.DEBUG)
-    paid = await buy(shop, 1, RICH)
+    await buy(shop, 1, RICH)
     story_log.setLevel(logging.INFO)
-    print(f"stored:  {shop.orders.get(paid.order_id)}")
+    await show_what_is_left(shop, 1)
     print(f"office:  {shop.office}")
 
 
 async def meet_a_declined_card(shop: Shop) -> None:
-    print("\n== A customer whose card is declined: no fault, so the log has no traceback; the goods go back ==")
+    print("\n== A customer whose card is declined: no fault, so the log has no traceback; nothing is left behind ==")
     await fill_basket(shop, BasketId(2), teapots=1, cups=2)
     try:
         await buy(shop, 2, POOR)
     except CardDeclinedError as error:
         print(f"refused: {error}")
-    basket = await shop.baskets.get(BasketId(2))
-    teapots = await shop.products.get(TEAPOT)
-    print(f"basket:  {basket}")
-    print(f"shelf:   {teapots}")
+    await show_what_is_left(shop, 2)
 
 
 async def meet_a_closed_bank(shop: Shop) -> None:
@@ -91,15 +104,13 @@ async def meet_a_closed_bank(shop: Shop) -> None:
     except BankClosedError as error:
         print(f"failed:  {error}")
     shop.bank.pays_out = True
-    print(f"order:   {shop.orders.get(OrderId(3))}")
-    print(f"held:    {shop.bank.held}")
-    print(f"shelf:   {await shop.products.get(TEAPOT)}")
+    await show_what_is_left(shop, 3)
     print(f"letters: {shop.office.letters[-2:]}")
 
 
 async def run_out_of_stock(shop: Shop) -> None:
     print("\n== A customer who wants more than there is ==")
-    await fill_basket(shop, BasketId(4), teapots=2, cups=0)
+    await fill_basket(shop, BasketId(4), teapots=3, cups=0)
     try:
         await buy(shop, 4, RICH)
     except SoldOutError as error:

@@ -1,4 +1,8 @@
-"""The broker of the shop and the handlers subscribed to it."""
+"""The broker of the shop and the handlers subscribed to it.
+
+The office is in memory, in this process, so it is told by the broker of a unit, once the unit has committed. A reaction
+(`@ShopUnit.on(...)`) would tell it of what is rolled back afterwards.
+"""
 
 from __future__ import annotations
 

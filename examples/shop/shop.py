@@ -2,55 +2,56 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, closing
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
-from dddkit.dataclasses import InMemoryRepository
+from dddkit.dataclasses import EventBroker
+from dddkit.sqlalchemy import embedded
 
-from .basket import Basket, BasketId
 from .checkout import Checkout
 from .handlers import Office, open_office
 from .money import Money
-from .order import SqliteOrders
 from .payment import Authorize, CardToken, DemoBank
 from .stock import Product, ProductId
+from .unit import ShopUnit, metadata
 
 RICH = CardToken("card-rich")
 POOR = CardToken("card-poor")
+STOCK = {ProductId("teapot"): 4, ProductId("cup"): 100}
 
 
 @dataclass(frozen=True)
 class Shop:
     """An open shop, with the parts that the examples read afterwards."""
 
-    baskets: InMemoryRepository[Basket, BasketId]
-    products: InMemoryRepository[Product, ProductId]
-    orders: SqliteOrders
+    make_unit: Callable[[], ShopUnit]
     bank: DemoBank
     office: Office
+    broker: EventBroker
     checkout: Checkout
 
 
 @asynccontextmanager
-async def open_shop() -> AsyncGenerator[Shop]:
-    """Open a shop with 3 teapots, 100 cups and two customers; close it when the block ends."""
+async def open_shop(database: str | os.PathLike[str] = ":memory:") -> AsyncGenerator[Shop]:
+    """Open a shop with 4 teapots, 100 cups and two customers; close it when the block ends.
+
+    Args:
+        database: the file of its SQLite database. In memory, where nothing is said.
+    """
     office = Office()
     broker = open_office(office)
-    baskets = InMemoryRepository[Basket, BasketId](broker)
-    products = InMemoryRepository[Product, ProductId](broker)
-    await products.save(Product(product_id=ProductId("teapot"), on_shelf=3))
-    await products.save(Product(product_id=ProductId("cup"), on_shelf=100))
+    engine = embedded(database, metadata)
+    make_unit = partial(ShopUnit, engine, broker=broker)
     bank = DemoBank({RICH: Money(500_00), POOR: Money(5_00)})
-    with closing(sqlite3.connect(":memory:")) as connection:
-        orders = SqliteOrders(connection)
-        checkout = Checkout(
-            baskets=baskets,
-            products=products,
-            orders=orders,
-            gateway=bank,
-            authorize=Authorize(bank),
-            broker=broker,
-        )
-        yield Shop(baskets, products, orders, bank, office, checkout)
+    try:
+        async with make_unit() as unit:
+            for product_id, number in STOCK.items():
+                if await unit.products.get(product_id) is None:
+                    await unit.products.save(Product(product_id=product_id, on_shelf=number))
+            await unit.commit()
+        yield Shop(make_unit, bank, office, broker, Checkout(make_unit, bank, Authorize(bank)))
+    finally:
+        await engine.dispose()

@@ -11,19 +11,19 @@ import json
 import logging
 import math
 import random
-import sqlite3
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from examples.shop.basket import Basket, BasketId, Line
 from examples.shop.checkout import Checkout
 from examples.shop.handlers import Office, open_office
 from examples.shop.money import Money
-from examples.shop.order import Order, OrderId, SqliteOrders
+from examples.shop.order import Order, OrderId
 from examples.shop.payment import (
     Authorize,
     BankClosedError,
@@ -33,10 +33,11 @@ from examples.shop.payment import (
     HoldId,
     InvalidCardError,
 )
-from examples.shop.shop import POOR, RICH, Shop
+from examples.shop.shop import POOR, RICH
 from examples.shop.stock import Product, ProductId, SoldOutError
+from examples.shop.unit import ShopUnit, metadata
 
-from dddkit.dataclasses import InMemoryRepository
+from dddkit.sqlalchemy import embedded
 from dddkit.stories import I, Story, StoryHook, StoryState, inject_hooks, variable
 from tests.dashboards.ledger import Ledger
 
@@ -106,20 +107,25 @@ class CancelOrder(Story):
 
     class State(StoryState):
         order_id: OrderId
-        order: Order = variable()
 
-    orders: SqliteOrders
+    make_unit: Callable[[], ShopUnit]
     pay_back: Callable[[State], Awaitable[None]]
 
-    def find_order(self, state: State) -> None:
-        order = self.orders.get(state.order_id)
+    async def find_order(self, state: State) -> None:
+        async with self.make_unit() as unit:
+            await self._order(unit, state)
+
+    async def note_it(self, state: State) -> None:
+        async with self.make_unit() as unit:
+            order = await self._order(unit, state)
+            order.cancel()
+            await unit.commit()
+
+    async def _order(self, unit: ShopUnit, state: State) -> Order:
+        order = await unit.orders.get(state.order_id)
         if order is None:
             raise UnknownOrderError(f"there is no order {state.order_id}")
-        state.order = order
-
-    def note_it(self, state: State) -> None:
-        state.order.cancel()
-        self.orders.save(state.order)
+        return order
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +214,10 @@ class Service:
         self.numbers = 0
         self.sold: Final = list[int]()
         self.bank: Final = BusyBank({RICH: Money(10**15), POOR: Money(1)}, chance=self.chance)
-        orders = SqliteOrders(sqlite3.connect(":memory:"))
-        broker = open_office(Office())
-        baskets = InMemoryRepository[Basket, BasketId](broker)
-        products = InMemoryRepository[Product, ProductId](broker)
-        checkout = Checkout(baskets, products, orders, self.bank, Authorize(self.bank), broker)
-        self.shop: Final = Shop(baskets, products, orders, self.bank, Office(), checkout)
-        self.cancel_order: Final = CancelOrder(orders, self.pay_back)
+        self.engine: Final = embedded(":memory:", metadata)
+        self.make_unit: Final = partial(ShopUnit, self.engine, broker=open_office(Office()))
+        self.checkout: Final = Checkout(self.make_unit, self.bank, Authorize(self.bank))
+        self.cancel_order: Final = CancelOrder(self.make_unit, self.pay_back)
         self.restock: Final = Restock(lambda: self.bank.delay(0.008))
 
     def listen(self, hook: StoryHook) -> None:
@@ -222,8 +225,10 @@ class Service:
             inject_hooks(story, [hook, self.ledger])
 
     async def fill_shelves(self) -> None:
-        for number in range(PRODUCTS):
-            await self.shop.products.save(Product(product_id=ProductId(f"book-{number}"), on_shelf=10**9))
+        async with self.make_unit() as unit:
+            for number in range(PRODUCTS):
+                await unit.products.save(Product(product_id=ProductId(f"book-{number}"), on_shelf=10**9))
+            await unit.commit()
 
     async def pay_back(self, state: CancelOrder.State) -> None:
         await asyncio.sleep(self.bank.delay(0.006))
@@ -234,9 +239,11 @@ class Service:
         basket = Basket(basket_id=BasketId(number))
         product = ProductId(f"book-{self.chance.randrange(PRODUCTS)}")
         basket.add(Line(product_id=product, price=Money(10_00), quantity=quantity))
-        await self.shop.baskets.save(basket)
+        async with self.make_unit() as unit:
+            await unit.baskets.save(basket)
+            await unit.commit()
         state = Checkout.State(card=card, basket_id=BasketId(number), order_id=OrderId(number))
-        run = asyncio.ensure_future(self.shop.checkout(state))
+        run = asyncio.ensure_future(self.checkout(state))
         if gives_up_after is not None:
             await asyncio.wait([run], timeout=gives_up_after)
             run.cancel()
@@ -366,6 +373,7 @@ async def main(name: str, seed: int) -> None:
         else:
             await service.trade(float(order))
         print(json.dumps({"entries": service.ledger.entries, "outcomes": service.outcomes}), flush=True)
+    await service.engine.dispose()
 
 
 if __name__ == "__main__":

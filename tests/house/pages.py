@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class Block(NamedTuple):
     @property
     def file(self) -> str | None:
         """The file name, if the block is a whole file: its first line is a comment with the name."""
-        named = re.match(r"# ([\w.-]+\.\w+)\n", self.text)
+        named = re.match(r"# ([\w./-]+\.\w+)\n", self.text)
         return named[1] if named else None
 
     @property
@@ -66,14 +66,17 @@ def links(page: str) -> set[str]:
 class Reader:
     """Writes the files of a page to a directory and runs its commands there."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
         self.directory = directory
+        self._environment = environment or {}
         self._tables: dict[str, str] = {}
 
     def take(self, block: Block) -> None:
         """Write the file, or add the tables of a TOML block to pyproject.toml; tables of the same name are replaced."""
         if block.file is not None:
-            (self.directory / block.file).write_text(block.text, encoding="utf-8")
+            path = self.directory / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
         else:
             assert block.language == "toml", block
             self.configure(block.text)
@@ -95,6 +98,7 @@ class Reader:
             "PRE_COMMIT_HOME": str(self.directory.with_name(f"{self.directory.name}-hooks")),
             "PYTHONUTF8": "1",
             **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), away),
+            **self._environment,
         }
         run = subprocess.run(
             command,

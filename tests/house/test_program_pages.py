@@ -3,36 +3,66 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.house.pages import Block, Reader, blocks, links, text_of
+from tests.house.pages import Block, Reader, blocks, chapters, links, text_of
+
+if TYPE_CHECKING:
+    from tests.servers.databases import PostgreSQL
 
 EVENTS = "docs/events.md"
 MARK = "#-- end of block --#"
 
 pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
 PAGES = [EVENTS, "docs/undoing.md"]
-CHECKED_SLOWLY = ["docs/messages.md", "docs/testing.md"]  # checkers take seconds for each page, and read this API in typecheck_tests too
+PERSISTENCE = "docs/persistence.md"
+ON_A_SERVER = "PostgreSQL"  # the chapter that needs one
+CHECKED_SLOWLY = [  # checkers take seconds for each page
+    "docs/messages.md",
+    "docs/messages_lock.md",
+    "docs/testing.md",
+    PERSISTENCE,
+]
 every_page = pytest.mark.parametrize("page", [*PAGES, *CHECKED_SLOWLY])
 
 
-def program(page: str, after_each: str = "") -> str:
-    """Return all Python blocks as one program, each at its line of the page."""
+def program(page: str, after_each: str = "", without: str = "") -> str:
+    """Return all Python blocks as one program, each at its line of the page; leave a chapter out."""
     text = ""
+    left_out = _blocks_of(page, without)
     for block in blocks(page):
-        if block.language == "python":
+        if block.language == "python" and block not in left_out:
             text += "\n" * (block.line - text.count("\n")) + block.text + after_each
     return text
 
 
+def _blocks_of(page: str, title: str) -> list[Block]:
+    return chapters(page).get(title, []) if title else []
+
+
 @every_page
 def test_fd8_the_blocks_print_what_the_page_shows(page: str, tmp_path: Path) -> None:
-    (tmp_path / "page.py").write_text(program(page, f"print({MARK!r})\n"), encoding="utf-8")
-    printed, status = Reader(tmp_path).enter("python -W error page.py")
+    _check_what_is_printed(page, tmp_path, without=ON_A_SERVER)
+
+
+@pytest.mark.slow
+def test_the_blocks_of_persistence_print_the_same_with_a_server(tmp_path: Path, postgresql: PostgreSQL) -> None:
+    url = postgresql.url("asyncpg").render_as_string(hide_password=False)
+    _check_what_is_printed(PERSISTENCE, tmp_path, environment={"SHOP_DATABASE": url})
+
+
+def _check_what_is_printed(
+    page: str, folder: Path, without: str = "", environment: Mapping[str, str] | None = None
+) -> None:
+    (folder / "page.py").write_text(program(page, f"print({MARK!r})\n", without), encoding="utf-8")
+    printed, status = Reader(folder, environment).enter("python -W error page.py")
     assert status == 0, printed
-    listed = blocks(page)
+    left_out = _blocks_of(page, without)
+    listed = [block for block in blocks(page) if block not in left_out]
     following = [*listed[1:], Block("", "", 0)]
     expected = [
         after.text if after.language == "text" else ""
@@ -68,6 +98,6 @@ def test_no_block_is_left_out_of_these_tests(page: str) -> None:
     assert text_of(page).count("```") == 2 * len(blocks(page))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@every_page
 def test_fd8_the_readme_says_where_the_page_is(page: str) -> None:
     assert page in links("README.md")

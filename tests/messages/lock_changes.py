@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NewType, Union
 from uuid import UUID
 
 import pydantic
-from annotated_types import Ge, Le, MaxLen, MinLen, MultipleOf
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 from typing_extensions import NotRequired, TypedDict
 
 from tests.blocks.flavours import Flavour, Model
@@ -86,6 +86,14 @@ class Size(enum.Enum):
 
 MoreSizes = enum.Enum("MoreSizes", {"SMALL": "S", "LARGE": "L", "HUGE": "XL"})
 OtherSizes = enum.Enum("OtherSizes", {"SMALL": "small", "LARGE": "L"})
+
+
+class Rights(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+MoreRights = enum.Flag("MoreRights", {"READ": 1, "WRITE": 2, "OWN": 4})
 
 
 class Address(TypedDict):
@@ -247,9 +255,29 @@ CHANGES = [
         new_reads_old=False, old_reads_new=False,
     ),
     Change(
+        "flags gain a bit",
+        plain(rights=Rights), plain(rights=MoreRights), {"rights": 3}, {"rights": 5},
+        (f"data.rights has another constraint: bits was 3, and is 7 now; {UPCAST}",), old_reads_new=False,
+    ),
+    Change(
+        "an enum of numbers becomes flags",
+        plain(rights=Literal[1, 2]), plain(rights=Rights), {"rights": 1}, {"rights": 3},
+        (f"data.rights was 1 or 2, and is integer (flags) now; {UPCAST}",), old_reads_new=False,
+    ),
+    Change(
         "a Literal becomes any string",
         plain(size=Literal["S", "L"]), plain(size=str), {"size": "S"}, {"size": "M"},
         (f'data.size was "L" or "S", and is string now; {UPCAST}',), old_reads_new=False,
+    ),
+    Change(
+        "a bound is written in another way",
+        plain(total=Annotated[int, Gt(0), Le(9)]), plain(total=Annotated[int, Ge(1), Lt(10)]),
+        {"total": 9}, {"total": 1},
+    ),
+    Change(
+        "a 1 becomes true",
+        plain(total=Literal[1]), plain(total=Literal[True]), {"total": 1}, {"total": True},
+        (f"data.total may be true now; {UPCAST}", f"data.total may not be 1 any more; {UPCAST}"),
     ),
     Change(
         "a bound is widened",
@@ -292,6 +320,10 @@ CHANGES = [
         {"total": 3},
         (f"data.total has another constraint: multiple of was 2, and is 3 now; {UPCAST}",),
         new_reads_old=False, old_reads_new=False,
+    ),
+    Change(
+        "a list may have 0 items or more, which it may anyway",
+        plain(ids=list[int]), plain(ids=Annotated[list[int], MinLen(0)]), {"ids": []}, {"ids": []},
     ),
     Change(
         "a list may not be empty",

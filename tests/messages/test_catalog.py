@@ -58,7 +58,7 @@ def test_a_domain_events_own_id_is_the_messages_and_the_whole_event_is_its_data(
 
 
 @in_both_flavours
-def test_the_id_field_of_an_aggregate_event_is_business_data(flavour: type[Flavour]) -> None:
+def test_fn2_the_id_field_of_an_aggregate_event_is_business_data(flavour: type[Flavour]) -> None:
     seen = flavour.declare("AggregateEvent", "Seen", id=int)
     catalog = EventCatalog("/shop")
     catalog.add(seen, "thing.seen")
@@ -392,10 +392,47 @@ def test_a_message_that_no_event_stands_for_is_unknown(type_: str) -> None:
     assert (unknown.value.message_type, unknown.value.known_version) == (type_, version)
 
 
+def test_what_is_no_message_is_not_decoded() -> None:
+    decode: Any = shop(Dataclasses).decode
+    with pytest.raises(TypeError, match=r"^decode takes a Message, and got a bytes; read it with Message.from_json"):
+        decode(b"{}")
+
+
+def test_a_version_may_be_a_date() -> None:
+    catalog = EventCatalog("/shop")
+    catalog.add(Dataclasses.Basket.Created, "basket.created", version=20_260_301_120_000)
+    created = Dataclasses.Basket.Created()
+    assert catalog.decode(catalog.encode(created)) == created
+
+
 @pytest.mark.parametrize("version", ["9" * 5000, "٣", "1 "])
 def test_a_version_that_is_no_number_is_unknown(version: str) -> None:
     with pytest.raises(UnknownMessageError):
         read(shop(Dataclasses), f"order.placed.v{version}", {})
+
+
+@in_both_flavours
+def test_fn1_an_event_of_others_has_the_id_and_the_time_of_its_message(flavour: type[Flavour]) -> None:
+    catalog, id_ = shop(flavour), "018dfa5e-0000-7000-8000-000000000007"
+    noon = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+    placed: Any = catalog.decode(Message(id=id_, source="/hub", type="order.placed.v1", time=noon, data={}))
+    assert (str(placed.id), placed.occurred_on) == (id_, noon)
+    added = Message(id=id_, source="/hub", type="basket.item_added.v1", time=noon, data={"item": "pot"})
+    assert catalog.decode(added) == flavour.Basket.ItemAdded(item="pot", occurred_on=noon)
+    data = {"id": str(UUID(int=7)), "occurred_on": "2026-03-02T12:00:00Z"}
+    own: Any = catalog.decode(Message(id=id_, source="/hub", type="order.placed.v1", time=noon, data=data))
+    assert (own.id, own.occurred_on) == (UUID(int=7), noon + timedelta(days=1))
+
+
+@in_both_flavours
+def test_an_id_that_is_no_uuid_and_a_field_of_ones_own_are_not_taken_from_the_message(flavour: type[Flavour]) -> None:
+    catalog = shop(flavour)
+    catalog.add(flavour.declare("AggregateEvent", "Stamped", id=(str, ""), occurred_on=(str, "")), "stamped")
+    assert catalog.decode(Message(id="A-17", source="/hub", type="order.placed.v1", data={})) is not None
+    stamped: Any = catalog.decode(
+        Message(id=str(UUID(int=7)), source="/hub", type="stamped.v1", time=datetime.now(timezone.utc), data={})
+    )
+    assert (stamped.id, stamped.occurred_on) == ("", "")
 
 
 def test_messages_of_other_sources_are_read() -> None:

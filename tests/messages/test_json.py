@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypeVar, Union
 from uuid import UUID
 
@@ -45,6 +45,14 @@ class Place(NamedTuple):
 class Note(TypedDict):
     text: str
     on: NotRequired[date]
+
+
+class Signature(TypedDict, total=False):
+    at: datetime
+
+
+class SignedNote(Signature):
+    by: str
 
 
 class Weight(dddkit.pydantic.ValueObject):
@@ -148,6 +156,7 @@ WHOLE: list[tuple[Any, Any, Any]] = [
     (Place, Place(1, date(2026, 1, 2)), [1, "2026-01-02"]),
     (Note, {"text": ""}, {"text": ""}),
     (Note, {"text": "", "on": date(2026, 1, 2)}, {"text": "", "on": "2026-01-02"}),
+    (SignedNote, {"by": "me"}, {"by": "me"}),
     (Path, Path("a/b"), "a/b"),
     (Cents, Cents(7), 7),
     (set[UUID], {ID}, [str(ID)]),
@@ -331,6 +340,8 @@ MISFITS: list[tuple[Any, Any, str, str]] = [
     (Union[Card, Cash], 1, "value", "found an int, where Card | Cash is declared"),
     (str, "\ud800", "value", "holds a lone surrogate, which UTF-8 does not have; remove it"),
     (list[str | None], ["", "\udfff"], "value.1", "holds a lone surrogate"),
+    (PurePath, PureWindowsPath("a/b"), "value", "found a PureWindowsPath, where PurePath is declared"),
+    (dict[str, int], {"a" * 200: None}, f"value.{'a' * 100}...", "found None, where int is declared"),
     (int, 10**4200, "value", "has more than 4,000 digits, which would not be read; write it as text"),
     (datetime, datetime(2026, 1, 1, tzinfo=timezone(timedelta(seconds=1))), "value", "has an offset with seconds"),
     (Annotated[int, Field(gt=0)], 0, "value", "would not be read: Input should be greater than 0"),
@@ -347,6 +358,14 @@ def test_a_value_that_does_not_fit_its_field_is_not_written(
     ((where, what),) = problems_of(cls, codec, value)
     assert where == path
     assert what.startswith(problem)
+
+
+@in_both_flavours
+def test_a_key_of_more_digits_than_python_writes_is_not_written(flavour: Flavour) -> None:
+    cls, codec = codec_of(flavour, value=dict[int, int])
+    ((path, problem),) = problems_of(cls, codec, {10**5000: 1})
+    assert path == "value.(a long number).[key]"
+    assert problem.startswith("has more than 4,000 digits")
 
 
 @in_both_flavours

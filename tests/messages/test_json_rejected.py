@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, IntFlag
 from fractions import Fraction
 from typing import Annotated, Any, Generic, Literal, NamedTuple, Optional, TypeVar, Union
 from uuid import UUID
@@ -82,6 +82,20 @@ class Number(Enum):
     ONE = 1
 
 
+class Right(IntFlag):
+    READ = 1
+    WRITE = 2
+
+
+class Huge(Enum):
+    SMALL = -(2**63)
+    LARGE = 10**30
+
+
+class Half(Enum):
+    PAIR = "\ud800"
+
+
 @dataclasses.dataclass
 class Box(Generic[T]):
     content: T
@@ -96,6 +110,16 @@ class OneX:
 class OtherX:
     x: int
     y: int = 0
+
+
+@dataclasses.dataclass
+class OneKind:
+    kind: Literal[1]
+
+
+@dataclasses.dataclass
+class TrueKind:
+    kind: Literal[True]
 
 
 class Inner(NamedTuple):
@@ -147,6 +171,13 @@ LOST: list[tuple[Any, str, str]] = [
         'does not tell OneX and OtherX apart; give each a field such as `kind: Literal["..."]`',
     ),
     (Union[OneX, dict[str, int]], "first", "apart"),
+    (Union[Literal[0], bool], "first", "does not tell 0 and bool apart"),
+    (Union[OneKind, TrueKind], "first", "does not tell OneKind and TrueKind apart"),
+    (Union[Right, Literal[3]], "first", "does not tell Right and 3 apart"),
+    (Huge, "first", "the members of Huge have values that are not read; use ints of 64 bits"),
+    (Literal[10**30, 1], "first", "the values of its Literal are not read; use ints of 64 bits"),
+    (Half, "first", "the members of Half have values that are not read"),
+    (Literal["\ud800"], "first", "the values of its Literal are not read"),
     (dict[tuple[int, int], int], "first.[key]", "a key of tuple[int, int] does not read back; use str, int, UUID or"),
     (dict[float, int], "first.[key]", "a key of float does not read back"),
     (dict[bool, int], "first.[key]", "a key of bool does not read back"),

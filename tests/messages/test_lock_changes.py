@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import pydantic
 import pytest
@@ -12,7 +12,7 @@ from typing_extensions import NotRequired, TypedDict
 from dddkit.messages import EventCatalog, Message, MessageRejectedError, check_events, lock_events
 from tests.blocks.flavours import Dataclasses, Flavour, Model, in_both_flavours
 from tests.house.pages import text_of
-from tests.messages.lock_changes import CHANGES, LOCK, Change, Data
+from tests.messages.lock_changes import CHANGES, LOCK, UPCAST, Change, Data
 
 every_change = pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.title)
 
@@ -70,6 +70,22 @@ def test_check_events_says_of_a_change_what_it_breaks(change: Change, flavour: t
             lock_events(new, path)
         assert set(str(refused.value).splitlines()) == set(found)
         check_events(old, path)
+
+
+@in_both_flavours
+def test_a_list_of_nothing_may_become_a_list_of_several_classes(flavour: type[Flavour], tmp_path: Path) -> None:
+    classes = (flavour.declare("ValueObject", "Card", number=str), flavour.declare("ValueObject", "Cash", cents=int))
+    items: Any = list[Union[classes]]  # type: ignore[valid-type]  # noqa: UP007  # of a tuple, made at run time
+    empty, full = (
+        catalog_of(flavour.declare("AggregateEvent", "Placed", paid=declared)) for declared in (tuple[()], items)
+    )
+    lock_events(empty, tmp_path / "empty.json")
+    assert lines(full, tmp_path / "empty.json") == [
+        f"order.placed.v1: data.paid allows more than before: max items was 0, and is nothing now; {UPCAST}",
+        f"order.placed.v1: data.paid[] was anything, and is object with cents or object with number now; {UPCAST}",
+    ]
+    lock_events(full, tmp_path / "full.json")
+    assert len(lines(empty, tmp_path / "full.json")) == 2
 
 
 def table() -> str:

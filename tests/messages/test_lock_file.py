@@ -175,7 +175,8 @@ def test_a_missing_file_is_a_problem() -> None:
     assert not Path(LOCK).exists()
 
 
-ANEW = "restore it from version control, or delete it and run lock_events"
+ANEW = "restore it from version control"
+TAKE_ONE = "take one side of the merge conflict, and run lock_events"
 A_SCHEMA: dict[str, object] = {"type": "object", "properties": {"total": {"type": "integer"}}, "required": ["total"]}
 
 
@@ -188,8 +189,12 @@ def lock_of(**changes: object) -> dict[str, object]:
     ("found", "line"),
     [
         ("", f"events.lock.json is no JSON (line 1); {ANEW}"),
-        ("{\n<<<<<<< ours\n", f"events.lock.json is no JSON (line 2); {ANEW}"),
+        ("{\n<<<<<<< ours\n", f"events.lock.json is no JSON (line 2); {TAKE_ONE}"),
         ("[" * 100_000, f"events.lock.json is no JSON; {ANEW}"),
+        (
+            '{"format": 1, "source": "/shop", "messages": {"order.placed": {}, "order.placed": {}}}',
+            'events.lock.json says "order.placed" twice; keep one of them, and run lock_events',
+        ),
         ([], f"events.lock.json is no lock file of events; {ANEW}"),
         ({}, f"events.lock.json is no lock file of events; {ANEW}"),
         ({"format": "1", "source": "/shop", "messages": {}}, f"events.lock.json is no lock file of events; {ANEW}"),
@@ -203,11 +208,19 @@ def lock_of(**changes: object) -> dict[str, object]:
         (lock_of(read={"items": 1}), f"events.lock.json does not say what order.placed is; {ANEW}"),
         (lock_of(read={"anyOf": [1]}), f"events.lock.json does not say what order.placed is; {ANEW}"),
         (lock_of(read={"required": "total"}), f"events.lock.json does not say what order.placed is; {ANEW}"),
+        (
+            lock_of(written={"$ref": "#/$defs/7", "$defs": {"1": {}}}),
+            f"events.lock.json does not say what order.placed is; {ANEW}",
+        ),
+        (
+            lock_of(written={"$ref": "#/$defs/1", "$defs": {"1": {"$ref": "#/$defs/1"}}}),
+            f"events.lock.json does not say what order.placed is; {ANEW}",
+        ),
         (lock_of(written={"$ref": "#/$defs/7"}), f"events.lock.json does not say what order.placed is; {ANEW}"),
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_file_that_is_no_lock_file_is_refused(found: object, line: str) -> None:
+def test_fn3_a_file_that_is_no_lock_file_is_refused(found: object, line: str) -> None:
     write(found)
     catalog = catalog_with(placed=1)
     assert problems(catalog) == refusal(catalog) == [line]

@@ -113,9 +113,9 @@ NORMAL_FORMS: list[tuple[Any, Json]] = [
     (Address, {"type": "object", "properties": {"street": STRING, "floor": INTEGER}, "required": ["street"]}),
     (
         Annotated[int, pydantic.Field(ge=1, lt=10, title="Number", description="how many", examples=[1])],
-        {"type": "integer", "minimum": 1, "exclusiveMaximum": 10},
+        {"type": "integer", "minimum": 1, "maximum": 9},
     ),
-    (Annotated[float, annotated_types.Ge(1)], {"type": "number", "minimum": 1}),
+    (Annotated[float, annotated_types.Ge(1.0)], {"type": "number", "minimum": 1}),
     (pydantic.FiniteFloat, {"type": "number", "finite": True}),
     (
         Annotated[Decimal, pydantic.Field(max_digits=5, decimal_places=2, gt=Decimal("0.10"), le=Decimal("100.00"))],
@@ -377,3 +377,11 @@ def test_time_zones_of_bounds_count() -> None:
     bound = annotated_types.Ge(datetime(2026, 1, 1, tzinfo=timezone.utc))
     found = locked(placed=Dataclasses.declare("AggregateEvent", "Placed", due=Annotated[datetime, bound]))
     assert found["placed"]["read"]["properties"]["due"]["minimum"] == "2026-01-01T00:00:00+00:00"
+
+
+def test_a_bound_is_a_number_however_it_is_written() -> None:
+    def text(bound: Any) -> str:
+        return lock_text(placed=Dataclasses.declare("AggregateEvent", "Placed", total=Annotated[float, bound]))
+
+    assert text(annotated_types.Ge(1)) == text(annotated_types.Ge(1.0))
+    assert '"minimum": 1,' in text(annotated_types.Ge(1.0))

@@ -157,7 +157,16 @@ def test_every_time_of_rfc_3339_is_read_on_every_python(text: str, time: datetim
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-03-01", "2026-03-01T12:00:00", "2026-13-01T12:00:00Z", "0001-01-01T00:00:00+01:00"]
+    "text",
+    [
+        "2026-03-01",
+        "2026-03-01T12:00:00",
+        "2026-13-01T12:00:00Z",
+        "0001-01-01T00:00:00+01:00",
+        "2026-03-01T12:00:61Z",
+        "2026-03-01T12:00:00+24:00",
+        "2026-03-01T12:00:00+01:60",
+    ],
 )
 def test_other_times_are_rejected(text: str) -> None:
     with pytest.raises(MessageRejectedError) as rejected:
@@ -165,6 +174,11 @@ def test_other_times_are_rejected(text: str) -> None:
     assert str(rejected.value) == (
         "com.github.push: this is no CloudEvent: time: no time of RFC 3339, as in 2026-03-01T12:00:00Z"
     )
+
+
+def test_a_media_type_is_sent_and_read_as_it_is() -> None:
+    message = Message(id="1", source="s", type="t", data=b"1", content_type='text/csv; header="%41"')
+    assert Message.read(message.headers("ce-"), message.body(), "ce-") == message
 
 
 # Messages of others.
@@ -279,6 +293,16 @@ NO_HEADERS: dict[str, tuple[dict[str, Any], bytes, str]] = {
         b"secret",
         "t: this is no CloudEvent: data: it is no JSON (Expecting value, line 1, column 1)",
     ),
+    "a media type that is no text": (
+        {"content-type": b"\xff"},
+        b"{}",
+        "this is no CloudEvent: datacontenttype: not in UTF-8",
+    ),
+    "a media type that is an object": (
+        {"content-type": {}},
+        b"{}",
+        "this is no CloudEvent: datacontenttype: text is needed, not a dict",
+    ),
     "a batch": (
         {"content-type": "application/cloudevents-batch+json"},
         b"[]",
@@ -308,6 +332,17 @@ made_of: Any = Message  # mistakes are what a checker rejects
         ({"type": ""}, "this is no CloudEvent: type: empty"),
         ({"subject": ""}, "t: this is no CloudEvent: subject: empty"),
         ({"subject": "\ud800"}, "t: this is no CloudEvent: subject: half of a surrogate pair is no character"),
+        ({"time": "noon"}, "t: this is no CloudEvent: time: a datetime is needed, not a str"),
+        ({"extensions": None}, "t: this is no CloudEvent: extensions: a mapping of texts is needed, not None"),
+        (
+            {"extensions": {1: "1"}},
+            "t: this is no CloudEvent: 1: no name of an extension, which has lower-case letters and digits alone",
+        ),
+        (
+            {"content_type": "text/plain\r\nset-cookie: a"},
+            "t: this is no CloudEvent: datacontenttype: no media type, as in application/json",
+        ),
+        ({"content_type": None}, "t: this is no CloudEvent: datacontenttype: missing"),
         ({"time": datetime(2026, 3, 1)}, "t: this is no CloudEvent: time: naive; write datetime.now(timezone.utc)"),
         (
             {"extensions": {"b-c": "1"}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -57,6 +58,29 @@ def test_an_upcaster_may_change_what_it_is_given_and_the_message_stays_as_it_is(
     message = old(1, money={"cents": 1})
     assert catalog.decode(message) is not None
     assert message.data == {"money": {"cents": 1}}
+
+
+def test_fn4_data_that_is_nested_too_deeply_is_rejected() -> None:
+    catalog = catalog_at(2)
+    catalog.upcast("order.paid", to=2)(dict)
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(MessageRejectedError, match=r"^order\.paid\.v1: its data is nested too deeply$"):
+        catalog.decode(old(1, deep=deep))
+
+
+@in_both_flavours
+def test_an_upcaster_may_return_values_that_json_does_not_have(flavour: type[Flavour]) -> None:
+    catalog = EventCatalog("/shop")
+    catalog.add(flavour.declare("AggregateEvent", "Signed", seal=bytes, on=date), "order.paid", version=2)
+
+    @catalog.upcast("order.paid", to=2)
+    def _(data: Json) -> Json:
+        return {**data, "seal": b"\xffseal", "on": date(2026, 3, 1)}
+
+    event: Any = catalog.decode(old(1))
+    assert (event.seal, event.on) == (b"\xffseal", date(2026, 3, 1))
 
 
 @in_both_flavours

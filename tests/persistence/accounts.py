@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
+from random import uniform
 from typing import Final, Literal
 
 from sqlalchemy import MetaData, select
@@ -97,7 +100,7 @@ async def _tasks(database: Database, work: list[list[Amounts]]) -> int:
     async def write(transactions: list[Amounts]) -> int:
         failures = 0
         for amounts in transactions:
-            while True:
+            for attempt in count():
                 try:
                     async with Bank(engine) as unit:
                         for identity, amount in amounts:
@@ -108,6 +111,7 @@ async def _tasks(database: Database, work: list[list[Amounts]]) -> int:
                     break
                 except ConcurrencyError:
                     failures += 1
+                    await asyncio.sleep(pause(attempt))
         return failures
 
     try:
@@ -122,7 +126,7 @@ def _threads(database: Database, work: list[list[Amounts]]) -> int:
     def write(transactions: list[Amounts]) -> int:
         failures = 0
         for amounts in transactions:
-            while True:
+            for attempt in count():
                 try:
                     with SyncBank(engine) as unit:
                         for identity, amount in amounts:
@@ -133,6 +137,7 @@ def _threads(database: Database, work: list[list[Amounts]]) -> int:
                     break
                 except ConcurrencyError:
                     failures += 1
+                    time.sleep(pause(attempt))
         return failures
 
     try:
@@ -140,6 +145,11 @@ def _threads(database: Database, work: list[list[Amounts]]) -> int:
             return sum(pool.map(write, work))
     finally:
         engine.dispose()
+
+
+def pause(attempt: int) -> float:
+    """Return how long to wait before the next attempt: at random, longer each time, as libraries for retrying do."""
+    return uniform(0, 0.002 * 2 ** min(attempt, 6))
 
 
 def _process(database: Database, transactions: list[Amounts]) -> int:

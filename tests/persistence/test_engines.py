@@ -319,7 +319,7 @@ def test_the_timeout_is_that_of_the_driver_too(tmp_path: Path, embed: Embed) -> 
 
 
 @pytest.mark.parametrize("path", ["shop.sqlite", ":memory:"])
-def test_after_a_refused_commit_the_connection_is_as_new(tmp_path: Path, path: str, embed: Embed) -> None:
+def test_fu1_after_a_refused_commit_the_connection_is_as_new(tmp_path: Path, path: str, embed: Embed) -> None:
     where = path if path == ":memory:" else tmp_path / path
 
     async def fail(engine: AsyncEngine) -> int:
@@ -402,7 +402,7 @@ def test_waiting_for_the_connection_of_a_database_in_memory_ends(embed: Embed) -
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers that interrupt")
-def test_an_interrupted_statement_does_not_lose_a_database_in_memory(
+def test_fu2_an_interrupted_statement_does_not_lose_a_database_in_memory(
     embed: Embed,
 ) -> None:
     def interrupt(*_: object) -> None:
@@ -496,7 +496,7 @@ def test_an_error_of_creating_the_tables_is_not_hidden_by_one_of_undoing_it(tmp_
     schemas = MetaData(schema="shop")
     Table("things", schemas, Column("id", Integer, primary_key=True))
     engine = sync_embedded(tmp_path / "a.sqlite", schemas)
-    with pytest.raises(OperationalError, match='unknown database "?shop'), engine.begin():
+    with pytest.raises(OperationalError, match=r'unknown database "?shop'), engine.begin():
         pass
     engine.dispose()
     mapped = sync_embedded(tmp_path / "a.sqlite", schemas, execution_options={"schema_translate_map": {"shop": None}})

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 import pytest
+from sqlalchemy import URL, Engine, MetaData, create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from dddkit.sqlalchemy import embedded, sync_embedded
-from sqlalchemy import URL, Engine, MetaData, create_engine
 from tests.servers.guard import missing
 
 __all__ = ["Database", "PostgreSQL", "SQLite"]

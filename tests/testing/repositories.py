@@ -47,6 +47,24 @@ class Rows:
         return deepcopy(stored)
 
 
+class GivesTheIdentity(Rows):
+    """As a database counts."""
+
+    def save(self, basket: Model) -> None:
+        if basket.basket_id is None:
+            basket.basket_id = next(self.first_version)
+        super().save(basket)
+
+
+class WritesWhatTheEventsSay(Rows):
+    """As one with a ChangesHandler: a new aggregate is stored where its events say that there is one."""
+
+    def save(self, basket: Model) -> None:
+        if basket.version or any(type(event).__name__ == "Created" for event in basket.get_events()):
+            super().save(basket)
+        basket.clear_events()
+
+
 class KeepsTheObject(Rows):
     def written(self, basket: Model) -> Model:
         return basket

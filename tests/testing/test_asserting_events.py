@@ -106,6 +106,13 @@ def test_what_is_no_event_is_rejected(flavour: type[Flavour]) -> None:
     name = flavour.Basket.__qualname__
     with pytest.raises(TypeError, match=r"takes events, and got the aggregate .*Basket; write .*get_events\(\)"):
         assert_events(any_events)
+    for wrong, what in ((None, "None"), (flavour.Basket, f"the class {name}"), (basket.get_events, "a method")):
+        not_events: Any = wrong
+        with pytest.raises(TypeError, match=rf"list of events, such as order\.get_events\(\), and got {what}$"):
+            assert_events(not_events)
+    event: Any = flavour.Basket.Created()
+    with pytest.raises(TypeError, match=rf"got the event {name}\.Created; write assert_events\(\[event\], \.\.\.\)"):
+        assert_events(event, event)
     with pytest.raises(TypeError, match=rf"got the class {name}\.Created; write {name}\.Created\(\.\.\.\)"):
         assert_events([], flavour.Basket.Created)
     with pytest.raises(TypeError, match=r"the expected events one by one, and got a list; write \*\[\.\.\.\]"):

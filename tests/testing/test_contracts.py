@@ -111,8 +111,43 @@ def test_a_repository_by_hand_with_its_version_in_a_field_keeps_it(base: Contrac
     assert broken_facts(contract_of(base, Rows, flavour)) == {}
 
 
+@in_both_flavours
+@sync_and_async
+def test_a_repository_that_writes_what_the_events_say_keeps_it(base: Contract, flavour: type[Flavour]) -> None:
+    assert broken_facts(contract_of(base, repositories.WritesWhatTheEventsSay, flavour)) == {}
+
+
 def test_a_conflict_may_come_from_the_end_of_the_block() -> None:
     assert broken_facts(contract_of(OfBlocks, AtTheEnd)) == {}
+
+
+def basket_without_identity(flavour: type[Flavour]) -> Model:
+    return flavour.declare(flavour.Basket, "VersionedBasket", version=(int, 0), basket_id=(int | None, None))
+
+
+def new_without_identity(self: Any) -> Model:
+    return self.Basket(items=["tea"])
+
+
+@in_both_flavours
+@sync_and_async
+def test_a_repository_may_give_the_identity_when_it_saves(base: Contract, flavour: type[Flavour]) -> None:
+    own: dict[str, Any] = {"new": new_without_identity, "Basket": basket_without_identity(flavour)}
+    found = outcomes(contract_of(base, repositories.GivesTheIdentity, flavour, **own))
+    skipped = {name for name, error in found.items() if isinstance(error, unittest.SkipTest)}
+    assert skipped == {
+        "test_an_unknown_identity_is_none",
+        "test_a_new_aggregate_does_not_replace_a_stored_one",
+        "test_what_was_deleted_and_created_again_meanwhile_is_another_one",
+    }
+    assert {name for name, error in found.items() if error is not None} == skipped
+
+
+def test_a_repository_that_gives_no_identity_fails() -> None:
+    own: dict[str, Any] = {"new": new_without_identity, "Basket": basket_without_identity(Dataclasses)}
+    found = broken_facts(contract_of(OfSync, Rows, **own))
+    line = "TestBaskets: VersionedBasket None was saved, and has no identity; set it in save, or in new()"
+    assert found["test_what_is_saved_can_be_read"] == f"AssertionError: {line}"
 
 
 @sync_and_async
@@ -230,6 +265,13 @@ def test_a_method_that_was_forgotten_is_an_error_that_shows_it() -> None:
 def none(self: object, basket: Model = None) -> None: ...
 
 
+def unnamed(self: object) -> Model:
+    return Dataclasses.declare("Aggregate", "Unnamed", number=int)(number=1)
+
+
+async def later(self: object) -> Model: ...
+
+
 def the_same(self: object) -> Model:
     return Dataclasses.Basket(basket_id=1)
 
@@ -248,8 +290,13 @@ def changed_identity(self: object, basket: Model) -> None:
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        ({"new": none}, "new() returns None, and no aggregate with an identity"),
-        ({"new": the_same}, "new() has returned the identity 1 twice; give each"),
+        ({"new": none}, "new() returns None, and no aggregate"),
+        ({"new": later}, "new() returns a coroutine, and no aggregate"),
+        (
+            {"new": unnamed},
+            "Unnamed has no identity to be stored under; declare a field 'id' or ",
+        ),
+        ({"new": the_same}, "new() has returned Dataclasses.Basket 1 twice; give each object another identity"),
         ({"change": none}, "change() has changed nothing; let it change a field that is stored"),
         (
             {"change": returned},
@@ -312,6 +359,14 @@ async def opened_async(self: Any) -> AsyncGenerator[Model]:
             opened_without,
             (
                 "open() returns an async_generator, and no async context manager; "
+                "write `@asynccontextmanager` above `async def open(self)`"
+            ),
+        ),
+        (
+            OfAsync,
+            later,
+            (
+                "open() returns a coroutine, and no async context manager; "
                 "write `@asynccontextmanager` above `async def open(self)`"
             ),
         ),

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import pydantic
 import pytest
@@ -68,6 +69,10 @@ class Garage(dddkit.dataclasses.Aggregate):
 
     def forget(self) -> None:
         self.clear_events()
+
+    @classmethod
+    def build(cls) -> Garage:
+        return cls(garage_id=2)
 
     async def wash(self) -> None: ...
 
@@ -194,7 +199,7 @@ def test_a_refusal_that_changes_nothing_is_expected_and_returned() -> None:
         ("undeclared", "garage.open: new: False"),
     ],
 )
-def test_a_refusal_that_has_changed_a_field_fails(what: str, line: str) -> None:
+def test_ft1_a_refusal_that_has_changed_a_field_fails(what: str, line: str) -> None:
     assert text(lambda: given(garage()).when(Garage.spoil, what).then_refused(ClosedError)) == [
         "Garage.spoil has raised ClosedError, but has changed the aggregate before",
         f"  at {line}",
@@ -237,6 +242,18 @@ def test_a_refusal_in_a_nested_aggregate_has_recorded_an_event_there() -> None:
     street = Street(street_id=1, garages=[garage()])
     lines = text(lambda: given(street).when(Street.fill).then_refused(FullError))
     assert lines[1].startswith("  at street.garages[0].get_events()[0]: new: Parked(")
+
+
+def test_ft4_a_mock_that_was_asked_is_no_change() -> None:
+    garage_ = garage()
+    garage_.__dict__["gate"] = gate = mock.MagicMock()
+
+    def refuse(asked: Garage) -> None:
+        asked.__dict__["gate"].close()
+        raise FullError
+
+    given(garage_).when(refuse).then_refused(FullError)
+    gate.close.assert_called_once_with()
 
 
 def test_the_failure_names_the_refusal_as_its_cause() -> None:
@@ -299,15 +316,41 @@ def test_what_is_no_aggregate_is_rejected() -> None:
 def test_what_is_no_method_of_the_class_is_rejected() -> None:
     place: Any = garage()
     name: Any = "park"
+    build: Any = Garage.build
     error: Any = FullError()
     with pytest.raises(TypeError, match=r"got a method of an object; write when\(Garage\.park, \.\.\.\)"):
         given(place).when(place.park, "B")
+    with pytest.raises(
+        TypeError, match=r"method of a class; write when\(lambda aggregate: aggregate\.build\(\.\.\.\)\)$"
+    ):
+        given(place).when(build)
     with pytest.raises(TypeError, match=r"takes a method such as Garage\.rename, and got a str"):
         given(place).when(name, "B")
     with pytest.raises(TypeError, match=r"then_refused takes the class of an error, and got a FullError"):
         given(place).when(Garage.park, "B").then_refused(error)
     with pytest.raises(TypeError, match=r"then takes events, and got the class Parked; write Parked\(\.\.\.\)"):
         given(place).when(Garage.park, "B").then(Parked)
+
+
+untyped_given: Any = given
+
+
+@pytest.mark.parametrize(
+    "misuse",
+    [
+        lambda: untyped_given(Garage),
+        lambda: untyped_given(garage()).when(garage().park, "B"),
+        lambda: untyped_given(garage()).when("park", "B"),
+        lambda: untyped_given(garage()).when(Garage.wash),
+        lambda: untyped_given(garage()).when(Garage.park, "B").then(Parked),
+        lambda: untyped_given(garage()).when(Garage.park, "B").then_refused(FullError()),
+        lambda: assert_events([], Parked),
+    ],
+)
+def test_pytest_shows_the_line_of_a_misuse_and_none_of_the_kit(misuse: Any) -> None:
+    with pytest.raises(TypeError) as error:
+        misuse()
+    assert [entry.name for entry in error.traceback.filter(error)][1:] == ["<lambda>"]
 
 
 def test_a_test_that_expects_nothing_is_warned_of() -> None:

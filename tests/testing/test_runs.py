@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -402,6 +403,7 @@ def test_the_step_that_a_nested_run_is_stopped_in_is_cancelled() -> None:
             "brief.crew",
             """the step 'brief' of Mission is no story, and has no step 'crew'; write "brief" for the whole step""",
         ),
+        (Mission(Launch()), "launch.", "Launch has no step ''; it lists fuel, arm, ignite"),
         (Mission(Launch()), "lunch.arm", """Mission has no step 'lunch'; did you mean "launch"?"""),
     ],
 )
@@ -420,6 +422,17 @@ def test_an_unknown_step_is_refused_before_anything_runs(story: Model, step: str
 def test_only_a_story_object_can_be_run(story: Any) -> None:
     with pytest.raises(TypeError, match=r"takes a story object, as in Checkout\(gateway\), not "):
         run_until(story, Flight(), "fuel")
+
+
+def test_only_a_step_by_its_name_can_be_asked_for() -> None:
+    step: Any = Launch.arm
+    with pytest.raises(
+        TypeError, match=r"^run_until\(\.\.\., \.\.\.\) takes the name of a step, as in .*, not a function$"
+    ) as error:
+        run_until(Launch(), Flight(), step)
+    assert len(error.traceback.filter(error)) == 1
+    with pytest.raises(TypeError, match=r"^run_failing\(\.\.\., at=\.\.\.\) takes the name of a step, "):
+        run_failing(Launch(), Flight(), at=step, error=KeyError())
 
 
 def test_what_no_run_could_do_is_refused_as_ever() -> None:
@@ -502,6 +515,22 @@ def test_an_async_story_that_goes_on_is_a_failed_assertion_when_it_is_awaited() 
     ):
         with pytest.raises(AssertionError, match="something has caught what was raised there"):
             asyncio.run(run)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio has no TaskGroup")
+def test_a_run_is_stopped_in_a_task_group_of_its_call_too() -> None:
+    class Grouped(AsyncLaunch):
+        async def __call__(self, state: Flight, /) -> None:
+            group: Any = getattr(asyncio, "TaskGroup")()  # noqa: B009  # checkers look at 3.10
+            async with group:
+                group.create_task(AsyncLaunch.__call__(self, state))
+
+    flight = Flight()
+    asyncio.run(run_until(Grouped(), flight, "ignite"))
+    assert flight.log == ["fuel", "arm"]
+    with pytest.raises(BaseException, match="unhandled errors in a TaskGroup") as caught:
+        asyncio.run(run_until(Grouped(), Flight(arm=KeyError()), "ignite"))
+    assert [*map(type, getattr(caught.value, "exceptions", ()))] == [KeyError]
 
 
 def test_a_call_may_return_what_has_to_be_awaited_though_it_does_not_say_so() -> None:
@@ -642,7 +671,7 @@ def test_an_async_run_does_nothing_before_it_is_awaited() -> None:
     flight = Flight()
     run: Any = run_until(AsyncLaunch(), flight, "ignite")
     assert flight.log == []
-    with pytest.warns(RuntimeWarning, match="was never awaited"):
+    with pytest.warns(RuntimeWarning, match="coroutine 'run_until' was never awaited"):
         del run
     assert flight.log == []
 

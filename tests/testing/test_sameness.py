@@ -9,6 +9,7 @@ import math
 import random
 import threading
 from collections import Counter, OrderedDict, UserDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -18,6 +19,7 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
+from unittest import mock
 from uuid import UUID
 
 import pydantic
@@ -160,7 +162,7 @@ SAME: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("one", "other"), SAME, ids=str)
+@pytest.mark.parametrize(("one", "other"), SAME, ids=range(len(SAME)))  # their repr differs from run to run
 def test_the_same(one: object, other: object) -> None:
     assert_same(one, other)
     assert_same([one], [other])
@@ -225,7 +227,7 @@ DIFFERENT: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("one", "other"), DIFFERENT, ids=str)
+@pytest.mark.parametrize(("one", "other"), DIFFERENT, ids=range(len(DIFFERENT)))
 def test_not_the_same(one: object, other: object) -> None:
     text_of_failure(one, other)
     text_of_failure([one], [other])
@@ -241,7 +243,7 @@ def test_every_field_of_an_entity_counts_beyond_its_identity(flavour: type[Flavo
 
 
 @in_both_flavours
-def test_entities_in_sets_and_as_keys_are_compared_by_what_they_hold(flavour: type[Flavour]) -> None:
+def test_ft2_entities_in_sets_and_as_keys_are_compared_by_what_they_hold(flavour: type[Flavour]) -> None:
     one, other = plant(flavour, price=1.0), plant(flavour, price=2.0)
     assert {one} == {other}
     assert where({one}, {other}) == ["actual{1}.price: 1.0 != 2.0"]
@@ -522,6 +524,54 @@ def test_after_twenty_lines_the_rest_is_counted() -> None:
     assert (len(lines), lines[-1]) == (22, "  and 30 more")
 
 
+def nested(depth: int, innermost: object) -> Any:
+    for _ in range(depth):
+        innermost = [innermost]
+    return innermost
+
+
+def test_ft3_objects_may_lie_deeper_than_the_stack_of_python() -> None:
+    assert_same(nested(2_000, 1), nested(2_000, 1))
+    (line,) = where(nested(2_000, 1), nested(2_000, 2))
+    assert line.startswith("actual[0][0]")
+    assert line.endswith("[0][0]: 1 != 2")
+    assert len(line) < 300
+
+
+def pair(one: Any) -> Any:
+    return [one, one]
+
+
+def mapping(one: Any) -> Any:
+    return {0: one, 1: one}
+
+
+def members(one: Any) -> Any:
+    return frozenset([one, (one,)])
+
+
+@pytest.mark.parametrize(("depth", "wrap"), [(200, pair), (200, mapping), (12, members)])
+def test_what_is_too_large_to_be_shown_is_shown_in_part(depth: int, wrap: Callable[[Any], Any]) -> None:
+    large: Any = 7
+    for _ in range(depth):
+        large = wrap(large)
+    (line,) = where(large, None)
+    assert line.endswith("... != None")
+    assert len(line) < 300
+
+
+def test_members_of_a_set_that_is_too_large_to_be_shown_are_in_order() -> None:
+    (line,) = where({(number, (number,)) for number in range(1000, 2000)}, None)
+    assert line.startswith("actual: {(1000, (1000,)), (1001, (1001,)), (1002, (1002,)), ")
+
+
+def test_a_mock_is_the_same_as_itself_only() -> None:
+    one = mock.MagicMock()
+    assert_same([one], [one])
+    (line,) = where([one], [mock.MagicMock()])
+    assert line.startswith("actual[0]: <MagicMock id=")
+
+
 def test_an_object_that_holds_itself_can_be_shown() -> None:
     one: list[Any] = [1]
     one.append(one)
@@ -542,6 +592,27 @@ def test_a_repr_that_raises_hides_nothing() -> None:
 
     line = "actual[0]: <{}, whose repr raises LookupError> != <{}, whose repr raises LookupError>"
     assert where([Mute()], [Mute()]) == [line.replace("{}", Mute.__qualname__)]
+
+
+class Rude:
+    def __eq__(self, other: object) -> bool:
+        raise LookupError
+
+    def __repr__(self) -> str:
+        raise LookupError
+
+    def __hash__(self) -> int:
+        return 1
+
+
+@in_both_flavours
+def test_members_of_a_set_may_have_an_identity_that_cannot_be_compared_or_shown(flavour: type[Flavour]) -> None:
+    Guest = flavour.declare("Entity", "Guest", id=(Any,), name=(str, "Ann"))
+    identity = Rude()
+    assert_same({Guest(id=identity)}, {Guest(id=identity)})
+    lines = where({Guest(id=identity)}, {Guest(id=identity, name="Bob")})
+    assert [line.partition(" ")[0] for line in lines] == ["actual:", "actual:"]
+    assert where({Guest(id=Rude())}, set[Any]()) == ["actual: unexpected Guest(id=Rude(), name='Ann')"]
 
 
 @in_both_flavours

@@ -11,7 +11,7 @@ from dddkit._annotations import UNRESOLVED, is_class_var, own_annotations, resol
 from dddkit._callables import kind_of
 from dddkit._markers import EntityMark
 
-__all__ = ["Identified", "Identity", "identity_of", "no_identity_message", "snake_case"]
+__all__ = ["Identified", "Identity", "has_identity_field", "identity_of", "no_identity_message", "snake_case"]
 
 T = TypeVar("T")
 
@@ -87,6 +87,11 @@ def identity_of(entity: object) -> Any:
         if name in getattr(entity, "__dict__", ()) or _is_stored(getattr(type(entity), name, None)):
             return getattr(entity, name, None)
     return None
+
+
+def has_identity_field(entity: object) -> bool:
+    """Return whether the class of the entity declares an identity, be it unset."""
+    return len(getattr(entity, "__identity__", ())) == 1
 
 
 def no_identity_message(method: str, entity: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, TypeGuard
 
@@ -16,7 +17,9 @@ __all__ = [
     "as_text",
     "is_json",
     "is_json_object",
+    "is_mapping",
     "problem_of",
+    "problem_of_content_type",
     "text_of_time",
     "time_of",
 ]
@@ -40,7 +43,7 @@ NAME: Final = re.compile(r"[a-z0-9]+", re.ASCII)
 """What an attribute is called. Headers with other names are none."""
 
 _TIME: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII
 )
 
 
@@ -88,6 +91,13 @@ def as_text(value: object) -> str | None:
     raise ValueError(f"text is needed, not {kind_of(value)}")
 
 
+def problem_of_content_type(value: Any) -> str | None:
+    """Return what is wrong with a media type: it is a header as it is, so a line break in it would begin another."""
+    if (wrong := problem_of(value)) is not None:
+        return wrong
+    return None if value.isascii() and value.isprintable() else "no media type, as in application/json"
+
+
 def is_json(content_type: str) -> bool:
     """Return whether data of this media type is JSON."""
     media_type = content_type.partition(";")[0].strip().lower()
@@ -97,6 +107,11 @@ def is_json(content_type: str) -> bool:
 def is_json_object(value: object) -> TypeGuard[dict[str, Any]]:
     """Return whether it is what `json.loads` makes of an object."""
     return isinstance(value, dict)
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Return whether it is a mapping, of whatever."""
+    return isinstance(value, Mapping)
 
 
 def problem_of(value: Any) -> str | None:

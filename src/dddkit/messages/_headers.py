@@ -42,7 +42,7 @@ def read(headers: Mapping[str, Any], data: bytes | bytearray | str, prefix: str)
     for header, value in headers.items():
         name = header.lower()
         if name == _CONTENT_TYPE_HEADER:
-            content_type = as_text(value)
+            content_type = _content_type(value)
         elif name.startswith(prefixes):
             attribute = name[len(prefix) :]
             attributes[attribute] = _time(value) if attribute == "time" and type(value) is int else value
@@ -50,16 +50,26 @@ def read(headers: Mapping[str, Any], data: bytes | bytearray | str, prefix: str)
         if content_type.partition(";")[0].strip().lower() != _JSON_FORMAT:
             raise MessageRejectedError(f"a CloudEvent as {content_type[:60]!r} is not read here; send {_JSON_FORMAT}")
         return _json_format.read(data)
-    if content_type:
-        attributes["datacontenttype"] = content_type
+    if content_type:  # as it is: unlike the attributes it is not percent-encoded
+        attributes.pop("datacontenttype", None)
     decode = _unquoted if _are_quoted(prefix) else str
-    arguments, problems = _json_format.arguments_of(attributes, CONTENT_TYPE, decode)
+    arguments, problems = _json_format.arguments_of(attributes, content_type or CONTENT_TYPE, decode)
     try:
         arguments["data"] = _data(data, arguments["content_type"])
     except ValueError as error:
         problems.append(("data", str(error)))
     _json_format.reject(arguments, problems)
     return arguments
+
+
+def _content_type(value: object) -> str | None:
+    try:
+        return as_text(value)
+    except UnicodeError:
+        problem = "not in UTF-8"
+    except ValueError as error:
+        problem = str(error)
+    raise MessageRejectedError("this is no CloudEvent", None, [("datacontenttype", problem)])
 
 
 def _time(milliseconds: int) -> datetime | int:

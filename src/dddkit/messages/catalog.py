@@ -13,24 +13,19 @@ from dddkit._core.events import AnyDomainEvent, current_time, new_event_id
 from dddkit._core.typing_objects import is_class
 from dddkit._locks import new_lock
 from dddkit._markers import EntityMark
-from dddkit.exceptions import MessageRejectedError, MissingDependencyError, UnknownMessageError, UnnamedEventError
-from dddkit.messages._attributes import is_json_object
+from dddkit.exceptions import MessageRejectedError, UnknownMessageError, UnnamedEventError
+from dddkit.messages._attributes import is_json_object, text_of_time
+from dddkit.messages._json import JsonCodec, JsonMismatchError
 from dddkit.messages.causation import current_cause
 from dddkit.messages.message import Message
 from dddkit.messages.upcasting import Upcaster, Upcasters
-
-try:
-    from dddkit.messages._json import JsonCodec, JsonMismatchError
-except ModuleNotFoundError as error:
-    if error.name != "pydantic":  # it is installed, but its import failed
-        raise
-    raise MissingDependencyError("pydantic", "pydantic", "pydantic") from error
 
 __all__ = ["CatalogEntry", "EventCatalog"]
 
 U = TypeVar("U", bound=Upcaster)
 
-_TYPE: Final = re.compile(r"(.+)\.v([1-9][0-9]{0,8})", re.DOTALL)
+_TYPE: Final = re.compile(r"(.+)\.v([1-9][0-9]{0,99})", re.DOTALL)
+_UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _VERSION_AT_END: Final = re.compile(r"\.v[0-9]+$")
 
 
@@ -44,6 +39,8 @@ class CatalogEntry:
     codec: JsonCodec[Any]
     own_version: int | None
     """The version that the class gives its events; None for a class that has none."""
+    in_message: frozenset[str] = frozenset()
+    """The fields that the kit sets when an event is made, and that a message has among its attributes."""
 
     @property
     def type(self) -> str:
@@ -101,7 +98,12 @@ class EventCatalog:
         _require_name(name, event_class)
         own_version = _own_version(event_class)
         made = CatalogEntry(
-            name, _version(event_class, name, version, own_version), event_class, JsonCodec(event_class), own_version
+            name,
+            _version(event_class, name, version, own_version),
+            event_class,
+            JsonCodec(event_class),
+            own_version,
+            _in_message(event_class),
         )
         shown = event_class.__qualname__
         with self._lock:
@@ -211,13 +213,17 @@ class EventCatalog:
     def decode(self, message: Message) -> object:
         """Return the event that the message says; one in an older version goes through the upcasters first.
 
-        The source of the message does not matter: a catalog may name the events of other services too.
+        The source of the message does not matter: a catalog may name the events of other services too. Where their
+        data has no `occurred_on`, that is the time of the message; a DomainEvent without `id` has that of the message
+        if it is a UUID.
 
         Raises:
             UnknownMessageError: no event has its name, its version is newer than the known one, or nothing leads from
                 its version to that.
             MessageRejectedError: its data does not fit the event, by path; or an upcaster failed.
         """
+        if type(message) is not Message:
+            raise TypeError(f"decode takes a Message, and got {kind_of(message)}; read it with Message.from_json(...)")
         entry, version = self._named(message.type)
         data: object = message.data
         if not is_json_object(data):
@@ -227,6 +233,8 @@ class EventCatalog:
             data = self._upcasters.apply(data, entry.name, version, entry.version)
             if entry.own_version is not None and data.get("version") == version:
                 data = {**data, "version": entry.version}
+        if not entry.in_message <= data.keys():  # else each reading would give it another id, and the current time
+            data = {**_said_by(message, entry.in_message), **data}
         try:
             return entry.codec.load_object(data)
         except JsonMismatchError as error:
@@ -318,6 +326,23 @@ def _own_version(event_class: type[Any]) -> int | None:
         return None
     default: object = getattr((_fields_of(event_class) or {}).get("version"), "default", None)
     return int(default) if isinstance(default, int) and not isinstance(default, bool) else None
+
+
+def _in_message(event_class: type[Any]) -> frozenset[str]:
+    fields = _fields_of(event_class) or {}
+    made: dict[str, Callable[[], object]] = {"occurred_on": current_time}
+    if issubclass(event_class, AnyDomainEvent):
+        made["id"] = new_event_id
+    return frozenset(name for name in made if getattr(fields.get(name), "default_factory", None) is made[name])
+
+
+def _said_by(message: Message, names: frozenset[str]) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if "occurred_on" in names and message.time is not None:
+        said["occurred_on"] = text_of_time(message.time)
+    if "id" in names and _UUID.fullmatch(message.id):
+        said["id"] = message.id
+    return said
 
 
 def _fields_of(event_class: Any) -> dict[str, Any] | None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Final, final
 
+from dddkit._callables import kind_of
 from dddkit._typing import Self
 from dddkit.exceptions import MessageRejectedError
 from dddkit.messages import _headers, _json_format
-from dddkit.messages._attributes import ATTRIBUTES, CONTENT_TYPE, NAME, problem_of
+from dddkit.messages._attributes import ATTRIBUTES, CONTENT_TYPE, NAME, is_mapping, problem_of, problem_of_content_type
 
 __all__ = ["Message"]
 
@@ -53,7 +54,7 @@ class Message:
 
     def __post_init__(self) -> None:
         problems = list(_problems(self))
-        if self.time is not None and self.time.tzinfo is not timezone.utc:
+        if self.time is not None and getattr(self.time, "tzinfo", None) is not timezone.utc:
             try:
                 object.__setattr__(self, "time", _in_utc(self.time))
             except (ValueError, OverflowError) as error:
@@ -123,10 +124,11 @@ def _problems(message: Message) -> Iterator[tuple[str, str]]:
         ("id", message.id),
         ("type", message.type),
         ("source", message.source),
-        ("datacontenttype", message.content_type),
     ):
         if wrong := problem_of(text):
             yield name, wrong
+    if wrong := problem_of_content_type(message.content_type):
+        yield "datacontenttype", wrong
     for name, optional in (
         ("subject", message.subject),
         ("correlationid", message.correlation_id),
@@ -134,14 +136,23 @@ def _problems(message: Message) -> Iterator[tuple[str, str]]:
     ):
         if optional is not None and (wrong := problem_of(optional)):
             yield name, wrong
-    for name, text in message.extensions.items():
-        if NAME.fullmatch(name) is None or name in _RESERVED:
-            yield name, "no name of an extension, which has lower-case letters and digits alone"
+    yield from _problems_of_extensions(message.extensions)
+
+
+def _problems_of_extensions(extensions: Any) -> Iterator[tuple[str, str]]:  # Any: mistakes of who makes one by hand
+    if not is_mapping(extensions):
+        yield "extensions", f"a mapping of texts is needed, not {kind_of(extensions)}"
+        return
+    for name, text in extensions.items():
+        if not isinstance(name, str) or NAME.fullmatch(name) is None or name in _RESERVED:
+            yield str(name), "no name of an extension, which has lower-case letters and digits alone"
         elif wrong := problem_of(text):
             yield name, wrong
 
 
-def _in_utc(time: datetime) -> datetime:
+def _in_utc(time: Any) -> datetime:  # Any: as above
+    if not isinstance(time, datetime):
+        raise ValueError(f"a datetime is needed, not {kind_of(time)}")  # one of several problems
     if time.utcoffset() is None:
         raise ValueError("naive; write datetime.now(timezone.utc)")
     return time.astimezone(timezone.utc)

@@ -57,7 +57,10 @@ class Upcasters:
         steps = [self._functions.get((name, to)) for to in range(version + 1, newest + 1)]
         if None in steps:
             raise UnknownMessageError(f"{of}: {_nothing_leads(name, version + 1 + steps.index(None))}", of, newest)
-        data = deepcopy(data)
+        try:
+            data = deepcopy(data)
+        except RecursionError:
+            raise MessageRejectedError("its data is nested too deeply", of) from None
         for to, step in enumerate(filter(None, steps), version + 1):
             try:
                 made: object = step(data)

@@ -48,7 +48,7 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 OUR_COLUMNS: Final = ("key", "data", "version", "schema")
 _DEFINED_TWICE: Final = "where its module runs a second time, let it make its MetaData too"
-_TABLE_OF: Final = "dddkit_documents"  # in the `info` of a table: whose table it is
+_DOCUMENTS: Final = "dddkit_documents"  # in the `info` of a MetaData; Alembic writes that of a table into migrations
 
 
 class Row(NamedTuple):
@@ -127,9 +127,10 @@ class DocumentTable(Generic[AggregateT]):
             TypeError: a table of this name is there, and it is another one.
         """
         full_name = table if metadata.schema is None else f"{metadata.schema}.{table}"
+        declared: dict[str, DocumentTable[Any]] = metadata.info.setdefault(_DOCUMENTS, {})
         if (there := metadata.tables.get(full_name)) is not None:
-            theirs: DocumentTable[Any] | None = there.info.get(_TABLE_OF)
-            if theirs is None:
+            theirs = declared.get(full_name)
+            if theirs is None or theirs.table is not there:
                 raise TypeError(f'the table {full_name} is in this MetaData already; call this one table="..."')
             if theirs.cls is not aggregate:
                 names = theirs.cls.__qualname__, aggregate.__qualname__
@@ -158,7 +159,7 @@ class DocumentTable(Generic[AggregateT]):
         except BaseException:
             metadata.remove(made)
             raise
-        made.info[_TABLE_OF] = documents
+        declared[full_name] = documents
         return documents
 
     def statements(self, dialect: Dialect) -> Statements:

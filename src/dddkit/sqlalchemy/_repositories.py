@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from sqlalchemy import Table
+
 from dddkit._core.recording import Recording
 from dddkit._core.repository import Repository, SyncRepository
 from dddkit.sqlalchemy._document_table import DocumentTable, Key
 from dddkit.sqlalchemy._work import NOT_TRACKED
-from sqlalchemy import Table
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from dddkit.sqlalchemy._calls import AsyncCalls, SyncCalls
     from sqlalchemy import ColumnElement
+
+    from dddkit.sqlalchemy._calls import AsyncCalls, SyncCalls
 
     OrderBy: TypeAlias = ColumnElement[Any] | Sequence[ColumnElement[Any]] | None
 

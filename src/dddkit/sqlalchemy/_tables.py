@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dddkit._callables import kind_of
 from sqlalchemy import MetaData
+
+from dddkit._callables import kind_of
 
 __all__ = ["check_metadata", "check_new_table"]
 

@@ -23,9 +23,8 @@ from dddkit.sqlalchemy._writing import write
 if TYPE_CHECKING:
     from typing import Concatenate
 
-    from typing_extensions import ParamSpec
-
     from sqlalchemy import ColumnElement
+    from typing_extensions import ParamSpec
 
     from dddkit.messages import Message
     from dddkit.sqlalchemy.inbox import Inbox

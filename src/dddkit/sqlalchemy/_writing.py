@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import StatementError
 
 from dddkit.exceptions import ConcurrencyError
@@ -13,7 +14,6 @@ from dddkit.sqlalchemy._document_table import DocumentTable, Key
 from dddkit.sqlalchemy._errors import is_unfit_value
 from dddkit.sqlalchemy._ordering import Write, in_order
 from dddkit.sqlalchemy._tracking import Tracked
-from sqlalchemy import Connection
 
 __all__ = ["Write", "write"]
 

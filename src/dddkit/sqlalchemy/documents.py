@@ -13,8 +13,8 @@ from dddkit._awaitables import is_async
 from dddkit._callables import display_name, kind_of
 from dddkit._core.recording import Recording
 from dddkit._typing import Self
-from dddkit.sqlalchemy._tables import check_metadata
 from dddkit.sqlalchemy._document_table import OUR_COLUMNS, DocumentTable, Key, Upcast, column_types
+from dddkit.sqlalchemy._tables import check_metadata
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
@@ -141,7 +141,7 @@ class Documents(Generic[AggregateT, IdT]):
                     _kind_of(identity),
                     self._metadata,
                     self._table_name or name,
-                    self._columns_of(where, aggregate),
+                    self._columns_of(aggregate),
                     self._schema,
                 )
             except TypeError as error:
@@ -169,15 +169,13 @@ class Documents(Generic[AggregateT, IdT]):
             )
         return cast("type[AggregateT]", aggregate), parameters[1]
 
-    def _columns_of(self, where: str, aggregate: type) -> Mapping[str, TypeEngine[Any]]:
+    def _columns_of(self, aggregate: type) -> Mapping[str, TypeEngine[Any]]:
         fields = {name for base in aggregate.__mro__ for name in own_annotations(base)}
         for name in self._columns:
             if name in OUR_COLUMNS:
-                raise TypeError(
-                    f"{where}: the table has a column {name} of its own; copy {name} by a property of another name"
-                )
+                raise TypeError(f"the table has a column {name} of its own; copy {name} by a property of another name")
             if name not in fields and not hasattr(aggregate, name):
-                raise TypeError(f"{where}: {aggregate.__qualname__} has no field {name!r} to copy into a column")
+                raise TypeError(f"{aggregate.__qualname__} has no field {name!r} to copy into a column")
         return self._columns
 
     def _check(self, unit: str) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy.dialects import postgresql, sqlite
-
 from sqlalchemy import Column, Connection, DateTime, MetaData, Table, Text, bindparam, func
+from sqlalchemy.dialects import postgresql, sqlite
 
 from dddkit._callables import kind_of
 from dddkit.sqlalchemy._keys import is_storable

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text
+
 from dddkit._callables import kind_of
 from dddkit._core.events import AnyAggregateEvent, current_time
 from dddkit.exceptions import UnnamedEventError
 from dddkit.messages import EventCatalog
 from dddkit.sqlalchemy._tables import check_new_table
-from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text
 
 if TYPE_CHECKING:
     from dddkit.messages import Message

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
+from sqlalchemy import Connection, Engine
+
 from dddkit._awaitables import dispose, is_async, is_unfinished
 from dddkit._callables import display_name
 from dddkit._core.broker import EventBroker
@@ -14,7 +16,6 @@ from dddkit._typing import Self
 from dddkit.sqlalchemy._calls import SyncCalls
 from dddkit.sqlalchemy._repositories import SyncDocumentRepository
 from dddkit.sqlalchemy._unit_class import AnyUnit
-from sqlalchemy import Connection, Engine
 
 if TYPE_CHECKING:
     from dddkit.sqlalchemy._document_table import DocumentTable

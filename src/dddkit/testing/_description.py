@@ -77,43 +77,54 @@ def describe(
 
 
 class _Describer:
-    """Describes each object once, also one that holds itself."""
+    """Describes each object once, also one that holds itself, and however deep it lies."""
 
     def __init__(self, leave_out: LeaveOut, *, with_pending_events: bool) -> None:
         self._leave_out: Final = leave_out
         self._with_pending_events: Final = with_pending_events
         # With the object: while it lives, no other gets its id.
         self._known: Final[dict[int, tuple[object, Description]]] = {}
+        self._begun: Final[list[tuple[object, Description]]] = []
 
     def describe(self, value: object) -> Description:
+        description = self._begin(value)
+        while self._begun:  # and not by recursion, for which a list of a thousand linked objects is too deep
+            self._complete(*self._begun.pop())
+        return description
+
+    def _begin(self, value: object) -> Description:
+        """Return the description of an object, which may not say yet what it holds."""
         known = self._known.get(id(value))
         if known is not None:
             return known[1]
-        description = Description(_class_of(value))
-        self._known[id(value)] = value, description
-        if value is None or isinstance(value, _AS_THEY_ARE):
+        begun = value, Description(_class_of(value))
+        self._known[id(value)] = begun
+        self._begun.append(begun)
+        return begun[1]
+
+    def _complete(self, value: object, description: Description) -> None:
+        if value is None or isinstance(value, _AS_THEY_ARE) or _is_mock(value):
             description.value = value
-            return description
+            return
         described_by = self._describe_contents(description, value)
         self._describe_fields(description, value, described_by)
         if isinstance(value, EntityMark):
             description.identity = identity_of(value)
-        return description
 
     def _describe_contents(self, description: Description, value: object) -> type:
         """Describe what the object holds beside its attributes; return the class that this says everything of."""
         held: Any = value  # of whatever
         if isinstance(value, (dict, MappingProxyType)):
             pairs: dict[object, object] = dict(held)
-            description.pairs = [(self.describe(key), self.describe(found)) for key, found in pairs.items()]
+            description.pairs = [(self._begin(key), self._begin(found)) for key, found in pairs.items()]
             description.ordered = isinstance(value, OrderedDict)
             return OrderedDict if description.ordered else dict
         if (container := _base_of(value, list, tuple, deque)) is not None:
-            description.items = self._describe_each(container.__iter__(value))
+            description.items = self._begin_each(container.__iter__(value))
             description.names = getattr(held, "_fields", ()) if container is tuple else ()
             return container
         if (container := _base_of(value, set, frozenset)) is not None:
-            description.members = self._describe_each(container.__iter__(value))
+            description.members = self._begin_each(container.__iter__(value))
             return container
         if isinstance(value, bytearray):
             description.value, description.kind = bytes(value), bytes
@@ -124,14 +135,14 @@ class _Describer:
             return kind
         return self._describe_reduction(description, value)
 
-    def _describe_each(self, values: Iterable[object]) -> list[Description]:
-        return [self.describe(value) for value in values]
+    def _begin_each(self, values: Iterable[object]) -> list[Description]:
+        return [self._begin(value) for value in values]
 
     def _describe_reduction(self, description: Description, value: object) -> type:
         """Describe what a compiled class keeps, as far as pickle would see it."""
         cls = type(value)
         if isinstance(value, BaseException):
-            description.items = self._describe_each(value.args)
+            description.items = self._begin_each(value.args)
             return object
         reducing = next((base for base in cls.__mro__ if _says_how_it_is_pickled(base)), None)
         has_fields = hasattr(value, "__dict__") or bool(slots_of(cls))
@@ -148,7 +159,7 @@ class _Describer:
                 description.value = value  # it shows nothing, and says itself what it equals
             return object
         description.text = repr_of(value)
-        description.items = self._describe_each((make, arguments, *contents))
+        description.items = self._begin_each((make, arguments, *contents))
         return reducing or object
 
     def _describe_fields(self, description: Description, value: object, described_by: type) -> None:
@@ -157,7 +168,13 @@ class _Describer:
             fields.pop(name, None)
         if self._with_pending_events and isinstance(value, Recording):
             fields["get_events()"] = list(pending_events(value))
-        description.fields = {name: self.describe(held) for name, held in fields.items()}
+        description.fields = {name: self._begin(held) for name, held in fields.items()}
+
+
+def _is_mock(value: object) -> bool:
+    """Return whether it is a mock: all that it holds are the calls that it has got, and each look at it makes more."""
+    mock = sys.modules.get("unittest.mock")  # where a test has made one
+    return mock is not None and issubclass(type(value), mock.NonCallableMock)
 
 
 def _says_how_it_is_pickled(cls: type) -> bool:

@@ -7,13 +7,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from dddkit.testing._description import NOTHING, Description
+from dddkit.testing._description import NOTHING, Description, repr_of
 from dddkit.testing._rendering import differing, render
 
 __all__ = ["Difference", "Wording", "differences"]
 
 _NAN: Final = object()
 _DEPTH: Final = 3
+_LONGEST_PATH: Final = 240
+_LEFT_OUT: Final = " ... "
 
 
 class Wording(NamedTuple):
@@ -42,24 +44,47 @@ class Difference(NamedTuple):
         return f"{self.path}: {text}"
 
 
+_Steps = Iterator["Difference | _Steps"]
+
+
 def differences(path: str, actual: Description, expected: Description) -> Iterator[Difference]:
     """Yield where two objects differ; the path is what the outermost object is called.
 
     Classes have to be identical. Times are the same if they are the same instant, and NaN is the same as NaN. What
     entities hold is compared also where `==` compares identities alone: in sets, and as keys.
     """
-    return _Comparison(set()).compare(path, actual, expected)
+    return _flat(_Comparison(()).compare(path, actual, expected))
+
+
+def _flat(steps: _Steps) -> Iterator[Difference]:
+    """Yield the differences in their order, without recursion: objects may lie deeper than Python's stack allows."""
+    entered = [steps]
+    while entered:
+        step = next(entered[-1], None)
+        if step is None:
+            entered.pop()
+        elif isinstance(step, Difference):
+            yield step
+        else:
+            entered.append(step)
 
 
 class _Comparison:
-    """Compares each pair of objects once: where objects hold each other, a pair that is met again is the same."""
+    """Compares each pair of objects once: where objects hold each other, a pair that is met again is the same.
 
-    def __init__(self, compared: set[tuple[int, int]]) -> None:
-        self._compared: Final = compared
+    Its methods yield differences, and, in place of those of what an object holds, the steps that find them.
 
-    def compare(self, path: str, actual: Description, expected: Description) -> Iterator[Difference]:
+    Args:
+        assumed: the pairs that those comparisons have met which try this one.
+    """
+
+    def __init__(self, assumed: tuple[set[tuple[int, int]], ...]) -> None:
+        self._compared: Final[set[tuple[int, int]]] = set()
+        self._assumed: Final = (*assumed, self._compared)
+
+    def compare(self, path: str, actual: Description, expected: Description) -> _Steps:
         pair = id(actual), id(expected)
-        if pair in self._compared:
+        if any(pair in pairs for pairs in self._assumed):
             return
         self._compared.add(pair)
         if actual.cls is not expected.cls or not _have_same_value(actual, expected):
@@ -73,49 +98,45 @@ class _Comparison:
             yield from self._compare_pairs(path, actual, expected)
         yield from self._compare_fields(path, actual, expected)
 
-    def _compare_fields(self, path: str, actual: Description, expected: Description) -> Iterator[Difference]:
+    def _compare_fields(self, path: str, actual: Description, expected: Description) -> _Steps:
         if actual.cls is expected.cls:
             for name in expected.fields | actual.fields:
-                yield from self._compare_sides(f"{path}.{name}", actual.fields.get(name), expected.fields.get(name))
+                yield self._compare_sides(_below(path, f".{name}"), actual.fields.get(name), expected.fields.get(name))
 
-    def _compare_items(self, path: str, actual: Description, expected: Description) -> Iterator[Difference]:
+    def _compare_items(self, path: str, actual: Description, expected: Description) -> _Steps:
         ones, others, names = actual.items or (), expected.items or (), expected.names
         for index in range(max(len(ones), len(others))):
-            place = f"{path}.{names[index]}" if index < len(names) else f"{path}[{index}]"
-            yield from self._compare_sides(place, _at(ones, index), _at(others, index))
+            place = f".{names[index]}" if index < len(names) else f"[{index}]"
+            yield self._compare_sides(_below(path, place), _at(ones, index), _at(others, index))
 
-    def _compare_members(
-        self, path: str, actual: Sequence[Description], expected: Sequence[Description]
-    ) -> Iterator[Difference]:
+    def _compare_members(self, path: str, actual: Sequence[Description], expected: Sequence[Description]) -> _Steps:
         _, ones, others = self._matched(actual, expected)
         for one in list(ones):
             entity = next((other for other in others if _have_same_identity(one, other)), None)
             if entity is not None:
                 ones.remove(one)
                 others.remove(entity)
-                yield from self.compare(f"{path}{{{one.identity!r}}}", one, entity)
+                yield self.compare(_below(path, f"{{{repr_of(one.identity)}}}"), one, entity)
         yield from (Difference(path, one, None) for one in ones)
         yield from (Difference(path, None, other) for other in others)
 
-    def _compare_pairs(self, path: str, actual: Description, expected: Description) -> Iterator[Difference]:
+    def _compare_pairs(self, path: str, actual: Description, expected: Description) -> _Steps:
         actual_pairs, expected_pairs = actual.pairs or (), expected.pairs or ()
         held = {id(key): value for key, value in (*actual_pairs, *expected_pairs)}
         keys = [key for key, _ in actual_pairs], [key for key, _ in expected_pairs]
         matched, ones, others = self._matched(*keys)
         for key, other in matched:
-            yield from self.compare(f"{path}[{render(other)}]", held[id(key)], held[id(other)])
-        yield from (Difference(f"{path}[{render(key)}]", held[id(key)], None) for key in ones)
-        yield from (Difference(f"{path}[{render(key)}]", None, held[id(key)]) for key in others)
+            yield self.compare(_below(path, f"[{render(other)}]"), held[id(key)], held[id(other)])
+        yield from (Difference(_below(path, f"[{render(key)}]"), held[id(key)], None) for key in ones)
+        yield from (Difference(_below(path, f"[{render(key)}]"), None, held[id(key)]) for key in others)
         if actual.ordered and not ones and not others and [other for _, other in matched] != keys[1]:
             yield Difference(path, actual, expected)
 
-    def _compare_sides(
-        self, path: str, actual: Description | None, expected: Description | None
-    ) -> Iterator[Difference]:
+    def _compare_sides(self, path: str, actual: Description | None, expected: Description | None) -> _Steps:
         if actual is None or expected is None:
             yield Difference(path, actual, expected)
         else:
-            yield from self.compare(path, actual, expected)
+            yield self.compare(path, actual, expected)
 
     def _matched(
         self, actual: Sequence[Description], expected: Sequence[Description]
@@ -138,11 +159,19 @@ class _Comparison:
 
     def _are_same(self, one: Description, other: Description) -> bool:
         """Try a pair; where they differ, nothing of what was assumed on the way remains."""
-        tried = _Comparison(self._compared.copy())
-        return next(tried.compare("", one, other), None) is None
+        tried = _Comparison(self._assumed)
+        return next(_flat(tried.compare("", one, other)), None) is None
 
     def _are_same_items(self, ones: Sequence[Description], others: Sequence[Description]) -> bool:
         return len(ones) == len(others) and all(map(self._are_same, ones, others))
+
+
+def _below(path: str, place: str) -> str:
+    """Return the path of what an object holds; of a long one, its beginning and its end."""
+    if len(path) > _LONGEST_PATH:
+        half = (_LONGEST_PATH - len(_LEFT_OUT)) // 2
+        path = f"{path[:half]}{_LEFT_OUT}{path[-half:]}"
+    return path + place
 
 
 def _at(items: Sequence[Description], index: int) -> Description | None:
@@ -150,7 +179,7 @@ def _at(items: Sequence[Description], index: int) -> Description | None:
 
 
 def _have_same_identity(one: Description, other: Description) -> bool:
-    return one.cls is other.cls and one.identity is not None and bool(one.identity == other.identity)
+    return one.cls is other.cls and one.identity is not None and _are_equal(one.identity, other.identity)
 
 
 def _have_same_value(actual: Description, expected: Description) -> bool:

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar, cast
 
 from dddkit._awaitables import dispose, is_unfinished
 from dddkit._callables import kind_of
-from dddkit._core.identity import identity_of
-from dddkit._core.recording import Recording
+from dddkit._core.identity import has_identity_field, identity_of, no_identity_message
+from dddkit._core.recording import Recording, pending_events
 from dddkit.exceptions import ConcurrencyError
 from dddkit.testing._opened import Repository
+from dddkit.testing._reporting import NotTheContractItself, outcome, skipped
 from dddkit.testing.sameness import assert_same
 
 __all__ = ["Facts"]
@@ -27,7 +28,7 @@ def _fact(check: Callable[[FactsT], Coroutine[Any, Any, None]]) -> Callable[[Fac
 
     def test(self: FactsT) -> None:
         __tracebackhide__ = True
-        error = self._run(_outcome(check(self)))  # pyright: ignore[reportPrivateUsage]  # a method of it
+        error = self._run(outcome(check(self)))  # pyright: ignore[reportPrivateUsage]  # a method of it
         if error is not None:
             raise error
 
@@ -41,9 +42,7 @@ def _fact_of_versions(check: Callable[[FactsT], Coroutine[Any, Any, None]]) -> C
     async def unless_without(self: FactsT) -> None:
         __tracebackhide__ = True
         if not self.versions:
-            from unittest import SkipTest  # which pytest understands too
-
-            raise SkipTest(f"versions = False: {type(self).__qualname__} says that its repository has none")
+            raise skipped(f"versions = False: {type(self).__qualname__} says that its repository has none")
         await check(self)
 
     unless_without.__name__, unless_without.__doc__ = check.__name__, check.__doc__
@@ -51,34 +50,16 @@ def _fact_of_versions(check: Callable[[FactsT], Coroutine[Any, Any, None]]) -> C
     return _fact(unless_without)
 
 
-async def _outcome(check: Coroutine[Any, Any, None]) -> Exception | None:
-    """Return the exception of a test, without the frames of what runs it."""
-    try:
-        await check
-    except Exception as error:
-        return error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
-    return None
-
-
-class _NotTheContractItself:
-    """`__test__` of the contracts, which are no tests; their subclasses have none, and so go by their names."""
-
-    def __get__(self, _instance: object, owner: type) -> bool:
-        if owner.__module__ in (__name__, "dddkit.testing.contracts"):
-            return False
-        raise AttributeError(f"{owner.__qualname__} has no __test__")
-
-
 class Facts(Generic[AggregateT, IdT]):
     """The facts. What is done in one block of `open()` is read in the next one."""
 
-    __test__ = _NotTheContractItself()
+    __test__ = NotTheContractItself()
 
     versions: ClassVar[bool] = True
     """Whether the repository notices that an aggregate was changed since it was read."""
 
     def new(self) -> AggregateT:
-        """Return an aggregate that was never saved, with another identity at each call.
+        """Return an aggregate that was never saved, with another identity at each call; None, if `save` gives it.
 
         The more of its fields have a value of their own, the more is compared.
         """
@@ -96,7 +77,9 @@ class Facts(Generic[AggregateT, IdT]):
 
     @_fact
     async def test_an_unknown_identity_is_none(self) -> None:
-        await self._assert_not_stored(self._new(), "was never saved")
+        unknown = self._new()
+        self._skip_without_identity(unknown)
+        await self._assert_not_stored(unknown, "was never saved")
 
     @_fact
     async def test_what_is_read_has_no_pending_events(self) -> None:
@@ -193,8 +176,7 @@ class Facts(Generic[AggregateT, IdT]):
 
     @_fact
     async def test_after_a_delete_the_identity_is_free(self) -> None:
-        first = self._new()
-        second = self._changed(deepcopy(first))
+        first, second = self._two_new_objects()
         await self._save(first)
         await self._delete(first)
         await self._save(second)
@@ -218,8 +200,8 @@ class Facts(Generic[AggregateT, IdT]):
 
     @_fact_of_versions
     async def test_a_new_aggregate_does_not_replace_a_stored_one(self) -> None:
-        first = self._new()
-        second = self._changed(deepcopy(first))
+        first, second = self._two_new_objects()
+        self._skip_without_identity(first)
         await self._save(first)
         await self._assert_save_refused(second, "is new, and one with its identity is stored already")
         await self._assert_stored(first)
@@ -233,8 +215,8 @@ class Facts(Generic[AggregateT, IdT]):
 
     @_fact_of_versions
     async def test_what_was_deleted_and_created_again_meanwhile_is_another_one(self) -> None:
-        first = self._new()
-        again = self._changed(deepcopy(first))
+        first, again = self._two_new_objects()
+        self._skip_without_identity(first)
         await self._save(first)
         mine = await self._stored(first)
         await self._delete(first)
@@ -260,13 +242,23 @@ class Facts(Generic[AggregateT, IdT]):
     def _new(self) -> AggregateT:
         __tracebackhide__ = True
         made = self.new()
-        if not isinstance(cast("object", made), Recording) or identity_of(made) is None:
-            self._reject(f"new() returns {kind_of(made)}, and no aggregate with an identity")
-        before = vars(self).setdefault("_identities", list[Any]())
-        if identity_of(made) in before:
-            self._reject(f"new() has returned the identity {identity_of(made)!r} twice; give each object another one")
-        before.append(identity_of(made))
+        if not isinstance(cast("object", made), Recording):
+            if is_unfinished(made):
+                dispose(made)
+            self._reject(f"new() returns {kind_of(made)}, and no aggregate")
+        identity = identity_of(made)
+        if identity is None and not has_identity_field(made):
+            self._reject(no_identity_message("new()", made))
+        before = vars(self).setdefault("_made", list[Any]())
+        if any(made is one or (identity is not None and identity == identity_of(one)) for one in before):
+            self._reject(f"new() has returned {_named(made)} twice; give each object another identity")
+        before.append(made)
         return made
+
+    def _skip_without_identity(self, aggregate: AggregateT) -> None:
+        """Skip what can be asked only of an aggregate that has its identity before it is saved."""
+        if identity_of(aggregate) is None:
+            raise skipped(f"{type(self).__qualname__}: new() leaves it to save to give the identity")
 
     def _changed(self, aggregate: AggregateT) -> AggregateT:
         """Change the aggregate, and return it."""
@@ -282,6 +274,19 @@ class Facts(Generic[AggregateT, IdT]):
         if _are_same(aggregate, before):
             self._reject("change() has changed nothing; let it change a field that is stored")
         return aggregate
+
+    def _two_new_objects(self) -> tuple[AggregateT, AggregateT]:
+        """Return two new objects of one identity, the second one changed.
+
+        Both have the events of a new one: a copy has none, and a repository that writes what the events say would miss
+        them.
+        """
+        __tracebackhide__ = True
+        first = self._new()
+        second = deepcopy(first)
+        for event in pending_events(first):
+            second.add_event(event)
+        return first, self._changed(second)
 
     async def _saved(self) -> AggregateT:
         """Return a new aggregate that is stored."""
@@ -305,6 +310,9 @@ class Facts(Generic[AggregateT, IdT]):
             await repository.delete(aggregate)
 
     async def _read(self, aggregate: AggregateT) -> Any:
+        __tracebackhide__ = True
+        if identity_of(aggregate) is None:
+            self._fail(f"{_named(aggregate)} was saved, and has no identity; set it in save, or in new()")
         async with self._opened() as repository:
             return await repository.get(identity_of(aggregate))
 
@@ -323,6 +331,8 @@ class Facts(Generic[AggregateT, IdT]):
 
     async def _assert_not_stored(self, aggregate: AggregateT, why: str) -> None:
         __tracebackhide__ = True
+        if identity_of(aggregate) is None:  # save would have given one
+            return
         read = await self._read(aggregate)
         if read is not None:
             self._fail(f"{_named(aggregate)} {why}, and get returns {kind_of(read)}, not None")

@@ -37,6 +37,7 @@ def given(aggregate: AggregateT) -> Given[AggregateT]:
     Raises:
         TypeError: it is no aggregate.
     """
+    __tracebackhide__ = True
     if not isinstance(aggregate, Recording):  # pyright: ignore[reportUnnecessaryIsInstance]  # a miss of `get`, say
         raise TypeError(f"given takes an aggregate, and got {kind_of(aggregate)}")
     return Given(aggregate)
@@ -167,13 +168,14 @@ def _attempt(name: str, call: Callable[[], object]) -> Exception | None:
 
 
 def _validate_method(aggregate: Recording, method: Any) -> None:
+    __tracebackhide__ = True
     owner: object = getattr(method, "__self__", None)
     if isinstance(method, MethodType) and owner is not None:
-        cls = aggregate if isinstance(owner, type) else owner
-        hint = f"write when({type(cls).__qualname__}.{method.__name__}, ...)"
-        what = "of a class" if isinstance(owner, type) else "of an object"
+        what, hint = "an object", f"write when({type(owner).__qualname__}.{method.__name__}, ...)"
+        if isinstance(owner, type):
+            what, hint = "a class", f"write when(lambda aggregate: aggregate.{method.__name__}(...))"
         raise TypeError(
-            f"when takes a function whose first parameter is the aggregate, and got a method {what}; {hint}"
+            f"when takes a function whose first parameter is the aggregate, and got a method of {what}; {hint}"
         )
     if not callable(method):
         raise TypeError(f"when takes a method such as {type(aggregate).__qualname__}.rename, and got {kind_of(method)}")
@@ -189,6 +191,7 @@ def _async_message(name: str) -> str:
 
 
 def _name_of_error(error: object) -> str:
+    __tracebackhide__ = True
     cls: Any = error
     if isinstance(error, type) and issubclass(cls, BaseException):
         return short_name(cls)

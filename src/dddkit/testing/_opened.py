@@ -65,6 +65,8 @@ class OpenedAsync:
     async def __aenter__(self) -> Repository:
         self._block = block = self._open()
         if not _has(block, "__aenter__"):
+            if is_unfinished(block):
+                dispose(block)
             raise TypeError(
                 f"{self._contract}: open() returns {kind_of(block)}, and no async context manager; "
                 f"write `@asynccontextmanager` above `async def open(self)`{_or_other(block, '__enter__', 'Sync')}"

@@ -12,6 +12,7 @@ __all__ = ["differing", "render", "short_name"]
 
 _MOST_CHARACTERS: Final = 240
 _MOST_ITEMS: Final = 12
+_MOST_LEVELS: Final = 24
 _LONG_TEXT: Final = 60
 _AROUND: Final = 20
 _LITERALS: Final = (list, tuple, dict, set)
@@ -24,7 +25,7 @@ def short_name(cls: type) -> str:
 
 def render(described: Description) -> str:
     """Return the object as Python would write it, without the fields that its description leaves out."""
-    text = _render(described, ())
+    text = _Renderer().render(described)
     return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 3]}..."
 
 
@@ -67,21 +68,63 @@ def _names(one: type, other: type) -> tuple[str, str]:
     return full if full[0] != full[1] else (full[0], "another class of that name")
 
 
-def _render(described: Description, within: tuple[Description, ...]) -> str:
-    if described in within:
-        return "..."
-    if described.text is not None:
-        return described.text
-    if described.kind is None and described.value is not NOTHING:
-        return repr_of(described.value)
-    inside, name = (*within, described), short_name(described.cls)
-    contents = _render_contents(described, inside) if described.kind is None else _text_of_value(described)
-    if contents is not None and (described.cls in _LITERALS or described.cls is described.kind):
-        return contents
-    if contents is not None and contents.startswith(f"{name}("):
-        return contents
-    fields = (f"{field}={_render(held, inside)}" for field, held in described.fields.items())
-    return f"{name}({_join(fields if contents is None else (contents, *fields))})"
+class _Renderer:
+    """Renders so many objects, nested so deep; for those beyond there are dots, as for one that is within itself.
+
+    Objects may form a tree of millions, of which the first characters are shown.
+    """
+
+    def __init__(self, most_objects: int = _MOST_CHARACTERS) -> None:  # each has a character at least
+        self._left = most_objects
+        self._within: Final[list[Description]] = []
+
+    def render(self, described: Description) -> str:
+        self._left -= 1
+        if self._left < 0 or len(self._within) == _MOST_LEVELS or described in self._within:
+            return "..."
+        self._within.append(described)
+        text = self._render(described)
+        self._within.pop()
+        return text
+
+    def _render(self, described: Description) -> str:
+        if described.text is not None:
+            return described.text
+        if described.kind is None and described.value is not NOTHING:
+            return repr_of(described.value)
+        name = short_name(described.cls)
+        contents = self._render_contents(described) if described.kind is None else _text_of_value(described)
+        if contents is not None and (described.cls in _LITERALS or described.cls is described.kind):
+            return contents
+        if contents is not None and contents.startswith(f"{name}("):
+            return contents
+        fields = (f"{field}={self.render(held)}" for field, held in described.fields.items())
+        return f"{name}({_join(fields if contents is None else (contents, *fields))})"
+
+    def _render_contents(self, described: Description) -> str | None:
+        """Return what an object holds beside its fields; None where it is no container."""
+        cls: Any = described.cls
+        if described.items is not None:
+            items = (self.render(item) for item in described.items)
+            if described.names:
+                return _join(f"{name}={item}" for name, item in zip(described.names, items, strict=False))
+            if issubclass(cls, BaseException):
+                return _join(items)
+            if issubclass(cls, tuple):
+                return f"({_join(items)}{',' * (len(described.items) == 1)})"
+            return f"[{_join(items)}]"
+        if described.members is not None:
+            return f"{{{_join(sorted(map(self._render_member, described.members)))}}}"
+        if described.pairs is not None:
+            return f"{{{_join(f'{self.render(key)}: {self.render(held)}' for key, held in described.pairs)}}}"
+        return None
+
+    def _render_member(self, member: Description) -> str:
+        """Render it with a share of its own, since which members are shown first is known when all are rendered."""
+        left, self._left = self._left, self._left // 4
+        text = self.render(member)
+        self._left = left
+        return text
 
 
 def _text_of_value(described: Description) -> str:
@@ -91,25 +134,6 @@ def _text_of_value(described: Description) -> str:
     except Exception:
         text = repr_of(described.value)
     return text
-
-
-def _render_contents(described: Description, inside: tuple[Description, ...]) -> str | None:
-    """Return what an object holds beside its fields; None where it is no container."""
-    cls: Any = described.cls
-    if described.items is not None:
-        items = (_render(item, inside) for item in described.items)
-        if described.names:
-            return _join(f"{name}={item}" for name, item in zip(described.names, items, strict=False))
-        if issubclass(cls, BaseException):
-            return _join(items)
-        if issubclass(cls, tuple):
-            return f"({_join(items)}{',' * (len(described.items) == 1)})"
-        return f"[{_join(items)}]"
-    if described.members is not None:
-        return f"{{{_join(sorted(_render(member, inside) for member in described.members))}}}"
-    if described.pairs is not None:
-        return f"{{{_join(f'{_render(key, inside)}: {_render(held, inside)}' for key, held in described.pairs)}}}"
-    return None
 
 
 def _join(parts: Iterable[str]) -> str:

@@ -33,7 +33,8 @@ class RepositoryContract(Facts[AggregateT, IdT], Generic[AggregateT, IdT]):
     What was done in a block of `open()` is stored when it ends; every fact is about what the next block reads. A
     ConcurrencyError may come from the call, or from the end of the block. The stores need not be empty, as long as
     `new()` gives identities that were never used. What `save` has stored is as the object is afterwards: a repository
-    that keeps the version in a field of the aggregate writes the new one there.
+    that keeps the version in a field of the aggregate writes the new one there. Where `save` gives the identity, let
+    `new()` leave it None; the facts that need one before are skipped.
 
     `versions = False` in the class skips the facts about changes that others have made meanwhile.
 

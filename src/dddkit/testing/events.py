@@ -35,12 +35,17 @@ def assert_events(events: Iterable[object], *expected: object) -> None:
 
     Raises:
         AssertionError: they differ; a line for each place says where, what is there, and what was expected.
-        TypeError: these are no events: an aggregate, a list, a class.
+        TypeError: these are no events: an aggregate, a class, a list among the expected ones.
     """
     __tracebackhide__ = True
     if isinstance(events, Recording):
         hint = "write assert_events(aggregate.get_events(), ...)"
         raise TypeError(f"assert_events takes events, and got the aggregate {type(events).__qualname__}; {hint}")
+    if isinstance(events, (AnyDomainEvent, AnyAggregateEvent)):  # a model can be iterated over
+        hint = "write assert_events([event], ...)"
+        raise TypeError(f"assert_events takes a list of events, and got the event {type(events).__qualname__}; {hint}")
+    if isinstance(events, type) or not hasattr(events, "__iter__"):
+        raise TypeError(f"assert_events takes a list of events, such as order.get_events(), and got {kind_of(events)}")
     validate_expected("assert_events", expected)
     found = list(events)
     if different := list(differences_of(found, expected)):
@@ -65,6 +70,7 @@ def describe_events(events: Sequence[object]) -> Description:
 
 def validate_expected(caller: str, expected: Sequence[object]) -> None:
     """Raise TypeError for what is no event, and would only look as if it were another one."""
+    __tracebackhide__ = True
     for event in expected:
         if isinstance(event, type):
             raise TypeError(f"{caller} takes events, and got {kind_of(event)}; write {event.__qualname__}(...)")

@@ -54,7 +54,7 @@ def run_until(story: Callable[[Any], object], state: Any, step: str) -> object:
         AssertionError: the story has ended without reaching the step, since its own `__call__` left it out.
     """
     __tracebackhide__ = True
-    return _run(story, state, step, f'run_until(..., "{step}")', Halt(), halts=True)
+    return _run(story, state, step, "run_until(..., {})", Halt(), halts=True)
 
 
 @overload
@@ -93,7 +93,7 @@ def run_failing(story: Callable[[Any], object], state: Any, *, at: str, error: B
     if not isinstance(error, BaseException):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
         hint = "an exception object, as in error=TimeoutError()"
         raise TypeError(f"run_failing takes {hint}, not {kind_of(error)}")
-    return _run(story, state, at, f'run_failing(..., at="{at}")', error, halts=False)
+    return _run(story, state, at, "run_failing(..., at={})", error, halts=False)
 
 
 class _Expected:
@@ -114,11 +114,16 @@ class _Expected:
         pass
 
     def __exit__(self, _kind: object, raised: BaseException | None, _traceback: object) -> bool:
-        if raised is None or raised is not self._error:
+        if raised is None or not self._is_expected(raised):
             return False
         set_traceback(raised, None)  # it leads to the frames that the error is in, and to the state
         self._error = None
         return True
+
+    def _is_expected(self, raised: BaseException) -> bool:
+        """Return whether a run has ended with the error: where a task group is around the steps, that wraps a halt."""
+        wrapped: Any = getattr(raised, "exceptions", ()) if isinstance(self._error, Halt) else ()
+        return raised is self._error or (bool(wrapped) and all(map(self._is_expected, wrapped)))
 
     def reject_end(self) -> NoReturn:
         """Raise for a run that has ended without the error."""
@@ -127,8 +132,9 @@ class _Expected:
         raise AssertionError(f"{self._given}: the story ended as if nothing had happened there; {how}")
 
 
-def _run(story: object, state: Any, step: str, given: str, error: BaseException, *, halts: bool) -> object:
+def _run(story: object, state: Any, step: Any, form: str, error: BaseException, *, halts: bool) -> object:
     __tracebackhide__ = True
+    given = form.format(f'"{step}"' if isinstance(step, str) else "...")
     path = path_to(step, story, given)
     expected = _Expected(error, given)
 
@@ -136,13 +142,19 @@ def _run(story: object, state: Any, step: str, given: str, error: BaseException,
         return run_replacing(story, state, path, expected.raise_now, halts=halts)
 
     if is_async(story):
-        return _awaited(run, expected)
+        return _named(form, _awaited(run, expected))
     with expected:
         result = run()
         if is_unfinished(result):  # of a handwritten `__call__` that does not say so
-            return _awaited(lambda: result, expected)
+            return _named(form, _awaited(lambda: result, expected))
         expected.reject_end()
     return FINISHED
+
+
+def _named(form: str, coroutine: Any) -> Any:
+    """Return the coroutine with a name for the warning where nobody awaits it."""
+    coroutine.__qualname__ = form.partition("(")[0]
+    return coroutine
 
 
 async def _awaited(run: Callable[[], Any], expected: _Expected) -> None:

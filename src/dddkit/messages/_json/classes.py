@@ -139,7 +139,7 @@ def _defaults(cls: Any) -> dict[str, Any]:
     if hasattr(cls, "_fields"):
         return {name: cls._field_defaults.get(name, dataclasses.MISSING) for name in cls._fields}
     return {
-        name: dataclasses.MISSING if base.__total__ else _OPTIONAL_KEY
+        name: _OPTIONAL_KEY if name in cls.__optional_keys__ else dataclasses.MISSING
         for base in reversed(_bases(cls))
         for name in own_annotations(base)
     }

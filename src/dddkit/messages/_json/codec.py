@@ -132,7 +132,7 @@ class JsonCodec(Generic[T]):
             JsonMismatchError: as `load`; or it contains what no JSON does.
         """
         try:
-            text = to_json(data, inf_nan_mode="constants")
+            text = to_json(data, inf_nan_mode="constants", bytes_mode="base64")
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             raise mismatch([((), "is no JSON")]) from error
         return self.load(text)

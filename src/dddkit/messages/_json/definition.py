@@ -266,8 +266,10 @@ def _nothing_known(declared: Any) -> str | None:
     if declared is Any or declared is object:
         return f"{class_text(declared)} may be anything; declare what it is"
     if isinstance(declared, TypeVar):
-        what = "name the class with its argument, or annotate the field again in a class derived from it"
-        return f"{class_text(declared)} may be anything; {what}"
+        return (
+            f"{class_text(declared)} may be anything; name the class with its argument, "
+            f"or declare the field again where it has one"
+        )
     if isinstance(declared, (str, ForwardRef)):
         return "its type cannot be resolved; import it at run time, at module level"
     return None

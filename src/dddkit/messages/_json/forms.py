@@ -16,6 +16,8 @@ class Form:
     reads: frozenset[str]
     values: frozenset[tuple[type, object]] | None = None
     """All values there are, with their classes, since `1 == True`; None where they are not a few."""
+    also: frozenset[tuple[type, object]] = frozenset()
+    """Further values that its reader takes."""
 
     @classmethod
     def of(cls, *kinds: str, reads: tuple[str, ...] = ()) -> Form:
@@ -28,14 +30,14 @@ class Form:
 
     def __or__(self, other: Form) -> Form:
         both = None if self.values is None or other.values is None else self.values | other.values
-        return Form(self.writes | other.writes, self.reads | other.reads, both)
+        return Form(self.writes | other.writes, self.reads | other.reads, both, self.also | other.also)
 
 
 def can_read(reader: Form, writer: Form) -> bool:
     """Return whether one type could take what the other has written."""
     if not reader.reads & writer.writes:
         return False
-    return reader.values is None or writer.values is None or bool(reader.values & writer.values)
+    return reader.values is None or writer.values is None or bool((reader.values | reader.also) & writer.values)
 
 
 _KINDS: Final[dict[type, str]] = {type(None): "null", bool: "bool", int: "int", str: "str"}

@@ -26,6 +26,7 @@ class JsonMismatchError(ValueError):
         return "; ".join(f"{path}: {problem}" if path else problem for path, problem in self.problems)
 
 
+_LONGEST = 100
 _MOST = 20  # a list of 10,000 wrong values is one mistake, and its message ends in a log
 
 
@@ -49,7 +50,11 @@ def class_text(declared: object) -> str:
 
 def shown(key: object) -> str:
     """Return the key of a dict, as it stands in a path."""
-    return str(key).encode(errors="replace").decode()
+    try:
+        text = str(key)
+    except ValueError:  # an int of more digits than Python writes
+        return "(a long number)"
+    return (text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...").encode(errors="replace").decode()
 
 
 def _indefinite(name: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, Flag
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from pathlib import Path, PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
+from pathlib import Path, PurePath
 from types import NoneType
 from typing import Any, Final
 from uuid import UUID
@@ -37,7 +38,11 @@ def enum_of(cls: type[Enum]) -> Scalar | str:
         return "has no members"
     if any(type(value) not in (int, str) for value in values):
         return f"the members of {class_text(cls)} have values that JSON does not hold; give them str or int values"
-    return Scalar(class_text(cls), Form.of_values(values), cls)
+    if any(map(_is_beyond, values)):
+        return f"the members of {class_text(cls)} have values that are not read; {_BEYOND}"
+    # The members of a Flag are combined to further values.
+    form = Form.of("int") if issubclass(cls, Flag) else Form.of_values(values)
+    return Scalar(class_text(cls), form, cls)
 
 
 def literal_of(values: tuple[object, ...]) -> Scalar | str:
@@ -53,6 +58,8 @@ def literal_of(values: tuple[object, ...]) -> Scalar | str:
                 f"the {class_text(type(value))} in its Literal does not read back; "
                 f"use str and int values, or an Enum that is a str as well"
             )
+    if any(map(_is_beyond, plain)):
+        return f"the values of its Literal are not read; {_BEYOND}"
     known = {(type(value), value) for value in values}
     if len({(type(value), value) for value in plain}) < len(known):
         return "the values of its Literal are written alike; leave one of them out"
@@ -62,7 +69,26 @@ def literal_of(values: tuple[object, ...]) -> Scalar | str:
         is_one = (type(value), value) in known
         return None if is_one else f"found another {class_text(type(value))}, where {declared} is declared"
 
-    return Scalar(declared, Form.of_values(plain), *{type(value) for value in values}, refusal=refusal)
+    return Scalar(declared, _form_of_literal(plain), *{type(value) for value in values}, refusal=refusal)
+
+
+def _form_of_literal(values: list[object]) -> Form:
+    form = Form.of_values(values)
+    equal = {(other, other(value)) for value in values if value in (0, 1) for other in (bool, int)}
+    if not equal:
+        return form
+    # Literal[0] reads false, if no other member of a union does, since the two are equal.
+    return replace(form, reads=form.reads | {"bool", "int"}, also=frozenset(equal))
+
+
+def _is_beyond(value: object) -> bool:
+    """Return whether it is one of the listed values that pydantic does not find again."""
+    if isinstance(value, str):
+        return _text(value) is not None
+    return type(value) is int and not -(2**63) <= value < 2**63
+
+
+_BEYOND: Final = "use ints of 64 bits, and texts without surrogates"
 
 
 def _text(value: str) -> str | None:
@@ -137,10 +163,9 @@ _SCALARS: Final[dict[object, Scalar]] = {
     date: Scalar("date", _STR, date, like=_frozen(date)),
     time: Scalar("time", _STR, time, refusal=_moment),
     timedelta: Scalar("timedelta", _STR, timedelta),
-    Path: Scalar("Path", _STR, PosixPath, WindowsPath, refusal=lambda value: _text(str(value)), late=True),
-    PurePath: Scalar(
-        "PurePath", _STR, PurePosixPath, PureWindowsPath, refusal=lambda value: _text(str(value)), late=True
-    ),
+    # Those of this system: a path of another one reads back as another path.
+    Path: Scalar("Path", _STR, type(Path()), refusal=lambda value: _text(str(value)), late=True),
+    PurePath: Scalar("PurePath", _STR, type(PurePath()), refusal=lambda value: _text(str(value)), late=True),
     **{
         cls: Scalar(cls.__name__, _STR, cls)
         for cls in (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)

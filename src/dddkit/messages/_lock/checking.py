@@ -10,7 +10,7 @@ from dddkit.messages._lock import lock_file, wording
 from dddkit.messages._lock.comparison import Difference, Schemas, differences
 from dddkit.messages._lock.generator import LockedSchema
 from dddkit.messages._lock.lock_file import Lock, LockedMessage, LockFileError
-from dddkit.messages._lock.normal_form import normal_form
+from dddkit.messages._lock.normal_form import normal_form, text_of
 from dddkit.messages.catalog import CatalogEntry, EventCatalog
 
 __all__ = ["check_events", "lock_events"]
@@ -103,7 +103,7 @@ def _about_message(entry: CatalogEntry, locked: LockedMessage) -> Iterator[str]:
         yield from breaking
     elif locked.version < message.version:
         yield f"{entry.type} is not locked yet; run lock_events"
-    elif locked != message:
+    elif text_of(locked) != text_of(message):  # else 1 and true would be the same
         found = differences(locked.schemas, message.schemas) or [Difference("data", wording.READS_MORE, breaking=False)]
         for difference in found:
             yield f"{entry.type}: {difference}; run lock_events"

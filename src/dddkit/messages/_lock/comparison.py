@@ -62,7 +62,7 @@ class _Comparison:
         self._compared: set[tuple[str, str]] = set()
 
     def run(self) -> list[Difference]:
-        return [] if self._old == self._new else list(self._nodes(self._old, self._new, "data"))
+        return [] if text_of(self._old) == text_of(self._new) else list(self._nodes(self._old, self._new, "data"))
 
     def _nodes(self, old: Schema, new: Schema, path: str) -> Iterator[Difference]:
         if "$ref" in old or "$ref" in new:
@@ -220,7 +220,8 @@ class _Union:
         return is_class and self._has_several_classes and not self._discriminators
 
     def have_same_fields(self, member: Schema, other: Schema) -> bool:
-        return bool(self.resolved(member)["properties"].keys() == self._resolved_other(other)["properties"].keys())
+        theirs = self._resolved_other(other)
+        return not theirs or bool(self.resolved(member)["properties"].keys() == theirs["properties"].keys())
 
 
 def _discriminators(classes: list[Schema]) -> set[str]:

@@ -18,6 +18,8 @@ def is_as_strict(keyword: str, one: object, other: object) -> bool:
         return True
     if one is None or other is None:
         return other is None
+    if keyword == "bits":
+        return isinstance(one, int) and isinstance(other, int) and one & ~other == 0
     if not are_ordered(keyword, one, other):
         return False
     return (number(one) >= number(other)) is (keyword in _LOWER)

@@ -8,15 +8,22 @@ own way (a decimal has a pattern in 2.12 and none in 2.10 and 2.14). So the leav
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, Flag, IntFlag
 from typing import Any, Final, cast
 
-from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import to_jsonable_python
+from dddkit.exceptions import MissingDependencyError
+
+try:  # of the modules of this package, the first that needs it
+    from pydantic.json_schema import GenerateJsonSchema
+    from pydantic_core import to_jsonable_python
+except ModuleNotFoundError as error:
+    if error.name not in ("pydantic", "pydantic.json_schema"):  # it is installed, but its import failed
+        raise
+    raise MissingDependencyError("pydantic", "pydantic", "pydantic") from error
 
 Schema = dict[str, Any]
 
@@ -27,6 +34,10 @@ BOUNDS: Final = {
     "lt": "exclusiveMaximum",
     "multiple_of": "multipleOf",
 }
+_BOUNDS_OF_INTS: Final[tuple[tuple[str, str, int, Callable[[Any, Any], Any]], ...]] = (
+    ("exclusiveMinimum", "minimum", 1, max),
+    ("exclusiveMaximum", "maximum", -1, min),
+)
 _KEYWORDS: Final[Mapping[str, str]] = {
     **BOUNDS,
     "min_length": "minLength",
@@ -116,7 +127,12 @@ class LockedSchema(GenerateJsonSchema):
         return kind | {keyword: value for keyword, value in found.items() if value is not None and value is not False}
 
     def int_schema(self, schema: Any) -> Schema:
-        return self._leaf({"type": "integer"}, schema)
+        kind = self._leaf({"type": "integer"}, schema)
+        for exclusive, keyword, step, stricter in _BOUNDS_OF_INTS:
+            if isinstance(bound := kind.get(exclusive), int):  # more than 0 is 1 or more
+                del kind[exclusive]
+                kind[keyword] = stricter(kind.get(keyword, bound + step), bound + step)
+        return kind
 
     def float_schema(self, schema: Any) -> Schema:
         finite = schema.get("allow_inf_nan", self._settings.get("allow_inf_nan")) is False
@@ -158,6 +174,8 @@ class LockedSchema(GenerateJsonSchema):
 
     def enum_schema(self, schema: Any) -> Schema:
         members: list[Enum] = schema["members"]
+        if issubclass(schema["cls"], Flag):  # its members are combined
+            return {"type": "integer", "format": "flags"} | _bits(schema["cls"])
         return {"enum": [to_jsonable_python(member.value) for member in members]}
 
     def dict_schema(self, schema: Any) -> Schema:
@@ -183,6 +201,18 @@ class LockedSchema(GenerateJsonSchema):
         if self.mode == "serialization" and field["type"] in {"model-field", "dataclass-field"}:
             return True
         return super().field_is_required(field, total)
+
+
+def _bits(cls: type[Flag]) -> Schema:
+    """What may be set in the flags: nothing else if the class is strict."""
+    boundary = getattr(cls, "_boundary_", None)  # since Python 3.11
+    strict = boundary.name == "STRICT" if boundary is not None else not issubclass(cls, IntFlag)
+    if not strict:
+        return {}
+    bits = 0
+    for member in cls.__members__.values():
+        bits |= int(member.value)
+    return {"bits": bits}
 
 
 def _plain(value: object) -> object:

@@ -15,7 +15,7 @@ from dddkit.messages._lock.comparison import Schemas
 from dddkit.messages._lock.normal_form import Schema, text_of
 
 FORMAT: Final = 1
-_ANEW: Final = "restore it from version control, or delete it and run lock_events"
+_ANEW: Final = "restore it from version control"
 
 
 class LockedMessage(NamedTuple):
@@ -44,15 +44,36 @@ def read(path: str | PathLike[str]) -> Lock | None:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            content: object = json.load(file)
+            content: object = json.load(file, object_pairs_hook=_object)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise LockFileError(f"{os.fspath(path)} cannot be read: {error.strerror}") from None
+    except _TwiceError as error:
+        raise LockFileError(f'{os.fspath(path)} says "{error}" twice; keep one of them, and run lock_events') from None
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise LockFileError(f"{os.fspath(path)} is no JSON{where}; {_ANEW}") from None
+        cure = "take one side of the merge conflict, and run lock_events" if _is_merged(path) else _ANEW
+        raise LockFileError(f"{os.fspath(path)} is no JSON{where}; {cure}") from None
     return _lock(content, os.fspath(path))
+
+
+def _is_merged(path: str | PathLike[str]) -> bool:
+    with suppress(OSError, ValueError), open(path, "rb") as file:
+        return any(line.startswith(b"<<<<<<< ") for line in file)
+    return False
+
+
+class _TwiceError(Exception):
+    """An object has two values under one name, as merging two branches by hand leaves them."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return made
 
 
 def write(path: str | PathLike[str], lock: Lock) -> None:
@@ -111,7 +132,8 @@ def _is_schema(value: object, root: object) -> TypeGuard[Schema]:
         return False
     if "$ref" in value:
         reference = str(value["$ref"]).removeprefix("#/$defs/")
-        return reference in root["$defs"] if _is_object(root.get("$defs")) else False
+        meant: object = root["$defs"].get(reference) if _is_object(root.get("$defs")) else None
+        return _is_object(meant) and "$ref" not in meant  # one that leads on may lead in a circle
     lists = [value[key] for key in ("anyOf", "prefixItems", "enum", "required") if key in value]
     by_name = [value[key] for key in ("properties", "$defs") if key in value]
     if not all(isinstance(each, list) for each in lists) or not all(map(_is_object, by_name)):

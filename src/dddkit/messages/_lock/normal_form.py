@@ -17,11 +17,14 @@ _BY_NAME: Final = "properties"
 # Others (title, description, default, examples, discriminator, x-...) say nothing about what is accepted.
 CONSTRAINTS: Final[tuple[str, ...]] = (
     *("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf", "maxDigits", "decimalPlaces"),
-    *("minLength", "maxLength", "pattern", "finite", "timezone", "now"),
+    *("bits", "minLength", "maxLength", "pattern", "finite", "timezone", "now"),
     *("stripWhitespace", "toLower", "toUpper", "allowedSchemes", "hostRequired"),
     *("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
     *("allOf", "not", "if", "then", "else", "contains", "dependentRequired", "patternProperties"),
 )
+
+
+_COUNTS: Final = ("minLength", "minItems", "minProperties")
 
 
 def normal_form(schema: Mapping[str, Any]) -> Schema:
@@ -113,6 +116,9 @@ class _Inliner:
             reduced["prefixItems"] = [self.normal(each) for each in node["prefixItems"]]
         if "properties" in node:
             reduced["properties"] = {name: self.normal(each) for name, each in node["properties"].items()}
+        for key in _COUNTS:
+            if reduced.get(key) == 0:
+                del reduced[key]  # every list has 0 items or more
         if node.get("required"):
             reduced["required"] = sorted(node["required"])
         if reduced.get("propertyNames") in ({}, {"type": "string"}):

@@ -25,8 +25,11 @@ def path_to(step: str, start: object, given: str) -> tuple[str, ...]:
 
     Raises:
         ValueError: a name is no step of its story.
-        TypeError: `start` is no story.
+        TypeError: `start` is no story, or the step is no name.
     """
+    __tracebackhide__ = True
+    if not isinstance(step, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # the method itself, say
+        raise TypeError(f'{given} takes the name of a step, as in "capture_payment", not {kind_of(step)}')
     found = nested_call(start)
     if found is None:
         raise TypeError(f"{given} takes a story object, as in Checkout(gateway), not {kind_of(start)}")
@@ -35,11 +38,11 @@ def path_to(step: str, start: object, given: str) -> tuple[str, ...]:
     while True:
         story: Any = found[0]
         cls, names = type(story).__qualname__, _names(story)
-        name, _, inner = (rest, "", "") if rest in names else rest.partition(".")  # a name may have a dot in it
+        name, dot, inner = (rest, "", "") if rest in names else rest.partition(".")  # a name may have a dot in it
         if name not in names:
             raise ValueError(f"{given}: {cls} has no step {name!r}; {_instead(name, names)}")
         path.append(name)
-        if not inner:
+        if not dot:
             return tuple(path)
         found = nested_call(getattr(story, name))
         if found is None:
