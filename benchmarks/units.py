@@ -7,12 +7,11 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from uuid import uuid4
 
 from tests.servers.guard import missing
 
@@ -107,10 +106,13 @@ class Hand:
         from pydantic import TypeAdapter
         from sqlalchemy import JSON, Text, bindparam, cast, select
 
+        from dddkit._core.events import new_event_id
+
         tables = _ours().metadata.tables
         orders, outbox = tables["orders"], tables["dddkit_outbox"]
         document: Any = bindparam("document", type_=Text)
-        self.orders = TypeAdapter(_PlainOrder)
+        self.orders, self.events = TypeAdapter(_PlainOrder), TypeAdapter(_PlainChanged)
+        self.new_id = new_event_id  # a UUIDv7, which the standard library has from 3.14 on
         self.select = select(cast(orders.c.data, Text), orders.c.version).where(orders.c.key == bindparam("id"))
         self.update = (
             orders.update()
@@ -126,7 +128,7 @@ class Hand:
         event = _PlainChanged(order_id=order.order_id, changes=order.changes)
         document = self.orders.dump_json(order, round_trip=True).decode()
         update = {"id": 1, "expected": row[1], "document": document, "next": row[1] + 1}
-        now, id_ = datetime.now(timezone.utc), str(uuid4())
+        now, id_ = datetime.now(timezone.utc), str(self.new_id())
         message = {
             "specversion": "1.0",
             "id": id_,
@@ -135,7 +137,7 @@ class Hand:
             "time": now.isoformat(),
             "subject": f"orders/{order.order_id}",
             "datacontenttype": "application/json",
-            "data": asdict(event),
+            "data": self.events.dump_python(event, mode="json"),
         }
         insert = {
             "id": id_,

@@ -138,7 +138,8 @@ class Shop:
                 await disposing
 
 
-# All four of flavour and kind, on both databases, are slow tests; two that differ in both are not.
+# All four of flavour and kind, on both databases, are slow tests; two that differ in both are not. These two have a
+# database in memory, the other two and those of "sqlite-file" a file.
 _QUICK: Final = ((Dataclasses, True), (Pydantic, False))
 _ALL: Final = [(flavour, is_async) for flavour in (Dataclasses, Pydantic) for is_async in (True, False)]
 
@@ -148,9 +149,9 @@ Scenario = Callable[[Shop], Awaitable[None]]
 def _cases(databases: tuple[str, ...]) -> Iterator[Any]:
     for database in databases:
         for flavour, is_async in _ALL:
-            quick = database == "sqlite" and (flavour, is_async) in _QUICK
+            quick = database != "postgresql" and (flavour, is_async) in _QUICK
             yield pytest.param(
-                (flavour, is_async, database),
+                (flavour, is_async, "sqlite-memory" if database == "sqlite" and quick else database),
                 marks=() if quick else pytest.mark.slow,
                 id=f"{flavour.name}-{'async' if is_async else 'sync'}-{database}",
             )
@@ -163,9 +164,11 @@ def in_shops(*databases: str) -> Callable[[Scenario], Callable[..., None]]:
         @pytest.mark.parametrize("case", [*_cases(databases or ("sqlite", "postgresql"))])
         def test(case: tuple[type[Flavour], bool, str], tmp_path: Path, request: pytest.FixtureRequest) -> None:
             flavour, is_async, name = case
-            database: Database = (
-                SQLite(str(tmp_path / "shop.sqlite")) if name == "sqlite" else request.getfixturevalue("postgresql")
-            )
+            database: Database
+            if name == "postgresql":
+                database = request.getfixturevalue("postgresql")
+            else:
+                database = SQLite(":memory:" if name == "sqlite-memory" else str(tmp_path / "shop.sqlite"))
             shop = Shop(flavour, database, is_async=is_async)
 
             async def run() -> None:

@@ -34,6 +34,8 @@ from tests.servers.databases import Database, PostgreSQL
 
 WRITERS = 8
 
+quickly_with_tasks = pytest.mark.parametrize("way", ["tasks", pytest.param("threads", marks=pytest.mark.slow)])
+
 
 def deposit_at_once(way: Way, database: Database, number: int) -> None:
     """Add 1 to one account this often, by 8 writers at once; then it is exactly that, and so it was told."""
@@ -43,7 +45,7 @@ def deposit_at_once(way: Way, database: Database, number: int) -> None:
     assert told(database) == {"accounts/0": list(range(1, number + 1))}
 
 
-@pytest.mark.parametrize("way", ["tasks", "threads"])
+@quickly_with_tasks
 def test_no_increment_of_several_writers_is_lost(way: Way, database: Database) -> None:
     deposit_at_once(way, database, 80)
 
@@ -74,7 +76,7 @@ def transfer_at_once(way: Way, database: Database, number: int, accounts: int = 
     assert [balances[-1] for _, balances in sorted(told(database).items())] == moved
 
 
-@pytest.mark.parametrize("way", ["tasks", "threads"])
+@quickly_with_tasks
 def test_crossing_transfers_do_not_wait_for_each_other(way: Way, database: Database) -> None:
     before = deadlocks(database)
     transfer_at_once(way, database, 48)

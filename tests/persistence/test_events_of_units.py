@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from dddkit._awaitables import is_awaitable
 from dddkit.dataclasses import EventBroker
-from dddkit.exceptions import UnitError, UnnamedEventError
-from dddkit.messages import EventCatalog
+from dddkit.exceptions import MessageRejectedError, UnitError, UnnamedEventError
+from dddkit.messages import EventCatalog, Message, caused_by
 from dddkit.sqlalchemy import Outbox, SyncUnitOfWork
 from tests.blocks.flavours import Dataclasses
 from tests.persistence.cancelling import cancelled_at
@@ -333,6 +336,41 @@ async def test_published_events_go_to_the_outbox_only(shop: Shop) -> None:
         await unit.commit()
     assert seen == []
     assert await shop.messages() == [("basket.created.v1", "-")]
+
+
+@in_shops()
+async def test_the_outbox_holds_the_json_of_the_message_that_the_catalog_makes(shop: Shop) -> None:
+    Moved = shop.flavour.declare("DomainEvent", "Moved", to=str, weight=float, tags=list[str])
+    shop.catalog.add(Moved, 'moved."far"', version=1)
+    here = timezone(timedelta(hours=-5))
+    cause = shop.catalog.encode(shop.Basket.Created())
+    effect = Message(id="2", type="x", source="/y", correlation_id='1"')
+    cases = [
+        (Moved(to='Zür"ich\n', weight=0.5, tags=["\u2028", ""]), "baskets/ü\\", cause),
+        (Moved(to="", weight=2, tags=[], occurred_on=datetime(2025, 7, 1, 12, 0, 0, 5, tzinfo=here)), None, effect),
+        (Moved(to="\0", weight=-0.0, tags=[], occurred_on=datetime(2025, 7, 1, tzinfo=timezone.utc)), "1", None),
+    ]
+    written: list[str] = []
+    async with shop.unit() as unit:
+        for event, subject, by in cases:
+            with caused_by(by) if by else nullcontext():
+                unit.publish(event, subject=subject)
+                written.append(shop.catalog.encode(event, subject).to_json().decode())
+        await unit.commit()
+
+    table = shop.outbox.table
+    rows = await shop.rows(select(table.c.message, table.c.id, table.c.type, table.c.subject).order_by(table.c.number))
+    assert [row[0] for row in rows] == written
+    messages = [Message.from_json(text) for text in written]
+    assert [row[1:] for row in rows] == [(one.id, one.type, one.subject) for one in messages]
+
+
+@in_shops("sqlite")
+async def test_what_no_message_may_say_is_refused_when_it_is_published(shop: Shop) -> None:
+    async with shop.unit() as unit:
+        for subject, problem in (("", "empty"), ("half of \ud800", "surrogate"), (7, "text is needed")):
+            with pytest.raises(MessageRejectedError, match=problem):
+                unit.publish(shop.Basket.Created(), subject=subject)
 
 
 @in_shops("sqlite")

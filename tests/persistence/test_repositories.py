@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Integer, String, select
+from sqlalchemy.exc import DBAPIError
 
 from dddkit.exceptions import ConcurrencyError, UnitError
 from tests.persistence.shops import Shop, in_shops
@@ -299,3 +300,27 @@ async def test_deleting_what_was_deleted_since_is_an_error(shop: Shop) -> None:
     with pytest.raises(ConcurrencyError, match=r"has been deleted since") as raised:
         await shop.delete(second)
     assert raised.value.found is None
+
+
+@in_shops()
+async def test_locking_what_somebody_has_changed_since_is_an_error(shop: Shop) -> None:
+    await shop.save(shop.Basket(basket_id=1))
+    stale = await shop.stored(1)
+    async with shop.unit() as unit:
+        (await unit.baskets.get(1)).add("tea")
+        await unit.commit()
+    async with shop.unit() as unit:
+        await unit.baskets.save(stale)
+        with pytest.raises(ConcurrencyError) as raised:
+            await unit.baskets.get(1, lock=True)
+        assert raised.value.aggregate is stale
+        await unit.rollback()
+
+
+@in_shops("postgresql")
+async def test_the_database_refuses_to_write_for_a_unit_that_only_reads(shop: Shop) -> None:
+    await shop.save(shop.Basket(basket_id=1))
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        async with shop.unit(read_only=True) as unit:
+            await (await unit.connection()).execute(shop.Unit.baskets.table.delete())
+    assert await shop.stored(1) is not None

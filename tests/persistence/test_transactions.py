@@ -115,7 +115,7 @@ async def test_an_engine_that_stores_each_statement_by_itself_is_refused(shop: S
     shop.use(engine)
 
 
-@in_shops("sqlite")
+@in_shops("sqlite-file")
 async def test_who_cannot_connect_may_try_again(shop: Shop) -> None:
     folder = Path(shop.database.path).parent / "folder" if isinstance(shop.database, SQLite) else Path()
     folder.mkdir()
@@ -312,7 +312,7 @@ async def test_a_unit_that_reads_lets_no_statement_write(shop: Shop) -> None:
     assert (await shop.stored(1)).items == ["tea"]
 
 
-@in_shops("sqlite")
+@in_shops("sqlite-file")
 async def test_nothing_is_stored_by_itself_after_a_transaction_that_could_not_begin(shop: Shop) -> None:
     assert isinstance(shop.database, SQLite)
     await shop.save(shop.Basket(basket_id=1))

@@ -69,7 +69,7 @@ async def test_another_task_or_thread_may_go_on_with_a_unit(shop: Shop) -> None:
     assert (await shop.stored(1)).items == ["tea"]
 
 
-@in_shops("sqlite")
+@in_shops("sqlite-file")
 async def test_a_unit_inside_another_of_the_same_sqlite_database_is_refused_by_name(shop: Shop) -> None:
     await shop.save(shop.Basket(basket_id=1))
     Inner = shop.declare(shop.Unit)

@@ -53,7 +53,9 @@ class Recording(AggregateMark):
 
         Call it once the transaction has committed: until then they are the only record of what changed.
         """
-        pending_events(self).clear()
+        pending = getattr(self, "_pending_events", None)
+        if pending is not None:
+            pending.clear()
 
     def pull_events(self) -> list[Any]:
         """Return the pending events, oldest first, and clear them: to publish each of them once."""

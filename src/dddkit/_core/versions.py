@@ -50,8 +50,9 @@ def version_of(aggregate: object, store: str) -> int | None:
 
 
 def set_version(aggregate: object, store: str, version: int) -> None:
+    known = (store, identity_of(aggregate), version)
     others = [one for one in _versions(aggregate) if one[0] != store and not _is_gone(one[0])]
-    _set_versions(aggregate, (*others, (store, identity_of(aggregate), version)))
+    _set_versions(aggregate, (*others, known) if others else (known,))
 
 
 def carry_versions(source: object, target: object) -> None:

@@ -49,7 +49,7 @@ _TIME: Final = re.compile(
 
 def text_of_time(time: datetime) -> str:
     """Return a time in UTC as RFC 3339 writes it."""
-    return time.replace(tzinfo=None).isoformat() + "Z"
+    return time.isoformat()[: -len("+00:00")] + "Z"
 
 
 def time_of(text: str) -> datetime:

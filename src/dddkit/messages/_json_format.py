@@ -6,6 +6,8 @@ import binascii
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from dddkit._callables import kind_of
@@ -26,10 +28,11 @@ from dddkit.messages._attributes import (
 if TYPE_CHECKING:
     from dddkit.messages.message import Message
 
-__all__ = ["arguments_of", "attributes_of", "body", "parsed", "read", "reject", "write"]
+__all__ = ["arguments_of", "attributes_of", "body", "parsed", "read", "reject", "write", "write_event"]
 
 _CONSTANTS: Final = ("NaN", "Infinity", "-Infinity")  # Python reads them, and JSON does not have them
 _REQUIRED: Final = ("specversion", "id", "source", "type")
+_quoted: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def write(message: Message) -> bytes:
@@ -40,6 +43,36 @@ def write(message: Message) -> bytes:
     elif message.data is not None:
         written["data"] = message.data
     return _dumped(message, written)
+
+
+def write_event(
+    message_id: str,
+    message_type: str,
+    source: str,
+    subject: str | None,
+    time: datetime,
+    cause: Message | None,
+    data: bytes,
+) -> str:
+    """Return what `write` makes of the message with these attributes, whose data is JSON already.
+
+    Nothing is checked: the attributes are right, and the time is in UTC.
+    """
+    subject_ = f'"subject":{_quoted(subject)},' if subject is not None else ""
+    cause_ = ""
+    if cause is not None:
+        correlation_id = _quoted(cause.correlation_id or cause.id)
+        cause_ = f'"correlationid":{correlation_id},"causationid":{_quoted(cause.id)},'
+    return (
+        f'{{"specversion":"{SPEC_VERSION}","id":{_quoted(message_id)},{_origin(message_type, source)},'
+        f'{subject_}"time":"{text_of_time(time)}","datacontenttype":"{CONTENT_TYPE}",{cause_}"data":{data.decode()}}}'
+    )
+
+
+@lru_cache(1000)
+def _origin(message_type: str, source: str) -> str:
+    """Return the attributes that the messages of one class have in common."""
+    return f'"type":{_quoted(message_type)},"source":{_quoted(source)}'
 
 
 def body(message: Message) -> bytes:

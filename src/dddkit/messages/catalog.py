@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, TypeGuard, TypeVar
+from datetime import datetime, timezone
+from typing import Any, Final, NamedTuple, TypeGuard, TypeVar
+
+from pydantic_core import from_json
 
 from dddkit._callables import kind_of
 from dddkit._core.events import AnyDomainEvent, current_time, new_event_id
@@ -14,13 +16,14 @@ from dddkit._core.typing_objects import is_class
 from dddkit._locks import new_lock
 from dddkit._markers import EntityMark
 from dddkit.exceptions import MessageRejectedError, UnknownMessageError, UnnamedEventError
-from dddkit.messages._attributes import is_json_object, text_of_time
+from dddkit.messages._attributes import is_json_object, problem_of, text_of_time
 from dddkit.messages._json import JsonCodec, JsonMismatchError
+from dddkit.messages._json_format import write_event
 from dddkit.messages.causation import current_cause
 from dddkit.messages.message import Message
 from dddkit.messages.upcasting import Upcaster, Upcasters
 
-__all__ = ["CatalogEntry", "EventCatalog"]
+__all__ = ["CatalogEntry", "EncodedMessage", "EventCatalog"]
 
 U = TypeVar("U", bound=Upcaster)
 
@@ -46,6 +49,15 @@ class CatalogEntry:
     def type(self) -> str:
         """The type of its messages: the name with the version."""
         return f"{self.name}.v{self.version}"
+
+
+class EncodedMessage(NamedTuple):
+    """A message as JSON, beside what a reader of it needs to know first."""
+
+    id: str
+    type: str
+    subject: str | None
+    text: str
 
 
 class EventCatalog:
@@ -184,31 +196,35 @@ class EventCatalog:
                 field; or the event does not know in which zone `occurred_on` is.
             ValueError: its class is private.
         """
-        entry = self._by_class.get(type(event))
-        if entry is None:
-            raise self._no_name(event)
-        is_domain_event = isinstance(event, AnyDomainEvent)
-        occurred_on = getattr(event, "occurred_on", None)
-        if not isinstance(occurred_on, datetime):
-            occurred_on = current_time()
-        elif occurred_on.utcoffset() is None:
-            naive = ("data.occurred_on", "naive; write datetime.now(timezone.utc)")
-            raise MessageRejectedError(_misfit(entry), entry.type, [naive])
-        try:
-            data = entry.codec.dump_object(event)
-        except JsonMismatchError as error:
-            raise _rejected(entry, entry.type, error) from None  # what pydantic says shows values
+        entry, id_, time, data = self._written(event)
         cause = current_cause()
         return Message(
-            id=str(getattr(event, "id") if is_domain_event else new_event_id()),  # noqa: B009  # both flavours have it
+            id=id_,
             type=entry.type,
             source=self._source,
             subject=subject,
-            time=occurred_on,
-            data=data,
+            time=time,
+            data=from_json(data),
             correlation_id=(cause.correlation_id or cause.id) if cause else None,
             causation_id=cause.id if cause else None,
         )
+
+    def _written(self, event: object) -> tuple[CatalogEntry, str, datetime, bytes]:
+        """Return what the catalog knows of its class, the id and the time of its message, and its data as JSON."""
+        entry = self._by_class.get(type(event))
+        if entry is None:
+            raise self._no_name(event)
+        id_ = str(getattr(event, "id") if isinstance(event, AnyDomainEvent) else new_event_id())  # noqa: B009  # both flavours have it
+        time = getattr(event, "occurred_on", None)
+        if not isinstance(time, datetime):
+            time = current_time()
+        elif time.utcoffset() is None:
+            naive = ("data.occurred_on", "naive; write datetime.now(timezone.utc)")
+            raise MessageRejectedError(_misfit(entry), entry.type, [naive])
+        try:
+            return entry, id_, time, entry.codec.dump(event)
+        except JsonMismatchError as error:
+            raise _rejected(entry, entry.type, error) from None  # what pydantic says shows values
 
     def decode(self, message: Message) -> object:
         """Return the event that the message says; one in an older version goes through the upcasters first.
@@ -274,6 +290,16 @@ class EventCatalog:
         return UnnamedEventError((event_class,), named_base)
 
     # For the packages of the kit.
+
+    def _encode_json(self, event: object, subject: str | None) -> EncodedMessage:
+        """Return what `encode(event, subject).to_json()` does, in a third of the time: what is JSON is not read."""
+        entry, id_, time, data = self._written(event)
+        if problem_of(id_) or (subject is not None and problem_of(subject)) or time.tzinfo is not timezone.utc:
+            # It says what is wrong, or converts the time.
+            time = Message(id=id_, type=entry.type, source=self._source, subject=subject, time=time).time or time
+        type_ = entry.type
+        text = write_event(id_, type_, self._source, subject, time, current_cause(), data)
+        return EncodedMessage(id_, type_, subject, text)
 
     def _entries(self) -> Sequence[CatalogEntry]:
         with self._lock:

@@ -66,12 +66,12 @@ class _Calls:
             self._holder.leave()
             self._holder = None
 
-    def _begin(self, connection: Connection) -> None:
-        if self.work.is_read_only:
-            options: dict[str, Any] = {READ_ONLY: True}
-            if connection.dialect.name == "postgresql":
-                options["postgresql_readonly"] = True
-            connection.execution_options(**options)
+    def _only_read(self, connection: Connection) -> None:
+        """Make the transactions of the connection ones that only read."""
+        options: dict[str, Any] = {READ_ONLY: True}
+        if connection.dialect.name == "postgresql":
+            options["postgresql_readonly"] = True
+        connection.execution_options(**options)
 
     def _give_out(self, connection: Connection) -> None:
         """Begin, so that `connection.begin()` of the user is an error, and not an end of the transaction half-way."""
@@ -121,7 +121,8 @@ class SyncCalls(_Calls):
         if self._connection is None:
             self._hold(self._engine, is_async=False)
             self._connection = self._engine.connect()
-            self._begin(self._connection)
+            if self.work.is_read_only:
+                self._only_read(self._connection)
         return self._connection
 
     def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -130,7 +131,7 @@ class SyncCalls(_Calls):
             if self.work.has_failed:
                 function = self.work.checked(function)
             try:
-                return function(self._connected(), *args, **kwargs)
+                return function(self._connection or self._connected(), *args, **kwargs)
             except (StatementError, PendingRollbackError) as error:
                 if (better := self._translated(error)) is None:
                     raise
@@ -202,7 +203,7 @@ class AsyncCalls(_Calls):
         connection = await self._engine.connect()
         self._connection = connection
         if self.work.is_read_only:
-            await connection.run_sync(self._begin)
+            await connection.run_sync(self._only_read)
         return connection
 
     async def close(self) -> None:

@@ -35,9 +35,10 @@ from dddkit._core.recording import Recording
 from dddkit._core.versions import set_version
 from dddkit.exceptions import UnitError
 from dddkit.messages._json import JsonCodec, JsonMismatchError
+from dddkit.sqlalchemy._prepared import Prepared
 
 if TYPE_CHECKING:
-    from sqlalchemy.sql.dml import Delete, Insert, Update
+    from sqlalchemy.sql.dml import Delete
 
 __all__ = ["OUR_COLUMNS", "DocumentTable", "Key", "Row", "Upcast", "column_types"]
 
@@ -61,8 +62,8 @@ class Row(NamedTuple):
 class Statements(NamedTuple):
     """What is executed for one row. Made once per table and dialect; values are always bound parameters."""
 
-    insert: Insert
-    update: Update
+    insert: Prepared
+    update: Prepared
 
 
 class DocumentTable(Generic[AggregateT]):
@@ -94,10 +95,12 @@ class DocumentTable(Generic[AggregateT]):
         # Any: SQLAlchemy 2.0 and 2.1 write the columns of a query in different ways.
         c = table.c
         self.key: Final[Column[Any]] = c["key"]
-        self.rows: Final[Any] = select(self.key, c["version"], c["schema"], sql_cast(c["data"], Text))
+        read: tuple[Any, ...] = (c["version"], c["schema"], sql_cast(c["data"], Text))
+        self.rows: Final[Any] = select(self.key, *read)
         is_key = self.key == bindparam("the_key", type_=self.key.type)
-        self.one: Final[Any] = self.rows.where(is_key)
-        self.one_locked: Final[Any] = self.one.with_for_update()
+        one: Any = select(*read).where(is_key)
+        self.one: Final = Prepared(one)
+        self.one_locked: Final = Prepared(one.with_for_update())
         self.several: Final[Any] = self.rows.where(self.key.in_(bindparam("the_keys", expanding=True)))
         self.version: Final = select(c["version"]).where(is_key)
         self.versions_locked: Final = (
@@ -189,7 +192,8 @@ class DocumentTable(Generic[AggregateT]):
             .inline()
             .execution_options(preserve_rowcount=True)
         )
-        return Statements(inserted, self.table.update().where(self._is_key, self._is_version).values(values))
+        updated = self.table.update().where(self._is_key, self._is_version).values(values)
+        return Statements(Prepared(inserted), Prepared(updated))
 
     def key_of(self, identity: object) -> Key:
         """Return the identity as the key of a row.
@@ -277,13 +281,10 @@ class DocumentTable(Generic[AggregateT]):
 
     def parameters(self, key: Key, aggregate: AggregateT, data: str, version: int) -> dict[str, Any]:
         """Return what an INSERT or UPDATE of the aggregate is executed with."""
-        return {
-            "the_key": key,
-            "the_data": data,
-            "the_new_version": version,
-            "the_schema": self.schema,
-            **{f"the_{name}_copy": copy(getattr(aggregate, name)) for name, copy in self.columns.items()},
-        }
+        values = {"the_key": key, "the_data": data, "the_new_version": version, "the_schema": self.schema}
+        for name, copy in self.columns.items():
+            values[f"the_{name}_copy"] = copy(getattr(aggregate, name))
+        return values
 
     def unfit(self, unit: str, key: Key) -> UnitError:
         """Return the error for a value that a column does not hold."""

@@ -34,7 +34,10 @@ class Holder:
             UnitError: it would wait for a unit that is open in this task or thread.
         """
         with _lock:
-            others = [holder for one in _holders.get(self._database, ()) if (holder := one()) is not None]
+            if (held := _holders.get(self._database)) is None:  # the usual case
+                _holders[self._database] = (ref(self),)
+                return
+            others = [holder for one in held if (holder := one()) is not None]
             if (other := next(filter(self._waits_for, others), None)) is not None:
                 raise UnitError(
                     self.unit,
@@ -45,7 +48,8 @@ class Holder:
 
     def leave(self) -> None:
         with _lock:
-            left = tuple(one for one in _holders.get(self._database, ()) if one() not in (None, self))
+            held = _holders.get(self._database, ())
+            left = len(held) > 1 and tuple(one for one in held if one() not in (None, self))
             if left:
                 _holders[self._database] = left
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from dddkit._core.events import AnyAggregateEvent
@@ -80,10 +80,11 @@ class Tracked:
         Raises:
             UnitError: it has another identity now; its next state was not saved.
         """
-        if identity_of(self.aggregate) != self.key:
+        identity = identity_of(self.aggregate)
+        if identity != self.key:
             raise UnitError(
                 unit,
-                f"{self.table.shown(self.key)} has another identity now, {identity_of(self.aggregate)!r}; an identity "
+                f"{self.table.shown(self.key)} has another identity now, {identity!r}; an identity "
                 f"stays the same: delete the one, and save another",
             )
         if self.pending and pending_events(self.aggregate) is not self.pending:
@@ -93,11 +94,10 @@ class Tracked:
                 f"save(...) with the object that evolve returned",
             )
 
-    def events(self) -> Iterator[tuple[Any, AnyAggregateEvent]]:
-        """Iterate over the pending events, each with the aggregate that recorded it."""
-        for aggregate in (*self.before, self.aggregate):
-            for event in pending_events(aggregate):
-                yield aggregate, event
+    def events(self) -> Sequence[tuple[Any, AnyAggregateEvent]]:
+        """Return the pending events, each with the aggregate that recorded it."""
+        aggregates = (*self.before, self.aggregate) if self.before else (self.aggregate,)
+        return [(aggregate, event) for aggregate in aggregates for event in pending_events(aggregate)]
 
 
 class Tracking:

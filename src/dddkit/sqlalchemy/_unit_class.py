@@ -40,10 +40,13 @@ class AnyUnit:
     _inbox: ClassVar[Inbox | None] = None
     _reactions: ClassVar[list[Reaction]] = []
     """Those that were registered on this very class."""
+    _with_reactions: ClassVar[Sequence[type[AnyUnit]]] = ()
+    """The class and its bases."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._reactions = []
+        cls._with_reactions = [base for base in cls.__mro__ if "_reactions" in vars(base)]
         declared: dict[str, object] = {}
         for base in reversed(cls.__mro__):
             declared.update(vars(base))
@@ -96,8 +99,9 @@ class AnyUnit:
     @classmethod
     def _all_reactions(cls) -> Sequence[Reaction]:
         """Return those of the class and of its bases, in the order of registration."""
-        found = [reaction for base in cls.__mro__ for reaction in base.__dict__.get("_reactions", ())]
-        found.sort()
+        found = [reaction for base in cls._with_reactions for reaction in base._reactions]
+        if len(cls._with_reactions) > 1:
+            found.sort()
         return found
 
     @classmethod

@@ -17,9 +17,11 @@ def verify(connection: Connection, unit: str, tracked: Tracked) -> None:
     Raises:
         UnitError: it does not come back as it is, by field.
     """
-    row = connection.execute(tracked.table.one, {"the_key": tracked.key}).first()
+    row = tracked.table.one.execute(connection, {"the_key": tracked.key}).first()
     if row is not None:
-        differences = tracked.table.differences(tracked.aggregate, tracked.table.load(unit, Row._make(row)))
+        differences = tracked.table.differences(
+            tracked.aggregate, tracked.table.load(unit, Row._make((tracked.key, *row)))
+        )
         if differences:
             raise UnitError(
                 unit, f"{tracked.table.shown(tracked.key)} does not come back from the database as it is: {differences}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Connection, Transaction, select
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from typing_extensions import ParamSpec
 
-    from dddkit.messages import Message
+    from dddkit.messages.catalog import EncodedMessage
     from dddkit.sqlalchemy.inbox import Inbox
     from dddkit.sqlalchemy.outbox import Outbox
 
@@ -77,10 +77,10 @@ class Work:
         self._outbox: Final = outbox
         self._inbox: Final = inbox
         self._noted: Final[list[str]] = []
-        self._published: Final[list[Message]] = []
+        self._published: Final[list[EncodedMessage]] = []
         self._writes: list[Write] = []
         self._events: list[tuple[Recording, AnyAggregateEvent]] = []
-        self._messages: list[Message] = []
+        self._messages: list[EncodedMessage] = []
 
     def refuse_where_read_only(self, operation: str) -> None:
         if self.is_read_only:
@@ -105,14 +105,15 @@ class Work:
     def get(self, connection: Connection, table: DocumentTable[AggregateT], key: Key, lock: bool) -> AggregateT | None:
         if not is_storable(key):
             return None
-        row = connection.execute(table.one_locked if lock else table.one, {"the_key": key}).first()
-        tracked = self.tracking.find(table, key)
+        found = (table.one_locked if lock else table.one).execute(connection, {"the_key": key}).first()
+        row = None if found is None else Row._make((key, *found))
+        tracked = self.tracking.find(table, key) if lock else None
         if tracked is not None:
-            found = None if row is None else Row._make(row).version
-            if found != tracked.expected:
-                raise ConcurrencyError(tracked.aggregate, tracked.expected, found)
+            version = None if row is None else row.version
+            if version != tracked.expected:
+                raise ConcurrencyError(tracked.aggregate, tracked.expected, version)
             return None if tracked.is_deleted else tracked.aggregate
-        return None if row is None else self._met(table, Row._make(row))
+        return None if row is None else self._met(table, row)
 
     def get_many(
         self, connection: Connection, table: DocumentTable[AggregateT], keys: Sequence[Key]
@@ -179,7 +180,7 @@ class Work:
             raise UnitError(
                 self.unit, "publish needs an outbox; declare `outbox = Outbox(metadata, catalog)` in the class"
             )
-        self._published.append(self._outbox.catalog.encode(event, subject))
+        self._published.append(self._outbox.catalog._encode_json(event, subject))  # pyright: ignore[reportPrivateUsage]  # for units
 
     def changes(self) -> tuple[list[object], list[str]]:
         """Return the aggregates that have changed, and what else has to be committed, in words."""
@@ -210,17 +211,19 @@ class Work:
             tracked.validate(self.unit)
             if tracked.is_changed(self.unit):
                 self._writes.append(Write(tracked, None if tracked.is_deleted else tracked.json(self.unit)))
-                self._events += tracked.events()
-                self._messages += self._messages_of(tracked)
+                if events := tracked.events():
+                    self._events += events
+                    self._messages += self._messages_of(tracked, events)
         self._messages += self._published
 
-    def _messages_of(self, tracked: Tracked) -> Iterable[Message]:
+    def _messages_of(
+        self, tracked: Tracked, events: Sequence[tuple[Recording, AnyAggregateEvent]]
+    ) -> Sequence[EncodedMessage]:
         if self._outbox is None:
-            return
-        catalog, subject = self._outbox.catalog, f"{tracked.table.name}/{tracked.key}"
-        for _, event in tracked.events():
-            if not catalog._is_private(type(event)):  # pyright: ignore[reportPrivateUsage]  # for units
-                yield catalog.encode(event, subject)
+            return ()
+        subject = f"{tracked.table.name}/{tracked.key}"
+        encode, is_private = self._outbox.catalog._encode_json, self._outbox.catalog._is_private  # pyright: ignore[reportPrivateUsage]  # for units
+        return [encode(event, subject) for _, event in events if not is_private(type(event))]
 
     @property
     def events(self) -> list[tuple[Recording, AnyAggregateEvent]]:

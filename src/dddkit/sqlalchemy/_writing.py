@@ -61,12 +61,12 @@ def _lock_and_compare(connection: Connection, writes: Sequence[Write]) -> None:
 def _store(connection: Connection, unit: str, one: Tracked, data: str, version: int) -> None:
     statements = one.table.statements(connection.dialect)
     parameters = one.table.parameters(one.key, one.aggregate, data, version)
+    statement = statements.insert
+    if one.expected is not None:
+        statement, parameters["the_version"] = statements.update, one.expected
     try:
-        if one.expected is None:
-            is_done = connection.execute(statements.insert, parameters).rowcount == 1
-        else:
-            is_done = connection.execute(statements.update, {**parameters, "the_version": one.expected}).rowcount == 1
-    except (StatementError, ValueError, OverflowError) as error:
+        is_done = statement.execute(connection, parameters).rowcount == 1
+    except (StatementError, LookupError, OverflowError, TypeError, ValueError) as error:
         if not is_unfit_value(error):
             raise
         raise one.table.unfit(unit, one.key) from None  # the text of the driver shows the value

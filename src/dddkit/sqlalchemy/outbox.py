@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text, bindparam
 
 from dddkit._callables import kind_of
 from dddkit._core.events import AnyAggregateEvent, current_time
 from dddkit.exceptions import UnnamedEventError
 from dddkit.messages import EventCatalog
+from dddkit.sqlalchemy._prepared import Prepared
 from dddkit.sqlalchemy._tables import check_new_table
 
 if TYPE_CHECKING:
-    from dddkit.messages import Message
+    from dddkit.messages.catalog import EncodedMessage
 
 __all__ = ["Outbox"]
 
 _NUMBER: Final = BigInteger().with_variant(Integer(), "sqlite")  # what SQLite numbers by itself
+
+_COLUMNS: Final[Sequence[str]] = ("id", "type", "subject", "message", "recorded_at")
+"""What is inserted: an EncodedMessage, and the time."""
 
 
 class Outbox:
@@ -49,6 +53,8 @@ class Outbox:
             Column("message", Text(), nullable=False),
         )
         self._insert: Final = self.table.insert().inline()
+        values = {name: bindparam(f"the_{name}", type_=self.table.c[name].type) for name in _COLUMNS}
+        self._insert_one: Final = Prepared(self._insert.values(values))
 
     def _check(self, aggregates: Iterable[type]) -> None:
         """Raise UnnamedEventError for the events that the aggregates declare, and the catalog does not know."""
@@ -61,9 +67,17 @@ class Outbox:
         if unnamed:
             raise UnnamedEventError(unnamed)
 
-    def _write(self, connection: Connection, messages: Sequence[Message]) -> None:
-        if messages:
-            connection.execute(self._insert, [_row_of(message) for message in messages])
+    def _write(self, connection: Connection, messages: Sequence[EncodedMessage]) -> None:
+        now = current_time()  # UTC, since SQLite keeps no zone
+        if len(messages) == 1:
+            id_, type_, subject, text = messages[0]
+            self._insert_one.execute(
+                connection,
+                {"the_id": id_, "the_type": type_, "the_subject": subject, "the_recorded_at": now, "the_message": text},
+            )
+        elif messages:
+            rows: list[dict[str, Any]] = [dict(zip(_COLUMNS, (*message, now), strict=True)) for message in messages]
+            connection.execute(self._insert, rows)
 
 
 def _declared_events(aggregates: Iterable[type]) -> Iterable[type]:
@@ -76,13 +90,3 @@ def _declared_events(aggregates: Iterable[type]) -> Iterable[type]:
         if isinstance(value, type) and issubclass(value, AnyAggregateEvent)
     }
     return [event for event in found if not any(event in other.__bases__ for other in found)]
-
-
-def _row_of(message: Message) -> dict[str, Any]:
-    return {
-        "id": message.id,
-        "type": message.type,
-        "subject": message.subject,
-        "recorded_at": current_time(),  # UTC, since SQLite keeps no zone
-        "message": message.to_json().decode(),
-    }

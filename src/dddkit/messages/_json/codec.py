@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import partial
 from typing import Any, Final, Generic, Literal, Optional, TypeVar, get_origin
 
 from pydantic import TypeAdapter, ValidationError
@@ -75,8 +76,9 @@ class JsonCodec(Generic[T]):
         self._needs_proof = definition.needs_proof
         self._has_nested_aggregates = definition.has_nested_aggregates
         self._is_aggregate = issubclass(origin, Recording)
-        self._to_json = self._adapter.serializer.to_json
-        self._validate: Any = self._adapter.validator.validate_json
+        self._to_json = partial(self._adapter.serializer.to_json, round_trip=True, by_alias=False, warnings="error")
+        validate: Any = self._adapter.validator.validate_json
+        self._validate = partial(validate, strict=True, **BY_NAME)
 
     def dump(self, value: T) -> bytes:
         """Return the object as JSON, in UTF-8.
@@ -87,7 +89,7 @@ class JsonCodec(Generic[T]):
         try:
             if not self._shape.fits(value) or (self._aware and not self._is_aware(value)):
                 self._reject_unfit(value)
-            written = self._to_json(value, round_trip=True, by_alias=False, warnings="error")
+            written = self._to_json(value)
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             raise self._unwritable(value, error) from error
         if len(written) > _DIGITS:
@@ -103,7 +105,7 @@ class JsonCodec(Generic[T]):
             JsonMismatchError: the data is no JSON, or does not fit the class.
         """
         try:
-            value = self._validate(data, strict=True, **BY_NAME)
+            value = self._validate(data)
         except ValidationError as error:
             value = self._read_again(data, error)
         except Exception as error:  # of a `__post_init__`
@@ -198,7 +200,7 @@ class JsonCodec(Generic[T]):
         for one in texts:
             _replace(parsed, one)
         try:
-            return self._validate(to_json(parsed, inf_nan_mode="constants"), strict=True, **BY_NAME)
+            return self._validate(to_json(parsed, inf_nan_mode="constants"))
         except ValidationError as second:
             raise mismatch(map(_problem, second.errors(include_url=False, include_context=False))) from second
         except Exception as second:
