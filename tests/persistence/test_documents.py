@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime, timedelta, timezone
-from typing import Any, NewType
+from typing import Any, Generic, NewType, TypeVar
 
 import pytest
-from sqlalchemy import DateTime, MetaData, String, Table, text
+from sqlalchemy import Column, DateTime, MetaData, String, Table, text
 
 from dddkit.dataclasses import Aggregate, AggregateEvent, Identity
 from dddkit.exceptions import UnitError
-from dddkit.sqlalchemy import Documents, SyncUnitOfWork, UnitOfWork
+from dddkit.messages import EventCatalog
+from dddkit.sqlalchemy import Documents, Inbox, Outbox, SyncUnitOfWork, UnitOfWork
 from tests.persistence.shops import Shop, in_shops
 
 UserId = NewType("UserId", str)
@@ -24,6 +25,20 @@ Declared: Any = Documents
 class User(Aggregate):
     user_id: Identity[UserId]
     name: str = ""
+
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(kw_only=True)
+class Box(Aggregate, Generic[T]):
+    box_id: Identity[int]
+    content: T
+
+
+@dataclasses.dataclass(kw_only=True)
+class TeaBox(Box[str]):
+    content: str
 
 
 def declare(declaration: Any) -> Any:
@@ -285,3 +300,66 @@ async def test_verify_names_the_field_that_does_not_come_back_from_the_database(
                     await unit.commit()
             else:
                 await unit.commit()
+
+
+@pytest.mark.parametrize("name", ["commit", "rollback", "on", "once", "publish", "connection", "committed", "_work"])
+def test_a_repository_does_not_hide_what_units_have(name: str) -> None:
+    for kind in (UnitOfWork, SyncUnitOfWork):
+        with pytest.raises(TypeError, match=rf"UserUnit.{name}: units have a {name} of their own; take another name"):
+            type("UserUnit", (kind,), {"__module__": __name__, name: Documents[User, UserId](MetaData())})
+
+
+def test_a_second_outbox_or_inbox_in_one_metadata_is_refused_by_name() -> None:
+    wrong: Any = "users"
+    for make in (lambda metadata: Outbox(metadata, EventCatalog("/shop")), Inbox):
+        metadata = MetaData()
+        made = make(metadata)
+        with pytest.raises(TypeError, match=r"the table dddkit_\w+ is in this MetaData already; write one (Out|In)box"):
+            make(metadata)
+        assert Outbox(metadata, EventCatalog("/shop"), table="other").table is not made.table
+        with pytest.raises(TypeError, match=r"(Out|In)box takes the MetaData in which its table is declared, and"):
+            make(wrong)
+    with pytest.raises(TypeError, match=r"Outbox takes the EventCatalog that names the events, and got a str"):
+        Outbox(MetaData(), wrong)
+
+
+def test_wrong_arguments_of_documents_are_named() -> None:
+    for columns in ({"name": str}, {"name": Column(String)}):
+        with pytest.raises(TypeError, match=r"columns maps fields to types of SQLAlchemy, as in {'name': String}, and"):
+            Declared[User, UserId](MetaData(), columns=columns)
+    with pytest.raises(ValueError, match=r"the schema of Documents is a number from 1 on"):
+        Declared[User, UserId](MetaData(), schema="2")
+    with pytest.raises(TypeError, match=r"^UserUnit.users: an identity is an int"):
+        declare(Declared[User, bytes](MetaData()))
+
+
+def test_an_async_upcast_is_refused() -> None:
+    unit_class = declare(Documents[User, UserId](MetaData(), schema=2))
+
+    async def upcast(user: dict[str, Any]) -> dict[str, Any]:
+        return user
+
+    with pytest.raises(TypeError, match=r"upcast is async, and nobody awaits it; write it with `def`"):
+        unit_class.users.upcast(to=2)(upcast)
+
+
+def test_a_generic_aggregate_is_stored_by_a_class_that_names_its_argument() -> None:
+    declared: Any = Documents
+    with pytest.raises(TypeError, match=r"UserUnit.users: .*Box\[...\] is no class of its own at run time; derive one"):
+        declare(declared[Box[str], int](MetaData()))
+    assert declare(declared[TeaBox, int](MetaData())).users.table is not None
+
+
+def test_a_module_that_runs_again_makes_its_metadata_again() -> None:
+    metadata = MetaData()
+
+    def run() -> None:
+        @dataclasses.dataclass(kw_only=True)
+        class Reader(Aggregate):
+            reader_id: int
+
+        declare(Documents[Reader, int](metadata))
+
+    run()
+    with pytest.raises(TypeError, match=r"where its module runs a second time, let it make its MetaData too"):
+        run()

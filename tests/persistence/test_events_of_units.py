@@ -6,6 +6,7 @@ import asyncio
 from contextlib import nullcontext
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,10 @@ from dddkit.dataclasses import EventBroker
 from dddkit.exceptions import MessageRejectedError, UnitError, UnnamedEventError
 from dddkit.messages import EventCatalog, Message, caused_by
 from dddkit.sqlalchemy import Outbox, SyncUnitOfWork
+from tests.blocks.flavours import Dataclasses
+from tests.persistence.cancelling import cancelled_at
 from tests.persistence.shops import Awaited, Shop, in_shops
+from tests.servers.databases import SQLite
 
 
 def react(shop: Shop, unit_class: Any, event_class: Any, function: Any, name: str = "react") -> None:
@@ -373,3 +377,39 @@ async def test_what_no_message_may_say_is_refused_when_it_is_published(shop: Sho
 async def test_a_broker_of_another_kind_is_a_type_error(shop: Shop) -> None:
     with pytest.raises(TypeError, match=r"ShopUnit: broker is an EventBroker, or nothing, and not"):
         shop.unit(broker=EventBroker)
+
+
+@in_shops("sqlite")
+async def test_a_reaction_to_what_no_aggregate_records_is_refused(shop: Shop) -> None:
+    with pytest.raises(TypeError, match=r"Placed is a DomainEvent, which none does; derive it from AggregateEvent"):
+        shop.Unit.on(shop.flavour.Placed)(lambda _event, _unit: None)
+
+
+def test_events_of_a_commit_that_was_cancelled_before_they_were_published_are_pending_again(tmp_path: Path) -> None:
+    shop = Shop(Dataclasses, SQLite(str(tmp_path / "shop.sqlite")), is_async=True)
+    Unit = shop.declare(lists=shop.documents(shop.Basket))
+    broker = EventBroker()
+    seen = list[object]()
+    broker.subscribe(shop.Basket.ItemAdded, seen.append)
+
+    async def run() -> None:
+        places, reached = 0, True
+        while reached:
+            basket = shop.Basket(basket_id=places)
+            basket.add("tea")
+            unit = shop.unit(Unit, broker=broker)
+
+            async def store(unit: Any = unit, basket: Any = basket) -> None:
+                async with unit:
+                    await unit.lists.save(basket)
+                    await unit.commit()
+
+            seen.clear()
+            reached = await cancelled_at(places, store())
+            assert unit.committed == (await shop.stored(places, "lists", Unit) is not None)
+            assert len(seen) + len(basket.get_events()) == 1
+            places += 1
+        assert places > 1
+        await shop.dispose()
+
+    asyncio.run(run())

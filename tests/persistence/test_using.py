@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKeyConstraint, Integer, MetaData, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Integer, MetaData, UniqueConstraint, event
 from sqlalchemy.exc import IntegrityError
 
 from dddkit.dataclasses import EventBroker
@@ -347,11 +347,12 @@ def test_a_lost_connection_is_a_unit_error(postgresql: PostgreSQL, driver: Any) 
             async with shop.unit() as unit:
                 basket = await unit.baskets.get(1)
                 basket.add("tea")
-                postgresql_kill(postgresql)
                 if at_commit:
+                    event.listen(shop.engine.sync_engine, "commit", lambda _: postgresql_kill(postgresql))
                     with pytest.raises(UnitError, match=r"the connection to the database was lost; whether it was com"):
                         await unit.commit()
                 else:
+                    postgresql_kill(postgresql)
                     with pytest.raises(
                         UnitError, match=r"the connection to the database was lost; nothing was committed"
                     ):

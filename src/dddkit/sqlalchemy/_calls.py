@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import Pool
 
-from dddkit.sqlalchemy._errors import translated
+from dddkit.sqlalchemy._errors import cause_of, translated
 from dddkit.sqlalchemy._finishing import finished
 from dddkit.sqlalchemy._nesting import Holder
-from dddkit.sqlalchemy.engines import READ_ONLY, database_of, is_sqlite
+from dddkit.sqlalchemy.engines import READ_ONLY, database_of, is_sqlite, refuse_writes
 
 if TYPE_CHECKING:
     from typing import Concatenate
@@ -44,9 +45,13 @@ class _Calls:
         self.work: Final = work
         self._holder: Holder | None = None
 
+    @property
+    def is_connected(self) -> bool:
+        raise NotImplementedError
+
     def _hold(self, engine: Engine, *, is_async: bool) -> None:
         """Refuse to wait for a unit around this one."""
-        if is_sqlite(engine):
+        if self._holder is None and is_sqlite(engine):
             database = _databases.get(engine.pool)
             if database is None:
                 database = database_of(engine)
@@ -68,25 +73,51 @@ class _Calls:
             options["postgresql_readonly"] = True
         connection.execution_options(**options)
 
-    def _translated(self, error: DBAPIError) -> Exception | None:
-        return translated(self.work.unit, error, committing=self.usage.is_committing)
+    def _give_out(self, connection: Connection) -> None:
+        """Begin, so that `connection.begin()` of the user is an error, and not an end of the transaction half-way."""
+        try:
+            self.work.given_out = connection.get_transaction() or connection.begin()
+        except DBAPIError:
+            self.work.has_failed = True
+            raise
+        is_embedded = connection.dialect.name == "sqlite"
+        if is_embedded or self.work.has_failed:
+            self.work.check_transaction(connection)
+        if is_embedded and self.work.is_read_only:  # PostgreSQL refuses by itself
+            refuse_writes(connection)
+
+    def _translated(self, error: StatementError | PendingRollbackError) -> Exception | None:
+        # SQLAlchemy begins no transaction on a connection where the BEGIN of SQLite has failed.
+        self.work.has_failed = self.is_connected
+        if isinstance(error, StatementError):
+            error.hide_parameters = True  # whole aggregates, which would end in logs
+        return translated(self.work.unit, error, committing=self.work.is_storing)
 
 
 class SyncCalls(_Calls):
     """The calls of a SyncUnitOfWork."""
 
-    __slots__ = ("_connection", "_engine")
+    __slots__ = ("_connection", "_engine", "_one_at_a_time")
 
     def __init__(self, engine: Engine, usage: Usage, work: Work) -> None:
         super().__init__(usage, work)
         self._engine: Final = engine
         self._connection: Connection | None = None
+        self._one_at_a_time: Final = RLock()  # a thread may still use the unit when its block is left
 
     @property
     def is_connected(self) -> bool:
         return self._connection is not None
 
     def connection(self) -> Connection:
+        """Return the connection, for statements of the user."""
+        with self._one_at_a_time:
+            connection = self._connected()
+            if self.work.given_out is None:
+                self._give_out(connection)
+            return connection
+
+    def _connected(self) -> Connection:
         if self._connection is None:
             self._hold(self._engine, is_async=False)
             self._connection = self._engine.connect()
@@ -96,21 +127,28 @@ class SyncCalls(_Calls):
 
     def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function with the connection; an error of the database is one of ours where we know better."""
-        try:
-            return function(self._connection or self.connection(), *args, **kwargs)
-        except DBAPIError as error:
-            if (better := self._translated(error)) is None:
-                raise
-            raise better from error.orig
+        with self._one_at_a_time:
+            if self.work.has_failed:
+                function = self.work.checked(function)
+            try:
+                return function(self._connection or self._connected(), *args, **kwargs)
+            except (StatementError, PendingRollbackError) as error:
+                if (better := self._translated(error)) is None:
+                    raise
+                raise better from cause_of(error)
 
     def close(self) -> None:
-        """Give the connection back; what is not committed is rolled back."""
-        connection, self._connection = self._connection, None
-        try:
-            if connection is not None:
-                connection.close()
-        finally:
-            self._leave()
+        """Give the connection back, once nothing uses it; what is not committed is rolled back."""
+        with self._one_at_a_time:
+            connection, self._connection = self._connection, None
+            try:
+                if connection is not None:
+                    connection.close()
+            except DBAPIError as error:
+                if not error.connection_invalidated:  # a lost one has been rolled back by the database
+                    raise
+            finally:
+                self._leave()
 
 
 class AsyncCalls(_Calls):
@@ -129,23 +167,33 @@ class AsyncCalls(_Calls):
         return self._connection is not None
 
     async def connection(self) -> AsyncConnection:
+        """Return the connection, for statements of the user."""
         async with self._one_at_a_time:
-            if self._connection is None:
+            connection = self._connection
+            if connection is None:
                 self._hold(self._engine.sync_engine, is_async=True)
-                return await finished(self._connect())
-            return self._connection
+                connection = await finished(self._connect())
+            if self.work.given_out is None:
+                await finished(connection.run_sync(self._give_out))
+            return connection
 
     async def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function with the connection; an error of the database is one of ours where we know better."""
         async with self._one_at_a_time:
             if self._connection is None:
                 self._hold(self._engine.sync_engine, is_async=True)  # in the unit's own task
+            if self.work.has_failed:
+                function = self.work.checked(function)
             try:
-                return await finished(self._run(function, *args, **kwargs))
-            except DBAPIError as error:
+                return await finished(self._run(function, *args, **kwargs), self._may_stop)
+            except (StatementError, PendingRollbackError) as error:
                 if (better := self._translated(error)) is None:
                     raise
-                raise better from error.orig
+                raise better from cause_of(error)
+
+    def _may_stop(self) -> bool:
+        """Return whether a call under way may be cancelled: on SQLite it ends soon, and has to end."""
+        return not (self.work.is_storing or is_sqlite(self._engine))
 
     async def _run(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         connection = self._connection or await self._connect()
@@ -172,4 +220,8 @@ class AsyncCalls(_Calls):
         async with self._one_at_a_time:
             connection, self._connection = self._connection, None
             if connection is not None and not connection.closed:
-                await connection.close()
+                try:
+                    await connection.close()
+                except DBAPIError as error:
+                    if not error.connection_invalidated:  # a lost one has been rolled back by the database
+                        raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
@@ -23,8 +24,10 @@ from sqlalchemy import (
     bindparam,
     select,
 )
+from sqlalchemy import Enum as SqlEnum
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
 
 from dddkit._callables import kind_of
 from dddkit._core.identity import identity_of
@@ -36,7 +39,6 @@ from dddkit.sqlalchemy._prepared import Prepared
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.dml import Delete
-    from sqlalchemy.types import TypeEngine
 
 __all__ = ["OUR_COLUMNS", "DocumentTable", "Key", "Row", "Upcast", "column_types"]
 
@@ -46,6 +48,7 @@ Key = int | str | UUID
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 OUR_COLUMNS: Final = ("key", "data", "version", "schema")
+_DEFINED_TWICE: Final = "where its module runs a second time, let it make its MetaData too"
 _DOCUMENTS: Final = "dddkit_documents"  # in the `info` of a MetaData; Alembic writes that of a table into migrations
 
 
@@ -85,7 +88,7 @@ class DocumentTable(Generic[AggregateT]):
         self.verifies = False
         """Whether what was written is read back and compared."""
         self.upcasts: Final[dict[int, Upcast]] = {}
-        self.columns: Final = {column: _utc_of(type_) for column, type_ in columns.items()}
+        self.columns: Final = {column: _copy_for(type_) for column, type_ in columns.items()}
         self._codec: Final[JsonCodec[AggregateT]] = JsonCodec(cls)
         self._by_dialect: Final[dict[str, Statements]] = {}
 
@@ -133,9 +136,10 @@ class DocumentTable(Generic[AggregateT]):
             if theirs is None or theirs.table is not there:
                 raise TypeError(f'the table {full_name} is in this MetaData already; call this one table="..."')
             if theirs.cls is not aggregate:
+                names = theirs.cls.__qualname__, aggregate.__qualname__
                 raise TypeError(
-                    f"the table {full_name} is that of {theirs.cls.__qualname__}, and here of "
-                    f'{aggregate.__qualname__}; call this one table="..."'
+                    f"the table {full_name} is that of {names[0]}, and here of {names[1]}; "
+                    + ('call this one table="..."' if names[0] != names[1] else _DEFINED_TWICE)
                 )
             if (theirs.kind, theirs.schema, sorted(theirs.columns)) != (kind, schema, sorted(columns)):
                 raise TypeError(
@@ -250,7 +254,14 @@ class DocumentTable(Generic[AggregateT]):
                 f"the row of {self.shown(key)} has schema {schema}, and this program knows {self.schema}; "
                 f"a newer release has written it: deploy that one here too",
             )
-        document: object = json.loads(data)
+        if schema < 1:
+            raise UnitError(
+                unit, f"the row of {self.shown(key)} has schema {schema}, and they begin at 1; mend the row"
+            )
+        try:
+            document: object = json.loads(data)
+        except (ValueError, RecursionError):  # its text shows values
+            raise UnitError(unit, f"the row of {self.shown(key)} holds no JSON; mend the row") from None
         for to in range(schema + 1, self.schema + 1):
             upcast: Any = self.upcasts[to]  # Any: what it is given is checked by nobody
             try:
@@ -271,26 +282,46 @@ class DocumentTable(Generic[AggregateT]):
     def parameters(self, key: Key, aggregate: AggregateT, data: str, version: int) -> dict[str, Any]:
         """Return what an INSERT or UPDATE of the aggregate is executed with."""
         values = {"the_key": key, "the_data": data, "the_new_version": version, "the_schema": self.schema}
-        for name, in_utc in self.columns.items():
-            values[f"the_{name}_copy"] = in_utc(getattr(aggregate, name))
+        for name, copy in self.columns.items():
+            values[f"the_{name}_copy"] = copy(getattr(aggregate, name))
         return values
+
+    def unfit(self, unit: str, key: Key) -> UnitError:
+        """Return the error for a value that a column does not hold."""
+        columns = ", ".join(self.columns)
+        what = f"its columns ({columns}); copy a property that fits, or declare another type" if columns else "a column"
+        return UnitError(unit, f"{self.shown(key)} does not fit {what}")
 
     def shown(self, identity: object) -> str:
         return f"{self.cls.__qualname__} with the identity {identity!r}"
 
 
 def column_types(columns: Mapping[str, TypeEngine[Any] | type[TypeEngine[Any]]]) -> dict[str, TypeEngine[Any]]:
-    return {name: type_() if isinstance(type_, type) else type_ for name, type_ in columns.items()}
+    """Return the types of columns.
+
+    Raises:
+        TypeError: one is no type of SQLAlchemy.
+    """
+    types: dict[str, Any] = {name: type_() if isinstance(type_, type) else type_ for name, type_ in columns.items()}
+    for name, type_ in types.items():
+        if not isinstance(type_, TypeEngine):
+            raise TypeError(
+                f"columns maps fields to types of SQLAlchemy, as in {{{name!r}: String}}, and got {kind_of(type_)}"
+            )
+    return types
 
 
-def _utc_of(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
-    """Return what makes a value ready for a column of this type: an aware time is stored in UTC."""
+def _copy_for(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
+    """Return what makes a value ready for a column of this type: an aware time is in UTC, an enum its value."""
     keeps_zone = isinstance(type_, DateTime) and type_.timezone
+    keeps_enum = isinstance(type_, SqlEnum)
 
-    def in_utc(value: Any) -> Any:
+    def copy(value: Any) -> Any:
+        if isinstance(value, Enum) and not keeps_enum:
+            return value.value
         if isinstance(value, datetime) and value.tzinfo is not None:
             value = value.astimezone(timezone.utc)
             return value if keeps_zone else value.replace(tzinfo=None)
         return value
 
-    return in_utc
+    return copy

@@ -5,34 +5,76 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InternalError,
+    OperationalError,
+    PendingRollbackError,
+    StatementError,
+)
 
 from dddkit.exceptions import ConcurrencyError, UnitError
 
-__all__ = ["translated"]
+__all__ = ["TRANSACTION_FAILED", "cause_of", "is_unfit_value", "translated"]
 
+TRANSACTION_FAILED: Final = (
+    "a statement has failed, and the database has undone the whole transaction with it; let its error leave the "
+    "block, or run that statement in `connection.begin_nested()`"
+)
+
+_DATA_EXCEPTION: Final = "22"
 _SERIALIZATION: Final = ("40001", "40P01")
+_FAILED_TRANSACTION: Final = "25P02"
 _UNDEFINED_TABLE: Final = "42P01"
+_UNDEFINED_COLUMN: Final = "42703"
 _MISSING_TABLE: Final = re.compile(r'no such table: (\S+)|relation "([^"]+)" does not exist')
 
 
-def translated(unit: str, error: DBAPIError, *, committing: bool = False) -> Exception | None:
+def cause_of(error: StatementError | PendingRollbackError) -> BaseException | None:
+    return error.orig if isinstance(error, StatementError) else None
+
+
+def is_unfit_value(error: Exception) -> bool:
+    """Return whether the driver or the database has refused a value, and not the statement."""
+    if not isinstance(error, DBAPIError):
+        return True  # it has not come to the database
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or isinstance(error, (OperationalError, IntegrityError, InternalError)):
+        return False
+    return state is None or state.startswith(_DATA_EXCEPTION)
+
+
+def translated(
+    unit: str, error: StatementError | PendingRollbackError, *, committing: bool = False
+) -> Exception | None:
     """Return what to raise instead; None where the error says it best itself.
 
     Raise it from `error.orig`: the text of SQLAlchemy's error shows the values, and they would end in logs.
     """
-    if error.connection_invalidated:
+    if isinstance(error, PendingRollbackError):  # somebody went on after that
+        committing = False
+    if not isinstance(error, StatementError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         known = "whether it was committed is not known: read it again" if committing else "nothing was committed"
         return UnitError(unit, f"the connection to the database was lost; {known}, and use another unit")
     state: object = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    text = str(error.orig)
     if state in _SERIALIZATION:
         return ConcurrencyError(None, None, None)
-    if state == _UNDEFINED_TABLE or (state is None and "no such table" in str(error.orig)):
-        found = _MISSING_TABLE.search(str(error.orig))
+    if state == _FAILED_TRANSACTION:
+        return UnitError(unit, TRANSACTION_FAILED)
+    if state == _UNDEFINED_TABLE or (state is None and "no such table" in text):
+        found = _MISSING_TABLE.search(text)
         table = (found[1] or found[2]) if found else "it needs"
         return UnitError(
             unit,
             f"the database has no table {table}; create it with `metadata.create_all(...)`, or write a migration: "
             f"Alembic finds our tables in your metadata",
+        )
+    if state == _UNDEFINED_COLUMN or (state is None and ("no such column" in text or "no column named" in text)):
+        return UnitError(
+            unit,
+            f"the database lacks a column that your metadata has ({text.splitlines()[0]}); add it by a migration: "
+            f"Alembic finds our columns in your metadata",
         )
     return None

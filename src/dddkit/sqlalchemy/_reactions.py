@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any, Final, NamedTuple
 
 from dddkit._callables import display_name, kind_of
-from dddkit._core.events import AnyAggregateEvent
+from dddkit._core.events import AnyAggregateEvent, AnyDomainEvent
 from dddkit._core.recording import remaining
 from dddkit.exceptions import UnitError
 from dddkit.sqlalchemy._tracking import Tracking
@@ -35,6 +35,11 @@ def reaction_to(event_class: object, function: Callable[[Any, Any], Any]) -> Rea
     """
     if not isinstance(event_class, type):
         raise TypeError(f"on takes the class of an event, as in on(Order.Cancelled), and got {kind_of(event_class)}")
+    if issubclass(event_class, AnyDomainEvent) and not issubclass(event_class, AnyAggregateEvent):
+        raise TypeError(
+            f"reactions are to what aggregates record, and {event_class.__qualname__} is a DomainEvent, which none "
+            f"does; derive it from AggregateEvent"
+        )
     return Reaction(next(_numbers), event_class, function)
 
 

@@ -11,6 +11,7 @@ from dddkit._core.recording import Recording, pending_events
 from dddkit._core.versions import version_of
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._document_table import DocumentTable, Key, Row
+from dddkit.sqlalchemy._keys import is_storable
 
 __all__ = ["Tracked", "Tracking"]
 
@@ -156,4 +157,11 @@ class Tracking:
             raise TypeError(
                 f"{self._unit}.{table.name} stores {name}, and {method} got a {given}{would}: declare Documents for it"
             )
-        return table.key_of(identity)
+        key = table.key_of(identity)
+        if not is_storable(key):
+            raise UnitError(
+                self._unit,
+                f"{table.shown(identity)} cannot be stored: a column holds an int of 64 bits, and a str without NUL "
+                f"and lone surrogates",
+            )
+        return key

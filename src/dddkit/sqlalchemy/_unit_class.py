@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AnyUnit"]
 
+_MODULES: Final = (__name__, "dddkit.sqlalchemy.unit", "dddkit.sqlalchemy.sync_unit")
+_ATTRIBUTES: Final = ("_broker", "_calls", "_usage", "_work")
+
 DeclarationT = TypeVar("DeclarationT")
 
 
@@ -53,6 +56,8 @@ class AnyUnit:
             (name, value) for name, value in declared.items() if isinstance(value, Documents)
         ]
         for name, value in documents:
+            if name in _ATTRIBUTES or any(name in vars(base) for base in cls.__mro__ if base.__module__ in _MODULES):
+                raise TypeError(f"{cls.__qualname__}.{name}: units have a {name} of their own; take another name")
             value._declare(cls.__qualname__, name)  # pyright: ignore[reportPrivateUsage]  # for unit classes
         cls._documents = [value for _, value in documents]
 

@@ -5,28 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Transaction, select
 
 from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.recording import Recording, discard, pending_events
 from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._document_table import DocumentTable, Key, Row
+from dddkit.sqlalchemy._errors import TRANSACTION_FAILED
+from dddkit.sqlalchemy._keys import is_storable
+from dddkit.sqlalchemy._ordering import Write
 from dddkit.sqlalchemy._reactions import Reaction, calls_of_reactions
 from dddkit.sqlalchemy._tracking import Tracked, Tracking
 from dddkit.sqlalchemy._verifying import verify
-from dddkit.sqlalchemy._writing import Write, write
+from dddkit.sqlalchemy._writing import write
 
 if TYPE_CHECKING:
+    from typing import Concatenate
+
     from sqlalchemy import ColumnElement
+    from typing_extensions import ParamSpec
 
     from dddkit.messages.catalog import EncodedMessage
     from dddkit.sqlalchemy.inbox import Inbox
     from dddkit.sqlalchemy.outbox import Outbox
 
+    P = ParamSpec("P")
+
 __all__ = ["NOT_TRACKED", "Work"]
 
 AggregateT = TypeVar("AggregateT", bound=Recording)
+T = TypeVar("T")
 
 NOT_TRACKED: Final = object()
 """The answer of `tracked` for what has to be read first."""
@@ -45,8 +54,11 @@ class Work:
         "_outbox",
         "_published",
         "_writes",
+        "given_out",
+        "has_failed",
         "is_committed",
         "is_read_only",
+        "is_storing",
         "tracking",
         "unit",
     )
@@ -56,6 +68,12 @@ class Work:
         self.tracking: Final = Tracking(unit)
         self.is_read_only: Final = is_read_only
         self.is_committed = False
+        self.given_out: Transaction | None = None
+        """The transaction, where the user has statements of his own in it."""
+        self.has_failed = False
+        """Whether a statement has failed, perhaps with the transaction."""
+        self.is_storing = False
+        """Whether a COMMIT has been sent; then it has to be known what has become of it."""
         self._outbox: Final = outbox
         self._inbox: Final = inbox
         self._noted: Final[list[str]] = []
@@ -85,6 +103,8 @@ class Work:
         return tracked is not None and tracked.expected is None
 
     def get(self, connection: Connection, table: DocumentTable[AggregateT], key: Key, lock: bool) -> AggregateT | None:
+        if not is_storable(key):
+            return None
         found = (table.one_locked if lock else table.one).execute(connection, {"the_key": key}).first()
         row = None if found is None else Row._make((key, *found))
         tracked = self.tracking.find(table, key) if lock else None
@@ -99,6 +119,7 @@ class Work:
         self, connection: Connection, table: DocumentTable[AggregateT], keys: Sequence[Key]
     ) -> dict[Key, AggregateT]:
         met: dict[Key, AggregateT | None] = {}
+        keys = list(filter(is_storable, keys))
         for start in range(0, len(keys), _AT_ONCE):
             rows = connection.execute(table.several, {"the_keys": keys[start : start + _AT_ONCE]}).all()
             met.update((row.key, self._met(table, row)) for row in map(Row._make, rows))
@@ -112,6 +133,13 @@ class Work:
         order_by: Sequence[ColumnElement[Any]],
         limit: int | None,
     ) -> list[AggregateT]:
+        for condition in where:
+            if isinstance(condition, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+                raise TypeError(
+                    f"find of {table.name} takes conditions on the columns of `{table.name}.table`, and got {condition}"
+                )
+        if limit is not None and limit < 0:
+            raise ValueError(f"find of {table.name}: limit is how many to return at most, and got {limit}")
         query = table.rows.where(*where).order_by(*order_by)
         rows = connection.execute(query if limit is None else query.limit(limit)).all()
         met = [self._met(table, row) for row in map(Row._make, rows)]
@@ -213,15 +241,46 @@ class Work:
 
     def commit(self, connection: Connection) -> None:
         """Write and commit; then the objects know their new versions, and their events are no longer pending."""
-        write(connection, self._writes)
+        if self.has_failed or self.given_out is not None:
+            self.check_transaction(connection)
+        write(connection, self.unit, self._writes)
         for one in self._writes:
             if one.of.table.verifies:
                 verify(connection, self.unit, one.of)
         if self._outbox is not None:
             self._outbox._write(connection, self._messages)  # pyright: ignore[reportPrivateUsage]  # for units
+        self.is_storing = True
         connection.commit()
         self.settle()
         connection.close()
+
+    def checked(self, function: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[Connection, P], T]:
+        """Return the function of a call after a failed one: where the transaction has ended, it is refused."""
+
+        def call(connection: Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            self.check_transaction(connection)
+            return function(connection, *args, **kwargs)
+
+        return call
+
+    def check_transaction(self, connection: Connection) -> None:
+        """Refuse to go on with what is left of a transaction: SQLite would store each statement by itself.
+
+        Raises:
+            UnitError: it was ended by hand; a statement of it has failed, and the database has undone all of them.
+        """
+        if self.given_out is not None and connection.get_transaction() is not self.given_out:
+            raise UnitError(
+                self.unit,
+                "its transaction was ended by commit or rollback of its connection; leave both to the unit, so that "
+                "all of it is stored or nothing",
+            )
+        if connection.dialect.name == "sqlite":
+            driver: Any = connection.connection.driver_connection  # Any: of sqlite3 or aiosqlite
+            if not driver.in_transaction:
+                raise UnitError(self.unit, TRANSACTION_FAILED)
+        elif self.is_empty:  # a COMMIT would be a ROLLBACK, and no error
+            connection.execute(select(1))
 
     def settle(self) -> None:
         self.is_committed = True

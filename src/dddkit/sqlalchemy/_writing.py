@@ -7,54 +7,35 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection
-from sqlalchemy.schema import sort_tables
+from sqlalchemy.exc import StatementError
 
 from dddkit.exceptions import ConcurrencyError
 from dddkit.sqlalchemy._document_table import DocumentTable, Key
+from dddkit.sqlalchemy._errors import is_unfit_value
+from dddkit.sqlalchemy._ordering import Write, in_order
 from dddkit.sqlalchemy._tracking import Tracked
-from dddkit.sqlalchemy._versions import first_version
 
 __all__ = ["Write", "write"]
 
 _AT_ONCE: Final = 500
 
 
-class Write:
-    """One row to write, with its version after that; None where it is deleted."""
-
-    __slots__ = ("data", "of", "version")
-
-    def __init__(self, of: Tracked, data: str | None) -> None:
-        self.of: Final = of
-        self.data: Final = data
-        self.version: Final = self._next_version()
-
-    def _next_version(self) -> int | None:
-        if self.of.is_deleted:
-            return None
-        if self.of.expected is None or self.of.before:  # a new row
-            return max(first_version(), (self.of.expected or 0) + 1)
-        return self.of.expected + 1
-
-    def sort_key(self) -> tuple[str, Any]:
-        return self.of.table.store, self.of.key
-
-
-def write(connection: Connection, writes: Sequence[Write]) -> None:
+def write(connection: Connection, unit: str, writes: Sequence[Write]) -> None:
     """Write the rows, or nothing.
 
     Raises:
         ConcurrencyError: another version of one of them is stored.
+        UnitError: a value does not fit its column.
     """
     if len(writes) > 1:
         writes = sorted(writes, key=Write.sort_key)
         if connection.dialect.name != "sqlite":  # there the transaction has the lock already
             _lock_and_compare(connection, [one for one in writes if one.of.expected is not None])
-    for one in _in_order(writes):
+    for one in in_order(writes):
         if one.data is None or one.version is None:
             _delete(connection, one.of)
         else:
-            _store(connection, one.of, one.data, one.version)
+            _store(connection, unit, one.of, one.data, one.version)
 
 
 def _lock_and_compare(connection: Connection, writes: Sequence[Write]) -> None:
@@ -77,25 +58,19 @@ def _lock_and_compare(connection: Connection, writes: Sequence[Write]) -> None:
                 raise ConcurrencyError(locked.aggregate, locked.expected, found.get(locked.key))
 
 
-def _in_order(writes: Sequence[Write]) -> Sequence[Write]:
-    """Return them in the order that foreign keys want: owners before what they own, deletes the other way."""
-    if len(writes) < 2:
-        return writes
-    places = {table: place for place, table in enumerate(sort_tables({one.of.table.table for one in writes}))}
-    kept = [one for one in writes if one.data is not None]
-    deleted = [one for one in writes if one.data is None]
-    kept.sort(key=lambda one: places[one.of.table.table])  # stable: by key within a table
-    deleted.sort(key=lambda one: places[one.of.table.table], reverse=True)
-    return kept + deleted
-
-
-def _store(connection: Connection, one: Tracked, data: str, version: int) -> None:
+def _store(connection: Connection, unit: str, one: Tracked, data: str, version: int) -> None:
     statements = one.table.statements(connection.dialect)
     parameters = one.table.parameters(one.key, one.aggregate, data, version)
     statement = statements.insert
     if one.expected is not None:
         statement, parameters["the_version"] = statements.update, one.expected
-    if statement.execute(connection, parameters).rowcount != 1:
+    try:
+        is_done = statement.execute(connection, parameters).rowcount == 1
+    except (StatementError, LookupError, OverflowError, TypeError, ValueError) as error:
+        if not is_unfit_value(error):
+            raise
+        raise one.table.unfit(unit, one.key) from None  # the text of the driver shows the value
+    if not is_done:
         raise ConcurrencyError(one.aggregate, one.expected, _found(connection, one))
 
 

@@ -9,10 +9,12 @@ from uuid import UUID
 from sqlalchemy import MetaData, Table
 
 from dddkit._annotations import own_annotations
-from dddkit._callables import kind_of
+from dddkit._awaitables import is_async
+from dddkit._callables import display_name, kind_of
 from dddkit._core.recording import Recording
 from dddkit._typing import Self
 from dddkit.sqlalchemy._document_table import OUR_COLUMNS, DocumentTable, Key, Upcast, column_types
+from dddkit.sqlalchemy._tables import check_metadata
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
@@ -56,9 +58,8 @@ class Documents(Generic[AggregateT, IdT]):
         schema: int = 1,
         verify: bool = False,
     ) -> None:
-        if not isinstance(metadata, MetaData):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
-            raise TypeError(f"Documents takes the MetaData in which its table is declared, and got {kind_of(metadata)}")
-        if schema < 1:
+        check_metadata("Documents", metadata)
+        if type(schema) is not int or schema < 1:
             raise ValueError("the schema of Documents is a number from 1 on; raise it when the class changes")
         self._metadata: Final = metadata
         self._table_name: Final = table
@@ -97,6 +98,7 @@ class Documents(Generic[AggregateT, IdT]):
         It is called when an old row is read. The row itself is written anew when the aggregate changes.
 
         Raises:
+            TypeError: it is async.
             ValueError: no schema of these documents, or registered already.
         """
         stored = self._stored
@@ -108,6 +110,8 @@ class Documents(Generic[AggregateT, IdT]):
             raise ValueError(f"{stored.name} has an upcast to {to} already")
 
         def register(upcast: UpcastT) -> UpcastT:
+            if is_async(upcast):
+                raise TypeError(f"{display_name(upcast)} is async, and nobody awaits it; write it with `def`")
             stored.upcasts[to] = upcast
             return upcast
 
@@ -134,7 +138,7 @@ class Documents(Generic[AggregateT, IdT]):
                 self._documents = DocumentTable[AggregateT].declare(
                     name,
                     aggregate,
-                    _kind_of(identity, where),
+                    _kind_of(identity),
                     self._metadata,
                     self._table_name or name,
                     self._columns_of(aggregate),
@@ -152,6 +156,11 @@ class Documents(Generic[AggregateT, IdT]):
                 f"{where}: say what it stores, as in {where.rpartition('.')[2]} = Documents[Order, OrderId](metadata)"
             )
         aggregate: Any = parameters[0]
+        if isinstance(generic := get_origin(aggregate), type):
+            raise TypeError(
+                f"{where}: {generic.__qualname__}[...] is no class of its own at run time; derive one that annotates "
+                f"its fields again, as in `class My{generic.__name__}({generic.__name__}[...])`, and store that"
+            )
         if not isinstance(aggregate, type) or not issubclass(cast("type[Any]", aggregate), Recording):
             raise TypeError(f"{where}: Documents stores aggregates, and {kind_of(parameters[0])} is none")
         if len(getattr(aggregate, "__identity__", ())) != 1:
@@ -179,7 +188,7 @@ class Documents(Generic[AggregateT, IdT]):
             )
 
 
-def _kind_of(identity: object, where: str) -> type[Key]:
+def _kind_of(identity: object) -> type[Key]:
     """Return int, str or UUID: what the identity is at run time."""
     found: Any = identity
     while True:
@@ -193,7 +202,7 @@ def _kind_of(identity: object, where: str) -> type[Key]:
             break
     if found not in _KINDS:
         raise TypeError(
-            f"{where}: an identity is an int, a str, a UUID or a NewType of one of them, and this one is "
+            f"an identity is an int, a str, a UUID or a NewType of one of them, and this one is "
             f"{getattr(found, '__qualname__', kind_of(found))}"
         )
     kind: type[Key] = found

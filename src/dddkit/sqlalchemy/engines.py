@@ -21,12 +21,13 @@ except ModuleNotFoundError as error:
         raise
     raise MissingDependencyError("sqlalchemy", "sqlalchemy[asyncio]", "sqlalchemy") from error
 
-__all__ = ["READ_ONLY", "check_engine", "database_of", "embedded", "is_sqlite", "sync_embedded"]
+__all__ = ["READ_ONLY", "check_engine", "database_of", "embedded", "is_sqlite", "refuse_writes", "sync_embedded"]
 
 READ_ONLY: Final = "dddkit_read_only"
 """The execution option that makes a transaction of an embedded database one that never waits for writers."""
 
 _EMBEDDED: Final = "dddkit_embedded"
+_QUERY_ONLY: Final = "dddkit_query_only"
 _MEMORY: Final = ":memory:"
 
 
@@ -148,6 +149,8 @@ def _prepare(engine: Engine, metadata: MetaData, timeout: float) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
+        if connection.info.pop(_QUERY_ONLY, False):
+            connection.exec_driver_sql("PRAGMA query_only=OFF")
         if not tables.exist:
             tables.create(connection)
         if options.get("isolation_level") != "AUTOCOMMIT":
@@ -173,7 +176,7 @@ class _Tables:
             try:
                 self._metadata.create_all(connection)
             except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
+                connection.connection.rollback()  # where the error has ended it, this does nothing
                 raise
             connection.exec_driver_sql("COMMIT")
         self.exist = True
@@ -228,6 +231,12 @@ def _keep_connection(context: ExceptionContext) -> None:
         connection.connection.rollback()
 
 
+def refuse_writes(connection: Connection) -> None:
+    """Let SQLite refuse what would be rolled back in silence, until the next transaction of this connection."""
+    connection.info[_QUERY_ONLY] = True
+    connection.exec_driver_sql("PRAGMA query_only=ON")
+
+
 def is_sqlite(engine: Engine | AsyncEngine) -> bool:
     """Return whether the database has one writer at a time, so that a unit inside a unit would wait for itself."""
     return engine.dialect.name == "sqlite"
@@ -246,8 +255,9 @@ def check_engine(unit: type, engine: object, *, asynchronous: bool) -> None:
 
     Raises:
         TypeError: an engine for the other kind of unit, or no engine.
-        ValueError: an engine for SQLite that `embedded` or `sync_embedded` did not make. Its transactions take the
-            write lock at their first write, and fail there if anybody has written since they began to read.
+        ValueError: an engine without transactions; one for SQLite that `embedded` or `sync_embedded` did not make. Its
+            transactions take the write lock at their first write, and fail there if anybody has written since they
+            began to read.
     """
     name, embed = unit.__qualname__, "embedded" if asynchronous else "sync_embedded"
     if not isinstance(engine, AsyncEngine if asynchronous else Engine):
@@ -263,6 +273,14 @@ def check_engine(unit: type, engine: object, *, asynchronous: bool) -> None:
         raise TypeError(
             f"{name} works on an {wanted}, and got {_shown(engine)}; make one with {embed}(...) or {make}, once for "
             f"the program"
+        )
+    if "AUTOCOMMIT" in (
+        engine.get_execution_options().get("isolation_level"),
+        getattr(engine.dialect, "_on_connect_isolation_level", None),  # that of create_engine
+    ):
+        raise ValueError(
+            f"{name} got an engine with isolation_level AUTOCOMMIT, which stores each statement by itself, and a unit "
+            f"stores all or nothing; leave it out"
         )
     if engine.dialect.name == "sqlite" and not engine.get_execution_options().get(_EMBEDDED):
         raise ValueError(

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Column, Connection, DateTime, MetaData, Table, Text, bindparam, func
 from sqlalchemy.dialects import postgresql, sqlite
 
+from dddkit._callables import kind_of
+from dddkit.sqlalchemy._keys import is_storable
+from dddkit.sqlalchemy._tables import check_new_table
+
 if TYPE_CHECKING:
     from sqlalchemy.sql.dml import Insert
 
@@ -19,9 +23,13 @@ class Inbox:
     Args:
         metadata: where the table is declared, so that Alembic finds it.
         table: the name of the table.
+
+    Raises:
+        TypeError: the metadata has such a table.
     """
 
     def __init__(self, metadata: MetaData, *, table: str = "dddkit_inbox") -> None:
+        check_new_table("Inbox", metadata, table)
         self.table: Final = Table(
             table,
             metadata,
@@ -32,7 +40,15 @@ class Inbox:
         self._noting: Final[dict[str, Insert]] = {}
 
     def _note(self, connection: Connection, consumer: str, key: str) -> bool:
-        """Note the key; return whether it is new. Waits for a transaction that has noted it and has not ended."""
+        """Note the key; return whether it is new. Waits for a transaction that has noted it and has not ended.
+
+        Raises:
+            TypeError, ValueError: no column holds such a key.
+        """
+        if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+            raise TypeError(f"a key of the inbox is a str, and this one is {kind_of(key)}; write it as text")
+        if not is_storable(key):
+            raise ValueError("a key of the inbox is a str without NUL and lone surrogates; take another key")
         dialect = connection.dialect.name
         noting = self._noting[dialect] if dialect in self._noting else self._prepare(dialect)
         return connection.execute(noting, {"the_consumer": consumer, "the_key": key}).rowcount == 1

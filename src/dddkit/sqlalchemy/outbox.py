@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text, bindparam
 
+from dddkit._callables import kind_of
 from dddkit._core.events import AnyAggregateEvent, current_time
 from dddkit.exceptions import UnnamedEventError
 from dddkit.messages import EventCatalog
 from dddkit.sqlalchemy._prepared import Prepared
+from dddkit.sqlalchemy._tables import check_new_table
 
 if TYPE_CHECKING:
     from dddkit.messages.catalog import EncodedMessage
@@ -30,9 +32,15 @@ class Outbox:
         metadata: where the table is declared, so that Alembic finds it.
         catalog: what the events are called outside of the process.
         table: the name of the table.
+
+    Raises:
+        TypeError: the metadata has such a table.
     """
 
     def __init__(self, metadata: MetaData, catalog: EventCatalog, *, table: str = "dddkit_outbox") -> None:
+        if not isinstance(catalog, EventCatalog):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+            raise TypeError(f"Outbox takes the EventCatalog that names the events, and got {kind_of(catalog)}")
+        check_new_table("Outbox", metadata, table)
         self.catalog: Final = catalog
         self.table: Final = Table(
             table,

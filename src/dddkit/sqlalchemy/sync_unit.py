@@ -91,6 +91,10 @@ class SyncUnitOfWork(AnyUnit):
                     self._calls.call(work.commit)
                 else:
                     work.settle()
+        except BaseException:
+            if work.is_committed and self._broker is not None:  # cancelled or interrupted before it was published
+                self._restore(self._events_to_publish())
+            raise
         finally:
             self._usage.end("committed" if work.is_committed else "ended by an error")
             self._calls.close()

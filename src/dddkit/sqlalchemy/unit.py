@@ -99,6 +99,10 @@ class UnitOfWork(AnyUnit):
                     await self._calls.call(work.commit)
                 else:
                     work.settle()
+        except BaseException:
+            if work.is_committed and self._broker is not None:  # cancelled or interrupted before it was published
+                self._restore(self._events_to_publish())
+            raise
         finally:
             self._usage.end("committed" if work.is_committed else "ended by an error")
             await self._calls.close()
