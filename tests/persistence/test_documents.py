@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any, Generic, NewType, TypeVar
 
@@ -311,7 +312,12 @@ def test_a_repository_does_not_hide_what_units_have(name: str) -> None:
 
 def test_a_second_outbox_or_inbox_in_one_metadata_is_refused_by_name() -> None:
     wrong: Any = "users"
-    for make in (lambda metadata: Outbox(metadata, EventCatalog("/shop")), Inbox):
+
+    def outbox(metadata: MetaData) -> Outbox:
+        return Outbox(metadata, EventCatalog("/shop"))
+
+    makers: list[Callable[[MetaData], Outbox | Inbox]] = [outbox, Inbox]
+    for make in makers:
         metadata = MetaData()
         made = make(metadata)
         with pytest.raises(TypeError, match=r"the table dddkit_\w+ is in this MetaData already; write one (Out|In)box"):

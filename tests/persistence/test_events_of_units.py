@@ -381,8 +381,10 @@ async def test_a_broker_of_another_kind_is_a_type_error(shop: Shop) -> None:
 
 @in_shops("sqlite")
 async def test_a_reaction_to_what_no_aggregate_records_is_refused(shop: Shop) -> None:
+    def react(event: Any, unit: Any) -> None: ...
+
     with pytest.raises(TypeError, match=r"Placed is a DomainEvent, which none does; derive it from AggregateEvent"):
-        shop.Unit.on(shop.flavour.Placed)(lambda _event, _unit: None)
+        shop.Unit.on(shop.flavour.Placed)(react)
 
 
 def test_events_of_a_commit_that_was_cancelled_before_they_were_published_are_pending_again(tmp_path: Path) -> None:
@@ -392,20 +394,19 @@ def test_events_of_a_commit_that_was_cancelled_before_they_were_published_are_pe
     seen = list[object]()
     broker.subscribe(shop.Basket.ItemAdded, seen.append)
 
+    async def store(unit: Any, basket: Any) -> None:
+        async with unit:
+            await unit.lists.save(basket)
+            await unit.commit()
+
     async def run() -> None:
         places, reached = 0, True
         while reached:
             basket = shop.Basket(basket_id=places)
             basket.add("tea")
             unit = shop.unit(Unit, broker=broker)
-
-            async def store(unit: Any = unit, basket: Any = basket) -> None:
-                async with unit:
-                    await unit.lists.save(basket)
-                    await unit.commit()
-
             seen.clear()
-            reached = await cancelled_at(places, store())
+            reached = await cancelled_at(places, store(unit, basket))
             assert unit.committed == (await shop.stored(places, "lists", Unit) is not None)
             assert len(seen) + len(basket.get_events()) == 1
             places += 1

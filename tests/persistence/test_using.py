@@ -341,6 +341,9 @@ def test_a_serialization_failure_is_a_concurrency_error(postgresql: PostgreSQL, 
 def test_a_lost_connection_is_a_unit_error(postgresql: PostgreSQL, driver: Any) -> None:
     shop = Shop(Dataclasses, postgresql.over(driver), is_async=True)
 
+    def lose(_: object) -> None:
+        postgresql_kill(postgresql)
+
     async def run() -> None:
         await shop.save(shop.Basket(basket_id=1))
         for at_commit in (False, True):
@@ -348,7 +351,7 @@ def test_a_lost_connection_is_a_unit_error(postgresql: PostgreSQL, driver: Any) 
                 basket = await unit.baskets.get(1)
                 basket.add("tea")
                 if at_commit:
-                    event.listen(shop.engine.sync_engine, "commit", lambda _: postgresql_kill(postgresql))
+                    event.listen(shop.engine.sync_engine, "commit", lose)
                     with pytest.raises(UnitError, match=r"the connection to the database was lost; whether it was com"):
                         await unit.commit()
                 else:

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy.schema import sort_tables_and_constraints
+from sqlalchemy import schema
 
 from dddkit.sqlalchemy._document_table import DocumentTable, Key
 from dddkit.sqlalchemy._tracking import Tracked
@@ -42,8 +42,8 @@ def in_order(writes: Sequence[Write]) -> Sequence[Write]:
     if len(writes) < 2:
         return writes
     # It breaks circles without a warning; the foreign keys of one are deferred.
-    sort: Any = sort_tables_and_constraints  # SQLAlchemy 2.1 has no types for it
-    tables = sort({one.of.table.table for one in writes})
+    untyped: Any = schema  # what is called is, in SQLAlchemy
+    tables = untyped.sort_tables_and_constraints({one.of.table.table for one in writes})
     places = {table: place for place, (table, _) in enumerate(tables)}
     # Stable: by key within a table.
     by_place = sorted(writes, key=lambda one: places[one.of.table.table])
