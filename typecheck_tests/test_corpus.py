@@ -68,6 +68,7 @@ def test_each_false_alarm_has_five_modules() -> None:
     assert not [f"fp{number}" for number in range(1, 13) if rows[f"fp{number}"] < 5]
 
 
+@pytest.mark.slow
 def test_all_correct_modules_run() -> None:
     command = [sys.executable, "-B", "-W", "error", "-c", _IMPORT_ALL, *_modules()]
     run = subprocess.run(command, cwd=CORPUS, capture_output=True, encoding="utf-8", check=False)

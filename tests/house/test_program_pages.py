@@ -18,16 +18,17 @@ EVENTS = "docs/events.md"
 MARK = "#-- end of block --#"
 
 pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
-PAGES = [EVENTS, "docs/undoing.md"]
 PERSISTENCE = "docs/persistence.md"
 ON_A_SERVER = "PostgreSQL"  # the chapter that needs one
-CHECKED_SLOWLY = [  # checkers take seconds for each page
+PAGES = [
+    EVENTS,
+    "docs/undoing.md",
     "docs/messages.md",
     "docs/messages_lock.md",
     "docs/testing.md",
     PERSISTENCE,
 ]
-every_page = pytest.mark.parametrize("page", [*PAGES, *CHECKED_SLOWLY])
+every_page = pytest.mark.parametrize("page", PAGES)
 
 
 def program(page: str, after_each: str = "", without: str = "") -> str:
@@ -72,7 +73,8 @@ def _check_what_is_printed(
     assert [part.removeprefix("\n") for part in printed.split(MARK)[:-1]] == expected
 
 
-@pytest.mark.parametrize("page", [*PAGES, *(pytest.param(page, marks=pytest.mark.slow) for page in CHECKED_SLOWLY)])
+@pytest.mark.slow
+@every_page
 @pytest.mark.parametrize("checker", ["mypy --strict --config-file mypy.ini", "pyright -p strict.json --pythonpath"])
 def test_fd8_checkers_find_nothing_in_them(page: str, checker: str, tmp_path: Path) -> None:
     (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = dddkit_mypy\n", encoding="utf-8")
