@@ -10,7 +10,7 @@ from sqlalchemy import Table
 from dddkit._core.recording import Recording
 from dddkit._core.repository import Repository, SyncRepository
 from dddkit.sqlalchemy._document_table import DocumentTable, Key
-from dddkit.sqlalchemy._work import NOT_TRACKED
+from dddkit.sqlalchemy._work import TO_READ
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -52,19 +52,17 @@ class DocumentRepository(Repository[AggregateT, IdT]):
         """
         calls, documents = self._calls, self._documents
         with calls.usage.of(f"{documents.name}.get"):
-            key, work = documents.key_of(aggregate_id), calls.work
-            if lock:
-                work.refuse_where_read_only("get(..., lock=True)")
-            found = work.tracked(documents, key)
-            if found is NOT_TRACKED or (lock and not work.is_new(documents, key)):
-                found = await calls.call(work.get, documents, key, lock)
+            key = documents.key_of(aggregate_id)
+            found = calls.work.known(documents, key, lock=lock)
+            if found is TO_READ:
+                found = await calls.call(calls.work.get, documents, key, lock)
             return cast("AggregateT | None", found)
 
     async def get_many(self, aggregate_ids: Iterable[IdT], /) -> dict[IdT, AggregateT]:
         """Return those that are found, by identity, in the order asked for."""
         calls, documents = self._calls, self._documents
         with calls.usage.of(f"{documents.name}.get_many"):
-            keys, unknown = _keys(calls.work.tracked, documents, aggregate_ids)
+            keys, unknown = _keys(calls.work.known, documents, aggregate_ids)
             read: dict[Key, AggregateT] = {}
             if unknown:
                 read = await calls.call(calls.work.get_many, documents, unknown)
@@ -129,19 +127,17 @@ class SyncDocumentRepository(SyncRepository[AggregateT, IdT]):
         """
         calls, documents = self._calls, self._documents
         with calls.usage.of(f"{documents.name}.get"):
-            key, work = documents.key_of(aggregate_id), calls.work
-            if lock:
-                work.refuse_where_read_only("get(..., lock=True)")
-            found = work.tracked(documents, key)
-            if found is NOT_TRACKED or (lock and not work.is_new(documents, key)):
-                found = calls.call(work.get, documents, key, lock)
+            key = documents.key_of(aggregate_id)
+            found = calls.work.known(documents, key, lock=lock)
+            if found is TO_READ:
+                found = calls.call(calls.work.get, documents, key, lock)
             return cast("AggregateT | None", found)
 
     def get_many(self, aggregate_ids: Iterable[IdT], /) -> dict[IdT, AggregateT]:
         """Return those that are found, by identity, in the order asked for."""
         calls, documents = self._calls, self._documents
         with calls.usage.of(f"{documents.name}.get_many"):
-            keys, unknown = _keys(calls.work.tracked, documents, aggregate_ids)
+            keys, unknown = _keys(calls.work.known, documents, aggregate_ids)
             read: dict[Key, AggregateT] = {}
             if unknown:
                 read = calls.call(calls.work.get_many, documents, unknown)
@@ -180,16 +176,16 @@ class SyncDocumentRepository(SyncRepository[AggregateT, IdT]):
 
 
 def _keys(
-    tracked: Callable[[DocumentTable[Any], Key], Any], documents: DocumentTable[Any], identities: Iterable[IdT]
+    known: Callable[[DocumentTable[Any], Key], Any], documents: DocumentTable[Any], identities: Iterable[IdT]
 ) -> tuple[dict[IdT, Any], list[Key]]:
     """Return what the unit has under each identity, and which keys have to be read."""
-    found = {identity: tracked(documents, documents.key_of(identity)) for identity in identities}
-    unknown = [documents.key_of(identity) for identity, one in found.items() if one is NOT_TRACKED]
+    found = {identity: known(documents, documents.key_of(identity)) for identity in identities}
+    unknown = [documents.key_of(identity) for identity, one in found.items() if one is TO_READ]
     return found, unknown
 
 
 def _in_order(found: dict[IdT, Any], read: Mapping[Any, AggregateT]) -> dict[IdT, AggregateT]:
-    merged = {identity: read.get(identity) if one is NOT_TRACKED else one for identity, one in found.items()}
+    merged = {identity: read.get(identity) if one is TO_READ else one for identity, one in found.items()}
     return {identity: aggregate for identity, aggregate in merged.items() if aggregate is not None}
 
 

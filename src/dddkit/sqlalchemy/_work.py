@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
 
-__all__ = ["NOT_TRACKED", "Work"]
+__all__ = ["TO_READ", "Work"]
 
 AggregateT = TypeVar("AggregateT", bound=Recording)
 T = TypeVar("T")
 
-NOT_TRACKED: Final = object()
-"""The answer of `tracked` for what has to be read first."""
+TO_READ: Final = object()
+"""The answer of `known` for what has to be read first."""
 
 _AT_ONCE: Final = 500
 
@@ -90,17 +90,17 @@ class Work:
 
     # Reading
 
-    def tracked(self, table: DocumentTable[AggregateT], key: Key) -> Any:
-        """Return the aggregate, or None where it was deleted; NOT_TRACKED where the unit has not met it."""
-        tracked = self.tracking.find(table, key)
-        if tracked is None:
-            return NOT_TRACKED
-        return None if tracked.is_deleted else tracked.aggregate
+    def known(self, table: DocumentTable[AggregateT], key: Key, *, lock: bool = False) -> Any:
+        """Return the aggregate, or None where the unit has deleted it; TO_READ where the row has to be read first.
 
-    def is_new(self, table: DocumentTable[Any], key: Key) -> bool:
-        """Return whether the unit has it, and nothing is stored yet."""
+        To lock one it has to be read, but for a new one, which has no row.
+        """
+        if lock:
+            self.refuse_where_read_only("get(..., lock=True)")
         tracked = self.tracking.find(table, key)
-        return tracked is not None and tracked.expected is None
+        if tracked is None or (lock and tracked.expected is not None):
+            return TO_READ
+        return None if tracked.is_deleted else tracked.aggregate
 
     def get(self, connection: Connection, table: DocumentTable[AggregateT], key: Key, lock: bool) -> AggregateT | None:
         if not is_storable(key):
