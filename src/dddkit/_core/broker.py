@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import wraps
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
@@ -284,12 +284,14 @@ class EventBroker:
         selected = self._select(route, event, failures, optional=True)
         self._dispatcher.run(selected, event, failures, reject_async=True)
 
-    def _async_handlers(self, event: object) -> list[str]:
-        """Return the names of the async handlers that would get the event."""
-        route = self._routes.get(type(event)) or self._subscriptions.resolve(type(event))
-        if route.candidates is None:
-            self._subscriptions.fill(route, type(event))
-        return [display_name(handler) for handler in route.async_handlers(event)]
+    def _reject_async_handlers(self, events: Iterable[object], why: str) -> None:
+        """Raise a TypeError if an async handler would get one of the events; `why` says who publishes to sync ones."""
+        for event in events:
+            route = self._routes.get(type(event)) or self._subscriptions.resolve(type(event))
+            if route.candidates is None:
+                self._subscriptions.fill(route, type(event))
+            if names := [display_name(handler) for handler in route.async_handlers(event)]:
+                raise TypeError(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} async, and {why}")
 
     # For the testing kit, which holds a lock meanwhile. Publishing costs nothing more while nobody records.
 

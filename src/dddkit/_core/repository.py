@@ -60,6 +60,11 @@ class SyncRepository(Protocol[AggregateT, Id_contra]):
         """Remove the aggregate."""
 
 
+_WHY_SYNC: Final = (
+    "SyncInMemoryRepository publishes to sync handlers; use InMemoryRepository for async ones; nothing was stored"
+)
+
+
 class _Memory(Generic[AggregateT, Id_contra]):
     """What both repositories in memory do: they store copies, and compare versions."""
 
@@ -179,7 +184,7 @@ class SyncInMemoryRepository(_Memory[AggregateT, Id_contra], SyncRepository[Aggr
         """
         _identity_to_save(aggregate)
         if self._broker is not None:
-            _reject_async_handlers(self._broker, aggregate)
+            self._broker._reject_async_handlers(aggregate.get_events(), _WHY_SYNC)  # pyright: ignore[reportPrivateUsage]  # for the core
         self._save(aggregate)
         if self._broker is not None:
             with _Publishing(aggregate) as events:
@@ -241,15 +246,6 @@ def _identity_to_save(aggregate: Recording) -> Any:
     if identity is None:
         raise TypeError(no_identity_message("save", aggregate))
     return identity
-
-
-def _reject_async_handlers(broker: EventBroker, aggregate: Recording) -> None:
-    for event in aggregate.get_events():
-        if names := broker._async_handlers(event):  # pyright: ignore[reportPrivateUsage]  # for the core
-            raise TypeError(
-                f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} async, and SyncInMemoryRepository publishes "
-                f"to sync handlers; use InMemoryRepository for async ones; nothing was stored"
-            )
 
 
 class _Publishing:

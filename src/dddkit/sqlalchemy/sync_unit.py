@@ -136,12 +136,11 @@ class SyncUnitOfWork(AnyUnit):
         return SyncDocumentRepository(self._calls, documents)
 
     def _reject_async_handlers(self, broker: EventBroker) -> None:
-        for _, event in self._work.events:
-            if names := broker._async_handlers(event):  # pyright: ignore[reportPrivateUsage]  # for our own packages
-                raise TypeError(
-                    f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} async, and {type(self).__qualname__} "
-                    f"publishes to sync handlers; derive it from UnitOfWork for async ones; nothing was committed"
-                )
+        why = (
+            f"{type(self).__qualname__} publishes to sync handlers; derive it from UnitOfWork for async ones; "
+            "nothing was committed"
+        )
+        broker._reject_async_handlers([event for _, event in self._work.events], why)  # pyright: ignore[reportPrivateUsage]  # for our own packages
 
     def _publish_events(self, broker: EventBroker) -> None:
         events = self._events_to_publish()
