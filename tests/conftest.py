@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,12 @@ if TYPE_CHECKING:  # most tests need no database, and some machines have none
 # No deadline: on a machine at work, some example always takes longer.
 settings.register_profile("dddkit", deadline=None)
 settings.load_profile("dddkit")
+
+
+def pytest_collection_finish() -> None:
+    # Thousands of tests and what they import live to the end: no garbage collection of a test has to look at them.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
