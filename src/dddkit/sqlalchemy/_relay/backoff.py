@@ -91,6 +91,7 @@ class Backoff:
         What is due does not go with the others: a batch of messages that fail would leave no room for the others.
 
         Args:
+            now: by the monotonic clock.
             tried: what is not tried again, however long ago it was; None where everything is tried again in time.
         """
         due = [
@@ -125,9 +126,9 @@ class Backoff:
         return min((failing.due for failing in self._failing.values() if not failing.is_stuck), default=inf)
 
     def pause_of_outage(self) -> float:
-        """Return how long nothing at all is tried: 0 unless several subjects in a row have failed, and none got through.
+        """Return how long nothing at all is tried: 0 unless several subjects have failed, and nothing got through.
 
-        One alone may be at fault itself: its own back-off is enough.
+        One subject alone may be at fault itself: its own back-off is enough.
         """
         return pause_after(self._outages) if self._outages else 0.0
 

@@ -35,6 +35,7 @@ class OutageLog:
         """Log a failed attempt to publish.
 
         Args:
+            failure: what it means.
             failing: how many subjects wait for another attempt.
         """
         if failure.is_dead:

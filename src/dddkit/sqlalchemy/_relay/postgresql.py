@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Connection, Table, Text, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import OID
@@ -31,6 +31,7 @@ class PostgreSQLClaim:
         self._table: Final = table
         self._statements: Final = statements
         self._connection: AsyncConnection | None = None
+        self._driver: Any = None  # a connection of asyncpg or psycopg
         name = cast(func.to_regclass(bindparam("the_name", type_=Text())), OID)
         self._lock: Final = select(
             func.pg_try_advisory_xact_lock(cast(name, BigInteger) + bindparam("the_first", type_=BigInteger()))
@@ -77,6 +78,7 @@ class PostgreSQLClaim:
         try:
             # A snapshot from before the lock was taken would show what the last relay has published since.
             await connection.execution_options(isolation_level="READ COMMITTED")
+            self._driver = (await connection.get_raw_connection()).driver_connection
             await connection.run_sync(Connection.detach)
         except BaseException:
             await connection.close()
@@ -86,6 +88,17 @@ class PostgreSQLClaim:
 
     async def leave(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):  # a lost one
-                await connection.close()
+        if connection is None:
+            return
+        with suppress(Exception):  # a lost one
+            await connection.close()
+        with suppress(Exception):  # SQLAlchemy leaves a lost one as it is
+            await _close(self._driver)
+
+
+async def _close(driver: Any) -> None:
+    """Close the driver's connection, without waiting for the server."""
+    if hasattr(driver, "terminate"):  # asyncpg
+        driver.terminate()
+    else:
+        await driver.close()

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 __all__ = ["stopped_by_sigterm"]
 
-_stops: Final[list[Callable[[], None]]] = []
+_stops: Final[list[Callable[[], object]]] = []
 _old: Any = None
 
 
 @contextmanager
-def stopped_by_sigterm(stop: Callable[[], None]) -> Iterator[None]:
+def stopped_by_sigterm(stop: Callable[[], object]) -> Iterator[None]:
     """Call `stop` at SIGTERM, where this is the main thread; then the handler is what it was.
 
     `stop` runs in the middle of anything.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 __all__ = ["Waiting"]
@@ -21,10 +22,8 @@ class Waiting:
     def wake(self) -> None:
         """Let it look for messages, now or when its pause is over. From any thread; never raises."""
         if not self._is_woken:
-            try:
+            with suppress(RuntimeError):  # the loop is closed, so nobody waits any more
                 self._loop.call_soon_threadsafe(self._woken)
-            except RuntimeError:  # the loop is closed, so nobody waits any more
-                pass
 
     def stop(self) -> None:
         """End what it waits for, and let it wait for nothing from now on. In its own thread."""
@@ -36,11 +35,7 @@ class Waiting:
         self._is_woken = False
 
     async def sleep(self, seconds: float, *, light: bool) -> None:
-        """Wait that long.
-
-        Args:
-            light: whether a commit ends it.
-        """
+        """Wait that long, or where it is light until a commit."""
         if self.is_stopped or seconds <= 0 or (light and self._is_woken):
             return
         self._is_light = light
