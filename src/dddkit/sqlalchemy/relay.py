@@ -154,6 +154,12 @@ class Relay:
         run.stop()
         try:
             await _to_the_end(task, run)
+        except asyncio.CancelledError:
+            if not task.cancelled():  # by who cancels each task of the loop; the log says so
+                raise
+        except (KeyboardInterrupt, SystemExit):  # it has ended the event loop already
+            if kind is None:
+                raise
         finally:
             self._run = None
 
@@ -178,8 +184,9 @@ class Relay:
 
     def _ended_by_itself(self, task: asyncio.Task[None]) -> None:
         """Say so where the block still goes on, and may never end."""
-        if self._task is task and not task.cancelled() and (error := task.exception()) is not None:
-            LOGGER.error("%s: the relay has stopped: %s", self._settings.outbox.table.fullname, error)
+        if self._task is task:
+            why = "its task was cancelled" if task.cancelled() else task.exception()
+            LOGGER.error("%s: the relay has stopped: %s", self._settings.outbox.table.fullname, why)
 
     # For people
 
@@ -253,11 +260,16 @@ async def _to_the_end(task: asyncio.Task[T], run: Run) -> T:
         except asyncio.CancelledError as error:
             cancelled = error
             run.stop()
-    if cancelled is not None:
-        if not task.cancelled():
-            task.exception()  # asyncio would log that nobody has asked for it
-        raise cancelled
-    return task.result()
+    if cancelled is None or _interrupt_of(task) is not None:
+        return task.result()
+    raise cancelled
+
+
+def _interrupt_of(task: asyncio.Task[Any]) -> BaseException | None:
+    if task.cancelled():
+        return None
+    ended: object = task.exception() or task.result()
+    return ended if isinstance(ended, BaseException) and not isinstance(ended, Exception) else None
 
 
 async def _translated(call: Coroutine[Any, Any, T]) -> T:

@@ -63,5 +63,5 @@ class Settings:
                 raise ValueError(f"Relay: {name} is a number from 1 on, and not {number!r}")
         for name in ("poll", "timeout", "batch_time"):
             seconds: object = getattr(self, name)
-            if type(seconds) not in (int, float) or not (isfinite(float(seconds)) and float(seconds) > 0):  # type: ignore[arg-type]
+            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not (isfinite(seconds) and seconds > 0):
                 raise ValueError(f"Relay: {name} is a number of seconds above 0, and not {seconds!r}")
