@@ -155,7 +155,7 @@ async def _attempts(post: Post) -> dict[str | None, int]:
     async with post.Unit(post.engine, read_only=True) as unit:
         table = post.outbox.table
         rows = await (await unit.connection()).execute(select(table.c.subject, table.c.attempts))
-        return {subject: attempts for subject, attempts in rows}
+        return {row.subject: row.attempts for row in rows}
 
 
 @with_post("memory", "asyncpg", slow=("asyncpg",))
@@ -216,8 +216,8 @@ async def test_a_rejected_message_is_dead_after_its_attempts_and_holds_the_later
     assert [await relay.run_once(), await relay.run_once(), await relay.run_once()] == [3, 0, 0]
     assert broker.tried.count("bad") == 2
     (dead,) = await relay.dead()
-    assert (dead.message and dead.message.subject, dead.attempts) == ("bad", 2)
-    assert dead.message and dead.id == dead.message.id
+    assert dead.message is not None
+    assert (dead.message.subject, dead.message.id, dead.attempts) == ("bad", dead.id, 2)
     assert dead.error == "MessageRejectedError: too large"
     broker.refuse = lambda message: None
     await post.write("bad", "good")
@@ -335,7 +335,7 @@ async def test_a_publish_that_is_not_async_is_an_error_by_name(post: Post) -> No
         await post.relay(send).run_once()
 
 
-@with_post("memory", "file", "asyncpg", "psycopg", slow=("psycopg",))
+@with_post("memory", "file", "asyncpg", "psycopg", slow=("file", "psycopg"))
 async def test_without_its_table_it_says_which_is_missing_and_how_to_create_it(post: Post) -> None:
     engine = post.engine
     other = Outbox(MetaData(), EventCatalog("/post"), table="other_outbox")

@@ -177,7 +177,8 @@ class Run:
         if wanted.numbers is not None or len(taken) == wanted.limit or is_left:
             return 0.0, True
         if self._once:
-            return (0.0 if self._backoff.due(self._clock(), self._tried) else self._settings.poll), True
+            may_go = taken or self._backoff.due(self._clock(), self._tried)
+            return (0.0 if may_go else self._settings.poll), True
         return max(0.0, min(self._settings.poll, self._backoff.next_due() - self._clock())), True
 
     async def _record(self) -> None:
