@@ -86,7 +86,7 @@ async def test_stopping_waits_for_the_timeout_at_most(post: Post) -> None:
     async with post.relay(publish, timeout=20.0):
         await until(lambda: broker.got)
         began = clock()
-    assert clock() - began < 60
+    assert clock() - began < 300
     assert len(await _left(post)) == 1
 
 
