@@ -25,6 +25,7 @@ from dddkit.sqlalchemy._relay.outage_log import LOGGER
 from dddkit.sqlalchemy._relay.running import Run
 from dddkit.sqlalchemy._relay.settings import Settings
 from dddkit.sqlalchemy._relay.signals import stopped_by_sigterm
+from dddkit.sqlalchemy._relay.statements import Statements
 from dddkit.sqlalchemy.engines import database_of, is_sqlite
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Relay:
         self._settings: Final = Settings(
             type(self), engine, outbox, publish, batch, concurrency, poll, timeout, batch_time, attempts, metrics
         )
+        self._statements: Final = Statements(outbox.table, engine.dialect)
         self._backoff: Final = Backoff(attempts, batch)
         self._people: Final = People(outbox.table)
         self._run: Run | None = None
@@ -106,7 +108,7 @@ class Relay:
             RuntimeError: it runs already.
             KeyboardInterrupt, SystemExit: of `publish`.
         """
-        run = self._begin(once=False)
+        run = self._begin()
         loop = asyncio.get_running_loop()
         with stopped_by_sigterm(partial(loop.call_soon_threadsafe, run.stop)):
             await self._supervise(run)
@@ -120,7 +122,7 @@ class Relay:
             UnitError: the database has no table for the outbox; or the call is inside of a unit that holds it.
         """
         self._refuse_in_unit()
-        run = Run(self._settings, self._backoff, self._gauges(), once=True)
+        run = self._new_run(once=True)
         self._backoff.forget_pauses()
         await self._supervise(run)
         return run.published
@@ -132,7 +134,7 @@ class Relay:
             UnitError: the database has no table for the outbox.
             RuntimeError: it runs already.
         """
-        run = self._begin(once=False)
+        run = self._begin()
         try:
             await self.backlog()
         except BaseException as error:
@@ -163,15 +165,16 @@ class Relay:
         finally:
             self._run = None
 
-    def _begin(self, *, once: bool) -> Run:
+    def _begin(self) -> Run:
         if self._run is not None:
             raise RuntimeError("this Relay runs already; make another one, of which one at a time works")
-        self._run = run = Run(self._settings, self._backoff, self._gauges(), once=once)
+        self._run = run = self._new_run(once=False)
         return run
 
-    def _gauges(self) -> Gauges:
+    def _new_run(self, *, once: bool) -> Run:
         settings = self._settings
-        return Gauges(settings.engine, self._people, settings.metrics, settings.poll)
+        gauges = Gauges(settings.engine, self._people, settings.metrics, settings.poll)
+        return Run(settings, self._statements, self._backoff, gauges, once=once)
 
     async def _supervise(self, run: Run) -> None:
         try:

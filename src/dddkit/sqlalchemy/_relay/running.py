@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dddkit.sqlalchemy._relay.gauges import Gauges
     from dddkit.sqlalchemy._relay.rows import Key, Row
     from dddkit.sqlalchemy._relay.settings import Settings
-    from dddkit.sqlalchemy._relay.statements import Wanted
+    from dddkit.sqlalchemy._relay.statements import Statements, Wanted
 
 __all__ = ["Run"]
 
@@ -37,14 +37,16 @@ class Run:
         once: end when nothing can go now, and raise the errors of the database.
     """
 
-    def __init__(self, settings: Settings, backoff: Backoff, gauges: Gauges, *, once: bool) -> None:
+    def __init__(
+        self, settings: Settings, statements: Statements, backoff: Backoff, gauges: Gauges, *, once: bool
+    ) -> None:
         self._settings: Final = settings
         self._backoff: Final = backoff
         self._gauges: Final = gauges
         self._once: Final = once
         self._waiting: Final = Waiting()
         self._clock: Final = asyncio.get_running_loop().time
-        self._claim: Final = claim_of(settings.engine, settings.outbox)
+        self._claim: Final = claim_of(settings.engine, settings.outbox.table, statements)
         self._log: Final = OutageLog(settings.outbox.table.fullname, self._clock)
         self._publishing: Publishing | None = None
         self._unrecorded: Record | None = None
