@@ -184,13 +184,16 @@ def test_when_the_program_ends_without_stopping_it_what_was_published_is_recorde
         assert not running.done()
 
     async def check() -> None:
+        async with post.engine.connect() as connection:
+            assert set((await connection.execute(select(post.outbox.table.c.error))).scalars()) == {None}  # no failure
         assert await post.relay(again).run_once() == 3
         await post.engine.dispose()
 
     loop = asyncio.new_event_loop()
     loop.run_until_complete(main())
-    for task in (tasks := asyncio.all_tasks(loop)):  # as asyncio.run does: also those that are the relay's own
-        task.cancel()
+    tasks = asyncio.all_tasks(loop)
+    for task in sorted(tasks, key=lambda task: -int(task.get_name().partition("-")[2])):  # the relay's own ones first
+        task.cancel()  # as asyncio.run does
     loop.run_until_complete(asyncio.wait(tasks))
     loop.run_until_complete(check())
     loop.close()
