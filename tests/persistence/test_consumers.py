@@ -188,6 +188,21 @@ async def test_an_older_version_comes_to_the_handler_in_the_newest(shop: Shop) -
 
 
 @consuming("sqlite")
+async def test_a_published_domain_event_comes_to_its_handler(shop: Shop) -> None:
+    Placed, seen = shop.flavour.Placed, list[object]()
+    shop.catalog.add(Placed, "order.placed")
+    refunds = consumer_of(shop)
+
+    @refunds.on(Placed)
+    async def see(event: Any, unit: Any) -> None:
+        seen.append((event.order, str(event.id)))
+
+    message = shop.catalog.encode(Placed(order=7))
+    await refunds.receive(message)
+    assert seen == [(7, message.id)]
+
+
+@consuming("sqlite")
 async def test_which_messages_without_a_reader_are_errors(shop: Shop) -> None:
     """Rows: type, error where unknown names are errors, error where they are ignored."""
     strict, lenient = consumer_of(shop), consumer_of(shop, unknown="ignore")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
+from contextlib import suppress
 from typing import Any
+from weakref import ref
 
 import pytest
 from sqlalchemy import MetaData, create_engine, text
@@ -279,6 +282,31 @@ async def test_a_relay_that_is_cancelled_cancels_the_consumer(shop: Shop) -> Non
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await items(shop) == []
+
+
+@consuming("sqlite")
+async def test_a_failure_is_no_reference_cycle(shop: Shop) -> None:
+    refunds, mails, broker, errors = consumer_of(shop), consumer_of(shop, "mails"), EventBroker(), list[Any]()
+
+    class OwnError(Exception):
+        def __init__(self) -> None:
+            errors.append(ref(self))
+
+    async def fail(event: Event, unit: Any = None) -> None:
+        raise OwnError
+
+    for consumer in (refunds, mails):
+        consumer.on(shop.Basket.ItemAdded)(fail)
+    broker.subscribe(shop.Basket.ItemAdded, fail)
+    publishers = (to_consumers(refunds), to_consumers(refunds, mails), to_broker(broker, shop.catalog))
+    gc.disable()
+    try:
+        for publish in (refunds.receive, *publishers):
+            with suppress(MessageRejectedError, OwnError):
+                await publish(added(shop))
+        assert [error() for error in errors] == [None] * 5
+    finally:
+        gc.enable()
 
 
 def test_what_is_refused_as_a_consumer_or_a_broker() -> None:

@@ -147,12 +147,14 @@ class Consumer(Generic[UnitT]):
                 f"{self.name}: receive takes a Message, and got {kind_of(message)}; read it with Message.from_json(...)"
             )
         event_class = self._catalog._class_of(message.type)  # pyright: ignore[reportPrivateUsage]  # for our own packages
-        handler = None if event_class is None else self._handlers.get(event_class)
-        if handler is None and (event_class is not None or self._ignores_unknown):
+        if event_class is None:
+            if not self._ignores_unknown:
+                self._catalog.decode(message)  # it says what is wrong
+            return
+        handler = self._handlers.get(event_class)
+        if handler is None:
             return
         event = self._catalog.decode(message)
-        if handler is None:  # the catalog got the name this very moment
-            return
         key = _key_of(message)
         delivery.is_read = True
         with caused_by(message):
