@@ -6,13 +6,17 @@ from dddkit.sqlalchemy.documents import Documents
 from dddkit.sqlalchemy.engines import embedded, sync_embedded
 from dddkit.sqlalchemy.inbox import Inbox
 from dddkit.sqlalchemy.outbox import Outbox
+from dddkit.sqlalchemy.relay import Backlog, DeadMessage, Relay
 from dddkit.sqlalchemy.sync_unit import SyncUnitOfWork
 from dddkit.sqlalchemy.unit import UnitOfWork
 
 __all__ = [
+    "Backlog",
+    "DeadMessage",
     "Documents",
     "Inbox",
     "Outbox",
+    "Relay",
     "SyncUnitOfWork",
     "UncommittedChangesError",
     "UnitClosedError",
