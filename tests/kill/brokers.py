@@ -1,0 +1,12 @@
+"""The brokers: what a run declares there, publishes to, consumes from, and finds at the end."""
+
+from __future__ import annotations
+
+from tests.kill.bank import Change
+from tests.kill.setups import Setup
+
+__all__ = ["content"]
+
+
+async def content(setup: Setup) -> list[Change]:
+    raise NotImplementedError
