@@ -37,7 +37,7 @@ effects: Final = Table(
 
 @dataclass(kw_only=True)
 class Ledger(Aggregate):
-    account_id: int
+    ledger_id: int
     balance: int = 0
     number: int = 0
     last: str = ""
@@ -49,11 +49,14 @@ class Ledger(Aggregate):
 
 
 class LedgerUnit(UnitOfWork):
-    inbox = Inbox(metadata)
     ledgers = Documents[Ledger, int](metadata)
 
 
-class ForgetfulLedgerUnit(LedgerUnit):
+class RememberingUnit(LedgerUnit):
+    inbox = Inbox(metadata)
+
+
+class ForgetfulUnit(LedgerUnit):
     inbox = ForgetfulInbox(metadata, table="forgetful_inbox")
 
 
@@ -69,7 +72,7 @@ class Ledgers:
     """The consumer, which notes what it is given, and what of it had no effect."""
 
     def __init__(self, engine: AsyncEngine, journal: Journal, random: Random, fault: Fault | None) -> None:
-        unit_class = ForgetfulLedgerUnit if fault == "no-inbox" else LedgerUnit
+        unit_class = ForgetfulUnit if fault == "no-inbox" else RememberingUnit
         self.consumer: Final = Consumer("ledgers", catalog, lambda: unit_class(engine))
         self.consumer.on(Account.Changed)(self._enter)
         self.name: Final = self.consumer.name
@@ -99,7 +102,7 @@ class Ledgers:
         self._entered.add(change)
         ledger = await unit.ledgers.get(change.account_id)
         if ledger is None:
-            ledger = Ledger(account_id=change.account_id)
+            ledger = Ledger(ledger_id=change.account_id)
             await unit.ledgers.save(ledger)
         ledger.enter(change)
         connection = await unit.connection()
@@ -118,4 +121,4 @@ def stored_effects(engine: Engine) -> Sequence[Change]:
 def stored_ledgers(engine: Engine) -> dict[int, Stored]:
     with SyncLedgerUnit(engine, read_only=True) as unit:
         found = unit.ledgers.find()
-    return {ledger.account_id: Stored(ledger.balance, ledger.number, ledger.last) for ledger in found}
+    return {ledger.ledger_id: Stored(ledger.balance, ledger.number, ledger.last) for ledger in found}

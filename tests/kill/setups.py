@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -16,13 +16,22 @@ from tests.kill.faults import Fault, with_outbox_outside
 from tests.kill.journals import Journal
 from tests.kill.repositories import REPOSITORIES, BankUnit, SyncBankUnit
 from tests.servers.databases import PostgreSQL
+from tests.servers.running import Program
 
-__all__ = ["SETUPS", "Bank", "Broker", "Place", "Setup"]
+__all__ = ["SETUPS", "Bank", "Broker", "Place", "PLACES", "Setup", "SetupName"]
 
-SETUPS: Final = ("sqlite", "postgresql+nats", "postgresql+rabbitmq")
+SetupName = Literal["sqlite", "postgresql+nats", "postgresql+rabbitmq"]
+SETUPS: Final[Mapping[SetupName, Sequence[Program]]] = {
+    "sqlite": (),
+    "postgresql+nats": ("postgresql", "nats"),
+    "postgresql+rabbitmq": ("postgresql", "rabbitmq"),
+}
+"""The servers of each."""
 
 Broker = Literal["nats", "rabbitmq"]
 Place = Literal["bank", "ledgers"]
+PLACES: Final[tuple[Place, ...]] = ("bank", "ledgers")
+"""The databases."""
 
 
 class Bank(NamedTuple):
