@@ -29,7 +29,12 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.kill", description=__doc__)
-    parser.add_argument("--setup", action="append", choices=list(SETUPS), help="can be repeated; default: SQLite, and PostgreSQL with a broker that is installed")
+    parser.add_argument(
+        "--setup",
+        action="append",
+        choices=list(SETUPS),
+        help="can be repeated; default: SQLite, and PostgreSQL with a broker that is installed",
+    )
     parser.add_argument("--kills", type=int, help=f"of each setup; default: {KILLS}, or any number with --seconds")
     parser.add_argument("--seconds", type=float, help="of each setup")
     parser.add_argument("--seed", type=int, help="of what is random; when is what happens, is not")

@@ -98,14 +98,13 @@ def _problems(facts: Facts) -> Iterator[str]:
     yield from _said("without effect", (change for change in stored.values() if change not in effects))
     yield from _said("with an effect though nobody stored them", (c for c in effects if c.hash not in stored))
     yield from _said("with an effect out of order", _out_of_order(facts.effects))
-    for account_id, account in sorted(facts.accounts.items()):
-        ledger = facts.ledgers.get(account_id)
-        if account.number and ledger != account:
-            yield f"account {account_id} is {account}, and the consumer's ledger of it {ledger}"
+    differing = [number for number, account in facts.accounts.items() if facts.ledgers.get(number) != account]
+    if differing:
+        yield f"the consumer's ledgers differ from the accounts: {', '.join(map(str, sorted(differing)))}"
 
 
 def _chains(facts: Facts) -> dict[int, list[Change]]:
-    """Return the events of each account, from what its row says backwards; it ends where nobody knows the one before."""
+    """Return the events of each account, from its row backwards, as far as anybody knows the one before."""
     attempted = {change.hash: change for attempt in facts.attempts for change in attempt.changes}
     chains: dict[int, list[Change]] = {}
     for account_id, account in facts.accounts.items():
@@ -119,14 +118,17 @@ def _chains(facts: Facts) -> dict[int, list[Change]]:
 
 def _of_units(facts: Facts, stored: Mapping[str, Change]) -> Iterator[str]:
     """All or nothing, and what a writer was told is so."""
+    found = defaultdict[str, list[str]](list)
     for attempt in facts.attempts:
         there = [change.hash in stored for change in attempt.changes]
         if any(there) and not all(there):
-            yield f"unit {attempt.unit} was stored in part"
+            found["stored in part"].append(attempt.unit)
         if attempt.outcome == "committed" and not all(there):
-            yield f"unit {attempt.unit} was committed, and is not stored"
+            found["committed, and not stored"].append(attempt.unit)
         if attempt.outcome == "not stored" and any(there):
-            yield f"unit {attempt.unit} was rolled back, and is stored"
+            found["rolled back, and stored"].append(attempt.unit)
+    for what, units in found.items():
+        yield f"{len(units)} units {what}: {_shown(units)}"
 
 
 def _of_money(facts: Facts, chains: Mapping[int, Sequence[Change]]) -> Iterator[str]:
@@ -158,5 +160,9 @@ def _out_of_order(changes: Iterable[Change]) -> Iterator[Change]:
 def _said(what: str, found: Iterable[Change]) -> Iterator[str]:
     changes = list(found)
     if changes:
-        examples = ", ".join(f"{change.number} of account {change.account_id}" for change in changes[:SHOWN])
-        yield f"{len(changes)} messages {what}: {examples}{', ...' if len(changes) > SHOWN else ''}"
+        examples = _shown([f"{change.number} of account {change.account_id}" for change in changes])
+        yield f"{len(changes)} messages {what}: {examples}"
+
+
+def _shown(found: Sequence[str]) -> str:
+    return ", ".join(found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")

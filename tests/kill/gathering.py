@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Engine, MetaData, func, select
 
@@ -108,7 +108,7 @@ async def _backlog(setup: Setup) -> tuple[int, int]:
 
 
 @contextmanager
-def _engine(setup: Setup, place: Place, metadata: MetaData) -> Iterator[Engine]:
+def _engine(setup: Setup, place: Place, metadata: MetaData) -> Generator[Engine]:
     engine = setup.sync_engine(place, metadata)
     try:
         yield engine

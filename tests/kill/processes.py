@@ -10,16 +10,18 @@ from contextlib import asynccontextmanager
 from multiprocessing import parent_process
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from dddkit.sqlalchemy import Relay, to_consumers
-from tests.kill import ledgers
+from tests.kill.brokers import consuming, publisher
 from tests.kill.faults import deleting_before
+from tests.kill.ledgers import Ledgers, metadata
 from tests.kill.setups import Setup
+from tests.kill.stopping import Stopping
 from tests.kill.writers import write, write_sync
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from dddkit.sqlalchemy._publishing import Publish
 
@@ -32,6 +34,7 @@ def run(setup: Setup, kind: Kind, name: str, log: Path, seed: str) -> None:
     """Do what such a process does, until it is asked to end by SIGTERM."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with log.open("a") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
     random = Random(seed)
     if kind == "writer":
@@ -41,7 +44,7 @@ def run(setup: Setup, kind: Kind, name: str, log: Path, seed: str) -> None:
     elif kind == "relay":
         asyncio.run(_relay(setup, random))
     else:
-        raise NotImplementedError
+        asyncio.run(_consume(setup, random))
 
 
 def _end_with_parent() -> None:
@@ -63,11 +66,27 @@ async def _relay(setup: Setup, random: Random) -> None:
         await engine.dispose()
 
 
+async def _consume(setup: Setup, random: Random) -> None:
+    stopping = Stopping()
+    async with _ledgers(setup, random) as consumer, consuming(setup, consumer):
+        while not stopping.asked:
+            await asyncio.sleep(0.1)
+
+
 @asynccontextmanager
-async def _publisher(setup: Setup, random: Random) -> AsyncIterator[Publish]:
-    engine = setup.engine("ledgers", ledgers.metadata)
+async def _publisher(setup: Setup, random: Random) -> AsyncGenerator[Publish]:
+    if setup.broker is not None:
+        async with publisher(setup) as publish:
+            yield publish
+    else:
+        async with _ledgers(setup, random) as consumer:
+            yield consumer.noting(to_consumers(consumer.consumer))
+
+
+@asynccontextmanager
+async def _ledgers(setup: Setup, random: Random) -> AsyncGenerator[Ledgers]:
+    engine = setup.engine("ledgers", metadata)
     try:
-        consumer = ledgers.Ledgers(engine, setup.deliveries, random, setup.fault)
-        yield consumer.noting(to_consumers(consumer.consumer))
+        yield Ledgers(engine, setup.deliveries, random, setup.fault)
     finally:
         await engine.dispose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Protocol
@@ -51,7 +51,7 @@ class Result:
             f"{self.kills.total()} kills in {self.seconds:.0f} s: {_listed(self.kills)}",
             f"units: {units}",
             f"messages: {found.messages} stored, {len(facts.arrivals)} arrivals, {found.duplicates} of them duplicates",
-            f"consumer: {facts.received} deliveries, {facts.dropped} dropped as duplicates, {len(facts.effects)} effects",
+            f"consumer: {facts.received} deliveries, {facts.dropped} duplicates dropped, {len(facts.effects)} effects",
         ]
         if self.errors:
             said.append(f"errors of writers: {_listed(self.errors)}")
@@ -66,7 +66,7 @@ class Run:
     """Kills what it has started, until it has done so often enough or has found a problem."""
 
     def __init__(
-        self, setup: Setup, servers: dict[str, Killable], random: Random, say: Callable[[str], None]
+        self, setup: Setup, servers: Mapping[str, Killable], random: Random, say: Callable[[str], None]
     ) -> None:
         self._setup: Final = setup
         self._servers: Final = servers

@@ -18,11 +18,12 @@ from tests.kill.repositories import REPOSITORIES, BankUnit, SyncBankUnit
 from tests.servers.databases import PostgreSQL
 from tests.servers.running import Program
 
-__all__ = ["SETUPS", "Bank", "Broker", "Place", "PLACES", "Setup", "SetupName"]
+__all__ = ["PLACES", "SETUPS", "Bank", "Broker", "Place", "Setup", "SetupName"]
 
-SetupName = Literal["sqlite", "postgresql+nats", "postgresql+rabbitmq"]
+SetupName = Literal["sqlite", "postgresql", "postgresql+nats", "postgresql+rabbitmq"]
 SETUPS: Final[Mapping[SetupName, Sequence[Program]]] = {
     "sqlite": (),
+    "postgresql": ("postgresql",),
     "postgresql+nats": ("postgresql", "nats"),
     "postgresql+rabbitmq": ("postgresql", "rabbitmq"),
 }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from random import Random
 from typing import Final
 
-import asyncpg
 from sqlalchemy.exc import DBAPIError
 
 from dddkit.exceptions import ConcurrencyError, UnitError
@@ -26,7 +25,7 @@ __all__ = ["write", "write_sync"]
 PAUSE: Final = 0.03
 """How many seconds there are between two units of a writer, on average."""
 
-AWAY: Final = (DBAPIError, UnitError, OSError, asyncio.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY: Final = (DBAPIError, UnitError, OSError, asyncio.TimeoutError)
 """What a writer gets of a server that is killed. SQLite raises none of them."""
 
 
@@ -56,7 +55,7 @@ class Attempt:
         self._journal.write(unit=self.name, changes=self._changes)
 
     @contextmanager
-    def running(self, setup: Setup) -> Iterator[None]:
+    def running(self, setup: Setup) -> Generator[None]:
         """Write down what has come of it."""
         error: BaseException | None = None
         try:
@@ -130,23 +129,22 @@ def write_sync(setup: Setup, name: str, random: Random) -> None:
     engine = setup.sync_engine("bank", bank.metadata)
     try:
         for attempt in _attempts(setup, name, random, stopping):
-            with attempt.running(setup):
-                with bank.sync_unit(engine) as unit:
-                    for account_id, amount in attempt.amounts:
-                        account = unit.the_accounts.get(account_id)
-                        if account is None:
-                            account = Account(account_id=account_id)
-                            unit.the_accounts.save(account)
-                        attempt.change(account, amount)
-                    attempt.note()
-                    if attempt.ending == "abandon":
-                        raise AbandonedError
-                    if attempt.ending == "rollback":
-                        unit.rollback()
-                        attempt.outcome = "not stored"
-                    else:
-                        unit.commit()
-                        attempt.outcome = "committed"
+            with attempt.running(setup), bank.sync_unit(engine) as unit:
+                for account_id, amount in attempt.amounts:
+                    account = unit.the_accounts.get(account_id)
+                    if account is None:
+                        account = Account(account_id=account_id)
+                        unit.the_accounts.save(account)
+                    attempt.change(account, amount)
+                attempt.note()
+                if attempt.ending == "abandon":
+                    raise AbandonedError
+                if attempt.ending == "rollback":
+                    unit.rollback()
+                    attempt.outcome = "not stored"
+                else:
+                    unit.commit()
+                    attempt.outcome = "committed"
             time.sleep(random.uniform(0, 2 * PAUSE))
     finally:
         engine.dispose()
