@@ -8,14 +8,18 @@ from dddkit.sqlalchemy.engines import embedded, sync_embedded
 from dddkit.sqlalchemy.inbox import Inbox
 from dddkit.sqlalchemy.outbox import Outbox
 from dddkit.sqlalchemy.publishers import to_broker, to_consumers
+from dddkit.sqlalchemy.relay import Backlog, DeadMessage, Relay
 from dddkit.sqlalchemy.sync_unit import SyncUnitOfWork
 from dddkit.sqlalchemy.unit import UnitOfWork
 
 __all__ = [
+    "Backlog",
     "Consumer",
+    "DeadMessage",
     "Documents",
     "Inbox",
     "Outbox",
+    "Relay",
     "SyncUnitOfWork",
     "UncommittedChangesError",
     "UnitClosedError",

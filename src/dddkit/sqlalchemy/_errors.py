@@ -16,7 +16,7 @@ from sqlalchemy.exc import (
 
 from dddkit.exceptions import ConcurrencyError, UnitError
 
-__all__ = ["TRANSACTION_FAILED", "cause_of", "is_temporary", "is_unfit_value", "translated"]
+__all__ = ["TRANSACTION_FAILED", "cause_of", "is_temporary", "is_unfit_value", "missing", "translated"]
 
 TRANSACTION_FAILED: Final = (
     "a statement has failed, and the database has undone the whole transaction with it; let its error leave the "
@@ -68,11 +68,17 @@ def translated(
         known = "whether it was committed is not known: read it again" if committing else "nothing was committed"
         return UnitError(unit, f"the connection to the database was lost; {known}, and use another unit")
     state: object = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    text = str(error.orig)
     if state in _SERIALIZATION:
         return ConcurrencyError(None, None, None)
     if state == _FAILED_TRANSACTION:
         return UnitError(unit, TRANSACTION_FAILED)
+    return missing(unit, error)
+
+
+def missing(unit: str, error: StatementError) -> UnitError | None:
+    """Return what to raise where the database lacks a table or a column; None for any other error."""
+    state: object = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    text = str(error.orig)
     if state == _UNDEFINED_TABLE or (state is None and "no such table" in text):
         found = _MISSING_TABLE.search(text)
         table = (found[1] or found[2]) if found else "it needs"

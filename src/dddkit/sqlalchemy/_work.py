@@ -253,6 +253,8 @@ class Work:
         connection.commit()
         self.settle()
         connection.close()
+        if self._outbox is not None and self._messages:
+            self._outbox._wake()  # pyright: ignore[reportPrivateUsage]  # for units
 
     def checked(self, function: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[Connection, P], T]:
         """Return the function of a call after a failed one: where the transaction has ended, it is refused."""
