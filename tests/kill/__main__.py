@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from random import Random
 from typing import Final
@@ -59,6 +61,9 @@ def _run(name: SetupName, options: argparse.Namespace, seed: int) -> int:
     with opened(name, options.repository, options.fault) as (setup, servers):
         run = Run(setup, servers, Random(seed), lambda line: print(line, flush=True))
         result = run.run(kills=kills, seconds=options.seconds, between_checks=between)
+        if result.problems and not options.fault:
+            kept = shutil.copytree(setup.folder, tempfile.mkdtemp(prefix="dddkit-killed-"), dirs_exist_ok=True)
+            print(f"kept: databases, journals and logs in {kept}")
     print("\n".join(result.lines()), flush=True)
     return 1 if result.problems else 0
 

@@ -13,7 +13,6 @@ from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from dddkit.sqlalchemy import Relay, to_consumers
-from tests.kill.brokers import consuming, publisher
 from tests.kill.faults import deleting_before
 from tests.kill.ledgers import Ledgers, metadata
 from tests.kill.setups import Setup
@@ -67,6 +66,8 @@ async def _relay(setup: Setup, random: Random) -> None:
 
 
 async def _consume(setup: Setup, random: Random) -> None:
+    from tests.kill.brokers import consuming  # a run on SQLite needs no FastStream
+
     stopping = Stopping()
     async with _ledgers(setup, random) as consumer, consuming(setup, consumer):
         while not stopping.asked:
@@ -76,6 +77,8 @@ async def _consume(setup: Setup, random: Random) -> None:
 @asynccontextmanager
 async def _publisher(setup: Setup, random: Random) -> AsyncGenerator[Publish]:
     if setup.broker is not None:
+        from tests.kill.brokers import publisher  # as above
+
         async with publisher(setup) as publish:
             yield publish
     else:

@@ -14,7 +14,7 @@ __all__ = ["Worker"]
 
 # The forkserver has imported everything already, so that a process is there in no time.
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.kill.processes"])
+_CONTEXT.set_forkserver_preload(["tests.kill.processes", "tests.kill.brokers"])
 
 LONGEST_END: Final = 30
 """How many seconds a process may take to end by SIGTERM."""

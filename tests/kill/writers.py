@@ -10,6 +10,7 @@ from itertools import count
 from random import Random
 from typing import Final
 
+import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 from sqlalchemy.exc import DBAPIError
 
 from dddkit.exceptions import ConcurrencyError, UnitError
@@ -25,7 +26,13 @@ __all__ = ["write", "write_sync"]
 PAUSE: Final = 0.03
 """How many seconds there are between two units of a writer, on average."""
 
-AWAY: Final = (DBAPIError, UnitError, OSError, asyncio.TimeoutError)
+AWAY: Final[tuple[type[Exception], ...]] = (
+    DBAPIError,
+    UnitError,
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.InterfaceError,  # where the server dies while SQLAlchemy sets up a new connection
+)
 """What a writer gets of a server that is killed. SQLite raises none of them."""
 
 
