@@ -45,9 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _defaults() -> list[SetupName]:
-    brokers: list[SetupName] = ["postgresql+nats", "postgresql+rabbitmq"]
-    return ["sqlite", next((name for name in brokers if not missing(name)), brokers[0])]
+def _defaults() -> tuple[SetupName, SetupName]:
+    only_rabbitmq = missing("postgresql+nats") and not missing("postgresql+rabbitmq")
+    return "sqlite", "postgresql+rabbitmq" if only_rabbitmq else "postgresql+nats"
 
 
 def _run(name: SetupName, options: argparse.Namespace, seed: int) -> int:

@@ -7,17 +7,16 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from logging import DEBUG
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import aio_pika
 import nats.errors
-from dddkit.faststream import deliver, to_nats, to_rabbit
 from faststream import AckPolicy
 from faststream.nats import NatsBroker
 from faststream.rabbit import Channel, RabbitBroker, RabbitExchange, RabbitQueue
 from nats.js.api import ConsumerConfig
 
-from dddkit.messages import Message
+from dddkit.faststream import MessageConsumer, deliver, to_nats, to_rabbit
 from tests.kill.bank import Change
 from tests.kill.setups import Setup
 
@@ -37,24 +36,15 @@ AWAY: Final = 0.2
 """How many seconds to wait for a server that is away, before the next attempt."""
 
 
-class Receiving(Protocol):
-    """A consumer, and what stands before one."""
-
-    @property
-    def name(self) -> str: ...
-
-    async def receive(self, message: Message, /) -> None: ...
-
-
 async def declare(setup: Setup) -> None:
     """Make the stream, or the exchange with its queues."""
     if setup.broker == "nats":
-        client = await nats.connect(setup.broker_url)
+        client = await _nats(setup.broker_url)
         # A short memory for what was published twice, so that the consumer gets it twice too.
         await client.jetstream().add_stream(name=STREAM, subjects=[f"{STREAM}.>"], duplicate_window=0.1)
         await client.close()
     else:
-        async with await aio_pika.connect(setup.broker_url) as connection:
+        async with await _rabbitmq(setup.broker_url) as connection:
             channel = await connection.channel()
             exchange = await channel.declare_exchange(STREAM, "topic", durable=True)
             for name, arguments in ((QUEUE.name, QUEUE.arguments), (AUDIT, None)):
@@ -74,7 +64,7 @@ async def publisher(setup: Setup) -> AsyncGenerator[Publish]:
 
 
 @asynccontextmanager
-async def consuming(setup: Setup, consumer: Receiving) -> AsyncGenerator[None]:
+async def consuming(setup: Setup, consumer: MessageConsumer) -> AsyncGenerator[None]:
     """Give the consumer what comes from the broker, with the settings that keep the order."""
     broker = _broker(setup)
     if isinstance(broker, NatsBroker):
@@ -118,6 +108,17 @@ async def _start(broker: NatsBroker | RabbitBroker) -> None:
             return
 
 
+# Any: both clients are typed in part only.
+
+
+async def _nats(url: str) -> Any:
+    return await nats.connect(url)  # pyright: ignore[reportUnknownMemberType]  # as above
+
+
+async def _rabbitmq(url: str) -> Any:
+    return await aio_pika.connect(url)
+
+
 async def content(setup: Setup) -> list[Change]:
     """Return all that was ever published, in the order of the broker."""
     bodies = await (_of_stream(setup.broker_url) if setup.broker == "nats" else _of_queue(setup.broker_url))
@@ -125,7 +126,7 @@ async def content(setup: Setup) -> list[Change]:
 
 
 async def _of_stream(url: str) -> list[bytes]:
-    client = await nats.connect(url)
+    client = await _nats(url)
     try:
         context = client.jetstream()
         number = (await context.stream_info(STREAM)).state.messages
@@ -137,7 +138,7 @@ async def _of_stream(url: str) -> list[bytes]:
 
 async def _of_queue(url: str) -> list[bytes]:
     """Return what is in the queue, where it stays: nothing is acknowledged."""
-    async with await aio_pika.connect(url) as connection:
+    async with await _rabbitmq(url) as connection:
         channel = await connection.channel()
         queue = await channel.declare_queue(AUDIT, passive=True)
         number = queue.declaration_result.message_count or 0

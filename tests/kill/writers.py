@@ -10,7 +10,7 @@ from itertools import count
 from random import Random
 from typing import Final
 
-import asyncpg  # type: ignore[import-untyped]  # it has no stubs
+import asyncpg  # type: ignore[import-untyped] # pyright: ignore[reportMissingTypeStubs]  # it has none
 from sqlalchemy.exc import DBAPIError
 
 from dddkit.exceptions import ConcurrencyError, UnitError
