@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -18,17 +17,15 @@ from tests.kill.bank import Account, Change, catalog
 from tests.kill.checks import Stored
 from tests.kill.faults import Fault, ForgetfulInbox
 from tests.kill.journals import Journal
+from tests.kill.ways import one_way
 
 if TYPE_CHECKING:
     from dddkit.sqlalchemy._publishing import Publish
 
-__all__ = ["WAY", "Ledgers", "effects", "metadata", "stored_effects", "stored_ledgers"]
+__all__ = ["Ledgers", "effects", "metadata", "stored_effects", "stored_ledgers"]
 
 FAILING: Final = 0.005
 """How often a handler fails after it has done its work, which then has to be undone and done again."""
-
-WAY: Final = 0.005
-"""The seconds that a message takes to the broker or back, at most, as if that were on another machine."""
 
 metadata: Final = MetaData()
 effects: Final = Table(
@@ -87,7 +84,7 @@ class Ledgers:
     async def receive(self, message: Message) -> None:
         """What the client of a broker calls."""
         await self.noting(self.consumer.receive)(message)
-        await asyncio.sleep(self._random.uniform(0, WAY))  # to the broker, before it knows that this is done
+        await one_way(self._random)  # to the broker, which does not know yet that this is done
 
     def noting(self, give: Publish) -> Publish:
         """Return what gives a message to the consumer by this function, and takes notes."""

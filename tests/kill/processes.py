@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Literal
 
 from dddkit.sqlalchemy import Relay, to_consumers
 from tests.kill.faults import deleting_before
-from tests.kill.ledgers import WAY, Ledgers, metadata
+from tests.kill.ledgers import Ledgers, metadata
 from tests.kill.setups import Setup
 from tests.kill.stopping import Stopping
+from tests.kill.ways import there_and_back
 from tests.kill.writers import write, write_sync
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from dddkit.messages import Message
     from dddkit.sqlalchemy._publishing import Publish
 
 __all__ = ["Kind", "run"]
@@ -59,6 +59,7 @@ async def _relay(setup: Setup, random: Random) -> None:
     engine = setup.engine("bank", bank.metadata)
     try:
         async with _publisher(setup, random) as publish:
+            publish = there_and_back(publish, random)
             if setup.fault == "delete-before-publish":
                 publish = deleting_before(publish, engine, bank.outbox)
             await Relay(engine, bank.outbox, publish, batch=50, poll=0.2, timeout=5.0).run()
@@ -81,21 +82,10 @@ async def _publisher(setup: Setup, random: Random) -> AsyncGenerator[Publish]:
         from tests.kill.brokers import publisher  # as above
 
         async with publisher(setup) as publish:
-            yield _over_network(publish, random)
+            yield publish
     else:
         async with _ledgers(setup, random) as consumer:
             yield consumer.noting(to_consumers(consumer.consumer))
-
-
-def _over_network(publish: Publish, random: Random) -> Publish:
-    """Let publishing take as long as it does where the broker is on another machine."""
-
-    async def publish_there_and_come_back(message: Message) -> None:
-        await asyncio.sleep(random.uniform(0, WAY))
-        await publish(message)
-        await asyncio.sleep(random.uniform(0, WAY))
-
-    return publish_there_and_come_back
 
 
 @asynccontextmanager

@@ -13,12 +13,14 @@ from tests.kill.checks import Facts, figures, problems
 from tests.kill.gathering import errors_of_writers, facts, progress
 from tests.kill.processes import Kind
 from tests.kill.setups import Setup
-from tests.kill.workers import Worker
+from tests.kill.workers import KILLED, Worker
 
 __all__ = ["Killable", "Result", "Run"]
 
 WEIGHTS: Final = {"writer": 3.0, "sync writer": 1.5, "relay": 5.0, "consumer": 3.0, "server": 2.0}
 """How often each kind is killed, compared with the others."""
+
+WRITERS: Final = ("writer", "sync writer")
 
 PATIENCE: Final = 10.0
 """After so many seconds without progress, what is not there will not come."""
@@ -101,7 +103,7 @@ class Run:
                 self._say(f"{self._kills.total()} kills, {len(result.problems)} problems")
                 if is_over() or result.problems:
                     for worker in self._workers:
-                        self._note(worker.stop())
+                        self._note(worker, worker.stop())
                     result.problems = [*result.problems, *self._ended]
                     return result
         finally:
@@ -109,14 +111,14 @@ class Run:
                 worker.kill()
 
     def _kill_one(self) -> None:
-        for worker in self._workers:
-            self._note(worker.ended())
-            if self._random.random() < 0.8:  # else it stays away a little longer
-                worker.start()
+        self._start([worker for worker in self._workers if self._random.random() < 0.8])  # others stay away for longer
         time.sleep(self._random.uniform(0.1, 0.6))
+        self._look_for_dead()
         candidates: list[Worker | str] = [worker for worker in self._workers if worker.is_running]
         candidates.extend(self._servers)
         weights = [WEIGHTS["server" if isinstance(one, str) else one.kind] for one in candidates]
+        if not candidates:
+            return
         (victim,) = self._random.choices(candidates, weights)
         if isinstance(victim, str):
             self._kills[victim] += 1
@@ -128,23 +130,35 @@ class Run:
             victim.kill()
 
     def _quieten(self) -> None:
-        """Let the writers end and the messages come to where they go."""
+        """Let the writers end, and the messages come to where they go."""
+        self._look_for_dead()
         for worker in self._workers:
-            self._note(worker.ended())
-            if worker.kind in ("writer", "sync writer"):
-                self._note(worker.stop())
-            else:
-                worker.start()
-        last, since = progress(self._setup), time.monotonic()
-        while not last.is_complete and time.monotonic() - since < PATIENCE:
-            time.sleep(0.2)
-            if (now := progress(self._setup)) != last:
+            if worker.kind in WRITERS:
+                self._note(worker, worker.stop())
+        last, since = None, time.monotonic()
+        while (now := progress(self._setup)) != last or time.monotonic() - since < PATIENCE:
+            if now.is_complete:
+                break
+            if now != last:
                 last, since = now, time.monotonic()
+            self._start([worker for worker in self._workers if worker.kind not in WRITERS])
+            time.sleep(0.2)
+
+    def _start(self, workers: Sequence[Worker]) -> None:
+        self._look_for_dead()
+        for worker in workers:
+            worker.start()
+
+    def _look_for_dead(self) -> None:
+        for worker in self._workers:
+            self._note(worker, worker.ended())
 
     def _check(self, seconds: float) -> Result:
         found = facts(self._setup, self._ended)
         return Result(self._kills, seconds, found, problems(found), errors_of_writers(self._setup))
 
-    def _note(self, said: str | None) -> None:
-        if said is not None:
+    def _note(self, worker: Worker, said: str | None) -> None:
+        if said == KILLED:
+            self._kills[f"{worker.kind} on its way"] += 1
+        elif said is not None:
             self._ended.append(said)

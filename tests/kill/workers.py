@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Final
 
 from tests.kill.processes import Kind, run
 from tests.kill.setups import Setup
 
-__all__ = ["Worker"]
+__all__ = ["KILLED", "Worker"]
 
 # The forkserver has imported everything already, so that a process is there in no time.
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.kill.processes", "tests.kill.brokers"])
+
+KILLED: Final = "killed on its way"
 
 LONGEST_END: Final = 30
 """How many seconds a process may take to end by SIGTERM."""
@@ -39,7 +41,13 @@ class Worker:
         if self._process is None:
             self._started += 1
             seed = f"{self._seed} {self.name} {self._started}"
-            arguments = (self._setup, self.kind, f"{self.name}.{self._started}", self._log, seed)
+            arguments = (
+                self._setup,
+                self.kind,
+                f"{self.name}.{self._started}",
+                self._setup.folder / f"{self.name}.log",
+                seed,
+            )
             self._process = _CONTEXT.Process(target=run, args=arguments)
             self._process.start()
 
@@ -51,27 +59,23 @@ class Worker:
             self._process = None
 
     def ended(self) -> str | None:
-        """Return what is to be said of a process that has ended without having been asked to."""
-        if self._process is None or self._process.exitcode is None:
-            return None
-        said = f"{self.name} ended by itself with {self._process.exitcode}: {self._last_words()}"
-        self._process = None
-        return said
+        """Return KILLED if the process was killed on its way, else what is to be said if it has ended; or None."""
+        return None if self._process is None or self._process.exitcode is None else self._end(wanted=None)
 
     def stop(self) -> str | None:
-        """Ask it to end; return what is to be said where it does not end as it should."""
+        """Ask it to end, and return the same; nothing where it ends as it should."""
         if self._process is None:
             return None
         self._process.terminate()
         self._process.join(LONGEST_END)
-        code = self._process.exitcode
-        said = None if code == 0 else f"{self.name}, asked to end, said {code}: {self._last_words()}"
+        return self._end(wanted=0)
+
+    def _end(self, wanted: int | None) -> str | None:
+        code = self._process.exitcode if self._process is not None else None
         self.kill()
-        return said
-
-    @property
-    def _log(self) -> Path:
-        return self._setup.folder / f"{self.name}.log"
-
-    def _last_words(self) -> str:
-        return self._log.read_text(encoding="utf-8")[-1500:] if self._log.exists() else "nothing"
+        if code == wanted:
+            return None
+        if code == -signal.SIGKILL:
+            return KILLED
+        log = self._setup.folder / f"{self.name}.log"
+        return f"{self.name} ended with {code}; its last words: {log.read_text(encoding='utf-8')[-1500:]}"
