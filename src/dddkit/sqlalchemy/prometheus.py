@@ -37,9 +37,7 @@ class OutboxMetrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = REGISTRY if registry is None else registry
         if not isinstance(registry, CollectorRegistry):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
-            raise TypeError(
-                f"OutboxMetrics takes a CollectorRegistry of prometheus_client, and got {kind_of(registry)}"
-            )
+            raise TypeError(f"OutboxMetrics takes a registry of prometheus_client, and not {kind_of(registry)}")
         with _guard:
             if (made := _gauges.get(registry)) is None:
                 made = _gauges[registry] = _new_gauges(registry)

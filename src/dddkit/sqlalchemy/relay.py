@@ -25,6 +25,7 @@ from dddkit.sqlalchemy._relay.outage_log import LOGGER
 from dddkit.sqlalchemy._relay.running import Run
 from dddkit.sqlalchemy._relay.settings import Settings
 from dddkit.sqlalchemy._relay.signals import stopped_by_sigterm
+from dddkit.sqlalchemy._relay.statements import Statements
 from dddkit.sqlalchemy.engines import database_of, is_sqlite
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Relay:
         self._settings: Final = Settings(
             type(self), engine, outbox, publish, batch, concurrency, poll, timeout, batch_time, attempts, metrics
         )
+        self._statements: Final = Statements(outbox.table, engine.dialect)
         self._backoff: Final = Backoff(attempts, batch)
         self._people: Final = People(outbox.table)
         self._run: Run | None = None
@@ -106,7 +108,7 @@ class Relay:
             RuntimeError: it runs already.
             KeyboardInterrupt, SystemExit: of `publish`.
         """
-        run = self._begin(once=False)
+        run = self._begin()
         loop = asyncio.get_running_loop()
         with stopped_by_sigterm(partial(loop.call_soon_threadsafe, run.stop)):
             await self._supervise(run)
@@ -120,7 +122,7 @@ class Relay:
             UnitError: the database has no table for the outbox; or the call is inside of a unit that holds it.
         """
         self._refuse_in_unit()
-        run = Run(self._settings, self._backoff, self._gauges(), once=True)
+        run = self._new_run(once=True)
         self._backoff.forget_pauses()
         await self._supervise(run)
         return run.published
@@ -132,7 +134,7 @@ class Relay:
             UnitError: the database has no table for the outbox.
             RuntimeError: it runs already.
         """
-        run = self._begin(once=False)
+        run = self._begin()
         try:
             await self.backlog()
         except BaseException as error:
@@ -154,18 +156,25 @@ class Relay:
         run.stop()
         try:
             await _to_the_end(task, run)
+        except asyncio.CancelledError:
+            if not task.cancelled():  # by who cancels each task of the loop; the log says so
+                raise
+        except (KeyboardInterrupt, SystemExit):  # it has ended the event loop already
+            if kind is None:
+                raise
         finally:
             self._run = None
 
-    def _begin(self, *, once: bool) -> Run:
+    def _begin(self) -> Run:
         if self._run is not None:
             raise RuntimeError("this Relay runs already; make another one, of which one at a time works")
-        self._run = run = Run(self._settings, self._backoff, self._gauges(), once=once)
+        self._run = run = self._new_run(once=False)
         return run
 
-    def _gauges(self) -> Gauges:
+    def _new_run(self, *, once: bool) -> Run:
         settings = self._settings
-        return Gauges(settings.engine, self._people, settings.metrics, settings.poll)
+        gauges = Gauges(settings.engine, self._people, settings.metrics, settings.poll)
+        return Run(settings, self._statements, self._backoff, gauges, once=once)
 
     async def _supervise(self, run: Run) -> None:
         try:
@@ -178,8 +187,9 @@ class Relay:
 
     def _ended_by_itself(self, task: asyncio.Task[None]) -> None:
         """Say so where the block still goes on, and may never end."""
-        if self._task is task and not task.cancelled() and (error := task.exception()) is not None:
-            LOGGER.error("%s: the relay has stopped: %s", self._settings.outbox.table.fullname, error)
+        if self._task is task:
+            why = "its task was cancelled" if task.cancelled() else task.exception()
+            LOGGER.error("%s: the relay has stopped: %s", self._settings.outbox.table.fullname, why)
 
     # For people
 
@@ -216,9 +226,7 @@ class Relay:
         if not isinstance(id_, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
             raise TypeError(f"Relay.{what} takes the id of a dead message, and got {kind_of(id_)}")
         if not await self._in_transaction(change, id_):
-            raise LookupError(
-                f"Relay.{what}: no dead message has the id {id_!r}; `await relay.dead()` returns them all"
-            )
+            raise LookupError(f"Relay.{what}: no dead message has the id {id_!r}; look at `await relay.dead()`")
         self._settings.outbox._wake()  # pyright: ignore[reportPrivateUsage]  # for relays
 
     async def _in_transaction(self, function: Callable[..., T], *args: Any) -> T:
@@ -253,11 +261,16 @@ async def _to_the_end(task: asyncio.Task[T], run: Run) -> T:
         except asyncio.CancelledError as error:
             cancelled = error
             run.stop()
-    if cancelled is not None:
-        if not task.cancelled():
-            task.exception()  # asyncio would log that nobody has asked for it
-        raise cancelled
-    return task.result()
+    if cancelled is None or _interrupt_of(task) is not None:
+        return task.result()
+    raise cancelled
+
+
+def _interrupt_of(task: asyncio.Task[Any]) -> BaseException | None:
+    if task.cancelled():
+        return None
+    ended: object = task.exception() or task.result()
+    return ended if isinstance(ended, BaseException) and not isinstance(ended, Exception) else None
 
 
 async def _translated(call: Coroutine[Any, Any, T]) -> T:

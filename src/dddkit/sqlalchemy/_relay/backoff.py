@@ -82,6 +82,7 @@ class Backoff:
 
     def forget_pauses(self) -> None:
         """Let everything be tried."""
+        self._was_again = False
         for failing in self._failing.values():
             failing.due = -inf
 
@@ -94,17 +95,21 @@ class Backoff:
             now: by the monotonic clock.
             tried: what is not tried again, however long ago it was; None where everything is tried again in time.
         """
+        due = () if self._was_again else self.due(now, tried)
+        self._was_again = bool(due)
+        return Wanted(self._batch, numbers=due) if due else Wanted(self._batch, tuple(self._failing))
+
+    def due(self, now: float, tried: set[Key] | None) -> tuple[int, ...]:
+        """Return the numbers of what is due, the longest first, as many as a batch holds."""
+        if not self._failing:
+            return ()
         due = [
             failing
             for key, failing in self._failing.items()
             if failing.due <= now and not failing.is_stuck and (tried is None or key not in tried)
         ]
-        if due and not self._was_again:
-            self._was_again = True
-            due.sort(key=lambda failing: failing.due)
-            return Wanted(self._batch, numbers=tuple(failing.row.number for failing in due[: self._batch]))
-        self._was_again = False
-        return Wanted(self._batch, tuple(self._failing))
+        due.sort(key=lambda failing: failing.due)
+        return tuple(failing.row.number for failing in due[: self._batch])
 
     def taken(self, wanted: Wanted, rows: list[Row]) -> list[Row]:
         """Return what to publish of a batch; forget what has failed, and was published by another relay since."""

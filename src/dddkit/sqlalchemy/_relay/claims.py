@@ -8,13 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dddkit.sqlalchemy._relay.postgresql import PostgreSQLClaim
 from dddkit.sqlalchemy._relay.sqlite import SQLiteClaim
-from dddkit.sqlalchemy._relay.statements import Statements
 from dddkit.sqlalchemy.engines import is_sqlite
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
     from dddkit.sqlalchemy._relay.rows import Record, Row
-    from dddkit.sqlalchemy._relay.statements import Wanted
-    from dddkit.sqlalchemy.outbox import Outbox
+    from dddkit.sqlalchemy._relay.statements import Statements, Wanted
 
 __all__ = ["Claim", "claim_of"]
 
@@ -35,8 +35,6 @@ class Claim(Protocol):
         ...
 
 
-def claim_of(engine: AsyncEngine, outbox: Outbox) -> Claim:
-    statements = Statements(outbox.table, engine.dialect)
-    if is_sqlite(engine):
-        return SQLiteClaim(engine, outbox.table, statements)
-    return PostgreSQLClaim(engine, outbox.table, statements)
+def claim_of(engine: AsyncEngine, table: Table, statements: Statements) -> Claim:
+    kind = SQLiteClaim if is_sqlite(engine) else PostgreSQLClaim
+    return kind(engine, table, statements)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from math import inf
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -30,13 +30,14 @@ class Gauges:
         self._poll: Final = poll
         self._next = inf if metrics is None else -inf
 
-    def is_due(self) -> bool:
-        return monotonic() >= self._next
+    def is_due(self, now: float) -> bool:
+        return now >= self._next
 
     async def refresh(self) -> None:
-        began = monotonic()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         backlog = await backlog_of(self._engine, self._people)
-        now = monotonic()
+        now = clock()
         self._next = now + max(self._poll, (now - began) * _SHARE)
         if self._metrics is not None:
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from time import monotonic
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from dddkit.exceptions import DDDKitError
@@ -25,8 +25,9 @@ _CONFLICTS: Final = 3
 class OutageLog:
     """Logs the first failure of an outage, then how many there were once a minute, then its end; and what has died."""
 
-    def __init__(self, outbox: str) -> None:
+    def __init__(self, outbox: str, clock: Callable[[], float]) -> None:
         self._outbox: Final = outbox
+        self._clock: Final = clock
         self._began: float | None = None
         self._logged = 0.0
         self._failures = 0
@@ -62,7 +63,7 @@ class OutageLog:
         )
 
     def _note(self, first: str, later: str) -> None:
-        now = monotonic()
+        now = self._clock()
         self._failures += 1
         if self._began is None:
             self._began = self._logged = now
@@ -75,7 +76,7 @@ class OutageLog:
     def recovered(self) -> None:
         """Log the end of the outage, if there is one."""
         if self._began is not None:
-            seconds = monotonic() - self._began
+            seconds = self._clock() - self._began
             LOGGER.info("%s: messages go through again, after %.0f s and %s", self._outbox, seconds, self._count())
         self.forget()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,8 @@ __all__ = ["PostgreSQLClaim"]
 
 _FIRST_KEY: Final = 0x646464 << 32
 """Our advisory locks are those from here on, one for each oid."""
+
+_NOTHING: Final[Mapping[str | None, str | None]] = {}
 
 
 class PostgreSQLClaim:
@@ -56,7 +59,9 @@ class PostgreSQLClaim:
 
     def _name(self, connection: Connection) -> str:
         """Return the table's name as statements of this connection have it, each part in quotes."""
-        schemas = connection.get_execution_options().get("schema_translate_map") or {}
+        schemas: Mapping[str | None, str | None] = (
+            connection.get_execution_options().get("schema_translate_map") or _NOTHING
+        )
         schema = schemas.get(self._table.schema, self._table.schema)
         quote = connection.dialect.identifier_preparer.quote_identifier
         return ".".join(quote(part) for part in (schema, self._table.name) if part is not None)

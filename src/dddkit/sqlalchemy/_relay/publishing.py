@@ -28,12 +28,15 @@ GRACE: Final = 1.0
 class _Publisher:
     """One task that publishes, a message after the other."""
 
-    __slots__ = ("is_abandoned", "is_late", "row", "task", "timer")
+    __slots__ = ("due", "is_abandoned", "is_late", "row", "task", "timer")
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
         self.row: Row | None = None
+        self.due = 0.0
+        """When its attempt has taken too long."""
         self.timer: asyncio.TimerHandle | None = None
+        """Looks whether that time has come; one for all its attempts, as a timer for each would cost more."""
         self.is_late = False
         """Whether its attempt took too long, and was cancelled; then another task takes over."""
         self.is_abandoned = False
@@ -80,8 +83,8 @@ class Publishing:
         """Begin no further attempt."""
         self._is_stopped = True
 
-    def _may_begin(self) -> bool:
-        if self._is_stopped or self.interrupt is not None or self._loop.time() >= self._until:
+    def _may_begin(self, now: float) -> bool:
+        if self._is_stopped or self.interrupt is not None or now >= self._until:
             self.is_complete = False
             return False
         return True
@@ -93,15 +96,20 @@ class Publishing:
         task.add_done_callback(lambda task: self._has_ended(publisher, task))
 
     async def _work(self, publisher: _Publisher) -> None:
-        while self._groups and not publisher.is_late:
-            if not self._may_begin():
-                return
-            for row in self._groups.popleft():
-                if not self._may_begin() or not await self._publish_one(publisher, row):
-                    break
-                if publisher.is_late:  # it got through all the same, and this task has been cancelled
-                    self.is_complete = False
-                    break
+        clock = self._loop.time
+        publisher.timer = self._loop.call_later(self._timeout, self._look_at, publisher)
+        try:
+            while self._groups and not publisher.is_late and self._may_begin(clock()):
+                for row in self._groups.popleft():
+                    now = clock()
+                    publisher.due = now + self._timeout
+                    if not self._may_begin(now) or not await self._publish_one(publisher, row):
+                        break
+                    if publisher.is_late:  # it got through all the same, and this task has been cancelled
+                        self.is_complete = False
+                        break
+        finally:
+            publisher.timer.cancel()
 
     async def _publish_one(self, publisher: _Publisher, row: Row) -> bool:
         """Publish the message; return whether it got through."""
@@ -111,7 +119,6 @@ class Publishing:
             self._fail(row, UnreadableError(f"what is stored cannot be read: {error}"))
             return False
         publisher.row = row
-        publisher.timer = self._loop.call_later(self._timeout, self._is_late, publisher)
         try:
             result: object = self._publish(message)
             if not is_awaitable(result):
@@ -128,8 +135,6 @@ class Publishing:
         except BaseException as error:  # the task must not end by it: the event loop would stop in the middle
             self.interrupt = error
             return False
-        finally:
-            publisher.timer.cancel()
         if publisher.is_abandoned:
             return False
         self.published.append(row)
@@ -151,7 +156,11 @@ class Publishing:
     def _fail(self, row: Row, error: BaseException, task: asyncio.Task[Any] | None = None) -> None:
         self.failed.append(Attempt(row, error, len(self.published), task))
 
-    def _is_late(self, publisher: _Publisher) -> None:
+    def _look_at(self, publisher: _Publisher) -> None:
+        """Cancel the attempt of the publisher if it has taken too long."""
+        if self._loop.time() < publisher.due:
+            publisher.timer = self._loop.call_at(publisher.due, self._look_at, publisher)
+            return
         publisher.is_late = True
         if publisher.task is not None:
             publisher.task.cancel()
@@ -172,7 +181,7 @@ class Publishing:
 
     def _leave(self, publisher: _Publisher) -> None:
         self._active.discard(publisher)
-        if publisher.is_late and self._groups and self._may_begin():
+        if publisher.is_late and self._groups and self._may_begin(self._loop.time()):
             self._add_publisher()
         if not self._active and not self.ended.done():
             if self._groups:

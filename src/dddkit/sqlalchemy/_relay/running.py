@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from time import monotonic
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import StatementError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dddkit.sqlalchemy._relay.gauges import Gauges
     from dddkit.sqlalchemy._relay.rows import Key, Row
     from dddkit.sqlalchemy._relay.settings import Settings
-    from dddkit.sqlalchemy._relay.statements import Wanted
+    from dddkit.sqlalchemy._relay.statements import Statements, Wanted
 
 __all__ = ["Run"]
 
@@ -37,14 +37,17 @@ class Run:
         once: end when nothing can go now, and raise the errors of the database.
     """
 
-    def __init__(self, settings: Settings, backoff: Backoff, gauges: Gauges, *, once: bool) -> None:
+    def __init__(
+        self, settings: Settings, statements: Statements, backoff: Backoff, gauges: Gauges, *, once: bool
+    ) -> None:
         self._settings: Final = settings
         self._backoff: Final = backoff
         self._gauges: Final = gauges
         self._once: Final = once
         self._waiting: Final = Waiting()
-        self._claim: Final = claim_of(settings.engine, settings.outbox)
-        self._log: Final = OutageLog(settings.outbox.table.fullname)
+        self._clock: Final = asyncio.get_running_loop().time
+        self._claim: Final = claim_of(settings.engine, settings.outbox.table, statements)
+        self._log: Final = OutageLog(settings.outbox.table.fullname, self._clock)
         self._publishing: Publishing | None = None
         self._unrecorded: Record | None = None
         """What has become of a batch, where it could not be stored yet."""
@@ -62,7 +65,7 @@ class Run:
     def stop(self) -> None:
         """Begin nothing any more; finish and record what is under way. In the thread of the loop."""
         if self._stop_at is None:
-            self._stop_at = monotonic()
+            self._stop_at = self._clock()
         self._waiting.stop()
         if self._publishing is not None:
             self._publishing.stop()
@@ -95,7 +98,7 @@ class Run:
         return self._interrupt
 
     async def _turn_or_pause(self) -> tuple[float, bool]:
-        """Work on one batch; return how long to wait then, and whether a commit ends that."""
+        """Work on one batch; return how long to wait then, and whether a commit ends that wait."""
         try:
             pause, light = await self._turn()
         except UnitError:
@@ -103,6 +106,8 @@ class Run:
         except Exception as error:
             if self._once:
                 raise
+            if self._is_stopped:  # perhaps the call was cancelled with everything else
+                return 0.0, False
             self._database_failures += 1
             self._log.database_failed(error)
             return pause_after(self._database_failures), False
@@ -113,9 +118,9 @@ class Run:
 
     async def _turn(self) -> tuple[float, bool]:
         await self._record()
-        if not self._once and self._gauges.is_due():
+        if not self._once and self._gauges.is_due(self._clock()):
             await self._in_database(self._gauges.refresh())
-        now, settings = monotonic(), self._settings
+        now, settings = self._clock(), self._settings
         wanted = self._backoff.wanted(now, self._tried if self._once else None)
         taken = await self._in_database(self._claim.take(wanted))
         if taken is None:
@@ -147,7 +152,7 @@ class Run:
             self._interrupt = publishing.interrupt
             self.stop()
         self.published += len(publishing.published)
-        self._unrecorded, failures = self._backoff.settle(publishing.published, publishing.failed, monotonic())
+        self._unrecorded, failures = self._backoff.settle(publishing.published, publishing.failed, self._clock())
         self._tried.update(failure.row.key for failure in failures)
         await self._record()
         self._log_all(failures)
@@ -174,8 +179,9 @@ class Run:
         if wanted.numbers is not None or len(taken) == wanted.limit or is_left:
             return 0.0, True
         if self._once:
-            return 1.0, True  # nothing can go now
-        return max(0.0, min(self._settings.poll, self._backoff.next_due() - monotonic())), True
+            may_go = taken or self._backoff.due(self._clock(), self._tried)
+            return (0.0 if may_go else self._settings.poll), True
+        return max(0.0, min(self._settings.poll, self._backoff.next_due() - self._clock())), True
 
     async def _record(self) -> None:
         if self._unrecorded is not None:
@@ -193,7 +199,8 @@ class Run:
                     self._settings.outbox.table.fullname,
                     type(error).__qualname__,
                 )
-        await self._in_database(self._claim.leave())
+        with suppress(Exception):  # it took too long
+            await self._in_database(self._claim.leave())
 
     async def _sleep(self, seconds: float, *, light: bool) -> None:
         try:
@@ -222,11 +229,11 @@ class Run:
 
     async def _until(self, future: asyncio.Future[Any], *, bounded: bool = False) -> None:
         """Wait until the future is done; where it is bounded and this run is stopped, for the timeout at most."""
-        began = monotonic()
+        began = self._clock()
         while not future.done():
             left = None
             if bounded and self._stop_at is not None:
-                left = max(began, self._stop_at) + self._settings.timeout - monotonic()
+                left = max(began, self._stop_at) + self._settings.timeout - self._clock()
                 if left <= 0:
                     break
             try:

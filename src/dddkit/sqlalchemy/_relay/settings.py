@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -54,14 +54,13 @@ class Settings:
         if not callable(self.publish):
             raise TypeError(f"Relay takes an async function that publishes a message, and got {kind_of(self.publish)}")
         if self.metrics is not None and not callable(getattr(self.metrics, "set", None)):
-            raise TypeError(
-                f"Relay: metrics is an OutboxMetrics(registry), or nothing, and not {kind_of(self.metrics)}"
-            )
+            raise TypeError(f"Relay: metrics is an OutboxMetrics, or nothing, and not {kind_of(self.metrics)}")
         for name in ("batch", "concurrency", "attempts"):
             number: object = getattr(self, name)
             if type(number) is not int or number < 1:
                 raise ValueError(f"Relay: {name} is a number from 1 on, and not {number!r}")
         for name in ("poll", "timeout", "batch_time"):
-            seconds: object = getattr(self, name)
-            if type(seconds) not in (int, float) or not (isfinite(float(seconds)) and float(seconds) > 0):  # type: ignore[arg-type]
+            seconds: Any = getattr(self, name)
+            is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+            if not is_number or not (isfinite(seconds) and seconds > 0):
                 raise ValueError(f"Relay: {name} is a number of seconds above 0, and not {seconds!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
@@ -16,7 +16,7 @@ _old: Any = None
 
 
 @contextmanager
-def stopped_by_sigterm(stop: Callable[[], object]) -> Iterator[None]:
+def stopped_by_sigterm(stop: Callable[[], object]) -> Generator[None]:
     """Call `stop` at SIGTERM, where this is the main thread; then the handler is what it was.
 
     `stop` runs in the middle of anything.
