@@ -147,9 +147,10 @@ async def test_effects_carry_the_message_as_their_cause_those_of_reactions_and_s
     refunds = Consumer("refunds", shop.catalog, lambda: shop.unit(broker=broker))
     caused: list[Message] = []
 
-    @shop.Unit.on(shop.Basket.ItemAdded)
     async def react(event: Any, unit: Any) -> None:
         unit.publish(shop.Basket.Created(), subject="reaction")
+
+    shop.Unit.on(shop.Basket.ItemAdded)(react)
 
     @broker.handle(shop.Basket.ItemAdded)
     def look(event: Any) -> None:
@@ -174,12 +175,31 @@ async def test_effects_carry_the_message_as_their_cause_those_of_reactions_and_s
 async def test_an_older_version_comes_to_the_handler_in_the_newest(shop: Shop) -> None:
     catalog = EventCatalog("/shop")
     catalog.add(shop.Basket.ItemAdded, "added", version=2)
-    catalog.upcast("added", to=2)(lambda data: {"item": data["name"]})
+
+    @catalog.upcast("added", to=2)
+    def _(data: dict[str, Any]) -> dict[str, Any]:
+        return {"item": data["name"]}
+
     refunds = Consumer("refunds", catalog, lambda: shop.unit())
     adding(shop, refunds)
     await refunds.receive(Message(id="1", source="/a", type="added.v1", data={"name": "tea"}))
     await refunds.receive(Message(id="2", source="/a", type="added.v2", data={"item": "cup"}))
     assert await items(shop) == ["tea", "cup"]
+
+
+@consuming("sqlite")
+async def test_a_published_domain_event_comes_to_its_handler(shop: Shop) -> None:
+    Placed, seen = shop.flavour.Placed, list[object]()
+    shop.catalog.add(Placed, "order.placed")
+    refunds = consumer_of(shop)
+
+    @refunds.on(Placed)
+    async def see(event: Any, unit: Any) -> None:
+        seen.append((event.order, str(event.id)))
+
+    message = shop.catalog.encode(Placed(order=7))
+    await refunds.receive(message)
+    assert seen == [(7, message.id)]
 
 
 @consuming("sqlite")
@@ -210,18 +230,19 @@ async def test_which_messages_without_a_reader_are_errors(shop: Shop) -> None:
 @consuming("sqlite")
 async def test_a_message_that_can_never_be_read_is_rejected(shop: Shop) -> None:
     adding(shop, refunds := consumer_of(shop))
-    for changes, problem in (
-        ({"data": {"item": 7}}, r"data\.item"),
-        ({"data": {}}, r"data\.item"),
-        ({"data": "secret"}, "its data is a str"),
-        ({"id": "a\0b"}, r"no database can note that it is done: id: NUL"),
-        ({"source": "a\0b"}, r"source: NUL"),
+    wrong: Any
+    for name, wrong, problem in (
+        ("data", {"item": 7}, r"data\.item"),
+        ("data", {}, r"data\.item"),
+        ("data", "secret", "its data is a str"),
+        ("id", "a\0b", r"no database can note that it is done: id: NUL"),
+        ("source", "a\0b", r"source: NUL"),
     ):
-        given: Any = {"id": "1", "source": "/a", "type": "basket.item-added.v1", "data": {"item": "tea"}, **changes}
+        given: Any = {"id": "1", "source": "/a", "type": "basket.item-added.v1", "data": {"item": "tea"}, name: wrong}
         with pytest.raises(MessageRejectedError, match=problem) as raised:
             await refunds.receive(Message(**given))
         assert (raised.value.message_type, "secret" in str(raised.value)) == ("basket.item-added.v1", False)
-    wrong: Any = {"id": "1"}
+    wrong = {"id": "1"}
     with pytest.raises(TypeError, match=r"refunds: receive takes a Message, and got a dict; read it with Message"):
         await refunds.receive(wrong)
 
@@ -330,6 +351,7 @@ async def test_what_is_refused_as_a_handler(shop: Shop) -> None:
     class Handler:
         async def event_alone(self, event: Any) -> None: ...
 
+    handler: Any
     on: Any = refunds.on(shop.Basket.ItemAdded)
     write = r"write `async def {}\(event: .*Basket\.ItemAdded, unit: \.\.\.\) -> None`"
     for handler, error in (
@@ -337,7 +359,7 @@ async def test_what_is_refused_as_a_handler(shop: Shop) -> None:
         (event_alone, rf"refunds: .*event_alone is called with the event and the unit; {write.format('event_alone')}"),
         (Handler().event_alone, r"event_alone is called with the event and the unit"),
         (partial(sync), rf"sync is not async, .*{write.format('sync')}"),
-        (lambda event, unit: None, r"is not async"),
+        (id, r"id is not async"),
         (7, r"refunds: a handler is an async function, and this is 7"),
     ):
         with pytest.raises(TypeError, match=error):

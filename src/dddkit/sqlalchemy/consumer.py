@@ -147,12 +147,14 @@ class Consumer(Generic[UnitT]):
                 f"{self.name}: receive takes a Message, and got {kind_of(message)}; read it with Message.from_json(...)"
             )
         event_class = self._catalog._class_of(message.type)  # pyright: ignore[reportPrivateUsage]  # for our own packages
-        handler = None if event_class is None else self._handlers.get(event_class)
-        if handler is None and (event_class is not None or self._ignores_unknown):
+        if event_class is None:
+            if not self._ignores_unknown:
+                self._catalog.decode(message)  # it says what is wrong
+            return
+        handler = self._handlers.get(event_class)
+        if handler is None:
             return
         event = self._catalog.decode(message)
-        if handler is None:  # the catalog got the name this very moment
-            return
         key = _key_of(message)
         delivery.is_read = True
         with caused_by(message):
@@ -166,7 +168,11 @@ class Consumer(Generic[UnitT]):
                 await unit._commit_once(self.name, key, handle)  # pyright: ignore[reportPrivateUsage]  # as above
 
     def _new_unit(self) -> UnitT:
-        unit: Any = self._make_unit()  # Any: it may be whatever, as not everybody uses a checker
+        unit = self._make_unit()
+        self._check_unit(unit)
+        return unit
+
+    def _check_unit(self, unit: Any) -> None:  # Any: it may be whatever, as not everybody uses a checker
         if not isinstance(unit, AnyUnit):
             if is_awaitable(unit):
                 dispose(unit)
@@ -174,26 +180,22 @@ class Consumer(Generic[UnitT]):
                 f"{self.name}: make_unit returns a new unit, and this one returned {_MAKE.format(kind_of(unit))}"
             )
         self._check_unit_class(self.name, type(unit))
-        if unit._usage.is_entered:  # pyright: ignore[reportPrivateUsage]  # as above
+        if unit._usage.is_entered:  # pyright: ignore[reportPrivateUsage]  # for our own packages
             shown = type(unit).__qualname__
             raise UnitClosedError(
                 shown,
                 f"the consumer {self.name} got one that is in use or has ended; make_unit returns a new one at each "
                 f"call, as in lambda: {shown}(engine)",
             )
-        made: UnitT = unit  # type: ignore[assignment]  # `_check_unit_class` has refused all others
-        return made
 
     @staticmethod
     def _check_unit_class(name: str, unit_class: type) -> None:
         shown = unit_class.__qualname__
+        if not issubclass(unit_class, AnyUnit):
+            raise TypeError(f"{name}: make_unit makes a unit of work, and this is {_MAKE.format(f'the class {shown}')}")
         if not issubclass(unit_class, UnitOfWork):
-            if issubclass(unit_class, AnyUnit):
-                raise TypeError(
-                    f"{name}: {shown} is a SyncUnitOfWork, and a consumer awaits; derive it from UnitOfWork"
-                )
-            raise TypeError(f"{name}: make_unit makes a unit of work, and this is {_MAKE.format(kind_of(unit_class))}")
-        if unit_class._inbox is None:
+            raise TypeError(f"{name}: {shown} is a SyncUnitOfWork, and a consumer awaits; derive it from UnitOfWork")
+        if unit_class._inbox is None:  # pyright: ignore[reportPrivateUsage]  # for our own packages
             raise TypeError(
                 f"{name}: {shown} has no inbox, where a consumer notes what is done; declare `inbox = Inbox(metadata)` "
                 f"in the class"

@@ -14,8 +14,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dddkit._callables import kind_of
-from dddkit.exceptions import UnitError
-from dddkit.sqlalchemy._errors import cause_of, translated
+from dddkit.sqlalchemy._errors import cause_of, missing
 from dddkit.sqlalchemy._finishing import finished
 from dddkit.sqlalchemy._keys import is_storable
 from dddkit.sqlalchemy._tables import check_new_table
@@ -113,10 +112,9 @@ class Inbox:
             some = connection.execute(deleting).rowcount
             connection.commit()
         except StatementError as error:
-            better = translated("Inbox", error)
-            if isinstance(better, UnitError):
-                raise better from cause_of(error)
-            raise
+            if (better := missing("Inbox", error)) is None:
+                raise
+            raise better from cause_of(error)
         return some
 
     def _note(self, connection: Connection, consumer: str, key: str) -> bool:

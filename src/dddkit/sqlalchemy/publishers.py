@@ -123,8 +123,7 @@ def _unread(who: str, error: UnknownMessageError) -> _Failure:
 
 def _may_pass(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):  # of a handler that does several things at once
-        inner: tuple[BaseException, ...] = error.exceptions
-        return all(map(_may_pass, inner))
+        return all(map(_may_pass, _errors_in(error)))
     if isinstance(error, ConcurrencyError):  # a new object over a stored one fails each time, unless its handler looks
         return error.found is None or error.expected not in (None, error.found)
     return isinstance(error, DBAPIError) and is_temporary(error)
@@ -134,9 +133,13 @@ def _named(error: BaseException) -> str:
     """Return what logs may show: texts that are not ours may have values in them."""
     name = type(error).__qualname__
     if isinstance(error, BaseExceptionGroup):
-        inner: tuple[BaseException, ...] = error.exceptions
-        return f"{name} of {', '.join(map(_named, inner))}"
+        return f"{name} of {', '.join(map(_named, _errors_in(error)))}"
     return f"{name}: {error}" if type(error).__module__ == DDDKitError.__module__ else name
+
+
+def _errors_in(group: Any) -> Sequence[BaseException]:  # Any: what a group is generic in is not known at run time
+    errors: Sequence[BaseException] = group.exceptions
+    return errors
 
 
 def _error_of(failures: Sequence[_Failure], message: Message) -> Exception:
