@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from faststream.rabbit import QueueType
 
 from tests.brokers.sites import NatsSite, RabbitSite, Site
 
 
-@pytest.fixture(params=["nats", pytest.param("rabbitmq", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=["nats", pytest.param("quorum", marks=pytest.mark.slow), pytest.param("classic", marks=pytest.mark.slow)]
+)
 def site(request: pytest.FixtureRequest) -> Site:
-    url: str = request.getfixturevalue(f"{request.param}_url")
-    return NatsSite(url) if request.param == "nats" else RabbitSite(url)
+    if request.param == "nats":
+        return NatsSite(request.getfixturevalue("nats_url"))
+    return RabbitSite(request.getfixturevalue("rabbitmq_url"), queue_type=QueueType(request.param))
 
 
 @pytest.fixture

@@ -123,7 +123,8 @@ class NatsSite:
 class RabbitSite:
     url: str
     exchange: str = field(default_factory=lambda: unique("shop"))
-    queue_type: QueueType = QueueType.QUORUM
+    queue_type: Any = QueueType.QUORUM
+    delivery_limit: int = 1000
 
     def broker(self) -> RabbitBroker:
         return RabbitBroker(self.url, logger=None, reconnect_interval=0.2, graceful_timeout=5)
@@ -137,8 +138,15 @@ class RabbitSite:
             queue_type=self.queue_type,
             durable=True,
             routing_key="order.#",
-            arguments={"x-single-active-consumer": True},
+            arguments={
+                "x-single-active-consumer": True,
+                **(self.limited if self.queue_type is QueueType.QUORUM else {}),
+            },
         )
+
+    @property
+    def limited(self) -> dict[str, Any]:
+        return {"x-delivery-limit": self.delivery_limit, "x-dead-letter-exchange": f"{self.exchange}.dead"}
 
     def subscribe(self, broker: Any, consumer: Received) -> None:
         subscriber = broker.subscriber(

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, final
 
 import aio_pika
-from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError
-from aiormq.exceptions import ChannelNotFoundEntity
+from aiormq.exceptions import (
+    AMQPError,
+    ChannelInvalidStateError,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+    DeliveryError,
+)
 from faststream.rabbit import QueueType
 from faststream.rabbit.subscriber.usecase import RabbitSubscriber
 from pamqp.commands import Basic
@@ -69,12 +74,11 @@ class RabbitPublisher:
             raise NotPublishedError(why, message.type, message.id) from error
         except DeliveryError as error:
             raise NotPublishedError("the broker refused it; is a queue full?", message.type, message.id) from error
-        except ChannelPreconditionFailed as error:
-            if f"message size {len(body)} is larger" not in str(error):  # that of another message
-                raise
-            raise MessageRejectedError(f"it is larger than the broker takes ({error})", message.type) from error
-        if isinstance(confirmation, Basic.Nack):
-            raise NotPublishedError("the broker refused it; is a queue full?", message.type, message.id)
+        except (AMQPError, ChannelInvalidStateError, ConnectionError) as error:
+            # What is said of one message is raised for all that were under way in its channel.
+            if isinstance(error, ChannelPreconditionFailed) and f"message size {len(body)} is larger" in str(error):
+                raise MessageRejectedError(f"it is larger than the broker takes ({error})", message.type) from error
+            raise NotPublishedError("the channel was closed meanwhile", message.type, message.id) from error
         if not isinstance(confirmation, Basic.Ack):  # it came back, which aio-pika does not raise
             why = f"no queue is bound to the exchange {self._exchange!r} for {key!r}"
             raise MessageRejectedError(why, message.type)
@@ -87,27 +91,18 @@ class RabbitPublisher:
             async with own:
                 yield own
             return
-        channel = await self._shared_channel(connection)
-        try:
-            yield channel
-        finally:
-            if channel.is_closed:
-                await self._forget(channel)
+        yield await self._shared_channel(connection)
 
     async def _shared_channel(self, connection: AbstractConnection) -> AbstractChannel:
         async with self._lock:
+            if self._channel is not None and self._channel.is_closed:
+                await self._channel.close()  # it would open itself again
+                self._channel = None
             if self._channel is None or self._connection is not connection:
                 channel = connection.channel()
                 await channel.initialize()
                 self._connection, self._channel = connection, channel
             return self._channel
-
-    async def _forget(self, channel: AbstractChannel) -> None:
-        """Have the next message open another channel."""
-        if self._channel is channel:
-            self._channel = None
-            with suppress(Exception):  # it is closed, and must not open itself again
-                await channel.close()
 
 
 def _written(message: Message, key: str, body: bytes) -> aio_pika.Message:
@@ -137,13 +132,21 @@ def require_nothing_is_lost(subscriber: object, name: str) -> None:
     """Raise ValueError where the subscriber would lose what its handler fails at."""
     if not isinstance(subscriber, RabbitSubscriber):
         raise TypeError(f"deliver takes what broker.subscriber(...) returns, not {kind_of(subscriber)}")
-    queue = subscriber.queue
-    if (queue.arguments or {}).get("x-queue-type") == QueueType.STREAM.value:
+    queue, arguments = subscriber.queue, subscriber.queue.arguments or {}
+    if arguments.get("x-queue-type") == QueueType.STREAM.value:
         raise ValueError(f"a stream of RabbitMQ does not deliver again what {name} fails at; take a quorum queue")
-    if queue.declare and (not queue.durable or queue.exclusive or queue.auto_delete):
+    if not queue.declare:  # nothing is known of it
+        return
+    if not queue.durable or queue.exclusive or queue.auto_delete:
         raise ValueError(
             f"the queue {queue.name!r} loses its messages when {name} or the broker stops; "
             f"write RabbitQueue({queue.name!r}, durable=True), neither exclusive nor auto_delete"
+        )
+    has_limit = arguments.get("x-queue-type") == QueueType.QUORUM.value  # of 20 deliveries, unless it has another
+    if has_limit and not arguments.get("x-dead-letter-exchange"):
+        raise ValueError(
+            f"the quorum queue {queue.name!r} deletes what {name} fails at too often; "
+            'write RabbitQueue(..., arguments={"x-dead-letter-exchange": ..., "x-delivery-limit": ...})'
         )
 
 
