@@ -165,11 +165,11 @@ class Work:
         self.refuse_where_read_only(f"{table.name}.delete")
         self.tracking.delete(table, aggregate)
 
-    def once(self, connection: Connection, key: str) -> bool:
+    def once(self, connection: Connection, key: str, consumer: str = "") -> bool:
         self.refuse_where_read_only("once")
         if self._inbox is None:
             raise UnitError(self.unit, "once needs an inbox; declare `inbox = Inbox(metadata)` in the class")
-        is_new = self._inbox._note(connection, "", key)  # pyright: ignore[reportPrivateUsage]  # for units
+        is_new = self._inbox._note(connection, consumer, key)  # pyright: ignore[reportPrivateUsage]  # for units
         if is_new:
             self._noted.append(key)
         return is_new
