@@ -98,6 +98,7 @@ def _jetstream(broker: NatsBroker) -> Any:  # Any: it is partially typed
 class NatsSite:
     url: str
     stream: str = field(default_factory=lambda: unique("shop"))
+    max_deliver: int | None = None
 
     def broker(self) -> NatsBroker:
         return NatsBroker(self.url, logger=None, max_reconnect_attempts=-1, reconnect_time_wait=0, graceful_timeout=5)
@@ -111,20 +112,18 @@ class NatsSite:
             stream=JStream(self.stream, declare=False),
             durable=consumer.name,
             pull_sub=PullSub(timeout=0.5),
-            config=ConsumerConfig(max_ack_pending=1, ack_wait=2),
+            config=ConsumerConfig(max_ack_pending=1, ack_wait=2, max_deliver=self.max_deliver),
             ack_policy=AckPolicy.NACK_ON_ERROR,
         )
         deliver(subscriber, consumer)
 
     async def prepare(self, **config: Any) -> None:
         async with NatsBroker(self.url, logger=None) as broker:
-            await JetStreamContext(broker.connection).add_stream(
-                name=self.stream, subjects=[f"{self.stream}.>"], **config
-            )
+            await _jetstream(broker).add_stream(name=self.stream, subjects=[f"{self.stream}.>"], **config)
 
     async def send(self, headers: Mapping[str, str], body: bytes) -> None:
         async with NatsBroker(self.url, logger=None) as broker:
-            stream = JetStreamContext(broker.connection)
+            stream = _jetstream(broker)
             await stream.publish(f"{self.stream}.order.cancelled", body, headers=dict(headers))
 
 
