@@ -15,7 +15,7 @@ from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitQueue
 from nats.js.api import ConsumerConfig
 
-from dddkit.faststream import deliver, to_nats, to_rabbit
+from dddkit.faststream import MessageConsumer, deliver, to_nats, to_rabbit
 from dddkit.messages import Message
 
 __all__ = ["NatsSite", "RabbitSite", "Received", "Site", "message"]
@@ -74,7 +74,7 @@ class Site(Protocol):
 
     def publish(self, broker: Any) -> Callable[[Message], Awaitable[None]]: ...
 
-    def subscribe(self, broker: Any, consumer: Received) -> None:
+    def subscribe(self, broker: Any, consumer: MessageConsumer) -> None:
         """Deliver to a consumer, in order."""
         ...
 
@@ -98,7 +98,7 @@ class NatsSite:
     def publish(self, broker: Any) -> Callable[[Message], Awaitable[None]]:
         return to_nats(broker, self.stream)
 
-    def subscribe(self, broker: Any, consumer: Received) -> None:
+    def subscribe(self, broker: Any, consumer: MessageConsumer) -> None:
         subscriber = broker.subscriber(
             f"{self.stream}.>",
             stream=JStream(self.stream, declare=False),
@@ -125,6 +125,7 @@ class RabbitSite:
     exchange: str = field(default_factory=lambda: unique("shop"))
     queue_type: Any = QueueType.QUORUM
     delivery_limit: int = 1000
+    binding: str = "order.#"
 
     def broker(self) -> RabbitBroker:
         return RabbitBroker(self.url, logger=None, reconnect_interval=0.2, graceful_timeout=5)
@@ -137,7 +138,7 @@ class RabbitSite:
             f"{self.exchange}.{name}",
             queue_type=self.queue_type,
             durable=True,
-            routing_key="order.#",
+            routing_key=self.binding,
             arguments={
                 "x-single-active-consumer": True,
                 **(self.limited if self.queue_type is QueueType.QUORUM else {}),
@@ -148,7 +149,7 @@ class RabbitSite:
     def limited(self) -> dict[str, Any]:
         return {"x-delivery-limit": self.delivery_limit, "x-dead-letter-exchange": f"{self.exchange}.dead"}
 
-    def subscribe(self, broker: Any, consumer: Received) -> None:
+    def subscribe(self, broker: Any, consumer: MessageConsumer) -> None:
         subscriber = broker.subscriber(
             self.queue(consumer.name),
             RabbitExchange(self.exchange, type=ExchangeType.TOPIC, durable=True),
@@ -164,7 +165,7 @@ class RabbitSite:
             )
             for name in ("refunds", "mails"):
                 queue = await broker.declare_queue(self.queue(name))
-                await queue.bind(exchange, "order.#")
+                await queue.bind(exchange, self.binding)
 
     async def send(self, headers: Mapping[str, str], body: bytes) -> None:
         properties = dict(headers)

@@ -60,7 +60,8 @@ class Post:
 
     def relay(self, publish: Any, **settings: Any) -> Relay:
         # On a machine at work, what is stored when a relay stops takes some of its fast seconds.
-        return Relay(self.engine, self.outbox, publish, **{"timeout": 200.0, **settings})
+        settings.setdefault("timeout", 200.0)
+        return Relay(self.engine, self.outbox, publish, **settings)
 
 
 class Broker:

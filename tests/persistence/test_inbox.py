@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, create_engine, insert, select
+from sqlalchemy import MetaData, create_engine, delete, insert, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from dddkit.exceptions import UnitError
@@ -71,6 +71,17 @@ async def test_consumers_go_on_while_notes_are_pruned(shop: Shop) -> None:
     assert sum(await asyncio.gather(*pruning)) == 3000
     assert await items(shop) == [str(number) for number in range(20)]
     assert len(await keys(shop)) == 21
+
+
+@consuming("postgresql")
+async def test_a_pruning_leaves_locked_notes_to_who_has_locked_them(shop: Shop) -> None:
+    await note(shop, {"1": 2 * DAY, "2": 2 * DAY, "3": 2 * DAY})
+    async with shop.unit() as unit:
+        connection = await unit.connection()
+        await connection.execute(delete(shop.inbox.table).where(shop.inbox.table.c.key == "2"))
+        assert await asyncio.wait_for(shop.inbox.prune(shop.engine, older_than=DAY), 30) == 2
+        await unit.rollback()
+    assert await keys(shop) == ["2", "new"]
 
 
 @consuming()

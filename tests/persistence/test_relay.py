@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Coroutine
-from contextlib import suppress
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -13,10 +15,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from dddkit.exceptions import MessageRejectedError, UnitError
 from dddkit.messages import EventCatalog, Message, caused_by
-from dddkit.sqlalchemy import Outbox, Relay, embedded
+from dddkit.sqlalchemy import Outbox, Relay, SyncUnitOfWork, embedded
 from dddkit.sqlalchemy._publishing import TryAgainError
-from tests.persistence.relays import Broker, Post, fast, until, with_post
+from tests.persistence.relays import Broker, Post, Told, fast, until, with_post
 from tests.persistence.shops import Shop, in_shops
+from tests.servers.databases import SQLite
 
 BROKEN = RuntimeError("broken")
 REJECTED = MessageRejectedError("too large")
@@ -123,6 +126,10 @@ async def test_a_message_without_subject_holds_nobody(post: Post) -> None:
     broker.refuse = lambda message: BROKEN if message.data["number"] == 1 else None
     assert await post.relay(broker, batch=1).run_once() == 2
     assert sorted(broker.numbers[None]) == [2, 3]
+    broker.refuse = lambda message: REJECTED
+    relay = post.relay(broker, attempts=1)
+    assert [await relay.run_once(), await relay.run_once()] == [0, 0]
+    assert len(broker.tried) == 4  # a dead one is not tried again
 
 
 @with_post()
@@ -270,7 +277,7 @@ async def test_a_cancelled_error_of_publish_is_a_failure_like_others(post: Post)
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("way", ["run", "run_once", "block"])
 def test_an_interrupt_propagates_once_what_was_published_is_recorded(
-    way: str, interrupt: type[BaseException], tmp_path: Any
+    way: str, interrupt: type[BaseException], tmp_path: Path
 ) -> None:
     broker = Broker()
 
@@ -287,13 +294,8 @@ def test_an_interrupt_propagates_once_what_was_published_is_recorded(
         await post.engine.dispose()
         return found
 
-    from tests.servers.databases import SQLite
-
-    made: list[Post] = []
-
     async def main() -> None:
         post = Post(SQLite(str(tmp_path / "post.sqlite")))
-        made.append(post)
         broker.refuse_all_of("c", interrupt())
         try:
             await scenario(post, post.relay(broker, concurrency=1))
@@ -351,29 +353,76 @@ async def test_without_its_table_it_says_which_is_missing_and_how_to_create_it(p
             await coroutine
 
 
+@pytest.mark.parametrize("thread", [False, True])
+def test_a_commit_wakes_it_at_once_from_whatever_thread(thread: bool, tmp_path: Path) -> None:
+    database = SQLite(str(tmp_path / "post.sqlite"))
+    post = Post(database)
+    sync_engine = database.sync_engine(post.metadata)
+
+    class SyncUnit(SyncUnitOfWork):
+        outbox = post.outbox
+
+    def write() -> None:
+        with SyncUnit(sync_engine) as unit:
+            unit.publish(Told(number=1))
+            unit.commit()
+
+    async def main() -> None:
+        came = asyncio.Event()
+
+        async def publish(message: Message) -> None:
+            came.set()
+
+        async with post.relay(publish, poll=100_000.0):
+            for _ in range(3):
+                await asyncio.sleep(2)  # now it waits
+                if thread:
+                    # Nothing else happens in this loop: it has to be woken.
+                    await asyncio.get_running_loop().run_in_executor(None, Thread(target=write).start)
+                else:
+                    await post.write(None)
+                await asyncio.wait_for(came.wait(), 2000)
+                came.clear()
+        await post.engine.dispose()
+
+    fast(main())
+    sync_engine.dispose()
+
+
 @with_post("memory")
-async def test_a_commit_wakes_it_at_once_also_from_another_thread(post: Post) -> None:
-    broker = Broker()
-    async with post.relay(broker, poll=10_000.0):
-        await post.write("a")
-        await until(lambda: len(broker.got) == 1)
-        await asyncio.get_running_loop().run_in_executor(None, lambda: post.outbox._wake())  # pyright: ignore[reportPrivateUsage]
-        await post.write("a")
-        await until(lambda: len(broker.got) == 2)
+async def test_no_commit_shortens_the_pauses_of_an_outage(post: Post) -> None:
+    clock = asyncio.get_running_loop().time
+    tried: list[tuple[str | None, float]] = []
+
+    async def publish(message: Message) -> None:
+        tried.append((message.subject, clock()))
+        raise BROKEN
+
+    await post.write(*"abc")
+    async with post.relay(publish, batch=1):
+        number = 0
+        while len(tried) < 9:
+            await post.write(f"more{(number := number + 1)}")
+            await asyncio.sleep(0.02)
+    other = next(index for index, (subject, _) in enumerate(tried) if subject != "a")  # with a second one it begins
+    times = [time for _, time in tried[other:]]
+    for number, (before, after) in enumerate(itertools.pairwise(times)):
+        assert after - before >= 0.1 * 2**number
 
 
 def test_what_is_wrong_with_its_arguments_is_said_when_it_is_made() -> None:
     metadata = MetaData()
     outbox, broker = Outbox(metadata, EventCatalog("/post")), Broker()
     engine = embedded(":memory:", metadata)
+    made: Any = Relay
     for name in ("batch", "concurrency", "attempts"):
         for number in (0, -1, 1.5, True, "1", None):
             with pytest.raises(ValueError, match=rf"Relay: {name} is a number from 1 on"):
-                Relay(engine, outbox, broker, **{name: number})  # type: ignore[arg-type]  # that is the test
+                made(engine, outbox, broker, **{name: number})
     for name in ("poll", "timeout", "batch_time"):
         for seconds in (0, -1, float("nan"), float("inf"), "1", None, True):
-            with suppress(AttributeError), pytest.raises(ValueError, match=rf"Relay: {name} is a number of seconds"):
-                Relay(engine, outbox, broker, **{name: seconds})  # type: ignore[arg-type]  # that is the test
+            with pytest.raises(ValueError, match=rf"Relay: {name} is a number of seconds"):
+                made(engine, outbox, broker, **{name: seconds})
     wrong: Any = None
     with pytest.raises(TypeError, match="Relay works on an AsyncEngine, and got"):
         Relay(wrong, outbox, broker)
@@ -385,9 +434,7 @@ def test_what_is_wrong_with_its_arguments_is_said_when_it_is_made() -> None:
         Relay(create_async_engine("sqlite+aiosqlite:///x.sqlite"), outbox, broker)
 
 
-def test_it_may_be_used_in_one_event_loop_after_the_other(tmp_path: Any) -> None:
-    from tests.servers.databases import SQLite
-
+def test_it_may_be_used_in_one_event_loop_after_the_other(tmp_path: Path) -> None:
     broker, posts = Broker(), [Post(SQLite(str(tmp_path / "post.sqlite")))]
     relay = posts[0].relay(broker)
 

@@ -161,7 +161,7 @@ class AsyncCalls(_Calls):
         self._engine: Final = engine
         self._connection: AsyncConnection | None = None
         self.is_lost = False
-        """Whether there was no connection to be had, or it was lost."""
+        """Whether the connection was lost; known once it was to be given back."""
         self._one_at_a_time: Final = asyncio.Lock()  # a task may still use the unit when its block is left
 
     @property
@@ -202,9 +202,7 @@ class AsyncCalls(_Calls):
         return await connection.run_sync(function, *args, **kwargs)
 
     async def _connect(self) -> AsyncConnection:
-        self.is_lost = True
         connection = await self._engine.connect()
-        self.is_lost = False
         self._connection = connection
         if self.work.is_read_only:
             await connection.run_sync(self._only_read)

@@ -16,4 +16,7 @@ __all__ = ["TryAgainError"]
 
 
 class TryAgainError(Exception):
-    """Raised by a publisher of ours: the message goes later, and the attempt does not count. Its cause says why."""
+    """Raised by a publisher of ours: the message goes later, and the attempt does not count.
+
+    Its text says who and why, and may be logged; without a text its cause does.
+    """

@@ -203,9 +203,11 @@ class Consumer(Generic[UnitT]):
 
     def _check_event_class(self, event_class: Any) -> None:  # Any: mistakes of who uses no checker
         if not is_class(event_class):
+            from dddkit._core.descriptions import described  # only errors need it
+
             raise TypeError(
                 f"{self.name}: on takes the class of an event, as in on(Order.Cancelled), and got "
-                f"{kind_of(event_class)}"
+                f"{described(event_class)}"
             )
         catalog = self._catalog
         if catalog._is_private(event_class):  # pyright: ignore[reportPrivateUsage]  # for our own packages

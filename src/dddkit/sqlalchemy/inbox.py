@@ -18,6 +18,7 @@ from dddkit.sqlalchemy._errors import cause_of, missing
 from dddkit.sqlalchemy._finishing import finished
 from dddkit.sqlalchemy._keys import is_storable
 from dddkit.sqlalchemy._tables import check_new_table
+from dddkit.sqlalchemy.engines import is_sqlite
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -77,12 +78,15 @@ class Inbox:
             async with engine.connect() as connection:
                 return await connection.run_sync(self._prune_some, older_than)
 
-        while some := await finished(prune_some()):
+        def may_stop() -> bool:
+            return not is_sqlite(engine)
+
+        while True:
+            some = await finished(prune_some(), may_stop)
             deleted += some
             if some < _AT_ONCE:
-                break
+                return deleted
             await asyncio.sleep(_PAUSE)
-        return deleted
 
     def sync_prune(self, engine: Engine, *, older_than: timedelta) -> int:
         """Do what `prune` does, with an Engine."""

@@ -196,12 +196,13 @@ def pause_after(failures: int) -> float:
 
 def text_of(error: BaseException) -> str:
     """Return what is stored of an error: text that every database can hold."""
-    if isinstance(error, TryAgainError) and error.__cause__ is not None:
+    if isinstance(error, TryAgainError) and not error.args and error.__cause__ is not None:
         error = error.__cause__
     name = type(error).__qualname__
     try:
         said = str(error)
     except Exception:  # somebody's own class
         said = ""
-    text = said if isinstance(error, UnreadableError) else f"{name}: {said}" if said else name
+    is_ours = isinstance(error, (UnreadableError, TryAgainError))
+    text = said if said and is_ours else f"{name}: {said}" if said else name
     return text[:_LONGEST_TEXT].encode("utf-8", "replace").decode().replace("\x00", "\ufffd")

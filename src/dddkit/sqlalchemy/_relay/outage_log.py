@@ -98,7 +98,9 @@ def _times(number: int, what: str) -> str:
 
 def _kind_of(error: BaseException) -> str:
     """Return the class of an error, and what it says where that is no data of a message."""
-    if isinstance(error, TryAgainError) and error.__cause__ is not None:
-        error = error.__cause__
+    if isinstance(error, TryAgainError):
+        if error.args:
+            return str(error)
+        error = error.__cause__ or error
     name = type(error).__qualname__
     return f"{name}: {error}" if isinstance(error, (OSError, DDDKitError)) else name
