@@ -13,6 +13,7 @@ import aio_pika
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitQueue
+from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig
 
 from dddkit.faststream import MessageConsumer, deliver, to_nats, to_rabbit
@@ -20,6 +21,7 @@ from dddkit.messages import Message
 
 __all__ = ["NatsSite", "RabbitSite", "Received", "Site", "message"]
 
+_RabbitQueue: Final[Any] = RabbitQueue  # its overloads want to know the kind of queue
 _NUMBERS: Final = itertools.count()
 
 
@@ -30,8 +32,9 @@ def unique(name: str) -> str:
 
 def message(number: int = 1, **attributes: Any) -> Message:
     """Return a message about order 17."""
-    known = {"type": "order.cancelled.v1", "source": "/shop", "subject": "orders/17", "data": {"number": number}}
-    return Message(**{"id": str(number), **known, **attributes})
+    known: dict[str, Any] = {"type": "order.cancelled.v1", "source": "/shop", "subject": "orders/17"}
+    known |= {"id": str(number), "data": {"number": number}, **attributes}
+    return Message(**known)
 
 
 @dataclass
@@ -87,10 +90,15 @@ class Site(Protocol):
         ...
 
 
+def _jetstream(broker: NatsBroker) -> Any:  # Any: it is partially typed
+    return JetStreamContext(broker.connection)
+
+
 @dataclass
 class NatsSite:
     url: str
     stream: str = field(default_factory=lambda: unique("shop"))
+    max_deliver: int | None = None
 
     def broker(self) -> NatsBroker:
         return NatsBroker(self.url, logger=None, max_reconnect_attempts=-1, reconnect_time_wait=0, graceful_timeout=5)
@@ -104,18 +112,18 @@ class NatsSite:
             stream=JStream(self.stream, declare=False),
             durable=consumer.name,
             pull_sub=PullSub(timeout=0.5),
-            config=ConsumerConfig(max_ack_pending=1, ack_wait=2),
+            config=ConsumerConfig(max_ack_pending=1, ack_wait=2, max_deliver=self.max_deliver),
             ack_policy=AckPolicy.NACK_ON_ERROR,
         )
         deliver(subscriber, consumer)
 
     async def prepare(self, **config: Any) -> None:
         async with NatsBroker(self.url, logger=None) as broker:
-            await broker.connection.jetstream().add_stream(name=self.stream, subjects=[f"{self.stream}.>"], **config)
+            await _jetstream(broker).add_stream(name=self.stream, subjects=[f"{self.stream}.>"], **config)
 
     async def send(self, headers: Mapping[str, str], body: bytes) -> None:
         async with NatsBroker(self.url, logger=None) as broker:
-            stream = broker.connection.jetstream()
+            stream = _jetstream(broker)
             await stream.publish(f"{self.stream}.order.cancelled", body, headers=dict(headers))
 
 
@@ -134,7 +142,7 @@ class RabbitSite:
         return to_rabbit(broker, self.exchange)
 
     def queue(self, name: str) -> RabbitQueue:
-        return RabbitQueue(
+        made: RabbitQueue = _RabbitQueue(
             f"{self.exchange}.{name}",
             queue_type=self.queue_type,
             durable=True,
@@ -144,6 +152,7 @@ class RabbitSite:
                 **(self.limited if self.queue_type is QueueType.QUORUM else {}),
             },
         )
+        return made
 
     @property
     def limited(self) -> dict[str, Any]:
@@ -169,7 +178,8 @@ class RabbitSite:
 
     async def send(self, headers: Mapping[str, str], body: bytes) -> None:
         properties = dict(headers)
-        async with await aio_pika.connect(self.url) as connection:
+        connection: Any = await aio_pika.connect(self.url)
+        async with connection:
             channel = await connection.channel()
             exchange = await channel.get_exchange(self.exchange, ensure=False)
             sent = aio_pika.Message(body, content_type=properties.pop("content-type", None), headers=dict(properties))

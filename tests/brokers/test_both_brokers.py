@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from faststream import BaseMiddleware
+from faststream.exceptions import RejectMessage
 
 from dddkit.messages import Message, MessageRejectedError
 from tests.brokers.sites import Received, Site, message
@@ -185,3 +186,25 @@ def test_what_cannot_be_read_is_neither_lost_nor_a_hot_loop(site: Site, headers:
     assert len(errors) < 10
     assert {type(error) for error in errors} == {MessageRejectedError}
     assert consumer.messages == []  # what follows waits
+
+
+def test_a_consumer_may_reject_a_message_itself(site: Site) -> None:
+    class Rejecting(Received):
+        async def receive(self, message: Message) -> None:
+            await super().receive(message)
+            if message.id == "1":
+                raise RejectMessage
+
+    async def run() -> Received:
+        await site.prepare()
+        consumer, broker = Rejecting(), site.broker()
+        site.subscribe(broker, consumer)
+        async with broker:
+            await broker.start()
+            publish = site.publish(broker)
+            await publish(message(1))
+            await publish(message(2))
+            await consumer.until(2)
+        return consumer
+
+    assert asyncio.run(run()).attempts == ["1", "2"]

@@ -25,11 +25,13 @@ def nats(**options: Any) -> Any:
     given = {name: value for name, value in {**known, **options}.items() if value is not None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # FastStream's own advice
-        return NatsBroker().subscriber("shop.>", **given)
+        broker: Any = NatsBroker()
+        return broker.subscriber("shop.>", **given)
 
 
 def rabbit(queue: str | RabbitQueue = "refunds", **options: Any) -> Any:
-    return RabbitBroker().subscriber(queue, "shop", **{"ack_policy": NACK, **options})
+    broker: Any = RabbitBroker()
+    return broker.subscriber(queue, "shop", **{"ack_policy": NACK, **options})
 
 
 @pytest.mark.parametrize(
@@ -64,10 +66,11 @@ def test_a_policy_that_loses_a_message_is_refused_with_the_line_to_write(make: A
 
 
 def test_fast_streams_default_loses_and_is_refused() -> None:
-    for subscriber in (
+    subscribers: list[Any] = [
         NatsBroker().subscriber("shop.>", stream="shop", durable="refunds", pull_sub=PullSub()),
         RabbitBroker().subscriber("refunds"),
-    ):
+    ]
+    for subscriber in subscribers:
         with pytest.raises(ValueError, match="REJECT_ON_ERROR"):
             deliver(subscriber, Received())
 
@@ -128,8 +131,10 @@ def test_fast_streams_own_test_brokers_deliver() -> None:
     async def run() -> list[Received]:
         consumers = [Received(), Received()]
         nats_broker, rabbit_broker = NatsBroker(), RabbitBroker()
-        options: dict[str, Any] = {"stream": "shop", "durable": "refunds", "pull_sub": PullSub(), "ack_policy": NACK}
-        deliver(nats_broker.subscriber("shop.>", **options), consumers[0])
+        subscriber = nats_broker.subscriber(
+            "shop.>", stream="shop", durable="refunds", pull_sub=PullSub(), ack_policy=NACK
+        )
+        deliver(subscriber, consumers[0])
         deliver(rabbit_broker.subscriber("refunds", ack_policy=NACK), consumers[1])
         async with TestNatsBroker(nats_broker), TestRabbitBroker(rabbit_broker):
             await nats_broker.publish(sent.body(), "shop.order.cancelled", headers=sent.headers("ce-"), stream="shop")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
 from faststream.nats import NatsBroker
 from faststream.rabbit import RabbitBroker
+from nats.js import JetStreamContext
 
 from dddkit.exceptions import MessageRejectedError, NotPublishedError
 from dddkit.faststream import to_nats
@@ -26,7 +27,7 @@ def published(site: NatsSite, *messages: Message, subject: Any = None, **config:
             publish = to_nats(broker, site.stream, subject)
             for each in messages:
                 await publish(each)
-            stream = broker.connection.jetstream()
+            stream: Any = JetStreamContext(broker.connection)
             held = (await stream.stream_info(site.stream)).state.messages
             found = [await stream.get_msg(site.stream, number) for number in range(1, held + 1)]
         return [(each.subject or "", each.headers) for each in found]
@@ -96,7 +97,7 @@ def test_a_message_that_nats_never_takes_is_rejected_and_others_go_on(
     asyncio.run(run())
 
 
-def failure(publish: Callable[[Message], Awaitable[None]]) -> Callable[[], Awaitable[str]]:
+def failure(publish: Callable[[Message], Awaitable[None]]) -> Callable[[], Coroutine[Any, Any, str]]:
     async def found() -> str:
         with pytest.raises(NotPublishedError) as error:
             await publish(message(1))
@@ -167,7 +168,7 @@ def test_an_outage_of_the_server_is_said_at_once_and_publishing_goes_on_after_it
                     await asyncio.sleep(0.005)
                 await publish(message(1))
                 await publish(message(2))
-                held = (await broker.connection.jetstream().stream_info(site.stream)).state.messages
+                held = (await JetStreamContext(broker.connection).stream_info(site.stream)).state.messages
             assert held == 2
 
         asyncio.run(asyncio.wait_for(run(), 60))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import aio_pika
 import pytest
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from faststream import AckPolicy
 from faststream.nats import NatsBroker
 from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
@@ -35,7 +36,8 @@ def test_a_message_is_persistent_with_its_name_as_the_routing_key(rabbit_site: R
 
     async def test() -> None:
         await rabbit_site.prepare()
-        async with rabbit_site.broker() as broker, await aio_pika.connect(rabbit_site.url) as connection:
+        connection: Any = await aio_pika.connect(rabbit_site.url)
+        async with rabbit_site.broker() as broker, connection:
             await rabbit_site.publish(broker)(message(1, correlation_id="c"))
             await rabbit_site.publish(broker)(message(2, id="x" * 300, type="order.paid"))
             queue = await (await connection.channel()).get_queue(f"{rabbit_site.exchange}.refunds", ensure=False)
@@ -145,7 +147,7 @@ def test_a_full_queue_is_an_outage(rabbit_site: RabbitSite) -> None:
             exchange = await broker.declare_exchange(
                 RabbitExchange(rabbit_site.exchange, type=ExchangeType.FANOUT, durable=True)
             )
-            full = {"x-max-length": 1, "x-overflow": "reject-publish"}
+            full: Any = {"x-max-length": 1, "x-overflow": "reject-publish"}
             queue = await broker.declare_queue(
                 RabbitQueue(f"{rabbit_site.exchange}.full", durable=True, arguments=full)
             )
@@ -189,7 +191,8 @@ def test_publishing_and_consuming_go_on_after_the_server_was_killed() -> None:
                     await asyncio.sleep(0.05)
                 await publish(message(2))
                 await publish(message(3))
-            async with await aio_pika.connect(site.url) as connection:
+            connection: Any = await aio_pika.connect(site.url)
+            async with connection:
                 queue = await (await connection.channel()).get_queue(f"{site.exchange}.refunds", ensure=False)
                 bodies = [got.headers["cloudEvents:id"] async for got in _all(queue)]
             assert bodies == ["1", "2", "3"]
@@ -197,7 +200,7 @@ def test_publishing_and_consuming_go_on_after_the_server_was_killed() -> None:
         run(test())
 
 
-async def _all(queue: aio_pika.abc.AbstractQueue) -> Any:
+async def _all(queue: AbstractQueue) -> AsyncIterator[AbstractIncomingMessage]:
     while (got := await queue.get(no_ack=True, fail=False)) is not None:
         yield got
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from faststream import AckPolicy
+from faststream.exceptions import HandlerException
 
 from dddkit._callables import kind_of
 from dddkit.faststream._brokers import DISPLAYED, broker_of
@@ -42,7 +43,7 @@ def deliver(subscriber: LogicSubscriber[Any] | RabbitSubscriber, consumer: Messa
     A message is acknowledged when the consumer has handled it. One that it fails at is delivered again, after a pause
     that grows to 5 seconds: until it is handled, or until what you have set up at the broker puts it aside
     (`x-delivery-limit` and a dead-letter exchange of a quorum queue, `max_deliver` of JetStream). So is one that cannot
-    be read. The error is logged by FastStream.
+    be read. FastStream logs the error. A consumer may raise FastStream's `RejectMessage` to have one put aside at once.
 
     CloudEvents are read in binary and in structured mode.
 
@@ -63,6 +64,8 @@ def deliver(subscriber: LogicSubscriber[Any] | RabbitSubscriber, consumer: Messa
     async def receive(received: Any) -> None:  # Any: each broker has a class of its own, which `read` knows
         try:
             await consumer.receive(read(received))
+        except HandlerException:  # the handler tells the broker itself, as FastStream lets it: RejectMessage
+            raise
         except Exception:
             await postpone(received)
             raise  # FastStream logs it, and tells the broker
