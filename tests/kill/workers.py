@@ -12,9 +12,7 @@ from tests.kill.setups import Setup
 
 __all__ = ["KILLED", "Worker"]
 
-# The forkserver has imported everything already, so that a process is there in no time.
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.kill.processes", "tests.kill.brokers"])
 
 KILLED: Final = "killed on its way"
 
@@ -48,6 +46,8 @@ class Worker:
                 self._setup.folder / f"{self.name}.log",
                 seed,
             )
+            # The forkserver imports it once, so that a process is there in no time.
+            _CONTEXT.set_forkserver_preload(["tests.kill.processes", "tests.kill.brokers"])
             self._process = _CONTEXT.Process(target=run, args=arguments)
             self._process.start()
 
