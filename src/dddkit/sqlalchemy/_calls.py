@@ -62,9 +62,13 @@ class _Calls:
             self._holder = holder
 
     def _leave(self) -> None:
-        if self._holder is not None:
-            self._holder.leave()
-            self._holder = None
+        try:
+            if self.work.held:
+                self.work.release()
+        finally:
+            if self._holder is not None:
+                self._holder.leave()
+                self._holder = None
 
     def _only_read(self, connection: Connection) -> None:
         """Make the transactions of the connection ones that only read."""
