@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from sqlalchemy.exc import StatementError
@@ -49,7 +50,12 @@ class DocumentStorage(DocumentTable[AggregateT], TableStorage[AggregateT]):
         limit: int | None,
     ) -> Iterable[Row]:
         query = self.every.where(*where).order_by(*order_by)
-        return map(Row._make, connection.execute(query if limit is None else query.limit(limit)).all())
+        if limit is not None and len(query.get_final_froms()) == 1:  # else a row is not yet an aggregate
+            query = query.limit(limit)
+        rows: dict[Key, Row] = {}
+        for row in map(Row._make, connection.execute(query)):
+            rows.setdefault(row.key, row)
+        return islice(rows.values(), limit)
 
     def versions_locked(self, connection: Connection, keys: Sequence[Key]) -> Mapping[Key, int]:
         """Lock the rows; the caller sorts the keys for the batches, and the database for the locks within one."""

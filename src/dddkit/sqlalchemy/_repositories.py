@@ -106,6 +106,8 @@ class TableRepository(UnitRepository[AggregateT, IdT]):
         """Return the stored aggregates that fulfil all conditions, which compare columns of `.table`.
 
         They are as the unit has them; a condition sees what is stored, and not what the unit has changed.
+        Conditions may join other tables: each aggregate is returned once, where its first row is, and `limit` counts
+        aggregates, for which all rows of a join are read; `column.in_(select(...))` reads less.
         """
         calls, storage = self._calls, _searched(self._storage)
         with calls.usage.of(f"{storage.name}.find"):
@@ -189,6 +191,8 @@ class SyncTableRepository(SyncUnitRepository[AggregateT, IdT]):
         """Return the stored aggregates that fulfil all conditions, which compare columns of `.table`.
 
         They are as the unit has them; a condition sees what is stored, and not what the unit has changed.
+        Conditions may join other tables: each aggregate is returned once, where its first row is, and `limit` counts
+        aggregates, for which all rows of a join are read; `column.in_(select(...))` reads less.
         """
         calls, storage = self._calls, _searched(self._storage)
         with calls.usage.of(f"{storage.name}.find"):

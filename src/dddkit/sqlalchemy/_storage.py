@@ -175,7 +175,7 @@ class TableStorage(Storage[AggregateT]):
         order_by: Sequence[ColumnElement[Any]],
         limit: int | None,
     ) -> Iterable[Any]:  # of Row
-        """Read those that fulfil all conditions."""
+        """Read those that fulfil all conditions: each row once, at most `limit` of them, also where a join repeats it."""
 
 
 class Tracked:
