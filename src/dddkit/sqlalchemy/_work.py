@@ -57,6 +57,7 @@ class Work:
         "is_committed",
         "is_read_only",
         "is_storing",
+        "own_changes",
         "tracking",
         "unit",
     )
@@ -72,6 +73,8 @@ class Work:
         """Whether a statement has failed, perhaps with the transaction."""
         self.is_storing = False
         """Whether a COMMIT has been sent; then it has to be known what has become of it."""
+        self.own_changes: Final[dict[str, None]] = {}
+        """Which kinds of statements of the user's own have changed something, in order."""
         self.held: Final[dict[object, HeldByUnit]] = {}
         """What kinds of repositories keep for as long as the unit lives, each under a key of its own."""
         self._outbox: Final = outbox
@@ -162,9 +165,12 @@ class Work:
         self.refuse_where_read_only("once")
         if self._inbox is None:
             raise UnitError(self.unit, "once needs an inbox; declare `inbox = Inbox(metadata)` in the class")
+        own = len(self.own_changes)
         is_new = self._inbox._note(connection, "", key)  # pyright: ignore[reportPrivateUsage]  # for units
         if is_new:
             self._noted.append(key)
+            if len(self.own_changes) > own:  # it was seen too
+                self.own_changes.popitem()
         return is_new
 
     def publish(self, event: object, subject: str | None) -> None:
@@ -179,7 +185,8 @@ class Work:
         """Return the aggregates that have changed, and what else has to be committed, in words."""
         aggregates = [tracked.aggregate for tracked in self.tracking if self._seems_changed(tracked)]
         others = [f"the published {message.type}" for message in self._published]
-        return aggregates, others + [f"the noted key {key!r}" for key in self._noted]
+        others += [f"the noted key {key!r}" for key in self._noted]
+        return aggregates, others + [f"{statement} on its connection" for statement in self.own_changes]
 
     def _seems_changed(self, tracked: Tracked) -> bool:
         try:

@@ -124,7 +124,11 @@ class UnitOfWork(AnyUnit):
             return await self._calls.call(self._work.once, key)
 
     async def connection(self) -> AsyncConnection:
-        """Return the connection, for statements of your own in this transaction. The unit commits and closes it."""
+        """Return the connection, for statements of your own in this transaction. The unit commits and closes it.
+
+        What they have changed needs a commit like everything else: a block that is left without is an
+        UncommittedChangesError. No version moves: who has read such a row as an aggregate does not find out.
+        """
         with self._usage.of("connection"):
             return await self._calls.connection()
 
