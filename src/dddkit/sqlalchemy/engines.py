@@ -209,7 +209,7 @@ class _Tables:
             if schema.lower() not in attached:
                 raise ValueError(
                     f"{connection.engine.url.database}: no database is attached as {schema}, where tables are declared "
-                    f"to be; run `ATTACH DATABASE ... AS {schema}` in an event listener for \"connect\" of the engine"
+                    f'to be; run `ATTACH DATABASE ... AS {schema}` in an event listener for "connect" of the engine'
                 )
         return wanted <= {(schema, name) for schema in schemas for name in inspector.get_table_names(schema)}
 
