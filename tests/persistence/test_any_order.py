@@ -18,7 +18,7 @@ from tests.blocks.flavours import Dataclasses, Flavour, Pydantic
 from tests.persistence.shops import Shop
 from tests.servers.databases import SQLite
 
-IDS = st.integers(1, 3)
+IDS = st.integers(1, 2)
 KEYS = st.sampled_from("ab")
 
 
@@ -125,6 +125,27 @@ class Units(RuleBasedStateMachine):
             assert len(error.others) == len(self.published) + len(self.noted)
         else:
             self.run(leaving)
+
+    @precondition(lambda self: self.unit is None)
+    @rule(target=baskets, number=IDS)
+    def somebody_else_changes_it(self, number: int) -> Any:
+        self.begin()
+        known = self.get(number, lock=False)
+        if not isinstance(known, Known):
+            known = self.make(number)
+            self.save(known)
+        self.add(known)
+        self.commit()
+        return known
+
+    @precondition(lambda self: self.unit is not None)
+    @rule(target=baskets, known=baskets)
+    def replace(self, known: Known) -> Any:
+        self.delete(known)
+        new = self.make(known.basket.basket_id)
+        self.add(new)
+        self.save(new)
+        return new
 
     # Reading
 

@@ -169,7 +169,7 @@ async def test_own_statements_are_part_of_the_transaction(shop: Shop) -> None:
 async def test_own_statements_that_change_something_need_a_commit(shop: Shop) -> None:
     table = shop.Unit.baskets.table
     await shop.save(shop.Basket(basket_id=1))
-    changed = {
+    changed: dict[str, list[Any]] = {
         "UPDATE": [table.update().values(version=7)],
         "INSERT": [text(" insert INTO dddkit_inbox (consumer, key) VALUES ('secret', 'secret')")],
         "DELETE": [table.delete().returning(table.c.key)],
@@ -177,11 +177,15 @@ async def test_own_statements_that_change_something_need_a_commit(shop: Shop) ->
     }
     for words, statements in changed.items():
         shown = ", ".join(f"{word} on its connection" for word in words.split(", "))
-        with pytest.raises(UncommittedChangesError, match=f"so they were rolled back: {shown}$"):
+
+        async def forget(statements: list[Any] = statements) -> None:
             async with shop.unit() as unit:
                 connection = await unit.connection()
                 for statement in statements:
                     await connection.execute(statement)
+
+        with pytest.raises(UncommittedChangesError, match=f"so they were rolled back: {shown}$"):
+            await forget()
     assert await shop.count(table) == 1
 
 
@@ -200,11 +204,14 @@ async def test_own_statements_that_change_nothing_need_no_commit(shop: Shop) -> 
 
 @in_shops("sqlite")
 async def test_a_noted_key_is_no_statement_of_ones_own(shop: Shop) -> None:
+    async def forget(*, own: bool) -> None:
+        async with shop.unit() as unit:
+            connection = await unit.connection()
+            if own:
+                await connection.execute(text("INSERT INTO dddkit_inbox (consumer, key) VALUES ('', 'mine')"))
+            await unit.once("key")
+
     for own in (False, True):
         with pytest.raises(UncommittedChangesError) as raised:
-            async with shop.unit() as unit:
-                connection = await unit.connection()
-                if own:
-                    await connection.execute(text("INSERT INTO dddkit_inbox (consumer, key) VALUES ('', 'mine')"))
-                await unit.once("key")
+            await forget(own=own)
         assert raised.value.others == ("the noted key 'key'", "INSERT on its connection")[: 1 + own]

@@ -175,7 +175,7 @@ class TableStorage(Storage[AggregateT]):
         order_by: Sequence[ColumnElement[Any]],
         limit: int | None,
     ) -> Iterable[Any]:  # of Row
-        """Read those that fulfil all conditions: each row once, at most `limit` of them, also where a join repeats it."""
+        """Read those that fulfil all conditions, at most `limit`; where a join repeats a row, once."""
 
 
 class Tracked:

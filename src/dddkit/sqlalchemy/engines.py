@@ -43,9 +43,9 @@ def embedded(
 
     The file and the tables of `metadata` are created at the first transaction, where they do not exist; with a
     `schema_translate_map`, at the first one of each map, in the databases that are attached under these names. A
-    transaction takes the write lock when it begins, so that none fails half-way because of another one; one that only reads, as
-    in a unit with `read_only=True`, waits for nobody. Foreign keys are enforced. Any number of processes of one
-    machine may use the file.
+    transaction takes the write lock when it begins, so that none fails half-way because of another one; one that only
+    reads, as in a unit with `read_only=True`, waits for nobody. Foreign keys are enforced. Any number of processes of
+    one machine may use the file.
 
     A database in memory has one connection, and every transaction waits for it. It ends with the engine.
 
