@@ -108,15 +108,12 @@ class Units(RuleBasedStateMachine):
         self.keys.update(self.noted)
 
     @precondition(lambda self: self.unit is not None)
-    @rule()
-    def rollback(self) -> None:
+    @rule(rolls_back=st.booleans())
+    def end_without_commit(self, rolls_back: bool) -> None:
         unit, self.unit = self.unit, None
-        self.run(unit.rollback())
-
-    @precondition(lambda self: self.unit is not None)
-    @rule()
-    def leave(self) -> None:
-        unit, self.unit = self.unit, None
+        if rolls_back:
+            self.run(unit.rollback())
+            return
         changed = [met.known.basket for met in self.met.values() if met.is_changed]
         leaving = unit.__aexit__(None, None, None)
         if changed or self.published or self.noted:
@@ -141,6 +138,7 @@ class Units(RuleBasedStateMachine):
     @precondition(lambda self: self.unit is not None)
     @rule(target=baskets, known=baskets)
     def replace(self, known: Known) -> Any:
+        self.add(known)
         self.delete(known)
         new = self.make(known.basket.basket_id)
         self.add(new)
@@ -224,6 +222,7 @@ class Units(RuleBasedStateMachine):
             met.known = known
         self.run(saving)
         met.is_saved, met.is_deleted = True, False
+        assert self.run(self.unit.baskets.get(number)) is known.basket
 
     @precondition(lambda self: self.unit is not None)
     @rule(known=baskets)
@@ -235,6 +234,7 @@ class Units(RuleBasedStateMachine):
             return
         self.run(deleting)
         met.is_deleted = True
+        assert self.run(self.unit.baskets.get(number)) is None
 
     @precondition(lambda self: self.unit is not None)
     @rule()
