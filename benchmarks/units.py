@@ -1,4 +1,7 @@
-"""A unit of work, compared with SQLAlchemy Core by hand: a document is read, changed and stored, with one event."""
+"""A unit of work, compared with SQLAlchemy Core by hand: a document is read, changed and stored, with one event.
+
+python-cqrs is no peer here: 5.3.0 has an outbox, and no repository of aggregates with versions beside it.
+"""
 
 from __future__ import annotations
 

@@ -159,9 +159,9 @@ def _prepare(engine: Engine, metadata: MetaData, timeout: float) -> None:
         if options.get("isolation_level") != "AUTOCOMMIT":
             connection.info[_BEGIN] = "BEGIN" if options.get(READ_ONLY) else "BEGIN IMMEDIATE"
 
-    def do_begin(connection: PoolProxiedConnection) -> None:
-        if statement := connection.info.pop(_BEGIN, None):
-            cursor = connection.cursor()
+    def do_begin(dbapi_connection: PoolProxiedConnection) -> None:
+        if statement := dbapi_connection.info.pop(_BEGIN, None):
+            cursor = dbapi_connection.cursor()
             cursor.execute(statement)
             cursor.close()
 
