@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 from time import process_time
 from typing import Any, Final, NamedTuple
 
-from tests.servers.guard import missing
+from tests.servers.programs import PostgresServer
 
 from benchmarks.contest import OURS, Contest
 from benchmarks.harness import Contender, driven
@@ -158,5 +158,5 @@ def _contest(database: str, key: str, engine: Callable[[], Any]) -> Contest:
 
 
 CONTESTS: Final[list[Contest]] = [_contest("SQLite (aiosqlite)", "sqlite", _sqlite)]
-if missing() is None:
+if PostgresServer.missing() is None:
     CONTESTS.append(_contest("PostgreSQL (asyncpg)", "postgresql", _postgresql))

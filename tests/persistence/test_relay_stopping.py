@@ -20,7 +20,8 @@ from sqlalchemy import select, text
 from dddkit.exceptions import UnitError
 from dddkit.messages import Message
 from tests.persistence.relays import Broker, Post, fast, until, with_post
-from tests.servers.databases import ROOT, SQLite
+from tests.servers.databases import SQLite
+from tests.servers.running import ROOT
 
 
 async def _left(post: Post) -> list[str]:

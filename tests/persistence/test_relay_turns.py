@@ -22,7 +22,8 @@ from dddkit.exceptions import UnitError
 from dddkit.messages import Message
 from dddkit.sqlalchemy import Relay
 from tests.persistence.relays import Broker, Post, fast, until, with_post
-from tests.servers.databases import ROOT, Database, PostgreSQL, SQLite
+from tests.servers.databases import Database, PostgreSQL, SQLite
+from tests.servers.running import ROOT
 
 
 @with_post()
