@@ -16,12 +16,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from dddkit.exceptions import UnitError
 from dddkit.messages import Message
 from dddkit.sqlalchemy import Relay
-from tests.persistence.relays import Broker, Post, fast, until, with_post
+from tests.persistence.relays import Broker, Post, engine_of, fast, until, with_post
 from tests.servers.databases import Database, PostgreSQL, SQLite
 from tests.servers.running import ROOT
 
@@ -91,9 +90,7 @@ async def test_no_connection_is_held_while_it_publishes(post: Post) -> None:
 @with_post("asyncpg", "psycopg", slow=("psycopg",))
 async def test_a_pool_of_one_connection_is_free_for_the_handlers(post: Post) -> None:
     assert isinstance(post.database, PostgreSQL)
-    engine = create_async_engine(
-        post.database.url(post.database.driver), pool_size=1, max_overflow=0, pool_timeout=20 * 50
-    )
+    engine = engine_of(post.database, pool_size=1, max_overflow=0, pool_timeout=20 * 50)
     broker = Broker()
 
     async def publish(message: Message) -> None:
@@ -110,7 +107,7 @@ def _tenants(database: PostgreSQL, kind: str) -> list[Any]:
     """Return an engine for each tenant, whose tables are in a schema of their own."""
     engines: list[Any] = []
     for schema in ("one", 'The "other"'):
-        engine = create_async_engine(database.url(database.driver))
+        engine = engine_of(database)
         if kind == "schema_translate_map":
             engines.append(engine.execution_options(schema_translate_map={None: schema}))
             continue
@@ -160,7 +157,7 @@ async def test_after_a_lost_connection_what_was_published_is_recorded_and_not_pu
     await post.write("a", "b", times=3)
     broker = Broker()
     assert isinstance(post.database, PostgreSQL)
-    others = post.database.engine(post.metadata)
+    others = engine_of(post.database)
 
     async def publish(message: Message) -> None:
         await broker(message)
@@ -186,7 +183,7 @@ async def test_after_a_lost_connection_what_was_published_is_recorded_and_not_pu
 async def test_a_stricter_isolation_of_the_engine_is_not_that_of_its_relay(post: Post) -> None:
     # It would read what the last relay has published since, and fail where somebody has deleted a message.
     assert isinstance(post.database, PostgreSQL)
-    engine = create_async_engine(post.database.url(post.database.driver), isolation_level="REPEATABLE READ")
+    engine = engine_of(post.database, isolation_level="REPEATABLE READ")
     await post.write("a", "b", times=3)
 
     async def publish(message: Message) -> None:
