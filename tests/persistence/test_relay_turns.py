@@ -292,7 +292,7 @@ def test_after_a_kill_another_process_takes_over_and_each_message_comes_in_order
             running.append(start())
 
         async def rest() -> int:
-            post = Post(database)
+            post, waiting = Post(database), -1
             for _ in range(1200):
                 if not (waiting := (await post.relay(Broker()).backlog()).waiting):
                     break
