@@ -2,6 +2,7 @@
 
 from dddkit.exceptions import UncommittedChangesError, UnitClosedError, UnitError
 from dddkit.sqlalchemy import _requirements as _requirements
+from dddkit.sqlalchemy.custom import Custom
 from dddkit.sqlalchemy.documents import Documents
 from dddkit.sqlalchemy.engines import embedded, sync_embedded
 from dddkit.sqlalchemy.inbox import Inbox
@@ -10,6 +11,7 @@ from dddkit.sqlalchemy.sync_unit import SyncUnitOfWork
 from dddkit.sqlalchemy.unit import UnitOfWork
 
 __all__ = [
+    "Custom",
     "Documents",
     "Inbox",
     "Outbox",
