@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from inspect import getattr_static, isabstract, signature
+from types import UnionType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_origin, overload
 
 from sqlalchemy import Table
@@ -155,9 +156,9 @@ class Custom(Declaration[AggregateT, IdT]):
 
 
 def _identity_class(identity: object) -> type:
-    found: Any = runtime_class(identity)
+    found = runtime_class(identity)
     found = get_origin(found) or found
-    if not isinstance(found, type) or found is object:
+    if not isinstance(found, type) or found in (object, Any, UnionType):  # Any is a class from Python 3.11 on
         raise TypeError(f"an identity is of one class, and this one is {kind_of(found)}")
     if found.__hash__ is None:
         raise TypeError(f"an identity is hashable, and {found.__qualname__} is not; freeze it")
