@@ -121,11 +121,12 @@ def use_sync(engine: Engine, ledger: Ledger) -> None:
         assert_type(unit.of_events.get_many([ledger.ledger_id]), dict[LedgerId, Ledger])
 
 
-def mistakes() -> None:
-    changes = LedgerChanges()
+def mistakes(rows: LedgerChanges) -> None:
     Custom[Ledger, LedgerId](SqlLedgers)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Custom[Ledger, LedgerId](SqlOfOthers, changes=changes)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue]
-    Custom[Ledger, LedgerId](SqlWithoutCount, changes=changes)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue]
-    Custom[Ledger, LedgerId](AsyncSql, changes=changes)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue]
     Custom[Ledger, LedgerId](SqlBooks)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Custom[Book, str](SqlBooks, changes=changes)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue]
+    made = Custom[Ledger, LedgerId]
+    made(SqlOfOthers, changes=rows)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    made(SqlWithoutCount, changes=rows)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    made(AsyncSql, changes=rows)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    of_books = Custom[Book, str]
+    of_books(SqlBooks, changes=rows)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
