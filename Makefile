@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 DEMO := .venv-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-all test-mypy test-sqlalchemy dashboards screenshots bench bench-check bench-install coverage lint format build clean
+.PHONY: help install demo test test-slow test-all test-mypy test-sqlalchemy dashboards screenshots kill bench bench-check bench-install coverage lint format build clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-mypy:  ## run the tests of the plugin on the oldest supported mypy and on t
 
 test-sqlalchemy:  ## run the tests of persistence on the oldest supported SQLAlchemy and on the newest (SQLALCHEMY="2.0.30": on it)
 	@.ci/test-sqlalchemy $(SQLALCHEMY)
+
+kill: $(READY)  ## kill writers, relays, consumers and servers at random: is anything lost or done twice? (KILLS=40, KILL_SECONDS=45)
+	@$(BIN)/python -m tests.kill $(if $(KILLS),--kills $(KILLS)) $(if $(KILL_SECONDS),--seconds $(KILL_SECONDS))
 
 dashboards: $(READY)  ## put every query of the dashboards to a Prometheus that scrapes the shop, and compare
 	@if .ci/prometheus; then $(BIN)/python -m tests.dashboards.check; fi

@@ -26,7 +26,7 @@ from statistics import median, quantiles
 from time import process_time
 from typing import Any, Final
 
-__all__ = ["Contender", "Ratio", "compare", "ratio_of", "seconds_per_call"]
+__all__ = ["Contender", "Ratio", "compare", "driven", "ratio_of", "seconds_per_call"]
 
 ROUNDS: Final = 61
 SLICE: Final = 0.004
@@ -59,7 +59,7 @@ class Contender:
         names: dict[str, Any] = {**self.names, "clock": process_time, "repeat": repeat}
         exec(_TEMPLATE.format(prefix="async " if self.is_async else "", body=body), names)
         timed: Any = names["timed"]
-        return lambda times: _driven(timed(-(-times // _REPEATED)))
+        return lambda times: driven(timed(-(-times // _REPEATED)))
 
 
 @dataclass(frozen=True)
@@ -127,5 +127,5 @@ def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-def _driven(result: Any) -> float:
+def driven(result: Any) -> float:
     return float(_loop().run_until_complete(result) if inspect.iscoroutine(result) else result)

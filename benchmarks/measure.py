@@ -15,7 +15,7 @@ from benchmarks.processes import IMPORTS, PLUGIN, measured_import, measured_plug
 
 __all__ = ["GROUPS", "contests"]
 
-GROUPS: Final = ("stories", "broker", "blocks", "units")
+GROUPS: Final = ("stories", "broker", "blocks", "units", "relays")
 
 
 def contests() -> list[tuple[str, list[Contest]]]:

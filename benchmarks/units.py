@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tests.servers.guard import missing
+from tests.servers.programs import PostgresServer
 
 from benchmarks.contest import OURS, Contest
 from benchmarks.harness import Contender
@@ -272,6 +272,6 @@ CONTESTS: Final[list[Contest]] = [
     _contest("SQLite (aiosqlite)", "sqlite", _sqlite, sync=False),
     _contest("SQLite", "sqlite-sync", _sync_sqlite, sync=True),
 ]
-if missing() is None:
+if PostgresServer.missing() is None:
     CONTESTS.append(_contest("PostgreSQL (asyncpg)", "postgresql", _postgresql, sync=False))
     CONTESTS.append(_contest("PostgreSQL (psycopg)", "postgresql-sync", _sync_postgresql, sync=True))

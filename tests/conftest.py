@@ -1,4 +1,4 @@
-"""What all tests share: the settings of hypothesis, and databases."""
+"""What all tests share: the settings of hypothesis, databases, and message brokers."""
 
 from __future__ import annotations
 
@@ -29,8 +29,30 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> PostgreSQL:
     """An empty database of a PostgreSQL that this run of the tests has started; skipped where it is not installed."""
     from tests.servers.databases import shared_postgresql
 
+    return shared_postgresql(_shared_folder(tmp_path_factory))
+
+
+@pytest.fixture
+def nats_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where a NATS with JetStream answers that all tests of this run share; skipped where it is not installed."""
+    from tests.servers.running import shared_server
+
+    home = shared_server("nats", _shared_folder(tmp_path_factory))
+    return f"nats://127.0.0.1:{(home / 'nats.port').read_text()}"
+
+
+@pytest.fixture
+def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where a RabbitMQ answers that all tests of this run share; skipped where it is not installed."""
+    from tests.servers.running import shared_server
+
+    home = shared_server("rabbitmq", _shared_folder(tmp_path_factory))
+    return f"amqp://guest:guest@127.0.0.1:{(home / 'rabbitmq.port').read_text()}/"
+
+
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.getbasetemp()
-    return shared_postgresql(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -11,6 +11,7 @@
     ├── UnnamedEventError                                    an event that should leave the process without a name
     ├── UnknownMessageError                                  a message that no event of the catalog stands for
     ├── MessageRejectedError     (also ValueError)           a message that cannot be written, read or delivered
+    ├── NotPublishedError                                    a message that a broker does not take now
     ├── CompensationError                                    a run was stopped, and not all of it could be undone
     └── UnitError                                            a unit of work that is used wrongly, or cannot go on
         ├── UnitClosedError                                  a unit that has ended is used again
@@ -32,6 +33,7 @@ __all__ = [
     "DDDKitError",
     "MessageRejectedError",
     "MissingDependencyError",
+    "NotPublishedError",
     "StepListError",
     "StoryDefinitionError",
     "StoryStateError",
@@ -353,6 +355,23 @@ class MessageRejectedError(DDDKitError, ValueError):
         of = f"{self.message_type}: " if self.message_type else ""
         problems = "; ".join(f"{path}: {what}" for path, what in self.problems)
         return f"{of}{self.args[0]}{problems and ': '}{problems}"
+
+
+class NotPublishedError(DDDKitError):
+    """A broker did not take a message, and nothing is wrong with the message: publish it again later.
+
+    Attributes:
+        message_type: the type of the message, as in `order.placed.v1`.
+        message_id: its id.
+    """
+
+    def __init__(self, problem: str, message_type: str, message_id: str) -> None:
+        super().__init__(problem, message_type, message_id)
+        self.message_type = message_type
+        self.message_id = message_id
+
+    def __str__(self) -> str:
+        return f"{self.message_type} was not published: {self.args[0]}"
 
 
 class CompensationError(DDDKitError):

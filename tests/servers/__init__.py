@@ -1,1 +1,1 @@
-"""The databases that tests use: SQLite, and a PostgreSQL of their own."""
+"""The databases and brokers that tests use: SQLite, and a PostgreSQL, NATS and RabbitMQ of their own."""

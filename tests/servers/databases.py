@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Literal, Protocol
 
-import pytest
 from sqlalchemy import URL, Engine, MetaData, create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from dddkit.sqlalchemy import embedded, sync_embedded
-from tests.servers.guard import missing
+from tests.servers.running import shared_server
 
 __all__ = ["Database", "PostgreSQL", "SQLite"]
-
-ROOT: Final = Path(__file__).parents[2]
 
 
 class Database(Protocol):
@@ -104,9 +96,9 @@ class PostgreSQL:
 
 def shared_postgresql(shared: Path) -> PostgreSQL:
     """Return this worker's database, empty; the workers share the server by a folder of theirs. Skip without one."""
-    if reason := missing():
-        pytest.skip(reason)
-    made = PostgreSQL(_server(shared), f"tests_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
+    made = PostgreSQL(
+        str(shared_server("postgresql", shared)), f"tests_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    )
     system = create_engine(
         made.url("psycopg").set(database="postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT"
     )
@@ -116,40 +108,3 @@ def shared_postgresql(shared: Path) -> PostgreSQL:
             connection.exec_driver_sql(f'CREATE DATABASE "{made.database}"')
     made.empty()
     return made
-
-
-@cache
-def _server(shared: Path) -> str:
-    """Return the folder with the socket of the server; start it where none of the workers has."""
-    with (shared / "postgresql").open("a+") as note:
-        fcntl.flock(note, fcntl.LOCK_EX)  # one of the workers starts it
-        note.seek(0)
-        folder = Path(note.read() or os.devnull)
-        if not _use(folder):
-            folder = Path(tempfile.mkdtemp(prefix="dddkit-tests-"))
-            (folder / "users").touch()
-            _use(folder)
-            command = [sys.executable, "-m", "tests.servers.guard", str(folder)]
-            guard = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
-            _KEPT.append(guard)
-            said = guard.stdout.readline() if guard.stdout else ""
-            if said != "ready\n":
-                raise RuntimeError(f"PostgreSQL does not start: {said}{guard.communicate()[0]}")
-            note.truncate(0)
-            note.write(str(folder))
-    return str(folder / "server")
-
-
-_KEPT: Final[list[object]] = []
-"""What must not be collected before this process ends: the guard, and the locks of its users."""
-
-
-def _use(folder: Path) -> bool:
-    """Keep the server of this folder running until this process ends; return whether it runs."""
-    try:
-        users = (folder / "users").open()
-        fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:  # there is none, or it is being stopped
-        return False
-    _KEPT.append(users)
-    return (folder / "users").exists()

@@ -308,6 +308,12 @@ class EventCatalog:
     def _name_of(self, event_class: type[Any]) -> CatalogEntry | None:
         return self._by_class.get(event_class)
 
+    def _class_of(self, message_type: str) -> type[Any] | None:
+        """Return the class whose name the type has, in whatever version; None for an unknown name."""
+        found = _TYPE.fullmatch(message_type)
+        entry = self._by_name.get(found[1] if found else message_type)
+        return None if entry is None else entry.event_class
+
     def _is_private(self, event_class: type[Any]) -> bool:
         return event_class in self._private
 

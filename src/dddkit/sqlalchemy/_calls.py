@@ -158,12 +158,14 @@ class SyncCalls(_Calls):
 class AsyncCalls(_Calls):
     """The calls of a UnitOfWork. A cancelled one ends first, so that it is known what it has done."""
 
-    __slots__ = ("_connection", "_engine", "_one_at_a_time")
+    __slots__ = ("_connection", "_engine", "_one_at_a_time", "is_lost")
 
     def __init__(self, engine: AsyncEngine, usage: Usage, work: Work) -> None:
         super().__init__(usage, work)
         self._engine: Final = engine
         self._connection: AsyncConnection | None = None
+        self.is_lost = False
+        """Whether the connection was lost; known once it was to be given back."""
         self._one_at_a_time: Final = asyncio.Lock()  # a task may still use the unit when its block is left
 
     @property
@@ -224,8 +226,10 @@ class AsyncCalls(_Calls):
         async with self._one_at_a_time:
             connection, self._connection = self._connection, None
             if connection is not None and not connection.closed:
+                self.is_lost = connection.invalidated
                 try:
                     await connection.close()
                 except DBAPIError as error:
                     if not error.connection_invalidated:  # a lost one has been rolled back by the database
                         raise
+                    self.is_lost = True

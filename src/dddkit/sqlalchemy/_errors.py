@@ -16,7 +16,7 @@ from sqlalchemy.exc import (
 
 from dddkit.exceptions import ConcurrencyError, UnitError
 
-__all__ = ["TRANSACTION_FAILED", "cause_of", "is_unfit_value", "translated"]
+__all__ = ["TRANSACTION_FAILED", "cause_of", "is_temporary", "is_unfit_value", "missing", "translated"]
 
 TRANSACTION_FAILED: Final = (
     "a statement has failed, and the database has undone the whole transaction with it; let its error leave the "
@@ -25,6 +25,8 @@ TRANSACTION_FAILED: Final = (
 
 _DATA_EXCEPTION: Final = "22"
 _SERIALIZATION: Final = ("40001", "40P01")
+_TEMPORARY: Final = (*_SERIALIZATION, "08", "53", "55P03", "57P")
+"""Deadlocks, a lost connection, a server without resources, one that begins or stops; a lock that others keep."""
 _FAILED_TRANSACTION: Final = "25P02"
 _UNDEFINED_TABLE: Final = "42P01"
 _UNDEFINED_COLUMN: Final = "42703"
@@ -45,6 +47,14 @@ def is_unfit_value(error: Exception) -> bool:
     return state is None or state.startswith(_DATA_EXCEPTION)
 
 
+def is_temporary(error: DBAPIError) -> bool:
+    """Return whether the database has refused for now what it may do later."""
+    state: object = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return error.connection_invalidated or "database is locked" in str(error.orig)
+    return error.connection_invalidated or str(state).startswith(_TEMPORARY)
+
+
 def translated(
     unit: str, error: StatementError | PendingRollbackError, *, committing: bool = False
 ) -> Exception | None:
@@ -58,11 +68,17 @@ def translated(
         known = "whether it was committed is not known: read it again" if committing else "nothing was committed"
         return UnitError(unit, f"the connection to the database was lost; {known}, and use another unit")
     state: object = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    text = str(error.orig)
     if state in _SERIALIZATION:
         return ConcurrencyError(None, None, None)
     if state == _FAILED_TRANSACTION:
         return UnitError(unit, TRANSACTION_FAILED)
+    return missing(unit, error)
+
+
+def missing(unit: str, error: StatementError) -> UnitError | None:
+    """Return what to raise where the database lacks a table or a column; None for any other error."""
+    state: object = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    text = str(error.orig)
     if state == _UNDEFINED_TABLE or (state is None and "no such table" in text):
         found = _MISSING_TABLE.search(text)
         table = (found[1] or found[2]) if found else "it needs"

@@ -15,20 +15,22 @@ End = Literal["committed", "rolled back", "ended by an error"]
 class Usage:
     """Guards one unit: `with usage.of("commit"):` is refused while something else is under way, and after the end."""
 
-    __slots__ = ("_entered", "_lock", "_operation", "ended", "is_committing", "unit")
+    __slots__ = ("_lock", "_operation", "consumer", "ended", "is_committing", "is_entered", "unit")
 
     def __init__(self, unit: str) -> None:
         self.unit: Final = unit
         self.ended: End | None = None
         self.is_committing = False
-        self._entered = False
+        self.consumer = ""
+        """The consumer whose handler is running: it ends the unit, and nobody else."""
+        self.is_entered = False
         self._operation = ""
         self._lock: Final = Lock()  # never waited for, so no fork or signal handler finds it in its way
 
     def enter(self, keyword: str) -> None:
-        if self._entered:
+        if self.is_entered:
             raise UnitClosedError(self.unit, f"a unit is used once; make another one: `{keyword} {self.unit}(...)`")
-        self._entered = True
+        self.is_entered = True
 
     def of(self, operation: str) -> Usage:
         """Return what a `with` statement takes around the operation.
@@ -41,7 +43,7 @@ class Usage:
             raise UnitClosedError(
                 self.unit, f"{operation} after it was {self.ended}; a unit is used once, make another"
             )
-        if not self._entered:
+        if not self.is_entered:
             raise UnitError(
                 self.unit, f"{operation} outside of its block; write `with` (`async with`) and use it there"
             )
@@ -66,6 +68,12 @@ class Usage:
             raise UnitError(
                 self.unit, f"{operation} while commit is under way; a reaction leaves the end to the unit, or raises"
             )
+        if self.consumer and self.ended is None:
+            raise UnitError(
+                self.unit,
+                f"{operation} in a handler of the consumer {self.consumer}, which ends the unit itself; return, and it "
+                f"commits, or raise",
+            )
         with self.of(operation):
             self.is_committing = True
 
@@ -75,4 +83,4 @@ class Usage:
 
     @property
     def is_open(self) -> bool:
-        return self._entered and self.ended is None
+        return self.is_entered and self.ended is None

@@ -158,11 +158,11 @@ class Work:
         self.refuse_where_read_only(f"{storage.name}.delete")
         self.tracking.delete(storage, aggregate)
 
-    def once(self, connection: Connection, key: str) -> bool:
+    def once(self, connection: Connection, key: str, consumer: str = "") -> bool:
         self.refuse_where_read_only("once")
         if self._inbox is None:
             raise UnitError(self.unit, "once needs an inbox; declare `inbox = Inbox(metadata)` in the class")
-        is_new = self._inbox._note(connection, "", key)  # pyright: ignore[reportPrivateUsage]  # for units
+        is_new = self._inbox._note(connection, consumer, key)  # pyright: ignore[reportPrivateUsage]  # for units
         if is_new:
             self._noted.append(key)
         return is_new
@@ -249,6 +249,8 @@ class Work:
         connection.commit()
         self.settle()
         connection.close()
+        if self._outbox is not None and self._messages:
+            self._outbox._wake()  # pyright: ignore[reportPrivateUsage]  # for units
 
     def checked(self, function: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[Connection, P], T]:
         """Return the function of a call after a failed one: where the transaction has ended, it is refused."""

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from weakref import ref
 
-from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text, bindparam
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    text,
+)
 
 from dddkit._callables import kind_of
 from dddkit._core.events import AnyAggregateEvent, current_time
+from dddkit._locks import new_lock
 from dddkit.exceptions import UnnamedEventError
 from dddkit.messages import EventCatalog
 from dddkit.sqlalchemy._prepared import Prepared
@@ -17,12 +31,20 @@ from dddkit.sqlalchemy._tables import check_new_table
 if TYPE_CHECKING:
     from dddkit.messages.catalog import EncodedMessage
 
-__all__ = ["Outbox"]
+__all__ = ["Listener", "Outbox"]
 
 _NUMBER: Final = BigInteger().with_variant(Integer(), "sqlite")  # what SQLite numbers by itself
 
 _COLUMNS: Final[Sequence[str]] = ("id", "type", "subject", "message", "recorded_at")
 """What is inserted: an EncodedMessage, and the time."""
+
+
+class Listener(Protocol):
+    """What is told of new messages: a relay that runs."""
+
+    def wake(self) -> None:
+        """Look for messages. From any thread; never raises, and never waits."""
+        ...
 
 
 class Outbox:
@@ -51,7 +73,14 @@ class Outbox:
             Column("subject", Text()),
             Column("recorded_at", DateTime(timezone=True), nullable=False),
             Column("message", Text(), nullable=False),
+            # What a relay notes when a message fails; nothing of it is inserted.
+            Column("attempts", Integer(), nullable=False, server_default=text("0")),
+            Column("error", Text()),
+            Column("died_at", DateTime(timezone=True)),
         )
+        died = text("died_at IS NOT NULL")  # few, and each batch asks for them
+        Index(f"{table}_dead", self.table.c.subject, postgresql_where=died, sqlite_where=died)
+        self._listeners: tuple[ref[Listener], ...] = ()
         self._insert: Final = self.table.insert().inline()
         values = {name: bindparam(f"the_{name}", type_=self.table.c[name].type) for name in _COLUMNS}
         self._insert_one: Final = Prepared(self._insert.values(values))
@@ -78,6 +107,26 @@ class Outbox:
         elif messages:
             rows: list[dict[str, Any]] = [dict(zip(_COLUMNS, (*message, now), strict=True)) for message in messages]
             connection.execute(self._insert, rows)
+
+    def _listen(self, listener: Listener) -> None:
+        """Tell it when messages were committed in this process, as long as it exists."""
+        with _listening:
+            self._listeners = (*self._others(listener), ref(listener))
+
+    def _forget(self, listener: Listener) -> None:
+        with _listening:
+            self._listeners = tuple(self._others(listener))
+
+    def _others(self, listener: Listener) -> list[ref[Listener]]:
+        return [other for other in self._listeners if other() not in (None, listener)]
+
+    def _wake(self) -> None:
+        for listener in self._listeners:
+            if (listening := listener()) is not None:
+                listening.wake()
+
+
+_listening: Final = new_lock()
 
 
 def _declared_events(aggregates: Iterable[type]) -> Iterable[type]:

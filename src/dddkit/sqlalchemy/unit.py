@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
@@ -122,6 +122,19 @@ class UnitOfWork(AnyUnit):
         """
         with self._usage.of("once"):
             return await self._calls.call(self._work.once, key)
+
+    async def _commit_once(self, consumer: str, key: str, handle: Callable[[], Awaitable[None]]) -> None:
+        """Note the key for the consumer, handle the message, and commit; do nothing where it was noted before."""
+        with self._usage.of("the note of a consumer"):
+            is_new = await self._calls.call(self._work.once, key, consumer)
+        if not is_new:
+            return
+        self._usage.consumer = consumer
+        try:
+            await handle()
+        finally:
+            self._usage.consumer = ""
+        await self.commit()
 
     async def connection(self) -> AsyncConnection:
         """Return the connection, for statements of your own in this transaction. The unit commits and closes it."""

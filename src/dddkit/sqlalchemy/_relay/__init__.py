@@ -1,0 +1,1 @@
+"""How a relay works: what it takes from the outbox, publishes, and records; one idea in each module."""

@@ -1,0 +1,104 @@
+"""What the log says while messages, or the database, do not go through: who, not what."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from dddkit.exceptions import DDDKitError
+from dddkit.sqlalchemy._publishing import TryAgainError
+
+if TYPE_CHECKING:
+    from dddkit.sqlalchemy._relay.backoff import Failure
+    from dddkit.sqlalchemy._relay.rows import Row
+
+__all__ = ["LOGGER", "OutageLog"]
+
+LOGGER: Final = logging.getLogger("dddkit.sqlalchemy.relay")
+
+_PAUSE: Final = 60.0  # seconds
+_CONFLICTS: Final = 3
+"""So often in a row a message may wait for others before it is worth a line."""
+
+
+class OutageLog:
+    """Logs the first failure of an outage, then how many there were once a minute, then its end; and what has died."""
+
+    def __init__(self, outbox: str, clock: Callable[[], float]) -> None:
+        self._outbox: Final = outbox
+        self._clock: Final = clock
+        self._began: float | None = None
+        self._logged = 0.0
+        self._failures = 0
+
+    def failed(self, failure: Failure, failing: int) -> None:
+        """Log a failed attempt to publish.
+
+        Args:
+            failure: what it means.
+            failing: how many subjects wait for another attempt.
+        """
+        if failure.is_dead:
+            LOGGER.error(
+                "%s: %s is dead after %s (%s)%s; look at `await relay.dead()`, then retry or discard it",
+                self._outbox,
+                _named(failure.row),
+                _times(failure.attempts, "counted attempt"),
+                _kind_of(failure.error),
+                ", and holds the later ones of its subject" if failure.row.subject is not None else "",
+            )
+            return
+        if isinstance(failure.error, TryAgainError) and failure.failures < _CONFLICTS and self._began is None:
+            return
+        self._note(
+            f"{_named(failure.row)} was not published ({_kind_of(failure.error)}), and is tried again",
+            f"the last error was {_kind_of(failure.error)}, and {_times(failing, 'subject')} wait for another attempt",
+        )
+
+    def database_failed(self, error: BaseException) -> None:
+        self._note(
+            f"the outbox cannot be read or written ({_kind_of(error)}), which is tried again",
+            f"the outbox cannot be read or written ({_kind_of(error)})",
+        )
+
+    def _note(self, first: str, later: str) -> None:
+        now = self._clock()
+        self._failures += 1
+        if self._began is None:
+            self._began = self._logged = now
+            LOGGER.warning("%s: %s", self._outbox, first)
+        elif now - self._logged >= _PAUSE:
+            self._logged = now
+            seconds = now - self._began
+            LOGGER.warning("%s: %s in %.0f s; %s", self._outbox, self._count(), seconds, later)
+
+    def recovered(self) -> None:
+        """Log the end of the outage, if there is one."""
+        if self._began is not None:
+            seconds = self._clock() - self._began
+            LOGGER.info("%s: messages go through again, after %.0f s and %s", self._outbox, seconds, self._count())
+        self.forget()
+
+    def forget(self) -> None:
+        """Note that nothing fails any more, since what had failed is dead."""
+        self._began, self._failures = None, 0
+
+    def _count(self) -> str:
+        return _times(self._failures, "failed attempt")
+
+
+def _named(row: Row) -> str:
+    return f"{row.type} {row.id}" + ("" if row.subject is None else f" of {row.subject}")
+
+
+def _times(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _kind_of(error: BaseException) -> str:
+    """Return the class of an error, and what it says where that is no data of a message."""
+    if isinstance(error, TryAgainError) and error.__cause__ is not None:
+        error = error.__cause__
+    name = type(error).__qualname__
+    return f"{name}: {error}" if isinstance(error, (OSError, DDDKitError)) else name

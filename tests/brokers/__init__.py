@@ -1,0 +1,1 @@
+"""Messages over the brokers themselves: NATS JetStream and RabbitMQ."""
