@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -58,7 +59,8 @@ class CustomSQL(Protocol[AggregateT, IdT_contra, ChangesT_contra]):
         ...
 
 
-class DeclaredCustom(NamedTuple, Generic[AggregateT]):
+@dataclass(frozen=True)
+class DeclaredCustom(Generic[AggregateT]):
     """What units share of one declaration."""
 
     name: str
