@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKeyConstraint, Integer, select
+from sqlalchemy import Connection, ForeignKeyConstraint, Integer, select
 
 from dddkit.dataclasses import EventBroker
 from dddkit.exceptions import ConcurrencyError, UncommittedChangesError, UnhandledEventError, UnnamedEventError
@@ -308,6 +308,28 @@ async def test_rows_are_written_in_the_order_that_foreign_keys_want(shop: Shop) 
         await unit.a_notes.delete(await unit.a_notes.get(1))
         await unit.commit()
     assert await shop.count(by_hand.baskets) == await shop.count(notes.table) == 0
+
+
+@in_shops("sqlite")
+async def test_what_of_a_subclass_is_stored_is_the_affair_of_the_sql(shop: Shop) -> None:
+    declare(shop)
+    Special = shop.flavour.declare(shop.Basket, "Special")
+    await shop.save(Special(basket_id=1, items=["not told"]))
+    assert await items(shop) == []
+
+
+@in_shops("sqlite")
+async def test_events_recorded_while_loading_are_dropped(shop: Shop) -> None:
+    class Recording(SqlBaskets):
+        def get(self, connection: Connection, basket_id: int) -> tuple[Any, int] | None:
+            if (found := super().get(connection, basket_id)) is not None:
+                found[0].add_event(shop.Basket.ItemAdded(item="cup"))
+            return found
+
+    declare(shop, Recording)
+    await shop.save(filled(shop, "tea"))
+    async with shop.unit() as unit:
+        assert (await unit.baskets.get(1)).get_events() == []
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -350,6 +351,14 @@ class PlaceWithText(Place):
         return f"{self.shop}/{self.number}"
 
 
+@dataclass(frozen=True)
+class Unordered:
+    number: int
+
+    def __str__(self) -> str:
+        return f"number-{self.number}"
+
+
 @pytest.mark.parametrize(
     ("kind", "identity", "other", "subject"),
     [
@@ -357,6 +366,7 @@ class PlaceWithText(Place):
         (Annotated[str, "a mark"], "a", "b", "a"),
         (date, date(2024, 2, 29), date(2024, 3, 1), "2024-02-29"),
         (PlaceWithText, PlaceWithText("a", 2), PlaceWithText("a", 1), "a/2"),
+        (Unordered, Unordered(2), Unordered(1), "number-2"),
     ],
 )
 def test_an_identity_may_be_of_any_class_with_a_text(
