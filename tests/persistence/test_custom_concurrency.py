@@ -89,8 +89,8 @@ def test_no_increment_of_many_is_lost(way: Way, database: Database) -> None:
 
 
 @pytest.mark.slow
-def test_none_of_four_thousand_increments_of_eight_processes_is_lost(database: Database) -> None:
-    deposit_at_once("processes", database, 4_000, BANKS)
+def test_none_of_two_thousand_increments_of_eight_processes_is_lost(database: Database) -> None:
+    deposit_at_once("processes", database, 2_000, BANKS)
 
 
 @pytest.mark.slow
