@@ -99,10 +99,7 @@ def main() -> None:
         if promise not in without_durations(told):
             sys.exit(f"{told}\nthe shop did not print:\n{promise}")
     show(tree(told, SOLD))
-    show(
-        "",
-        "What is in the database, the letter that a consumer has written included, and what handlers told the office:",
-    )
+    show("", "What is in the database, with the letter of a consumer, and what handlers have told the office:")
     show(*lines_of(told, "order:   ", "letters: ", "office:  ")[:3])
 
     title("3. A declined card", "An outcome, and no fault: the log has no traceback. What was done is undone.")
@@ -119,10 +116,7 @@ def main() -> None:
     _, _, failed, *_ = told.split("\n== ")
     show(*lines_of(failed, "order:   ", "shelf:   ", "letters: ", "held:    "))
 
-    title(
-        "5. Processes that are killed",
-        "Where it hurts most, by `kill -9`: no letter gets lost, and none is written twice.",
-    )
+    title("5. Processes that are killed", "No letter gets lost by `kill -9`, and none is written twice.")
     left = python("-m", "examples.killed", cwd=ROOT)
     if re.findall(r"^outbox:.*\nletters:.*$", left, re.MULTILINE) != LEFT:
         sys.exit(f"{left}\nthe killed processes should have left:\n{LEFT}")
