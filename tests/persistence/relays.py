@@ -12,14 +12,14 @@ from typing import Any, Final, TypeVar
 
 import pytest
 from sqlalchemy import MetaData
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from dddkit.dataclasses import DomainEvent
 from dddkit.messages import EventCatalog, Message
 from dddkit.sqlalchemy import Outbox, Relay, UnitOfWork
 from tests.servers.databases import Database, PostgreSQL, SQLite
 
-__all__ = ["Broker", "Post", "Told", "fast", "until", "with_post"]
+__all__ = ["Broker", "Post", "Told", "engine_of", "fast", "until", "with_post"]
 
 T = TypeVar("T")
 
@@ -36,6 +36,12 @@ catalog: Final = EventCatalog("/post")
 catalog.add(Told, "post.told")
 
 
+def engine_of(database: PostgreSQL, **options: Any) -> AsyncEngine:
+    """Return an engine that waits for the server as usual, also where the clock of the event loop runs fast."""
+    patient = {"timeout": 60 * SPEED} if database.driver == "asyncpg" else {}
+    return create_async_engine(database.url(database.driver), connect_args=patient, **options)
+
+
 class Post:
     """An outbox in a database of its own."""
 
@@ -43,7 +49,8 @@ class Post:
         self.database: Final = database
         self.metadata: Final = MetaData()
         self.outbox: Final = Outbox(self.metadata, catalog)
-        self.engine: Final[AsyncEngine] = database.engine(self.metadata)
+        engine = database.engine(self.metadata)  # the tables exist now
+        self.engine: Final[AsyncEngine] = engine_of(database) if isinstance(database, PostgreSQL) else engine
 
         class Unit(UnitOfWork):
             outbox = self.outbox

@@ -104,6 +104,7 @@ async def test_a_row_that_was_written_by_hand_is_named(shop: Shop) -> None:
             with pytest.raises(UnitError, match=rf"the row of Stock with the identity 1 .*{problem}") as raised:
                 await unit.stocks.get(1)
             assert "secret" not in str(raised.value)
+            await unit.rollback()
 
 
 @in_shops("sqlite")

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Integer, String, select
+from sqlalchemy import Column, Integer, String, Table, select
 from sqlalchemy.exc import DBAPIError
 
 from dddkit.exceptions import ConcurrencyError, UnitError
@@ -63,6 +63,28 @@ async def test_find_takes_conditions_an_order_and_a_limit_and_tracks_what_it_fin
 
     async with shop.unit(Unit) as unit:
         assert len(await unit.customers.find(town == "Oslo")) == 2
+
+
+@in_shops()
+async def test_a_join_finds_each_aggregate_once_where_its_first_row_is(shop: Shop) -> None:
+    tags = Table("tags", shop.metadata, Column("basket", Integer), Column("rank", Integer))
+    await shop.save(*(shop.Basket(basket_id=number) for number in range(1, 5)))
+    async with shop.unit() as unit:
+        pairs = [(3, 1), (1, 2), (3, 3), (2, 4), (1, 5), (2, 6)]
+        connection = await unit.connection()
+        await connection.execute(tags.insert(), [{"basket": basket, "rank": rank} for basket, rank in pairs])
+        tagged = shop.Unit.baskets.table.c.key == tags.c.basket
+
+        async def found(**arguments: Any) -> list[int]:
+            return [basket.basket_id for basket in await unit.baskets.find(tagged, **arguments)]
+
+        assert await found(order_by=tags.c.rank) == [3, 1, 2]
+        assert await found(order_by=tags.c.rank.desc()) == [2, 1, 3]
+        assert await found(order_by=tags.c.rank.desc(), limit=3) == [2, 1, 3]
+        assert await found(order_by=tags.c.rank.desc(), limit=2) == [2, 1]
+        assert await found(limit=0) == []
+        assert sorted(await found(limit=9)) == [1, 2, 3]
+        await unit.rollback()
 
 
 @in_shops("sqlite")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
 
 from dddkit.exceptions import UncommittedChangesError, UnitClosedError, UnitError
 from tests.persistence.shops import Shop, in_shops
@@ -156,10 +157,61 @@ async def test_a_unit_is_used_in_its_block(shop: Shop) -> None:
 async def test_own_statements_are_part_of_the_transaction(shop: Shop) -> None:
     table = shop.Unit.baskets.table
     await shop.save(shop.Basket(basket_id=1), shop.Basket(basket_id=2))
-    for commits in (False, True):
+    for left in (2, 1):
         async with shop.unit() as unit:
             connection = await unit.connection()
             await connection.execute(table.delete().where(table.c.key == 1))
-            if commits:
-                await unit.commit()
-        assert await shop.count(table) == (1 if commits else 2)
+            await (unit.rollback if left == 2 else unit.commit)()
+        assert await shop.count(table) == left
+
+
+@in_shops()
+async def test_own_statements_that_change_something_need_a_commit(shop: Shop) -> None:
+    table = shop.Unit.baskets.table
+    await shop.save(shop.Basket(basket_id=1))
+    changed: dict[str, list[Any]] = {
+        "UPDATE": [table.update().values(version=7)],
+        "INSERT": [text(" insert INTO dddkit_inbox (consumer, key) VALUES ('secret', 'secret')")],
+        "DELETE": [table.delete().returning(table.c.key)],
+        "CREATE, INSERT": [text("CREATE TABLE more (id INTEGER)")] + [text("INSERT INTO more VALUES (1)")] * 2,
+    }
+    for words, statements in changed.items():
+        shown = ", ".join(f"{word} on its connection" for word in words.split(", "))
+
+        async def forget(statements: list[Any] = statements) -> None:
+            async with shop.unit() as unit:
+                connection = await unit.connection()
+                for statement in statements:
+                    await connection.execute(statement)
+
+        with pytest.raises(UncommittedChangesError, match=f"so they were rolled back: {shown}$"):
+            await forget()
+    assert await shop.count(table) == 1
+
+
+@in_shops()
+async def test_own_statements_that_change_nothing_need_no_commit(shop: Shop) -> None:
+    table = shop.Unit.baskets.table
+    await shop.save(shop.Basket(basket_id=1))
+    async with shop.unit() as unit:
+        connection = await unit.connection()
+        await connection.execute(select(table).with_for_update())
+        await connection.execute(table.update().where(table.c.key == 2).values(version=7))
+        await connection.execute(text("WITH baskets AS (SELECT 1) SELECT * FROM baskets"))
+        await unit.baskets.get(1, lock=True)
+        await unit.baskets.find()
+
+
+@in_shops("sqlite")
+async def test_a_noted_key_is_no_statement_of_ones_own(shop: Shop) -> None:
+    async def forget(*, own: bool) -> None:
+        async with shop.unit() as unit:
+            connection = await unit.connection()
+            if own:
+                await connection.execute(text("INSERT INTO dddkit_inbox (consumer, key) VALUES ('', 'mine')"))
+            await unit.once("key")
+
+    for own in (False, True):
+        with pytest.raises(UncommittedChangesError) as raised:
+            await forget(own=own)
+        assert raised.value.others == ("the noted key 'key'", "INSERT on its connection")[: 1 + own]

@@ -16,6 +16,7 @@ from sqlalchemy.pool import Pool
 from dddkit.sqlalchemy._errors import cause_of, translated
 from dddkit.sqlalchemy._finishing import finished
 from dddkit.sqlalchemy._nesting import Holder
+from dddkit.sqlalchemy._own_statements import collect_changes
 from dddkit.sqlalchemy.engines import READ_ONLY, database_of, is_sqlite, refuse_writes
 
 if TYPE_CHECKING:
@@ -62,9 +63,13 @@ class _Calls:
             self._holder = holder
 
     def _leave(self) -> None:
-        if self._holder is not None:
-            self._holder.leave()
-            self._holder = None
+        try:
+            if self.work.held:
+                self.work.release()
+        finally:
+            if self._holder is not None:
+                self._holder.leave()
+                self._holder = None
 
     def _only_read(self, connection: Connection) -> None:
         """Make the transactions of the connection ones that only read."""
@@ -83,7 +88,9 @@ class _Calls:
         is_embedded = connection.dialect.name == "sqlite"
         if is_embedded or self.work.has_failed:
             self.work.check_transaction(connection)
-        if is_embedded and self.work.is_read_only:  # PostgreSQL refuses by itself
+        if not self.work.is_read_only:
+            collect_changes(connection, self.work.own_changes)
+        elif is_embedded:  # PostgreSQL refuses by itself
             refuse_writes(connection)
 
     def _translated(self, error: StatementError | PendingRollbackError) -> Exception | None:

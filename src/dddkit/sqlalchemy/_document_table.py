@@ -33,8 +33,10 @@ from dddkit._callables import kind_of
 from dddkit._core.identity import identity_of
 from dddkit._core.recording import Recording
 from dddkit._core.versions import set_version
+from dddkit._typing import Self
 from dddkit.exceptions import UnitError
 from dddkit.messages._json import JsonCodec, JsonMismatchError
+from dddkit.sqlalchemy._keys import another_identity, plain
 from dddkit.sqlalchemy._prepared import Prepared
 
 if TYPE_CHECKING:
@@ -78,15 +80,13 @@ class DocumentTable(Generic[AggregateT]):
         columns: Mapping[str, TypeEngine[Any]],
         schema: int,
     ) -> None:
-        self.name: Final = name
-        """What the attribute of the unit is called, with which the subject of its messages begins."""
-        self.cls: Final = cls
+        self.name = name
+        self.cls = cls
         self.kind: Final = kind
-        self.table: Final = table
-        self.store: Final = table.fullname
+        self.table = table
+        self.place: Table | None = table
+        self.store = table.fullname
         self.schema: Final = schema
-        self.verifies = False
-        """Whether what was written is read back and compared."""
         self.upcasts: Final[dict[int, Upcast]] = {}
         self.columns: Final = {column: _copy_for(type_) for column, type_ in columns.items()}
         self._codec: Final[JsonCodec[AggregateT]] = JsonCodec(cls)
@@ -96,14 +96,14 @@ class DocumentTable(Generic[AggregateT]):
         c = table.c
         self.key: Final[Column[Any]] = c["key"]
         read: tuple[Any, ...] = (c["version"], c["schema"], sql_cast(c["data"], Text))
-        self.rows: Final[Any] = select(self.key, *read)
+        self.every: Final[Any] = select(self.key, *read)
         is_key = self.key == bindparam("the_key", type_=self.key.type)
         one: Any = select(*read).where(is_key)
         self.one: Final = Prepared(one)
         self.one_locked: Final = Prepared(one.with_for_update())
-        self.several: Final[Any] = self.rows.where(self.key.in_(bindparam("the_keys", expanding=True)))
+        self.several: Final[Any] = self.every.where(self.key.in_(bindparam("the_keys", expanding=True)))
         self.version: Final = select(c["version"]).where(is_key)
-        self.versions_locked: Final = (
+        self.locking: Final = (
             select(self.key, c["version"])
             .where(self.key.in_(bindparam("the_keys", expanding=True)))
             .order_by(self.key)
@@ -111,7 +111,7 @@ class DocumentTable(Generic[AggregateT]):
         )
         self._is_version: Final = c["version"] == bindparam("the_version", type_=BigInteger())
         self._is_key: Final = is_key
-        self.delete: Final[Delete] = table.delete().where(is_key, self._is_version)
+        self.deleting: Final[Delete] = table.delete().where(is_key, self._is_version)
 
     @classmethod
     def declare(
@@ -123,14 +123,14 @@ class DocumentTable(Generic[AggregateT]):
         table: str,
         columns: Mapping[str, TypeEngine[Any]],
         schema: int,
-    ) -> DocumentTable[AggregateT]:
+    ) -> Self:
         """Return the table of this name in the metadata; unit classes that declare the same aggregate share it.
 
         Raises:
             TypeError: a table of this name is there, and it is another one.
         """
         full_name = table if metadata.schema is None else f"{metadata.schema}.{table}"
-        declared: dict[str, DocumentTable[Any]] = metadata.info.setdefault(_DOCUMENTS, {})
+        declared: dict[str, Any] = metadata.info.setdefault(_DOCUMENTS, {})
         if (there := metadata.tables.get(full_name)) is not None:
             theirs = declared.get(full_name)
             if theirs is None or theirs.table is not there:
@@ -146,7 +146,8 @@ class DocumentTable(Generic[AggregateT]):
                     f"the table {full_name} is declared twice, with another identity, schema or columns; write one "
                     f"Documents, and put it into both unit classes"
                 )
-            return theirs
+            shared: Self = theirs
+            return shared
         types: dict[type, TypeEngine[Any]] = {int: BigInteger(), str: String(), UUID: Uuid()}
         made = Table(
             table,
@@ -158,7 +159,7 @@ class DocumentTable(Generic[AggregateT]):
             *(Column(column, type_, index=True) for column, type_ in columns.items()),
         )
         try:
-            documents = DocumentTable(name, aggregate, kind, made, columns, schema)
+            documents = cls(name, aggregate, kind, made, columns, schema)
         except BaseException:
             metadata.remove(made)
             raise
@@ -203,15 +204,9 @@ class DocumentTable(Generic[AggregateT]):
         """
         if type(identity) is self.kind:
             return identity
-        if isinstance(identity, self.kind) and not isinstance(identity, bool):  # the value, not what a subclass adds
-            if isinstance(identity, UUID):
-                return identity
-            return str.__str__(identity) if isinstance(identity, str) else int.__int__(identity)
-        hint = "; await it, or check for None first" if identity is None else ""
-        raise TypeError(
-            f"{self.name} finds {self.cls.__qualname__} by an identity of type {self.kind.__name__}, and got "
-            f"{kind_of(identity)}{hint}"
-        )
+        if (key := plain(self.kind, identity)) is not None:
+            return key
+        raise another_identity(self.name, self.cls, self.kind, identity)
 
     def dump(self, unit: str, aggregate: AggregateT) -> str:
         """Return the aggregate as JSON.

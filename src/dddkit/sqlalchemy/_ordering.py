@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import schema
 
-from dddkit.sqlalchemy._document_table import DocumentTable, Key
-from dddkit.sqlalchemy._tracking import Tracked
+from dddkit.sqlalchemy._storage import Key, Storage, Tracked
 from dddkit.sqlalchemy._versions import first_version
 
 __all__ = ["Write", "in_order"]
@@ -19,22 +18,18 @@ __all__ = ["Write", "in_order"]
 class Write:
     """One row to write, with its version after that; None where it is deleted."""
 
-    __slots__ = ("data", "of", "version")
+    __slots__ = ("of", "version")
 
-    def __init__(self, of: Tracked, data: str | None) -> None:
+    def __init__(self, of: Tracked) -> None:
         self.of: Final = of
-        self.data: Final = data
-        self.version: Final = self._next_version()
-
-    def _next_version(self) -> int | None:
-        if self.of.is_deleted:
-            return None
-        if self.of.expected is None or self.of.before:  # a new row
-            return max(first_version(), (self.of.expected or 0) + 1)
-        return self.of.expected + 1
+        self.version: int | None = None
+        if not of.is_deleted:
+            is_new = of.expected is None or of.before
+            self.version = max(first_version(), (of.expected or 0) + 1) if is_new else (of.expected or 0) + 1
 
     def sort_key(self) -> tuple[str, Any]:
-        return self.of.table.store, self.of.key
+        storage, key = self.of.storage, self.of.key
+        return storage.store, key if storage.has_ordered_keys else str(key)
 
 
 def in_order(writes: Sequence[Write]) -> Sequence[Write]:
@@ -43,29 +38,27 @@ def in_order(writes: Sequence[Write]) -> Sequence[Write]:
         return writes
     # It breaks circles without a warning; the foreign keys of one are deferred.
     untyped: Any = schema  # what is called is, in SQLAlchemy
-    tables = untyped.sort_tables_and_constraints({one.of.table.table for one in writes})
-    places = {table: place for place, (table, _) in enumerate(tables)}
+    tables = untyped.sort_tables_and_constraints(
+        {place for one in writes if (place := one.of.storage.place) is not None}
+    )
+    places = {table: place for place, (table, _) in enumerate(tables)}  # the last one is of no table
     # Stable: by key within a table.
-    by_place = sorted(writes, key=lambda one: places[one.of.table.table])
+    by_place = sorted(writes, key=lambda one: places[one.of.storage.place])
     ordered = [
-        one for table, group in groupby(by_place, lambda one: one.of.table) for one in _owners_first(table, group)
+        one for storage, group in groupby(by_place, lambda one: one.of.storage) for one in _owners_first(storage, group)
     ]
-    deleted = [one for one in ordered if one.data is None]
-    return [one for one in ordered if one.data is not None] + deleted[::-1]
+    deleted = [one for one in ordered if one.version is None]
+    return [one for one in ordered if one.version is not None] + deleted[::-1]
 
 
-def _owners_first(table: DocumentTable[Any], writes: Iterable[Write]) -> Iterable[Write]:
+def _owners_first(storage: Storage[Any], writes: Iterable[Write]) -> Iterable[Write]:
     """Return the rows of a table in the order of its references to itself."""
-    columns = [
-        foreign_key.parent.name
-        for foreign_key in table.table.foreign_keys
-        if foreign_key.column is table.key and foreign_key.parent.name in table.columns
-    ]
-    if not columns:
+    attributes = storage.self_references()
+    if not attributes:
         return writes
     by_key: dict[Key, Write] = {one.of.key: one for one in writes}
     owners = {
-        key: {getattr(one.of.aggregate, column) for column in columns} & by_key.keys() - {key}
+        key: {getattr(one.of.aggregate, attribute) for attribute in attributes} & by_key.keys() - {key}
         for key, one in by_key.items()
     }
     try:

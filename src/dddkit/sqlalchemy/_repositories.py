@@ -9,7 +9,7 @@ from sqlalchemy import Table
 
 from dddkit._core.recording import Recording
 from dddkit._core.repository import Repository, SyncRepository
-from dddkit.sqlalchemy._document_table import DocumentTable, Key
+from dddkit.sqlalchemy._storage import Key, Storage, TableStorage
 from dddkit.sqlalchemy._work import TO_READ
 
 if TYPE_CHECKING:
@@ -21,25 +21,20 @@ if TYPE_CHECKING:
 
     OrderBy: TypeAlias = ColumnElement[Any] | Sequence[ColumnElement[Any]] | None
 
-__all__ = ["DocumentRepository", "SyncDocumentRepository"]
+__all__ = ["SyncTableRepository", "SyncUnitRepository", "TableRepository", "UnitRepository"]
 
 AggregateT = TypeVar("AggregateT", bound=Recording)
 IdT = TypeVar("IdT")
 
 
-class DocumentRepository(Repository[AggregateT, IdT]):
+class UnitRepository(Repository[AggregateT, IdT]):
     """The aggregates of one class, in a unit of work. What is changed is written when the unit commits."""
 
-    __slots__ = ("_calls", "_documents")
+    __slots__ = ("_calls", "_storage")
 
-    def __init__(self, calls: AsyncCalls, documents: DocumentTable[AggregateT]) -> None:
+    def __init__(self, calls: AsyncCalls, storage: Storage[AggregateT]) -> None:
         self._calls: Final = calls
-        self._documents: Final = documents
-
-    @property
-    def table(self) -> Table:
-        """The table, for your own statements."""
-        return self._documents.table
+        self._storage: Final = storage
 
     async def get(self, aggregate_id: IdT, /, *, lock: bool = False) -> AggregateT | None:
         """Return the aggregate with this identity; None when there is none, or when the unit has deleted it.
@@ -50,34 +45,23 @@ class DocumentRepository(Repository[AggregateT, IdT]):
             ConcurrencyError: the unit has it, and it is to be locked, and another version is stored now.
             UnitError: the row does not fit the class.
         """
-        calls, documents = self._calls, self._documents
-        with calls.usage.of(f"{documents.name}.get"):
-            key = documents.key_of(aggregate_id)
-            found = calls.work.known(documents, key, lock=lock)
+        calls, storage = self._calls, self._storage
+        with calls.usage.of(f"{storage.name}.get"):
+            key = storage.key_of(aggregate_id)
+            found = calls.work.known(storage, key, lock=lock)
             if found is TO_READ:
-                found = await calls.call(calls.work.get, documents, key, lock)
+                found = await calls.call(calls.work.get, storage, key, lock)
             return cast("AggregateT | None", found)
 
     async def get_many(self, aggregate_ids: Iterable[IdT], /) -> dict[IdT, AggregateT]:
         """Return those that are found, by identity, in the order asked for."""
-        calls, documents = self._calls, self._documents
-        with calls.usage.of(f"{documents.name}.get_many"):
-            keys, unknown = _keys(calls.work.known, documents, aggregate_ids)
+        calls, storage = self._calls, self._storage
+        with calls.usage.of(f"{storage.name}.get_many"):
+            keys, unknown = _keys(calls.work.known, storage, aggregate_ids)
             read: dict[Key, AggregateT] = {}
             if unknown:
-                read = await calls.call(calls.work.get_many, documents, unknown)
+                read = await calls.call(calls.work.get_many, storage, unknown)
             return _in_order(keys, read)
-
-    async def find(
-        self, *where: ColumnElement[bool], order_by: OrderBy = None, limit: int | None = None
-    ) -> list[AggregateT]:
-        """Return the stored aggregates that fulfil all conditions, which compare columns of `.table`.
-
-        They are as the unit has them; a condition sees what is stored, and not what the unit has changed.
-        """
-        calls, documents = self._calls, self._documents
-        with calls.usage.of(f"{documents.name}.find"):
-            return await calls.call(calls.work.find, documents, where, _columns(order_by), limit)
 
     async def save(self, aggregate: AggregateT, /) -> None:
         """Store the aggregate at commit. Only a new one needs it, or one of another unit, or the result of `evolve`.
@@ -88,8 +72,8 @@ class DocumentRepository(Repository[AggregateT, IdT]):
             UnitError: the unit only reads.
         """
         calls = self._calls
-        with calls.usage.of(f"{self._documents.name}.save"):
-            calls.work.save(self._documents, aggregate)
+        with calls.usage.of(f"{self._storage.name}.save"):
+            calls.work.save(self._storage, aggregate)
 
     async def delete(self, aggregate: AggregateT, /) -> None:
         """Remove the aggregate at commit; its events are published.
@@ -98,23 +82,46 @@ class DocumentRepository(Repository[AggregateT, IdT]):
             ConcurrencyError, TypeError, UnitError: where `save` raises them.
         """
         calls = self._calls
-        with calls.usage.of(f"{self._documents.name}.delete"):
-            calls.work.delete(self._documents, aggregate)
+        with calls.usage.of(f"{self._storage.name}.delete"):
+            calls.work.delete(self._storage, aggregate)
 
 
-class SyncDocumentRepository(SyncRepository[AggregateT, IdT]):
-    """The aggregates of one class, in a unit of work. What is changed is written when the unit commits."""
+class TableRepository(UnitRepository[AggregateT, IdT]):
+    """Those of a storage with a table: they can be searched, too."""
 
-    __slots__ = ("_calls", "_documents")
+    __slots__ = ()
 
-    def __init__(self, calls: SyncCalls, documents: DocumentTable[AggregateT]) -> None:
-        self._calls: Final = calls
-        self._documents: Final = documents
+    if TYPE_CHECKING:
+
+        def __init__(self, calls: AsyncCalls, storage: TableStorage[AggregateT]) -> None: ...
 
     @property
     def table(self) -> Table:
         """The table, for your own statements."""
-        return self._documents.table
+        return _searched(self._storage).table
+
+    async def find(
+        self, *where: ColumnElement[bool], order_by: OrderBy = None, limit: int | None = None
+    ) -> list[AggregateT]:
+        """Return the stored aggregates that fulfil all conditions, which compare columns of `.table`.
+
+        They are as the unit has them; a condition sees what is stored, and not what the unit has changed.
+        Conditions may join other tables: each aggregate is returned once, where its first row is, and `limit` counts
+        aggregates, for which all rows of a join are read; `column.in_(select(...))` reads less.
+        """
+        calls, storage = self._calls, _searched(self._storage)
+        with calls.usage.of(f"{storage.name}.find"):
+            return await calls.call(calls.work.find, storage, where, _columns(order_by), limit)
+
+
+class SyncUnitRepository(SyncRepository[AggregateT, IdT]):
+    """The aggregates of one class, in a unit of work. What is changed is written when the unit commits."""
+
+    __slots__ = ("_calls", "_storage")
+
+    def __init__(self, calls: SyncCalls, storage: Storage[AggregateT]) -> None:
+        self._calls: Final = calls
+        self._storage: Final = storage
 
     def get(self, aggregate_id: IdT, /, *, lock: bool = False) -> AggregateT | None:
         """Return the aggregate with this identity; None when there is none, or when the unit has deleted it.
@@ -125,32 +132,23 @@ class SyncDocumentRepository(SyncRepository[AggregateT, IdT]):
             ConcurrencyError: the unit has it, and it is to be locked, and another version is stored now.
             UnitError: the row does not fit the class.
         """
-        calls, documents = self._calls, self._documents
-        with calls.usage.of(f"{documents.name}.get"):
-            key = documents.key_of(aggregate_id)
-            found = calls.work.known(documents, key, lock=lock)
+        calls, storage = self._calls, self._storage
+        with calls.usage.of(f"{storage.name}.get"):
+            key = storage.key_of(aggregate_id)
+            found = calls.work.known(storage, key, lock=lock)
             if found is TO_READ:
-                found = calls.call(calls.work.get, documents, key, lock)
+                found = calls.call(calls.work.get, storage, key, lock)
             return cast("AggregateT | None", found)
 
     def get_many(self, aggregate_ids: Iterable[IdT], /) -> dict[IdT, AggregateT]:
         """Return those that are found, by identity, in the order asked for."""
-        calls, documents = self._calls, self._documents
-        with calls.usage.of(f"{documents.name}.get_many"):
-            keys, unknown = _keys(calls.work.known, documents, aggregate_ids)
+        calls, storage = self._calls, self._storage
+        with calls.usage.of(f"{storage.name}.get_many"):
+            keys, unknown = _keys(calls.work.known, storage, aggregate_ids)
             read: dict[Key, AggregateT] = {}
             if unknown:
-                read = calls.call(calls.work.get_many, documents, unknown)
+                read = calls.call(calls.work.get_many, storage, unknown)
             return _in_order(keys, read)
-
-    def find(self, *where: ColumnElement[bool], order_by: OrderBy = None, limit: int | None = None) -> list[AggregateT]:
-        """Return the stored aggregates that fulfil all conditions, which compare columns of `.table`.
-
-        They are as the unit has them; a condition sees what is stored, and not what the unit has changed.
-        """
-        calls, documents = self._calls, self._documents
-        with calls.usage.of(f"{documents.name}.find"):
-            return calls.call(calls.work.find, documents, where, _columns(order_by), limit)
 
     def save(self, aggregate: AggregateT, /) -> None:
         """Store the aggregate at commit. Only a new one needs it, or one of another unit, or the result of `evolve`.
@@ -161,8 +159,8 @@ class SyncDocumentRepository(SyncRepository[AggregateT, IdT]):
             UnitError: the unit only reads.
         """
         calls = self._calls
-        with calls.usage.of(f"{self._documents.name}.save"):
-            calls.work.save(self._documents, aggregate)
+        with calls.usage.of(f"{self._storage.name}.save"):
+            calls.work.save(self._storage, aggregate)
 
     def delete(self, aggregate: AggregateT, /) -> None:
         """Remove the aggregate at commit; its events are published.
@@ -171,16 +169,46 @@ class SyncDocumentRepository(SyncRepository[AggregateT, IdT]):
             ConcurrencyError, TypeError, UnitError: where `save` raises them.
         """
         calls = self._calls
-        with calls.usage.of(f"{self._documents.name}.delete"):
-            calls.work.delete(self._documents, aggregate)
+        with calls.usage.of(f"{self._storage.name}.delete"):
+            calls.work.delete(self._storage, aggregate)
+
+
+class SyncTableRepository(SyncUnitRepository[AggregateT, IdT]):
+    """Those of a storage with a table: they can be searched, too."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(self, calls: SyncCalls, storage: TableStorage[AggregateT]) -> None: ...
+
+    @property
+    def table(self) -> Table:
+        """The table, for your own statements."""
+        return _searched(self._storage).table
+
+    def find(self, *where: ColumnElement[bool], order_by: OrderBy = None, limit: int | None = None) -> list[AggregateT]:
+        """Return the stored aggregates that fulfil all conditions, which compare columns of `.table`.
+
+        They are as the unit has them; a condition sees what is stored, and not what the unit has changed.
+        Conditions may join other tables: each aggregate is returned once, where its first row is, and `limit` counts
+        aggregates, for which all rows of a join are read; `column.in_(select(...))` reads less.
+        """
+        calls, storage = self._calls, _searched(self._storage)
+        with calls.usage.of(f"{storage.name}.find"):
+            return calls.call(calls.work.find, storage, where, _columns(order_by), limit)
+
+
+def _searched(storage: Storage[AggregateT]) -> TableStorage[AggregateT]:
+    return cast("TableStorage[AggregateT]", storage)
 
 
 def _keys(
-    known: Callable[[DocumentTable[Any], Key], Any], documents: DocumentTable[Any], identities: Iterable[IdT]
+    known: Callable[[Storage[Any], Key], Any], storage: Storage[Any], identities: Iterable[IdT]
 ) -> tuple[dict[IdT, Any], list[Key]]:
     """Return what the unit has under each identity, and which keys have to be read."""
-    found = {identity: known(documents, documents.key_of(identity)) for identity in identities}
-    unknown = [documents.key_of(identity) for identity, one in found.items() if one is TO_READ]
+    found = {identity: known(storage, storage.key_of(identity)) for identity in identities}
+    unknown = [storage.key_of(identity) for identity, one in found.items() if one is TO_READ]
     return found, unknown
 
 

@@ -10,10 +10,10 @@ from dddkit._core.broker import EventBroker
 from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.recording import Recording
 from dddkit.exceptions import UncommittedChangesError
+from dddkit.sqlalchemy._declaration import Declaration
 from dddkit.sqlalchemy._reactions import Reaction, reaction_to
 from dddkit.sqlalchemy._usage import Usage
 from dddkit.sqlalchemy._work import Work
-from dddkit.sqlalchemy.documents import Documents
 from dddkit.sqlalchemy.engines import check_engine
 from dddkit.sqlalchemy.inbox import Inbox
 from dddkit.sqlalchemy.outbox import Outbox
@@ -21,7 +21,7 @@ from dddkit.sqlalchemy.outbox import Outbox
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    Pending: TypeAlias = list[tuple[Recording, AnyAggregateEvent]]
+    Pending: TypeAlias = list[tuple[Recording | None, object]]
 
 __all__ = ["AnyUnit"]
 
@@ -35,7 +35,7 @@ class AnyUnit:
     """The base of UnitOfWork and SyncUnitOfWork."""
 
     _is_async: ClassVar[bool]
-    _documents: ClassVar[Sequence[Documents[Any, Any]]] = ()
+    _repositories: ClassVar[Sequence[Declaration[Any, Any]]] = ()
     _outbox: ClassVar[Outbox | None] = None
     _inbox: ClassVar[Inbox | None] = None
     _reactions: ClassVar[list[Reaction]] = []
@@ -50,16 +50,17 @@ class AnyUnit:
         declared: dict[str, object] = {}
         for base in reversed(cls.__mro__):
             declared.update(vars(base))
-        cls._outbox = _only(cls, Outbox, declared.values())
-        cls._inbox = _only(cls, Inbox, declared.values())
-        documents: list[tuple[str, Documents[Any, Any]]] = [
-            (name, value) for name, value in declared.items() if isinstance(value, Documents)
+        users = [value for name, value in declared.items() if name not in ("_outbox", "_inbox")]  # not those of a base
+        cls._outbox = _only(cls, Outbox, users)
+        cls._inbox = _only(cls, Inbox, users)
+        repositories: list[tuple[str, Declaration[Any, Any]]] = [
+            (name, value) for name, value in declared.items() if isinstance(value, Declaration)
         ]
-        for name, value in documents:
+        for name, value in repositories:
             if name in _ATTRIBUTES or any(name in vars(base) for base in cls.__mro__ if base.__module__ in _MODULES):
                 raise TypeError(f"{cls.__qualname__}.{name}: units have a {name} of their own; take another name")
             value._declare(cls.__qualname__, name)  # pyright: ignore[reportPrivateUsage]  # for unit classes
-        cls._documents = [value for _, value in documents]
+        cls._repositories = [value for _, value in repositories]
 
     def __init__(self, engine: object, *, read_only: bool, broker: EventBroker | None) -> None:
         cls = type(self)
@@ -107,11 +108,11 @@ class AnyUnit:
     @classmethod
     def _check(cls) -> None:
         """Raise what can be known only once the modules have run: when the first unit is made."""
-        for documents in cls._documents:
-            documents._check(cls.__qualname__)  # pyright: ignore[reportPrivateUsage]  # for unit classes
+        for repository in cls._repositories:
+            repository._check(cls.__qualname__, cls._outbox)  # pyright: ignore[reportPrivateUsage]  # for unit classes
         if cls._outbox is not None:
-            stored = [documents._stored.cls for documents in cls._documents]  # pyright: ignore[reportPrivateUsage]  # for unit classes
-            cls._outbox._check(stored)  # pyright: ignore[reportPrivateUsage]  # as above
+            publishing = [aggregate for repository in cls._repositories for aggregate in repository._publishing()]  # pyright: ignore[reportPrivateUsage]  # as above
+            cls._outbox._check(publishing)  # pyright: ignore[reportPrivateUsage]  # as above
         setattr(cls, "_is_checked", True)  # noqa: B010  # checkers know no such attribute
 
     def _uncommitted(self) -> UncommittedChangesError | None:
@@ -126,7 +127,8 @@ class AnyUnit:
         """Make events pending again. Those that are in the outbox too would be published twice."""
         if not self._work.has_outbox:
             for aggregate, event in unpublished:
-                aggregate.add_event(event)
+                if aggregate is not None and isinstance(event, AnyAggregateEvent):
+                    aggregate.add_event(event)
 
 
 def _only(cls: type, kind: type[DeclarationT], declared: Iterable[object]) -> DeclarationT | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Connection, Transaction, select
@@ -11,13 +12,11 @@ from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.recording import Recording, discard, pending_events
 from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
-from dddkit.sqlalchemy._document_table import DocumentTable, Key, Row
 from dddkit.sqlalchemy._errors import TRANSACTION_FAILED
-from dddkit.sqlalchemy._keys import is_storable
 from dddkit.sqlalchemy._ordering import Write
 from dddkit.sqlalchemy._reactions import Reaction, calls_of_reactions
-from dddkit.sqlalchemy._tracking import Tracked, Tracking
-from dddkit.sqlalchemy._verifying import verify
+from dddkit.sqlalchemy._storage import HeldByUnit, Key, Storage, TableStorage, Tracked
+from dddkit.sqlalchemy._tracking import Tracking
 from dddkit.sqlalchemy._writing import write
 
 if TYPE_CHECKING:
@@ -40,8 +39,6 @@ T = TypeVar("T")
 TO_READ: Final = object()
 """The answer of `known` for what has to be read first."""
 
-_AT_ONCE: Final = 500
-
 
 class Work:
     """The state of one unit: what it tracks and what it publishes. Its methods wait for the database alone."""
@@ -56,16 +53,18 @@ class Work:
         "_writes",
         "given_out",
         "has_failed",
+        "held",
         "is_committed",
         "is_read_only",
         "is_storing",
+        "own_changes",
         "tracking",
         "unit",
     )
 
     def __init__(self, unit: str, outbox: Outbox | None, inbox: Inbox | None, *, is_read_only: bool) -> None:
         self.unit: Final = unit
-        self.tracking: Final = Tracking(unit)
+        self.tracking: Final = Tracking(unit, is_read_only=is_read_only)
         self.is_read_only: Final = is_read_only
         self.is_committed = False
         self.given_out: Transaction | None = None
@@ -74,12 +73,16 @@ class Work:
         """Whether a statement has failed, perhaps with the transaction."""
         self.is_storing = False
         """Whether a COMMIT has been sent; then it has to be known what has become of it."""
+        self.own_changes: Final[dict[str, None]] = {}
+        """Which kinds of statements of the user's own have changed something, in order."""
+        self.held: Final[dict[object, HeldByUnit]] = {}
+        """What kinds of repositories keep for as long as the unit lives, each under a key of its own."""
         self._outbox: Final = outbox
         self._inbox: Final = inbox
         self._noted: Final[list[str]] = []
         self._published: Final[list[EncodedMessage]] = []
         self._writes: list[Write] = []
-        self._events: list[tuple[Recording, AnyAggregateEvent]] = []
+        self._events: list[tuple[Recording | None, object]] = []
         self._messages: list[EncodedMessage] = []
 
     def refuse_where_read_only(self, operation: str) -> None:
@@ -90,45 +93,43 @@ class Work:
 
     # Reading
 
-    def known(self, table: DocumentTable[AggregateT], key: Key, *, lock: bool = False) -> Any:
+    def known(self, storage: Storage[AggregateT], key: Key, *, lock: bool = False) -> Any:
         """Return the aggregate, or None where the unit has deleted it; TO_READ where the row has to be read first.
 
         To lock one it has to be read, but for a new one, which has no row.
         """
         if lock:
             self.refuse_where_read_only("get(..., lock=True)")
-        tracked = self.tracking.find(table, key)
+            if not storage.can_lock:
+                raise UnitError(self.unit, storage.no_lock())
+        tracked = self.tracking.find(storage, key)
         if tracked is None or (lock and tracked.expected is not None):
             return TO_READ
         return None if tracked.is_deleted else tracked.aggregate
 
-    def get(self, connection: Connection, table: DocumentTable[AggregateT], key: Key, lock: bool) -> AggregateT | None:
-        if not is_storable(key):
+    def get(self, connection: Connection, storage: Storage[AggregateT], key: Key, lock: bool) -> AggregateT | None:
+        if not storage.is_storable(key):
             return None
-        found = (table.one_locked if lock else table.one).execute(connection, {"the_key": key}).first()
-        row = None if found is None else Row._make((key, *found))
-        tracked = self.tracking.find(table, key) if lock else None
+        tracked = self.tracking.find(storage, key) if lock else None
         if tracked is not None:
-            version = None if row is None else row.version
+            version = storage.versions_locked(connection, [key]).get(key)
             if version != tracked.expected:
                 raise ConcurrencyError(tracked.aggregate, tracked.expected, version)
             return None if tracked.is_deleted else tracked.aggregate
-        return None if row is None else self._met(table, row)
+        row = storage.row(connection, key, lock)
+        return None if row is None else self.tracking.load(storage, row)
 
     def get_many(
-        self, connection: Connection, table: DocumentTable[AggregateT], keys: Sequence[Key]
+        self, connection: Connection, storage: Storage[AggregateT], keys: Sequence[Key]
     ) -> dict[Key, AggregateT]:
-        met: dict[Key, AggregateT | None] = {}
-        keys = list(filter(is_storable, keys))
-        for start in range(0, len(keys), _AT_ONCE):
-            rows = connection.execute(table.several, {"the_keys": keys[start : start + _AT_ONCE]}).all()
-            met.update((row.key, self._met(table, row)) for row in map(Row._make, rows))
-        return {key: aggregate for key, aggregate in met.items() if aggregate is not None}
+        """Return those that are stored, of keys that the unit does not know."""
+        keys = list(filter(storage.is_storable, keys))
+        return {row.key: self.tracking.load(storage, row) for row in storage.rows(connection, keys)}
 
     def find(
         self,
         connection: Connection,
-        table: DocumentTable[AggregateT],
+        storage: TableStorage[AggregateT],
         where: Sequence[ColumnElement[bool]],
         order_by: Sequence[ColumnElement[Any]],
         limit: int | None,
@@ -136,42 +137,40 @@ class Work:
         for condition in where:
             if isinstance(condition, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
                 raise TypeError(
-                    f"find of {table.name} takes conditions on the columns of `{table.name}.table`, and got {condition}"
+                    f"find of {storage.name} takes conditions on the columns of `{storage.name}.table`, and got "
+                    f"{condition}"
                 )
         if limit is not None and limit < 0:
-            raise ValueError(f"find of {table.name}: limit is how many to return at most, and got {limit}")
-        query = table.rows.where(*where).order_by(*order_by)
-        rows = connection.execute(query if limit is None else query.limit(limit)).all()
-        met = [self._met(table, row) for row in map(Row._make, rows)]
-        return [aggregate for aggregate in met if aggregate is not None]
-
-    def _met(self, table: DocumentTable[AggregateT], row: Row) -> AggregateT | None:
-        """Return the aggregate of the row: the one that the unit has, or a new one; None where it was deleted."""
-        tracked = self.tracking.find(table, row.key)
-        if tracked is not None:
-            return None if tracked.is_deleted else tracked.aggregate
-        aggregate = table.load(self.unit, row)
-        if not self.is_read_only:
-            self.tracking.add(table, aggregate, row)
-        return aggregate
+            raise ValueError(f"find of {storage.name}: limit is how many to return at most, and got {limit}")
+        met: list[AggregateT] = []
+        for row in storage.find(connection, where, order_by, limit):
+            tracked = self.tracking.find(storage, row.key)
+            if tracked is None:
+                met.append(self.tracking.load(storage, row))
+            elif not tracked.is_deleted:
+                met.append(tracked.aggregate)
+        return met
 
     # Changing
 
-    def save(self, table: DocumentTable[AggregateT], aggregate: AggregateT) -> None:
-        self.refuse_where_read_only(f"{table.name}.save")
-        self.tracking.save(table, aggregate)
+    def save(self, storage: Storage[AggregateT], aggregate: AggregateT) -> None:
+        self.refuse_where_read_only(f"{storage.name}.save")
+        self.tracking.save(storage, aggregate)
 
-    def delete(self, table: DocumentTable[AggregateT], aggregate: AggregateT) -> None:
-        self.refuse_where_read_only(f"{table.name}.delete")
-        self.tracking.delete(table, aggregate)
+    def delete(self, storage: Storage[AggregateT], aggregate: AggregateT) -> None:
+        self.refuse_where_read_only(f"{storage.name}.delete")
+        self.tracking.delete(storage, aggregate)
 
     def once(self, connection: Connection, key: str, consumer: str = "") -> bool:
         self.refuse_where_read_only("once")
         if self._inbox is None:
             raise UnitError(self.unit, "once needs an inbox; declare `inbox = Inbox(metadata)` in the class")
+        own = len(self.own_changes)
         is_new = self._inbox._note(connection, consumer, key)  # pyright: ignore[reportPrivateUsage]  # for units
         if is_new:
             self._noted.append(key)
+            if len(self.own_changes) > own:  # it was seen too
+                self.own_changes.popitem()
         return is_new
 
     def publish(self, event: object, subject: str | None) -> None:
@@ -186,7 +185,8 @@ class Work:
         """Return the aggregates that have changed, and what else has to be committed, in words."""
         aggregates = [tracked.aggregate for tracked in self.tracking if self._seems_changed(tracked)]
         others = [f"the published {message.type}" for message in self._published]
-        return aggregates, others + [f"the noted key {key!r}" for key in self._noted]
+        others += [f"the noted key {key!r}" for key in self._noted]
+        return aggregates, others + [f"{statement} on its connection" for statement in self.own_changes]
 
     def _seems_changed(self, tracked: Tracked) -> bool:
         try:
@@ -210,24 +210,25 @@ class Work:
         for tracked in self.tracking:
             tracked.validate(self.unit)
             if tracked.is_changed(self.unit):
-                self._writes.append(Write(tracked, None if tracked.is_deleted else tracked.json(self.unit)))
-                if events := tracked.events():
+                tracked.storage.prepare(self.unit, tracked)
+                self._writes.append(Write(tracked))
+                if events := tracked.events() if tracked.told is None else tracked.told:
                     self._events += events
                     self._messages += self._messages_of(tracked, events)
         self._messages += self._published
 
     def _messages_of(
-        self, tracked: Tracked, events: Sequence[tuple[Recording, AnyAggregateEvent]]
+        self, tracked: Tracked, events: Sequence[tuple[Recording | None, object]]
     ) -> Sequence[EncodedMessage]:
         if self._outbox is None:
             return ()
-        subject = f"{tracked.table.name}/{tracked.key}"
+        subject = f"{tracked.storage.name}/{tracked.key}"
         encode, is_private = self._outbox.catalog._encode_json, self._outbox.catalog._is_private  # pyright: ignore[reportPrivateUsage]  # for units
         return [encode(event, subject) for _, event in events if not is_private(type(event))]
 
     @property
-    def events(self) -> list[tuple[Recording, AnyAggregateEvent]]:
-        """The events of what is committed, each with its aggregate."""
+    def events(self) -> list[tuple[Recording | None, object]]:
+        """The events of what is committed, each with the aggregate that keeps it until then."""
         return self._events
 
     @property
@@ -245,10 +246,12 @@ class Work:
             self.check_transaction(connection)
         write(connection, self.unit, self._writes)
         for one in self._writes:
-            if one.of.table.verifies:
-                verify(connection, self.unit, one.of)
+            if one.of.storage.verifies:
+                one.of.storage.verify(connection, self.unit, one.of)
         if self._outbox is not None:
             self._outbox._write(connection, self._messages)  # pyright: ignore[reportPrivateUsage]  # for units
+        if self.held and any(held.may_hide_errors for held in self.held.values()):
+            self.check_transaction(connection, is_last=not self._messages)
         self.is_storing = True
         connection.commit()
         self.settle()
@@ -265,7 +268,7 @@ class Work:
 
         return call
 
-    def check_transaction(self, connection: Connection) -> None:
+    def check_transaction(self, connection: Connection, *, is_last: bool = False) -> None:
         """Refuse to go on with what is left of a transaction: SQLite would store each statement by itself.
 
         Raises:
@@ -281,20 +284,28 @@ class Work:
             driver: Any = connection.connection.driver_connection  # Any: of sqlite3 or aiosqlite
             if not driver.in_transaction:
                 raise UnitError(self.unit, TRANSACTION_FAILED)
-        elif self.is_empty:  # a COMMIT would be a ROLLBACK, and no error
+        elif self.is_empty or is_last:  # a COMMIT would be a ROLLBACK, and no error
             connection.execute(select(1))
 
     def settle(self) -> None:
         self.is_committed = True
         for one in self._writes:
             if one.version is not None:
-                set_version(one.of.aggregate, one.of.table.store, one.version)
-        by_aggregate: dict[int, tuple[Recording, list[AnyAggregateEvent]]] = {}
+                set_version(one.of.aggregate, one.of.storage.store, one.version)
+        by_aggregate: dict[int, tuple[Recording, list[Any]]] = {}
         for aggregate, event in self._events:
-            by_aggregate.setdefault(id(aggregate), (aggregate, []))[1].append(event)
+            if aggregate is not None:
+                by_aggregate.setdefault(id(aggregate), (aggregate, []))[1].append(event)
         for aggregate, events in by_aggregate.values():
             pending = pending_events(aggregate)
             if pending == events:  # the usual case: nothing was recorded meanwhile
                 pending.clear()
             else:
                 discard(pending, events)
+
+    def release(self) -> None:
+        """Give free what is held; the unit has ended. In its own task, where the unit itself was used."""
+        with ExitStack() as ends:
+            for held in self.held.values():
+                ends.callback(held.release, is_committed=self.is_committed)
+            self.held.clear()

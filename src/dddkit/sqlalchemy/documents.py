@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar, cast, get_args, get_origin, overload
-from uuid import UUID
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from sqlalchemy import MetaData, Table
 
@@ -13,13 +12,17 @@ from dddkit._awaitables import is_async
 from dddkit._callables import display_name, kind_of
 from dddkit._core.recording import Recording
 from dddkit._typing import Self
-from dddkit.sqlalchemy._document_table import OUR_COLUMNS, DocumentTable, Key, Upcast, column_types
+from dddkit.sqlalchemy._declaration import Declaration, runtime_class
+from dddkit.sqlalchemy._document_storage import DocumentStorage
+from dddkit.sqlalchemy._document_table import OUR_COLUMNS, Key, Upcast, column_types
+from dddkit.sqlalchemy._keys import PLAIN
 from dddkit.sqlalchemy._tables import check_metadata
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
-    from dddkit.sqlalchemy._repositories import DocumentRepository, SyncDocumentRepository
+    from dddkit.sqlalchemy._repositories import SyncTableRepository, TableRepository
+    from dddkit.sqlalchemy.outbox import Outbox
     from dddkit.sqlalchemy.sync_unit import SyncUnitOfWork
     from dddkit.sqlalchemy.unit import UnitOfWork
 
@@ -29,10 +32,8 @@ AggregateT = TypeVar("AggregateT", bound=Recording)
 IdT = TypeVar("IdT")
 UpcastT = TypeVar("UpcastT", bound=Upcast)
 
-_KINDS: Final = (int, str, UUID)
 
-
-class Documents(Generic[AggregateT, IdT]):
+class Documents(Declaration[AggregateT, IdT]):
     """Stores the aggregates of one class in a table: the identity, the object as JSON, and a version.
 
         class ShopUnit(UnitOfWork):
@@ -48,6 +49,8 @@ class Documents(Generic[AggregateT, IdT]):
         schema: raise it when the class changes so that old rows do not fit any more; `upcast` mends them.
         verify: read back what was written, and compare every field; for tests.
     """
+
+    _example = "orders = Documents[Order, OrderId](metadata)"
 
     def __init__(
         self,
@@ -67,21 +70,18 @@ class Documents(Generic[AggregateT, IdT]):
         self._schema: Final = schema
         self._verify: Final = verify
         self._upcasts: Final[dict[int, Upcast]] = {}
-        self._documents: DocumentTable[AggregateT] | None = None
+        self._documents: DocumentStorage[AggregateT] | None = None
 
     @overload
     def __get__(self, unit: None, owner: type[Any], /) -> Self: ...
     @overload
-    def __get__(self, unit: UnitOfWork, owner: type[Any], /) -> DocumentRepository[AggregateT, IdT]: ...
+    def __get__(self, unit: UnitOfWork, owner: type[Any], /) -> TableRepository[AggregateT, IdT]: ...
     @overload
-    def __get__(self, unit: SyncUnitOfWork, owner: type[Any], /) -> SyncDocumentRepository[AggregateT, IdT]: ...
+    def __get__(self, unit: SyncUnitOfWork, owner: type[Any], /) -> SyncTableRepository[AggregateT, IdT]: ...
     def __get__(self, unit: UnitOfWork | SyncUnitOfWork | None, owner: type[Any], /) -> Any:
         if unit is None:
             return self
-        return unit._repository_of(self._stored)  # pyright: ignore[reportPrivateUsage]  # for declarations
-
-    def __set__(self, unit: object, value: object) -> None:
-        raise AttributeError(f"{type(unit).__qualname__}: a repository is declared in the class, and not assigned")
+        return unit._table_repository(self._stored)  # pyright: ignore[reportPrivateUsage]  # for declarations
 
     @property
     def table(self) -> Table:
@@ -118,14 +118,12 @@ class Documents(Generic[AggregateT, IdT]):
         return register
 
     @property
-    def _stored(self) -> DocumentTable[AggregateT]:
+    def _stored(self) -> DocumentStorage[AggregateT]:
         if self._documents is None:
-            raise TypeError(
-                "Documents belongs into the body of a unit class, as in `orders = Documents[Order, OrderId](...)`"
-            )
+            raise self._not_declared()
         return self._documents
 
-    def _declare(self, unit: str, name: str) -> DocumentTable[AggregateT]:
+    def _declare(self, unit: str, name: str) -> DocumentStorage[AggregateT]:
         """Find out what is stored, when the unit class is defined.
 
         Raises:
@@ -135,7 +133,7 @@ class Documents(Generic[AggregateT, IdT]):
             where = f"{unit}.{name}"
             aggregate, identity = self._parameters(where)
             try:
-                self._documents = DocumentTable[AggregateT].declare(
+                self._documents = DocumentStorage[AggregateT].declare(
                     name,
                     aggregate,
                     _kind_of(identity),
@@ -149,26 +147,6 @@ class Documents(Generic[AggregateT, IdT]):
             self._documents.verifies |= self._verify
         return self._documents
 
-    def _parameters(self, where: str) -> tuple[type[AggregateT], object]:
-        parameters: tuple[Any, ...] = get_args(getattr(self, "__orig_class__", None))
-        if len(parameters) != 2:
-            raise TypeError(
-                f"{where}: say what it stores, as in {where.rpartition('.')[2]} = Documents[Order, OrderId](metadata)"
-            )
-        aggregate: Any = parameters[0]
-        if isinstance(generic := get_origin(aggregate), type):
-            raise TypeError(
-                f"{where}: {generic.__qualname__}[...] is no class of its own at run time; derive one that annotates "
-                f"its fields again, as in `class My{generic.__name__}({generic.__name__}[...])`, and store that"
-            )
-        if not isinstance(aggregate, type) or not issubclass(cast("type[Any]", aggregate), Recording):
-            raise TypeError(f"{where}: Documents stores aggregates, and {kind_of(parameters[0])} is none")
-        if len(getattr(aggregate, "__identity__", ())) != 1:
-            raise TypeError(
-                f"{where}: {aggregate.__qualname__} has no identity; annotate the field that is it as Identity[...]"
-            )
-        return cast("type[AggregateT]", aggregate), parameters[1]
-
     def _columns_of(self, aggregate: type) -> Mapping[str, TypeEngine[Any]]:
         fields = {name for base in aggregate.__mro__ for name in own_annotations(base)}
         for name in self._columns:
@@ -178,8 +156,10 @@ class Documents(Generic[AggregateT, IdT]):
                 raise TypeError(f"{aggregate.__qualname__} has no field {name!r} to copy into a column")
         return self._columns
 
-    def _check(self, unit: str) -> None:
-        """Raise what is missing when the first unit is made: the rest of the module has run by then."""
+    def _publishing(self) -> Sequence[type]:
+        return (self._stored.cls,)
+
+    def _check(self, unit: str, outbox: Outbox | None) -> None:  # for other kinds
         stored = self._stored
         if missing := [to for to in range(2, stored.schema + 1) if to not in stored.upcasts]:
             raise TypeError(
@@ -190,17 +170,8 @@ class Documents(Generic[AggregateT, IdT]):
 
 def _kind_of(identity: object) -> type[Key]:
     """Return int, str or UUID: what the identity is at run time."""
-    found: Any = identity
-    while True:
-        if get_origin(found) is Annotated:  # Identity[...]
-            found = get_args(found)[0]
-        elif hasattr(found, "__supertype__"):  # a NewType
-            found = found.__supertype__
-        elif hasattr(found, "__value__"):  # type OrderId = int
-            found = found.__value__
-        else:
-            break
-    if found not in _KINDS:
+    found = runtime_class(identity)
+    if found not in PLAIN:
         raise TypeError(
             f"an identity is an int, a str, a UUID or a NewType of one of them, and this one is "
             f"{getattr(found, '__qualname__', kind_of(found))}"

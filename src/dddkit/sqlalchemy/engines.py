@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from dddkit.exceptions import MissingDependencyError
 try:
     from sqlalchemy import URL, Connection, Engine, ExceptionContext, MetaData, create_engine, event, inspect
     from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-    from sqlalchemy.pool import AsyncAdaptedQueuePool, Pool, QueuePool
+    from sqlalchemy.pool import AsyncAdaptedQueuePool, Pool, PoolProxiedConnection, QueuePool
 except ModuleNotFoundError as error:
     if error.name != "sqlalchemy":  # it is installed, but its import failed
         raise
@@ -28,6 +28,7 @@ READ_ONLY: Final = "dddkit_read_only"
 
 _EMBEDDED: Final = "dddkit_embedded"
 _QUERY_ONLY: Final = "dddkit_query_only"
+_BEGIN: Final = "dddkit_begin"
 _MEMORY: Final = ":memory:"
 
 
@@ -40,10 +41,11 @@ def embedded(
 ) -> AsyncEngine:
     """Return an engine for an SQLite database in a file of this path, or in memory where it is ":memory:".
 
-    The file and the tables of `metadata` are created at the first transaction, where they do not exist. A transaction
-    takes the write lock when it begins, so that none fails half-way because of another one; one that only reads, as
-    in a unit with `read_only=True`, waits for nobody. Foreign keys are enforced. Any number of processes of one
-    machine may use the file.
+    The file and the tables of `metadata` are created at the first transaction, where they do not exist; with a
+    `schema_translate_map`, at the first one of each map, in the databases that are attached under these names. A
+    transaction takes the write lock when it begins, so that none fails half-way because of another one; one that only
+    reads, as in a unit with `read_only=True`, waits for nobody. Foreign keys are enforced. Any number of processes of
+    one machine may use the file.
 
     A database in memory has one connection, and every transaction waits for it. It ends with the engine.
 
@@ -58,7 +60,8 @@ def embedded(
     Raises:
         FileNotFoundError: the folder of the file does not exist.
         IsADirectoryError: the path is a folder.
-        ValueError: the path is empty, or a URL.
+        ValueError: the path is empty, or a URL; at the first transaction: no database is attached as the schema of a
+            table.
     """
     database = _database("embedded", path)
     kept = _options(database, timeout, options, AsyncAdaptedQueuePool)
@@ -129,7 +132,8 @@ def _prepare(engine: Engine, metadata: MetaData, timeout: float) -> None:
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, record: Any) -> None:  # Any: a connection of the driver, as SQLAlchemy adapts it
-        tables.exist = tables.exist and not in_memory
+        if in_memory:
+            tables.forget()
         try:
             pragma(connection, "foreign_keys=ON")
             if not in_memory:
@@ -147,14 +151,23 @@ def _prepare(engine: Engine, metadata: MetaData, timeout: float) -> None:
             cursor.close()
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
+    def prepare_begin(connection: Connection) -> None:
         options = connection.get_execution_options()
         if connection.info.pop(_QUERY_ONLY, False):
             connection.exec_driver_sql("PRAGMA query_only=OFF")
-        if not tables.exist:
-            tables.create(connection)
+        tables.create_missing(connection, options.get("schema_translate_map"))
         if options.get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql("BEGIN" if options.get(READ_ONLY) else "BEGIN IMMEDIATE")
+            connection.info[_BEGIN] = "BEGIN" if options.get(READ_ONLY) else "BEGIN IMMEDIATE"
+
+    def do_begin(dbapi_connection: PoolProxiedConnection) -> None:
+        if statement := dbapi_connection.info.pop(_BEGIN, None):
+            cursor = dbapi_connection.cursor()
+            cursor.execute(statement)
+            cursor.close()
+
+    # SQLAlchemy calls it after the event. Executed in the event, as a statement of the connection, BEGIN would take as
+    # long as any statement of a unit.
+    engine.dialect.do_begin = do_begin  # type: ignore[method-assign]  # of this engine's own dialect
 
     @event.listens_for(engine, "handle_error")
     def keep_connection(context: ExceptionContext) -> None:
@@ -162,16 +175,23 @@ def _prepare(engine: Engine, metadata: MetaData, timeout: float) -> None:
 
 
 class _Tables:
-    """Creates the tables before the first transaction."""
+    """Creates the tables before the first transaction: in the main database, and for tenants that are attached."""
 
     def __init__(self, metadata: MetaData) -> None:
         self._metadata = metadata
-        self.exist = False
+        self._exist: set[Hashable] = set()
+        """The translations of schemas with which they are there."""
 
-    def create(self, connection: Connection) -> None:
+    def forget(self) -> None:
+        """Look again: what is in memory ends with its connection."""
+        self._exist.clear()
+
+    def create_missing(self, connection: Connection, translated: Mapping[str | None, str | None] | None) -> None:
         """Create those that are missing; several connections and processes may do so at once."""
-        found = set(inspect(connection).get_table_names())
-        if not {table.name for table in self._metadata.tables.values()} <= found:
+        translation = frozenset(translated.items()) if translated else None
+        if translation in self._exist:
+            return
+        if not self._are_found(connection, translated or {}):
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # so only one process looks, and creates
             try:
                 self._metadata.create_all(connection)
@@ -179,7 +199,19 @@ class _Tables:
                 connection.connection.rollback()  # where the error has ended it, this does nothing
                 raise
             connection.exec_driver_sql("COMMIT")
-        self.exist = True
+        self._exist.add(translation)
+
+    def _are_found(self, connection: Connection, translated: Mapping[str | None, str | None]) -> bool:
+        wanted = {(translated.get(table.schema, table.schema), table.name) for table in self._metadata.tables.values()}
+        schemas, inspector = {schema for schema, _ in wanted}, inspect(connection)
+        attached = {name.lower() for name in inspector.get_schema_names()} | {"temp"}
+        for schema in filter(None, schemas):
+            if schema.lower() not in attached:
+                raise ValueError(
+                    f"{connection.engine.url.database}: no database is attached as {schema}, where tables are declared "
+                    f'to be; run `ATTACH DATABASE ... AS {schema}` in an event listener for "connect" of the engine'
+                )
+        return wanted <= {(schema, name) for schema in schemas for name in inspector.get_table_names(schema)}
 
 
 def _use_wal(switch: Callable[[], Any], sleep: Callable[[float], object], timeout: float, url: URL) -> None:

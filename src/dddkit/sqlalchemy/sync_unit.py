@@ -14,11 +14,11 @@ from dddkit._core.broker import EventBroker
 from dddkit._core.recording import Recording
 from dddkit._typing import Self
 from dddkit.sqlalchemy._calls import SyncCalls
-from dddkit.sqlalchemy._repositories import SyncDocumentRepository
+from dddkit.sqlalchemy._repositories import SyncTableRepository, SyncUnitRepository
 from dddkit.sqlalchemy._unit_class import AnyUnit
 
 if TYPE_CHECKING:
-    from dddkit.sqlalchemy._document_table import DocumentTable
+    from dddkit.sqlalchemy._storage import Storage, TableStorage
 
 __all__ = ["SyncUnitOfWork"]
 
@@ -113,7 +113,11 @@ class SyncUnitOfWork(AnyUnit):
             return self._calls.call(self._work.once, key)
 
     def connection(self) -> Connection:
-        """Return the connection, for statements of your own in this transaction. The unit commits and closes it."""
+        """Return the connection, for statements of your own in this transaction. The unit commits and closes it.
+
+        What they have changed needs a commit like everything else: a block that is left without is an
+        UncommittedChangesError. No version moves: who has read such a row as an aggregate does not find out.
+        """
         with self._usage.of("connection"):
             return self._calls.connection()
 
@@ -132,8 +136,11 @@ class SyncUnitOfWork(AnyUnit):
         if uncommitted is not None:
             raise uncommitted
 
-    def _repository_of(self, documents: DocumentTable[AggregateT]) -> SyncDocumentRepository[AggregateT, Any]:
-        return SyncDocumentRepository(self._calls, documents)
+    def _repository(self, storage: Storage[AggregateT]) -> SyncUnitRepository[AggregateT, Any]:
+        return SyncUnitRepository(self._calls, storage)
+
+    def _table_repository(self, storage: TableStorage[AggregateT]) -> SyncTableRepository[AggregateT, Any]:
+        return SyncTableRepository(self._calls, storage)
 
     def _reject_async_handlers(self, broker: EventBroker) -> None:
         why = (

@@ -13,11 +13,11 @@ from dddkit._core.broker import EventBroker
 from dddkit._core.recording import Recording
 from dddkit._typing import Self
 from dddkit.sqlalchemy._calls import AsyncCalls
-from dddkit.sqlalchemy._repositories import DocumentRepository
+from dddkit.sqlalchemy._repositories import TableRepository, UnitRepository
 from dddkit.sqlalchemy._unit_class import AnyUnit
 
 if TYPE_CHECKING:
-    from dddkit.sqlalchemy._document_table import DocumentTable
+    from dddkit.sqlalchemy._storage import Storage, TableStorage
 
 __all__ = ["UnitOfWork"]
 
@@ -137,7 +137,11 @@ class UnitOfWork(AnyUnit):
         await self.commit()
 
     async def connection(self) -> AsyncConnection:
-        """Return the connection, for statements of your own in this transaction. The unit commits and closes it."""
+        """Return the connection, for statements of your own in this transaction. The unit commits and closes it.
+
+        What they have changed needs a commit like everything else: a block that is left without is an
+        UncommittedChangesError. No version moves: who has read such a row as an aggregate does not find out.
+        """
         with self._usage.of("connection"):
             return await self._calls.connection()
 
@@ -156,8 +160,11 @@ class UnitOfWork(AnyUnit):
         if uncommitted is not None:
             raise uncommitted
 
-    def _repository_of(self, documents: DocumentTable[AggregateT]) -> DocumentRepository[AggregateT, Any]:
-        return DocumentRepository(self._calls, documents)
+    def _repository(self, storage: Storage[AggregateT]) -> UnitRepository[AggregateT, Any]:
+        return UnitRepository(self._calls, storage)
+
+    def _table_repository(self, storage: TableStorage[AggregateT]) -> TableRepository[AggregateT, Any]:
+        return TableRepository(self._calls, storage)
 
     async def _publish_events(self, broker: EventBroker) -> None:
         events = self._events_to_publish()
