@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -323,5 +323,19 @@ def test_a_relay_inside_of_a_unit_that_holds_its_database_is_refused_by_name(tmp
             with pytest.raises(UnitError, match=r"Relay: it is used inside of .*Unit, whose"):
                 await post.relay(Broker()).dead()
         await post.engine.dispose()
+
+    fast(main())
+
+
+def test_the_backlog_is_refused_by_name_where_a_unit_has_the_only_connection(tmp_path: Path) -> None:
+    async def main() -> None:
+        for path in (":memory:", str(tmp_path / "post.sqlite")):
+            post = Post(SQLite(path))
+            async with post.Unit(post.engine) as unit:
+                await unit.connection()
+                refused = pytest.raises(UnitError, match=r"Relay: it is used inside of .*Unit, whose")
+                with refused if path == ":memory:" else nullcontext():
+                    assert (await post.relay(Broker()).backlog()).waiting == 0
+            await post.engine.dispose()
 
     fast(main())
