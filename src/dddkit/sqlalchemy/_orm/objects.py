@@ -62,21 +62,13 @@ class MappedObjects(HeldByUnit):
         """Return the session as async code uses it."""
         if self._async_session is None:
             session = self.on(cast("Connection", connection.sync_connection))
-
-            def existing(**_: object) -> UnitSession:  # where it would make one of its own
-                return session
-
-            self._async_session = AsyncSession(bind=connection, sync_session_class=cast("Any", existing))
+            self._async_session = session.as_async(connection)
         return self._async_session
 
     # Meeting objects
 
     def storage_of(self, instance: object) -> MappedStorage[Any] | None:
         return next((storage for storage in self.storages.values() if isinstance(instance, storage.cls)), None)
-
-    def tracked(self, instance: object) -> Tracked | None:
-        storage = self.storage_of(instance)
-        return None if storage is None else self._tracking.find(storage, storage.key_in(instance))
 
     def is_loaded(self, instance: Any) -> None:
         state = state_of(instance)
@@ -85,7 +77,7 @@ class MappedObjects(HeldByUnit):
         if storage is None:
             return
         pending_events(instance).clear()  # recorded while it was loaded
-        set_version(instance, storage.store, _stored_version(state, storage))
+        set_version(instance, storage.store, storage.stored_version(state))
         row = storage.row_of(instance)
         if self._tracking.find(storage, row.key) is None:
             self._tracking.load(storage, row)
@@ -135,7 +127,7 @@ class MappedObjects(HeldByUnit):
         elif state.key[1][0] != identity_of(aggregate):  # a copy, under an identity of its own
             make_new([*parts_of(state, storage.mapping.owned)])
         elif version_of(aggregate, storage.store) is None:  # of a session that is none of ours
-            set_version(aggregate, storage.store, _stored_version(state, storage))
+            set_version(aggregate, storage.store, storage.stored_version(state))
 
     def attach(self, tracked: Tracked) -> None:
         """Bring an aggregate into the session that was saved by the user."""
@@ -222,7 +214,7 @@ class MappedObjects(HeldByUnit):
             state = state_of(tracked.aggregate)
             if state.key is not None and state.session is self.session:
                 # The user may have read it again.
-                tracked.expected = _stored_version(state, self._storage(tracked))
+                tracked.expected = self._storage(tracked).stored_version(state)
         self._due.append(tracked)
 
     def versions_locked(
@@ -384,8 +376,7 @@ class MappedObjects(HeldByUnit):
                 return None
             names = " or ".join(one.storage.shown(one.key) for one in written)
             return UnitError(self.unit, f"{names or 'an object'} does not fit its columns")
-        connection = self.session.bind
-        assert isinstance(connection, Connection)
+        connection = cast("Connection", self.session.bind)
         try:
             found = [(one, self._storage(one).mapping.versions(connection, [one.key], lock=False)) for one in tracked]
             connection.rollback()
@@ -403,14 +394,7 @@ class MappedObjects(HeldByUnit):
             for tracked in self._ours():
                 if not tracked.is_deleted:  # others may have moved it: a row gets its owner by the flush of that
                     storage = self._storage(tracked)
-                    set_version(tracked.aggregate, storage.store, _stored_version(state_of(tracked.aggregate), storage))
+                    set_version(tracked.aggregate, storage.store, storage.stored_version(state_of(tracked.aggregate)))
         else:
             self._snapshots.restore()
         self.session.end()
-
-
-def _stored_version(state: State, storage: MappedStorage[Any]) -> int:
-    """Return the version of the row that the object was read from."""
-    name = storage.mapping.version_name
-    version: Any = state.committed_state.get(name, state.dict.get(name))
-    return cast("int", version)
