@@ -27,6 +27,7 @@ PAGES = [
     "docs/messages_lock.md",
     "docs/testing.md",
     PERSISTENCE,
+    "docs/existing_schemas.md",
 ]
 every_page = pytest.mark.parametrize("page", PAGES)
 
