@@ -9,10 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import MetaData
+from sqlalchemy import Engine, MetaData, select
 
 from dddkit.exceptions import ConcurrencyError
-from tests.persistence.schemas import chinook
+from tests.persistence.schemas import chinook, northwind
 from tests.persistence.schemas.adopting import adopt
 from tests.servers.databases import Database
 
@@ -88,3 +88,93 @@ async def _sell(database: Database) -> None:
         assert listed is not None
         assert [*listed.entries] == [2]
     await engine.dispose()
+
+
+def test_northwind_gets_version_columns_and_nothing_else(database: Database, tmp_path: Path) -> None:
+    added = adopt(database, [*northwind.TABLES, *northwind.ROWS], northwind.metadata, tmp_path)
+    assert added == {f"{table}.version" for table in ("customers", "employees", "orders", "products")}
+    engine = database.sync_engine(MetaData())
+    _order(engine)
+    _assign(engine)
+    engine.dispose()
+
+
+def _order(engine: Engine) -> None:
+    with northwind.SyncTradeUnit(engine, read_only=True) as unit:
+        shown = unit.orders.get(10248)
+    assert shown is not None
+    assert [detail.quantity for detail in shown.details] == [12, 5]
+
+    with northwind.SyncTradeUnit(engine) as unit:
+        order, chai = unit.orders.get(10248), unit.products.get(northwind.ProductId(1))
+        assert order is not None
+        assert chai is not None
+        order.order(chai, 9)
+        order.details[0].discount = 0.25
+        del order.details[1]
+        order.destination = replace(order.destination, city="Paris")
+        unit.commit()
+    assert (order.version, chai.version) == (2, 2)  # type: ignore[attr-defined]  # pyright: ignore  # mapped
+
+    shown.details[1].quantity = 6
+    with pytest.raises(ConcurrencyError), northwind.SyncTradeUnit(engine) as unit:
+        unit.orders.save(shown)
+        unit.commit()
+
+    new_lines = [northwind.OrderDetail(product_id=northwind.ProductId(11), unit_price=1.5, quantity=1)]
+    with northwind.SyncTradeUnit(engine) as unit:  # other objects for the same rows
+        again = unit.orders.get(10248)
+        assert again is not None
+        assert [(detail.product_id, detail.quantity) for detail in again.details] == [(1, 9), (11, 12)]
+        again.details = new_lines
+        unit.orders.save(
+            northwind.Order(
+                order_id=10249,
+                customer_id=northwind.CustomerId("TOMSP"),
+                destination=northwind.Destination("Toms", None, None),
+                details=[northwind.OrderDetail(product_id=northwind.ProductId(90), unit_price=18.6, quantity=2)],
+            )
+        )
+        unit.products.save(northwind.Product(product_id=northwind.ProductId(90), product_name="Tofu"))
+        unit.customers.save(northwind.Customer(customer_id=northwind.CustomerId("TOMSP"), company_name="Toms"))
+        unit.commit()
+
+    with northwind.SyncTradeUnit(engine) as unit:
+        stored = unit.orders.get_many([10248, 10249])
+        assert [[(one.product_id, one.quantity) for one in stored[key].details] for key in stored] == [
+            [(11, 1)],
+            [(90, 2)],
+        ]
+        assert stored[10248].destination == northwind.Destination("Vins et alcools", "Paris", "France")
+        taken = unit.products.get(northwind.ProductId(1))
+        assert taken is not None
+        assert (taken.units_in_stock, taken.discontinued) == (30, True)
+        unit.orders.delete(stored[10249])
+        unit.commit()
+    with northwind.SyncTradeUnit(engine, read_only=True) as unit:
+        connection = unit.connection()
+        assert connection.scalars(select(northwind.order_details.c.order_id)).all() == [10248]
+
+
+def _assign(engine: Engine) -> None:
+    """Territories are shared: they are no parts, and who has them is part of the employee."""
+    with northwind.SyncTradeUnit(engine) as unit:
+        fuller, buchanan = unit.employees.get(2), unit.employees.get(5)
+        assert fuller is not None
+        assert buchanan is not None
+        buchanan.territories.append(fuller.territories.pop())
+        unit.commit()
+    assert (fuller.version, buchanan.version) == (2, 2)  # type: ignore[attr-defined]  # pyright: ignore  # mapped
+    with northwind.SyncTradeUnit(engine) as unit:
+        gone = unit.employees.get(5)
+        assert gone is not None
+        assert [one.territory_id for one in gone.territories] == ["01730", "02903"]
+        (order,) = unit.orders.find(northwind.orders.c.employee_id == 5)
+        order.employee_id = None
+        unit.employees.delete(gone)
+        unit.commit()
+    with northwind.SyncTradeUnit(engine, read_only=True) as unit:
+        session = unit.session()
+        assert session.scalars(select(northwind.territories.c.territory_id)).all() == ["01581", "01730", "02903"]
+        rows = session.execute(select(northwind.employee_territories)).all()
+        assert [tuple(row) for row in rows] == [(2, "01581")]
