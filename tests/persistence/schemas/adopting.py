@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def adopt(database: Database, statements: list[str], metadata: MetaData, folder:
 def _for(engine: Engine, statement: str) -> str:
     """Return the statement in the words of the database; it is written in those of PostgreSQL."""
     if engine.dialect.name == "sqlite":
-        return statement.replace("timestamp", "datetime").replace("serial", "integer")
+        return re.sub(r"\btimestamp\b", "datetime", re.sub(r"\bserial\b", "integer", statement))
     return statement
 
 

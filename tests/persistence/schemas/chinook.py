@@ -21,7 +21,7 @@ from sqlalchemy.orm import (
 )
 
 from dddkit.dataclasses import Aggregate, AggregateEvent, Identity, ValueObject
-from dddkit.sqlalchemy import OrmMapped, SyncUnitOfWork, UnitOfWork
+from dddkit.sqlalchemy import OrmMapped, UnitOfWork
 
 TABLES = [
     'create table "Artist" ("ArtistId" integer not null primary key, "Name" varchar(120))',
@@ -202,9 +202,7 @@ class Invoice(Aggregate, Base):
         mapped_column("BillingPostalCode", String(10)),
     )
     total: Mapped[Decimal] = mapped_column("Total", Numeric(10, 2))
-    lines: Mapped[list[InvoiceLine]] = relationship(
-        cascade="all, delete-orphan", order_by=InvoiceLine.invoice_line_id
-    )
+    lines: Mapped[list[InvoiceLine]] = relationship(cascade="all, delete-orphan", order_by=InvoiceLine.invoice_line_id)
     version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     __mapper_args__ = {"version_id_col": version}
 
@@ -246,11 +244,3 @@ class MusicUnit(UnitOfWork):
     customers = OrmMapped[Customer, int]()
     invoices = OrmMapped[Invoice, int](options=[selectinload(Invoice.lines)])
     playlists = OrmMapped[Playlist, int](options=[selectinload(Playlist.entries)])
-
-
-class SyncMusicUnit(SyncUnitOfWork):
-    tracks = MusicUnit.tracks
-    employees = MusicUnit.employees
-    customers = MusicUnit.customers
-    invoices = MusicUnit.invoices
-    playlists = MusicUnit.playlists

@@ -13,7 +13,7 @@ from sqlalchemy import REAL, BigInteger, Column, Date, ForeignKey, Integer, Smal
 from sqlalchemy.orm import composite, registry, relationship
 
 from dddkit.dataclasses import Aggregate, AggregateEvent, Entity, Identity, ValueObject
-from dddkit.sqlalchemy import OrmMapped, SyncUnitOfWork, UnitOfWork
+from dddkit.sqlalchemy import OrmMapped, SyncUnitOfWork
 
 CustomerId = NewType("CustomerId", str)
 ProductId = NewType("ProductId", int)
@@ -84,7 +84,8 @@ ROWS = [
     "insert into territories values ('01581', 'Westboro', 1), ('01730', 'Bedford', 1), ('02903', 'Providence', 1)",
     "insert into employee_territories values (2, '01581'), (2, '01730'), (5, '02903')",
     "insert into products values (11, 'Queso Cabrales', 4, '1 kg pkg.', 21.05, 22, 30, 0)",
-    "insert into products values (72, 'Mozzarella', 4, '24 pkgs.', 34.8, 14, 0, 0), (1, 'Chai', 1, '10 boxes', 18, 39, 0, 1)",
+    "insert into products values (72, 'Mozzarella', 4, '24 pkgs.', 34.8, 14, 0, 0)",
+    "insert into products values (1, 'Chai', 1, '10 boxes', 18, 39, 0, 1)",
     "insert into orders values (10248, 'VINET', 5, '1996-07-04', null, 32.38, 'Vins et alcools', 'Reims', 'France')",
     "insert into order_details values (10248, 11, 14, 12, 0), (10248, 72, 34.8, 5, 0.05)",
 ]
@@ -277,22 +278,15 @@ northwind.map_imperatively(
 )
 
 
-class TradeUnit(UnitOfWork):
+class TradeUnit(SyncUnitOfWork):
     customers = OrmMapped[Customer, CustomerId]()
     employees = OrmMapped[Employee, int]()
     products = OrmMapped[Product, ProductId]()
     orders = OrmMapped[Order, int]()
 
 
-class SyncTradeUnit(SyncUnitOfWork):
-    customers = TradeUnit.customers
-    employees = TradeUnit.employees
-    products = TradeUnit.products
-    orders = TradeUnit.orders
-
-
-@SyncTradeUnit.on(Order.Ordered)
-def take_from_stock(event: Order.Ordered, unit: SyncTradeUnit) -> None:
+@TradeUnit.on(Order.Ordered)
+def take_from_stock(event: Order.Ordered, unit: TradeUnit) -> None:
     product = unit.products.get(event.product_id)
     assert product is not None
     product.units_in_stock = (product.units_in_stock or 0) - event.quantity
