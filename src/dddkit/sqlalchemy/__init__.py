@@ -3,6 +3,7 @@
 from dddkit.exceptions import UncommittedChangesError, UnitClosedError, UnitError
 from dddkit.sqlalchemy import _requirements as _requirements
 from dddkit.sqlalchemy.consumer import Consumer
+from dddkit.sqlalchemy.custom import Custom
 from dddkit.sqlalchemy.documents import Documents
 from dddkit.sqlalchemy.engines import embedded, sync_embedded
 from dddkit.sqlalchemy.inbox import Inbox
@@ -15,6 +16,7 @@ from dddkit.sqlalchemy.unit import UnitOfWork
 __all__ = [
     "Backlog",
     "Consumer",
+    "Custom",
     "DeadMessage",
     "Documents",
     "Inbox",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast, get_args, get_origin
 
 from dddkit._callables import kind_of
 from dddkit._core.recording import Recording
@@ -12,7 +12,7 @@ from dddkit._core.recording import Recording
 if TYPE_CHECKING:
     from dddkit.sqlalchemy.outbox import Outbox
 
-__all__ = ["Declaration"]
+__all__ = ["Declaration", "runtime_class"]
 
 AggregateT = TypeVar("AggregateT", bound=Recording)
 IdT = TypeVar("IdT")
@@ -69,3 +69,17 @@ class Declaration(ABC, Generic[AggregateT, IdT]):
                 f"{where}: {aggregate.__qualname__} has no identity; annotate the field that is it as Identity[...]"
             )
         return cast("type[AggregateT]", aggregate), parameters[1]
+
+
+def runtime_class(identity: object) -> Any:
+    """Return what an identity is at run time: that of a NewType, of Identity[...], of `type OrderId = int`."""
+    found: Any = identity
+    while True:
+        if get_origin(found) is Annotated:  # Identity[...]
+            found = get_args(found)[0]
+        elif hasattr(found, "__supertype__"):  # a NewType
+            found = found.__supertype__
+        elif hasattr(found, "__value__"):  # type OrderId = int
+            found = found.__value__
+        else:
+            return found

@@ -53,7 +53,7 @@ class DocumentStorage(DocumentTable[AggregateT], TableStorage[AggregateT]):
         if limit is not None and len(query.get_final_froms()) == 1:  # else a row is not yet an aggregate
             query = query.limit(limit)
         rows: dict[Key, Row] = {}
-        for row in map(Row._make, connection.execute(query)):
+        for row in map(Row._make, connection.execute(query).all()):
             rows.setdefault(row.key, row)
         return islice(rows.values(), limit)
 

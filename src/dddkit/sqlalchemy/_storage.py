@@ -36,6 +36,11 @@ class Row(Protocol):
 class HeldByUnit(Protocol):
     """What lives as long as a unit: a session, an object of the user's."""
 
+    @property
+    def may_hide_errors(self) -> bool:
+        """Whether a statement may have failed, and the transaction with it, without an error: SQL of the user's."""
+        ...
+
     def release(self, *, is_committed: bool) -> None:
         """The unit has ended; called in its own task, also where nothing was committed."""
         ...

@@ -50,8 +50,9 @@ class AnyUnit:
         declared: dict[str, object] = {}
         for base in reversed(cls.__mro__):
             declared.update(vars(base))
-        cls._outbox = _only(cls, Outbox, declared.values())
-        cls._inbox = _only(cls, Inbox, declared.values())
+        users = [value for name, value in declared.items() if name not in ("_outbox", "_inbox")]  # not those of a base
+        cls._outbox = _only(cls, Outbox, users)
+        cls._inbox = _only(cls, Inbox, users)
         repositories: list[tuple[str, Declaration[Any, Any]]] = [
             (name, value) for name, value in declared.items() if isinstance(value, Declaration)
         ]

@@ -250,6 +250,8 @@ class Work:
                 one.of.storage.verify(connection, self.unit, one.of)
         if self._outbox is not None:
             self._outbox._write(connection, self._messages)  # pyright: ignore[reportPrivateUsage]  # for units
+        if self.held and any(held.may_hide_errors for held in self.held.values()):
+            self.check_transaction(connection, is_last=not self._messages)
         self.is_storing = True
         connection.commit()
         self.settle()
@@ -266,7 +268,7 @@ class Work:
 
         return call
 
-    def check_transaction(self, connection: Connection) -> None:
+    def check_transaction(self, connection: Connection, *, is_last: bool = False) -> None:
         """Refuse to go on with what is left of a transaction: SQLite would store each statement by itself.
 
         Raises:
@@ -282,7 +284,7 @@ class Work:
             driver: Any = connection.connection.driver_connection  # Any: of sqlite3 or aiosqlite
             if not driver.in_transaction:
                 raise UnitError(self.unit, TRANSACTION_FAILED)
-        elif self.is_empty:  # a COMMIT would be a ROLLBACK, and no error
+        elif self.is_empty or is_last:  # a COMMIT would be a ROLLBACK, and no error
             connection.execute(select(1))
 
     def settle(self) -> None:

@@ -200,6 +200,7 @@ class Relay:
             UnitError: the database has no table for the outbox.
         """
         settings = self._settings
+        self._refuse_in_unit(is_read_only=True)
         return await _translated(finished(backlog_of(settings.engine, self._people)))
 
     async def dead(self) -> list[DeadMessage]:
@@ -237,11 +238,11 @@ class Relay:
         self._refuse_in_unit()
         return await _translated(finished(call()))
 
-    def _refuse_in_unit(self) -> None:
-        """Refuse to wait for a unit of work around this call: on SQLite it has the lock."""
+    def _refuse_in_unit(self, *, is_read_only: bool = False) -> None:
+        """Refuse to wait for a unit of work around this call: on SQLite it has the lock, or the one connection."""
         engine = self._settings.engine
         if is_sqlite(engine):
-            holder = Holder(type(self).__qualname__, database_of(engine), is_async=True, is_read_only=False)
+            holder = Holder(type(self).__qualname__, database_of(engine), is_async=True, is_read_only=is_read_only)
             holder.hold()
             holder.leave()
 

@@ -14,11 +14,11 @@ from dddkit._core.broker import EventBroker
 from dddkit._core.recording import Recording
 from dddkit._typing import Self
 from dddkit.sqlalchemy._calls import SyncCalls
-from dddkit.sqlalchemy._repositories import SyncTableRepository
+from dddkit.sqlalchemy._repositories import SyncTableRepository, SyncUnitRepository
 from dddkit.sqlalchemy._unit_class import AnyUnit
 
 if TYPE_CHECKING:
-    from dddkit.sqlalchemy._storage import TableStorage
+    from dddkit.sqlalchemy._storage import Storage, TableStorage
 
 __all__ = ["SyncUnitOfWork"]
 
@@ -135,6 +135,9 @@ class SyncUnitOfWork(AnyUnit):
         self._calls.close()
         if uncommitted is not None:
             raise uncommitted
+
+    def _repository(self, storage: Storage[AggregateT]) -> SyncUnitRepository[AggregateT, Any]:
+        return SyncUnitRepository(self._calls, storage)
 
     def _table_repository(self, storage: TableStorage[AggregateT]) -> SyncTableRepository[AggregateT, Any]:
         return SyncTableRepository(self._calls, storage)

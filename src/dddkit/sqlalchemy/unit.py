@@ -13,11 +13,11 @@ from dddkit._core.broker import EventBroker
 from dddkit._core.recording import Recording
 from dddkit._typing import Self
 from dddkit.sqlalchemy._calls import AsyncCalls
-from dddkit.sqlalchemy._repositories import TableRepository
+from dddkit.sqlalchemy._repositories import TableRepository, UnitRepository
 from dddkit.sqlalchemy._unit_class import AnyUnit
 
 if TYPE_CHECKING:
-    from dddkit.sqlalchemy._storage import TableStorage
+    from dddkit.sqlalchemy._storage import Storage, TableStorage
 
 __all__ = ["UnitOfWork"]
 
@@ -159,6 +159,9 @@ class UnitOfWork(AnyUnit):
         await self._calls.close()
         if uncommitted is not None:
             raise uncommitted
+
+    def _repository(self, storage: Storage[AggregateT]) -> UnitRepository[AggregateT, Any]:
+        return UnitRepository(self._calls, storage)
 
     def _table_repository(self, storage: TableStorage[AggregateT]) -> TableRepository[AggregateT, Any]:
         return TableRepository(self._calls, storage)
