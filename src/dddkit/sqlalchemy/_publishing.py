@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Publish: TypeAlias = Callable[[Message], Awaitable[object]]
 
-__all__ = ["TryAgainError"]
+__all__ = ["TakesTurns", "TryAgainError"]
 
 
 class TryAgainError(Exception):
@@ -20,3 +20,13 @@ class TryAgainError(Exception):
 
     Its text says who and why, and may be logged; without a text its cause does.
     """
+
+
+class TakesTurns:
+    """The base of a publisher whose handlers write to the database.
+
+    SQLite has one writer at a time: messages that are published at once would wait for each other, and their time would
+    be over before it is their turn.
+    """
+
+    __slots__ = ()
