@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class TryAgainError(Exception):
     """
 
 
-class TakesTurns:
+class TakesTurns(ABC):
     """The base of a publisher whose handlers write to the database.
 
     SQLite has one writer at a time: messages that are published at once would wait for each other, and their time would
@@ -30,3 +31,7 @@ class TakesTurns:
     """
 
     __slots__ = ()
+
+    @abstractmethod
+    async def __call__(self, message: Message) -> None:
+        """Publish the message."""
