@@ -27,6 +27,7 @@ FROZEN_MODELS: Final = (AGGREGATE_EVENT_MODEL, DOMAIN_EVENT_MODEL, VALUE_OBJECT_
 RECORDABLE: Final = "dddkit._core.events.AnyAggregateEvent"  # the base of the aggregate events of both flavours
 IDENTIFIED: Final = "dddkit._core.identity.Identified"  # entities and aggregates of both flavours
 IDENTITY: Final = "dddkit._core.identity.Identity"
+MAPPED: Final = "sqlalchemy.orm.base.Mapped"
 EVENT_BROKER: Final = "dddkit._core.broker.EventBroker"
 CHANGES_HANDLER: Final = "dddkit._core.changes.ChangesHandler"
 RECORDING: Final = "dddkit._core.recording.Recording"  # aggregates of both flavours

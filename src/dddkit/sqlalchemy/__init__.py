@@ -7,6 +7,7 @@ from dddkit.sqlalchemy.custom import Custom
 from dddkit.sqlalchemy.documents import Documents
 from dddkit.sqlalchemy.engines import embedded, sync_embedded
 from dddkit.sqlalchemy.inbox import Inbox
+from dddkit.sqlalchemy.orm_mapped import OrmMapped
 from dddkit.sqlalchemy.outbox import Outbox
 from dddkit.sqlalchemy.publishers import to_broker, to_consumers
 from dddkit.sqlalchemy.relay import Backlog, DeadMessage, Relay
@@ -20,6 +21,7 @@ __all__ = [
     "DeadMessage",
     "Documents",
     "Inbox",
+    "OrmMapped",
     "Outbox",
     "Relay",
     "SyncUnitOfWork",

@@ -19,7 +19,7 @@ from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._errors import cause_of
 from dddkit.sqlalchemy._keys import PLAIN, another_identity, plain
-from dddkit.sqlalchemy._storage import Key, Storage, Tracked
+from dddkit.sqlalchemy._storage import HeldByUnit, Key, Storage, Tracked
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -82,7 +82,7 @@ class CustomRow(NamedTuple):
     aggregate: Any
 
 
-class CustomStorage(Storage[AggregateT]):
+class CustomStorage(Storage[AggregateT], HeldByUnit):
     """One object of the user's class, in one unit, and its block of the changes handler while that commits."""
 
     declared_by: ClassVar[str] = "Custom"

@@ -23,6 +23,8 @@ class Declaration(ABC, Generic[AggregateT, IdT]):
 
     _example: str
     """How it is written, for messages."""
+    _may_lack_identity = False
+    """Whether the class may get the attribute with its identity later, from a mapping."""
 
     def __set__(self, unit: object, value: object) -> None:
         raise AttributeError(f"{type(unit).__qualname__}: a repository is declared in the class, and not assigned")
@@ -64,7 +66,7 @@ class Declaration(ABC, Generic[AggregateT, IdT]):
             )
         if not isinstance(aggregate, type) or not issubclass(cast("type[Any]", aggregate), Recording):
             raise TypeError(f"{where}: {kind} stores aggregates, and {kind_of(parameters[0])} is none")
-        if len(getattr(aggregate, "__identity__", ())) != 1:
+        if len(getattr(aggregate, "__identity__", ())) != 1 and not self._may_lack_identity:
             raise TypeError(
                 f"{where}: {aggregate.__qualname__} has no identity; annotate the field that is it as Identity[...]"
             )

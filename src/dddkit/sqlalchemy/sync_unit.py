@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
 
 from dddkit._awaitables import dispose, is_async, is_unfinished
 from dddkit._callables import display_name
@@ -120,6 +121,14 @@ class SyncUnitOfWork(AnyUnit):
         """
         with self._usage.of("connection"):
             return self._calls.connection()
+
+    def session(self) -> Session:
+        """Return the session in which mapped aggregates are read, for statements of your own in this transaction.
+
+        It flushes when you tell it to. The unit commits and closes it.
+        """
+        with self._usage.of("session"):
+            return self._mapped_objects().on(self._calls.connection())
 
     def __enter__(self) -> Self:
         self._usage.enter("with")

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from dddkit._awaitables import is_unfinished
 from dddkit._core.broker import EventBroker
@@ -144,6 +144,15 @@ class UnitOfWork(AnyUnit):
         """
         with self._usage.of("connection"):
             return await self._calls.connection()
+
+    async def session(self) -> AsyncSession:
+        """Return the session in which mapped aggregates are read, for statements of your own in this transaction.
+
+        It flushes when you tell it to. The unit commits and closes it.
+        """
+        with self._usage.of("session"):
+            connection = await self._calls.connection()
+            return self._mapped_objects().async_session(connection)
 
     async def __aenter__(self) -> Self:
         self._usage.enter("async with")
