@@ -1,13 +1,14 @@
 """What a rule is: a code, a reason, an example of each kind, and the checks that the plugin calls.
 
-A rule is one module in `rules/`. It defines a `RULE`, which `rules/__init__.py` lists, and reports with the code of
-that rule. `checks` says at which moments of mypy's work the plugin calls it; a rule may have several checks.
+A rule is one module in `rules/`. It defines a `RULE`, and reports with its code, which `_codes.py` has. `checks` says
+at which moments of mypy's work the plugin calls it; a rule may have several checks. `_index.py` says the same, so that
+the plugin imports no rule before that moment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from mypy.errorcodes import ErrorCode
 from mypy.nodes import Context, MypyFile, TypeInfo
@@ -15,13 +16,6 @@ from mypy.plugin import AttributeContext, FunctionContext, MethodContext, Method
 from mypy.types import FunctionLike
 
 from dddkit_mypy.mypy_api import AnalysisScope, Options, TypeChecker, head_of
-
-PARENT: Final = ErrorCode("dddkit", "Check declarations of dddkit's building blocks and stories", "dddkit")
-
-
-def new_code(name: str, title: str, *, opt_in: bool = False) -> ErrorCode:
-    """Make the code of a rule; `enable_error_code` enables an opt-in one."""
-    return ErrorCode(name, title, "dddkit", default_enabled=not opt_in, sub_code_of=PARENT)
 
 
 class Reporter(Protocol):
@@ -119,8 +113,6 @@ class Rule(NamedTuple):
     """One diagnostic: everything that the plugin, its tests and its reference page know about it."""
 
     code: ErrorCode
-    title: str
-    """A sentence that says what is right, as in "Every `I.step` names a step of its story"."""
     reason: str
     """Why it matters: what would happen at run time."""
     bad: str
@@ -128,3 +120,8 @@ class Rule(NamedTuple):
     good: str
     """The same module, corrected."""
     checks: tuple[Check, ...]
+
+    @property
+    def title(self) -> str:
+        """A sentence that says what is right, as in "Every `I.step` names a step of its story"."""
+        return self.code.description

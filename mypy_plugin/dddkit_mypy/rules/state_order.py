@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 from mypy.nodes import Context, Decorator, FuncDef, OverloadedFuncDef, TypeInfo
 from mypy.types import AnyType, Instance, NoneType, Type, TypeOfAny, TypeVarType, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.stories.compensations import compensations_of
 from dddkit_mypy.stories.declaration import has_our_call, is_story, read_body, steps_of
 from dddkit_mypy.stories.flags import is_behind_flag
@@ -20,8 +21,7 @@ from dddkit_mypy.stories.nested_stories import nested_stories
 from dddkit_mypy.stories.state import state_of, variables_of
 from dddkit_mypy.stories.undoing import EarlyRead, early_reads_in_undoing
 
-_TITLE: Final = "Every step reads only the variables that have been set by then"
-CODE: Final = new_code("dddkit-state-order", _TITLE)
+CODE: Final = codes.STATE_ORDER
 
 
 class _Finding(NamedTuple):
@@ -214,7 +214,6 @@ def _location(info: TypeInfo, finding: _Finding) -> Context:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "The read raises StoryStateError in the middle of the run, after the steps before it have done their work. "
         "Variables that no step sets come from outside, and nothing is said about them, nor about a read behind a "

@@ -8,14 +8,14 @@ from typing import Final
 from mypy.nodes import ARG_NAMED, Decorator, FuncDef, SymbolNode, TypeInfo, Var
 from mypy.types import FunctionLike, Instance, ProperType, TypeType, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.mypy_api import Options, format_type
 from dddkit_mypy.stories.steps import CheckedStep, checked_steps
 
-_TITLE: Final = "Every step can be called with the state alone"
-CODE: Final = new_code("dddkit-step-signature", _TITLE)
+CODE: Final = codes.STEP_SIGNATURE
 
 # mypy names a call that is not in the source; our own message already names class and step.
 _OF_THE_CALL: Final = re.compile(r' (?:in call to|for) "[^"]*"(?: of "[^"]*")?')
@@ -137,7 +137,6 @@ def _source_of(name: str, step: CheckedStep, story: TypeInfo, has_self: bool) ->
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "The story calls each step with one positional argument, the state. What a step needs beside it belongs to "
         "the state, when it differs from run to run, or to the fields of the story, when it does not. Methods are "

@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple, TypeGuard
 from mypy.nodes import (
     ARG_POS,
     CallExpr,
-    ClassDef,
     Decorator,
     Expression,
     ExpressionStmt,
@@ -65,16 +64,6 @@ def marks_in(info: TypeInfo) -> list[Mark]:
 def is_compensates(expr: Expression) -> TypeGuard[CallExpr]:
     """Whether a decorator is `@compensates(...)`."""
     return isinstance(expr, CallExpr) and isinstance(expr.callee, RefExpr) and expr.callee.fullname == names.COMPENSATES
-
-
-def may_declare(defn: ClassDef) -> bool:
-    """Whether the body of a class may have a `@compensates`, as far as it shows before mypy has analysed it."""
-    for statement in defn.defs.body:
-        if isinstance(statement, Decorator):
-            for expr in statement.original_decorators:
-                if isinstance(expr, CallExpr):
-                    return True
-    return False
 
 
 def step_of(mark: Mark, info: TypeInfo) -> str | None:
