@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
+from mypy.errorcodes import ErrorCode
 from mypy.nodes import TypeInfo
 from mypy.plugin import AttributeContext, ClassDefContext, FunctionContext, MethodContext, MethodSigContext
 from mypy.types import FunctionLike, Instance, Type
@@ -13,11 +14,13 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._guard import Guard, is_reported
 from dddkit_mypy._index import Index
-from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnConstruction, OnSignature, Rule
+from dddkit_mypy._marks import may_compensate
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnClass, OnConstruction, OnSignature
 from dddkit_mypy.stories.call_type import CallTypes, Result, anything_if_others_are_async, type_as_callback
 from dddkit_mypy.stories.compensations import store_of_mixin
 from dddkit_mypy.stories.declaration import is_story
 from dddkit_mypy.stories.steps import SIMPLE_STEPS
+from dddkit_mypy.stories.suspects import rules_to_ask
 
 
 class Dispatch:
@@ -29,19 +32,17 @@ class Dispatch:
         """Those that the checks for classes ask for."""
         self._is_for_daemon: Final = mypy_api.is_for_daemon(options)
         self._analysed: Final[dict[frozenset[str], list[OnAnalysed]]] = {}
-        self._classes: Final[dict[frozenset[str], list[tuple[Rule, OnClass]]]] = {}
-        """Each with its rule: an opt-in rule that is not enabled is not called."""
-        self._prepared: Final[set[TypeInfo]] = set()
-        """Not in the daemon. mypy analyses a class again when it has found what the first analysis lacked."""
+        self._classes: Final[dict[frozenset[str], list[tuple[str, ErrorCode | None]]]] = {}
+        """The names of the rules, each with the code that must be enabled; None where it is by default."""
+        self._checks: Final[dict[tuple[str, frozenset[str]], list[Callable[[ClassContext], None]]]] = {}
+        self._prepared: Final[dict[TypeInfo, frozenset[str]]] = {}
+        """The classes of this run that derive from ours, with the bases that checks ask for. None in the daemon."""
+        self._on_signature: Final[dict[tuple[str, ...], list[OnSignature]]] = {}
         self._of_analysis: Final[dict[Any, Any]] = {}
         self._of_check: Final[dict[Any, Any]] = {}
         self._call_types: Final = CallTypes()
 
     # --- classes under analysis ---------------------------------------------------------------------------------
-
-    def is_prepared(self, info: TypeInfo) -> bool:
-        """Whether work on a class has been prepared already."""
-        return info in self._prepared
 
     def prepare(self, ctx: ClassDefContext) -> None:
         """Prepare work on a class that derives from ours."""
@@ -49,13 +50,15 @@ class Dispatch:
         if self._is_for_daemon:
             mypy_api.remove_added_statements(ctx.cls)
         else:
-            self._prepared.add(scope.info)
+            self._prepared[scope.info] = self._bases_of(scope.info)
         if self._analysed_for(scope.info):
             mypy_api.run_when_analysed(scope, 0, self._store)
         if is_story(scope.info):
             self._call_types.expect(scope)
             mypy_api.run_when_analysed(scope, 1, self._generate_call)
         else:
+            if may_compensate(ctx.cls):
+                mypy_api.run_when_analysed(scope, 0, self._store_compensations)
             mypy_api.run_when_analysed(scope, 2, self._check_without_hook)
 
     def prepare_mixin(self, ctx: ClassDefContext) -> None:
@@ -75,11 +78,13 @@ class Dispatch:
 
     def _generate_call(self, scope: mypy_api.AnalysisScope) -> None:
         info = scope.info
-        with Guard(scope, info.defn, info.name):
+        try:
             self._call_types.generate(info)
-            if self._call_types.is_correct(info):
-                return
-            mypy_api.dependencies_of(scope).add_declarations(info.mro)
+        except Exception as error:
+            if not is_reported(error, scope, info.defn, info.name):
+                raise
+        if info in self._call_types.correct:
+            return
         if mypy_api.has_own_metaclass(info):
             mypy_api.add_init_subclass_call(info)
 
@@ -98,28 +103,41 @@ class Dispatch:
         """Check a class, in the hook on `__init_subclass__`."""
         checker = mypy_api.checker_of(ctx.api)
         classes = checker.tscope.classes
-        if classes and self._call_types.is_correct(classes[-1]):
+        if classes and classes[-1] in self._call_types.correct:
             return ctx.default_return_type
         info = mypy_api.class_just_checked(ctx)
         if info is None:
             return ctx.default_return_type
-        bases = self._bases_of(info)
+        bases = self._bases_of(info) if self._is_for_daemon else self._prepared.get(info)
         if bases:
-            shared: dict[str, Any] = {}
-            if names.STORY in bases:
-                shared[SIMPLE_STEPS] = self._call_types.simple_steps_of(info)
-                with Guard(checker, ctx.context, info.name):
-                    self._call_types.complete(info, checker.named_generic_type)
             of_run = {} if self._is_for_daemon else self._of_check
-            self._check_class(ClassContext(info, checker, checker, checker.tree, shared, of_run), bases)
+            context = ClassContext(info, checker, checker, checker.tree, {}, of_run)
+            self._check_class(context, bases, self._rules_for_story(context, bases) if names.STORY in bases else None)
         return ctx.default_return_type
 
-    def _check_class(self, ctx: ClassContext, bases: frozenset[str]) -> None:
-        enabled = ctx.api.options.enabled_error_codes
-        for rule, check in self._checks_for(bases):
-            if rule.code.default_enabled or rule.code in enabled:
+    def _rules_for_story(self, ctx: ClassContext, bases: frozenset[str]) -> Collection[str] | None:
+        """Complete the type of calling a story; return the rules that may have something to say; None for all."""
+        story, ctx.shared[SIMPLE_STEPS] = self._call_types.known_of(ctx.info)
+        try:
+            if ctx.checker is not None:
+                self._call_types.complete(ctx.info, ctx.checker.named_generic_type)
+            return None if story is None or len(bases) > 1 else rules_to_ask(ctx, story)
+        except Exception as error:
+            if not is_reported(error, ctx.api, ctx.info.defn, ctx.info.name):
+                raise
+            return None
+
+    def _check_class(self, ctx: ClassContext, bases: frozenset[str], asked: Collection[str] | None = None) -> None:
+        """Call the rules about a class: of those that are on by default, those that are asked."""
+        for name, opt_in in self._rules_for(bases):
+            if opt_in is None:
+                if asked is not None and name not in asked:
+                    continue
+            elif opt_in not in ctx.api.options.enabled_error_codes:
+                continue
+            for check in self._checks_of(name, bases):
                 try:
-                    check.check(ctx)
+                    check(ctx)
                 except Exception as error:
                     if not is_reported(error, ctx.api, ctx.info.defn, ctx.info.name):
                         raise
@@ -129,7 +147,7 @@ class Dispatch:
         return self._bases.intersection([base.fullname for base in info.mro[1:]])
 
     def _analysed_for(self, info: TypeInfo) -> list[OnAnalysed]:
-        bases = self._bases_of(info)
+        bases = self._prepared.get(info) or self._bases_of(info)
         found = self._analysed.get(bases)
         if found is None:
             rules = self._index.rules(self._index.analysed, bases)
@@ -137,14 +155,22 @@ class Dispatch:
             found = self._analysed[bases] = [check for check in checks if not bases.isdisjoint(check.bases)]
         return found
 
-    def _checks_for(self, bases: frozenset[str]) -> list[tuple[Rule, OnClass]]:
-        """Return the checks for classes that derive from these bases."""
+    def _rules_for(self, bases: frozenset[str]) -> list[tuple[str, ErrorCode | None]]:
+        """Return the rules about classes that derive from these bases."""
         found = self._classes.get(bases)
         if found is None:
-            rules = self._index.rules(self._index.classes, bases)
-            checks = [(rule, check) for rule in rules for check in rule.checks if isinstance(check, OnClass)]
-            found = [(rule, check) for rule, check in checks if not bases.isdisjoint(check.bases)]
-            self._classes[bases] = found
+            index = self._index
+            found = self._classes[bases] = [
+                (name, index.opt_in.get(name)) for name in index.names(index.classes, bases)
+            ]
+        return found
+
+    def _checks_of(self, name: str, bases: frozenset[str]) -> list[Callable[[ClassContext], None]]:
+        """Return the checks of a rule for classes that derive from these bases."""
+        found = self._checks.get((name, bases))
+        if found is None:
+            checks = [check for check in self._index.rule_named(name).checks if isinstance(check, OnClass)]
+            found = self._checks[name, bases] = [check.check for check in checks if not bases.isdisjoint(check.bases)]
         return found
 
     # --- calls and attributes -----------------------------------------------------------------------------------
@@ -182,10 +208,14 @@ class Dispatch:
     def hook_on_signature(self, fullname: str, bases: Sequence[str]) -> Callable[[MethodSigContext], FunctionLike]:
         """Return the hook by which rules change the signature of a method."""
         name = fullname.rpartition(".")[2]
-        rules = self._index.rules(self._index.signatures[name], bases)
-        checks = [
-            check for rule in rules for check in rule.checks if isinstance(check, OnSignature) and check.name == name
-        ]
+        checks = self._on_signature.get((name, *bases))
+        if checks is None:
+            checks = self._on_signature[(name, *bases)] = [
+                check
+                for rule in self._index.rules(self._index.signatures[name], bases)
+                for check in rule.checks
+                if isinstance(check, OnSignature) and check.name == name
+            ]
 
         def hook(ctx: MethodSigContext) -> FunctionLike:
             signature: FunctionLike = ctx.default_signature

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from mypy.errorcodes import ErrorCode
+
 from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 
@@ -37,7 +39,17 @@ def all_rules() -> tuple[Rule, ...]:
 class Index:
     """The rules by what their checks ask for; `_rule.py` says what each kind of check is."""
 
-    __slots__ = ("analysed", "attributes", "calls", "catalogue", "classes", "constructions", "rule_named", "signatures")
+    __slots__ = (
+        "analysed",
+        "attributes",
+        "calls",
+        "catalogue",
+        "classes",
+        "constructions",
+        "opt_in",
+        "rule_named",
+        "signatures",
+    )
 
     def __init__(
         self,
@@ -50,6 +62,7 @@ class Index:
         constructions: Table,
         calls: Mapping[str, Table],
         signatures: Mapping[str, Table],
+        opt_in: Mapping[str, ErrorCode],
     ) -> None:
         self.catalogue: Final = catalogue
         self.rule_named: Final = rule_named
@@ -65,11 +78,17 @@ class Index:
         """By the name of the method, then by the bases of its class."""
         self.signatures: Final = signatures
         """As the calls."""
+        self.opt_in: Final = opt_in
+        """The codes of the rules that are not called unless these are enabled."""
 
     def rules(self, table: Table, asked: Iterable[str]) -> list[Rule]:
         """Return the rules that a table has for any of some names, in the order of the catalogue."""
+        return [self.rule_named(name) for name in self.names(table, asked)]
+
+    def names(self, table: Table, asked: Iterable[str]) -> list[str]:
+        """Return the names of these rules, without importing them."""
         found = {name for key in asked for name in table.get(key, ())}
-        return [self.rule_named(name) for name in self.catalogue if name in found]
+        return [name for name in self.catalogue if name in found]
 
 
 _OF_EVENTS: Final = ("unfrozen_event", "mutable_field")
@@ -120,4 +139,5 @@ INDEX: Final = Index(
         "__call__": {names.EVENT_BROKER: ("unawaited_publish",)},
     },
     signatures={"__call__": {names.STORY: ("story_state",)}},
+    opt_in={name: code for name, code in zip(CATALOGUE, codes.CATALOGUE, strict=True) if not code.default_enabled},
 )

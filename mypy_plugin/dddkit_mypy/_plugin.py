@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from mypy.nodes import CallExpr, ClassDef, Decorator, TypeInfo
+from mypy.nodes import TypeInfo
 from mypy.plugin import (
     AttributeContext,
     ClassDefContext,
@@ -20,6 +20,7 @@ from mypy.types import FunctionLike, Type
 from dddkit_mypy import _names as names
 from dddkit_mypy._codes import CATALOGUE
 from dddkit_mypy._index import INDEX, Index
+from dddkit_mypy._marks import may_compensate
 
 if TYPE_CHECKING:
     from dddkit_mypy._dispatch import Dispatch
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 _SMALLEST: Final = 3
 """The length of the MRO of a class that derives from one of ours."""
-_NEVER_OURS: Final = ("builtins.", "typing.", "_typeshed.", "types.", "typing_extensions.")
-"""How the names of the classes begin that every run of mypy analyses."""
 
 
 class DDDKitPlugin(Plugin):
@@ -39,21 +38,28 @@ class DDDKitPlugin(Plugin):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         index = self.index
-        self._work: Dispatch | None = None
+        self._dispatch: Dispatch | None = None
         # mypy calls the hooks below for every method call and attribute of a program.
         self._attribute_prefixes: Final = tuple(f"{owner}." for owner in index.attributes)
         self._method_suffixes: Final = (".__init_subclass__", ".__call__", *(f".{name}" for name in index.calls))
         self._signature_suffixes: Final = tuple(f".{name}" for name in index.signatures)
         self._bases: Final = frozenset({names.STORY, *index.classes, *index.analysed})
+        self._of_typeshed: Final = {"builtins", "typing", "_typeshed", "types", "typing_extensions"}
+        """Modules that come with mypy, whose classes every cold run analyses: none of them can be ours."""
+        self._of_user: Final[set[str]] = set()
+        self._prepared: Final[set[str]] = set()
+        """Classes that derive from ours: mypy analyses them again when it has found what the first analysis lacked."""
+        self._no_construction: Final[set[str]] = set()
+        """What is called, and is no class that rules are asked about."""
+        self._is_for_daemon: Final = options.fine_grained_incremental or options.cache_fine_grained
+        """Whether nothing may be kept, as everything may be edited."""
 
-    @property
-    def _dispatch(self) -> Dispatch:
-        """What the hooks do; a run that needs nothing of it does not import it."""
-        if self._work is None:
-            from dddkit_mypy._dispatch import Dispatch
+    def _new_dispatch(self) -> Dispatch:
+        """Return what does the work; a run that needs nothing of it does not import it."""
+        from dddkit_mypy._dispatch import Dispatch
 
-            self._work = Dispatch(self.index, self._bases, self.options)
-        return self._work
+        self._dispatch = Dispatch(self.index, self._bases, self.options)
+        return self._dispatch
 
     def report_config_data(self, ctx: ReportConfigContext) -> dict[str, Any]:
         """Return what makes mypy's cache invalid when it changes: mypy itself checks our entry module only."""
@@ -65,15 +71,24 @@ class DDDKitPlugin(Plugin):
 
     def get_customize_class_mro_hook(self, fullname: str) -> Callable[[ClassDefContext], None] | None:
         """Prepare work on each class that derives from ours; only this hook works together with pydantic's plugin."""
-        if fullname.startswith(_NEVER_OURS):
+        owner = fullname.rpartition(".")[0]
+        if owner in self._of_typeshed or fullname in self._prepared:
             return None
         info = self._class(fullname)
-        if info is None:
+        if info is None or (info.module_name not in self._of_user and self._comes_with_mypy(info, owner)):
             return None
-        is_ours = len(info.mro) >= _SMALLEST and not self._bases.isdisjoint([base.fullname for base in info.mro[1:]])
-        if is_ours and not self._dispatch.is_prepared(info):
-            return self._dispatch.prepare
-        return self._dispatch.prepare_mixin if _may_compensate(info.defn) else None
+        if len(info.mro) >= _SMALLEST and not self._bases.isdisjoint([base.fullname for base in info.mro[1:]]):
+            if not self._is_for_daemon:
+                self._prepared.add(fullname)
+            return (self._dispatch or self._new_dispatch()).prepare
+        return (self._dispatch or self._new_dispatch()).prepare_mixin if may_compensate(info.defn) else None
+
+    def _comes_with_mypy(self, info: TypeInfo, owner: str) -> bool:
+        module = None if self._modules is None else self._modules.get(info.module_name)
+        comes_with_mypy = module is not None and module.is_typeshed_file(self.options)
+        if not self._is_for_daemon:  # which sees new modules, that may have the same name
+            (self._of_typeshed if comes_with_mypy else self._of_user).add(owner)
+        return comes_with_mypy
 
     # --- calls --------------------------------------------------------------------------------------------------
 
@@ -81,15 +96,19 @@ class DDDKitPlugin(Plugin):
         """Return the hook on a call; the one on `__init_subclass__` checks a class, as mypy calls it after the body."""
         if not fullname.endswith(self._method_suffixes):
             return None
+        if fullname.endswith(".__init_subclass__"):
+            return (self._dispatch or self._new_dispatch()).check_after_body
         owner, _, name = fullname.rpartition(".")
-        if name == "__init_subclass__":
-            return self._dispatch.check_after_body
         info = self._class(owner)
         if info is None:
             return None
         is_call = name == "__call__" and info.has_base(names.STORY)
         bases = [base for base in self.index.calls.get(name, ()) if info.has_base(base)]
-        return self._dispatch.hook_on_call(info, fullname, bases, is_call) if bases or is_call else None
+        return (
+            (self._dispatch or self._new_dispatch()).hook_on_call(info, fullname, bases, is_call)
+            if bases or is_call
+            else None
+        )
 
     def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
         """Return the hook by which rules change the signature of a method."""
@@ -100,7 +119,7 @@ class DDDKitPlugin(Plugin):
         if info is None:
             return None
         bases = [base for base in self.index.signatures[name] if info.has_base(base)]
-        return self._dispatch.hook_on_signature(fullname, bases) if bases else None
+        return (self._dispatch or self._new_dispatch()).hook_on_signature(fullname, bases) if bases else None
 
     # --- attributes ---------------------------------------------------------------------------------------------
 
@@ -108,17 +127,23 @@ class DDDKitPlugin(Plugin):
         """Return the hook on an attribute that no class declares, or on the generated `__call__` of a story."""
         if fullname.startswith(self._attribute_prefixes):
             owner, _, name = fullname.rpartition(".")
-            return self._dispatch.hook_on_attribute(owner, name) if owner in self.index.attributes else None
+            return (
+                (self._dispatch or self._new_dispatch()).hook_on_attribute(owner, name)
+                if owner in self.index.attributes
+                else None
+            )
         if fullname.endswith(".__call__"):
             info = self._class(fullname.removesuffix(".__call__"))
             if info is not None and info.fullname != names.STORY and info.has_base(names.STORY):
-                return self._dispatch.hook_on_callback(fullname)
+                return (self._dispatch or self._new_dispatch()).hook_on_callback(fullname)
         return None
 
     # --- constructions ------------------------------------------------------------------------------------------
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
         """Return the hook on a call of a class."""
+        if fullname in self._no_construction:
+            return None
         name = fullname[fullname.rfind(".") + 1 :]
         if not name[:1].isupper():  # most calls are of functions
             return None
@@ -126,18 +151,10 @@ class DDDKitPlugin(Plugin):
         if info is None:
             return None
         bases = [base for base in self.index.constructions if info.has_base(base)]
-        return self._dispatch.hook_on_construction(info, bases) if bases else None
+        if not bases and not self._is_for_daemon:
+            self._no_construction.add(fullname)
+        return (self._dispatch or self._new_dispatch()).hook_on_construction(info, bases) if bases else None
 
     def _class(self, fullname: str) -> TypeInfo | None:
         symbol = self.lookup_fully_qualified(fullname)
         return symbol.node if symbol is not None and isinstance(symbol.node, TypeInfo) else None
-
-
-def _may_compensate(defn: ClassDef) -> bool:
-    """Whether the body of a class may have a `@compensates`, as far as it shows before mypy has analysed it."""
-    for statement in defn.defs.body:
-        if isinstance(statement, Decorator):
-            for expr in statement.original_decorators:
-                if isinstance(expr, CallExpr):
-                    return True
-    return False

@@ -50,6 +50,7 @@ def _index(on_class: OnClass, on_attribute: OnAttribute, on_call: OnCall, on_sig
         constructions={},
         calls={on_call.name: {key: ["only"] for key in on_call.bases}},
         signatures={on_signature.name: {key: ["only"] for key in on_signature.bases}},
+        opt_in={},
     )
 
 

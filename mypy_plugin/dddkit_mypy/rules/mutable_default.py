@@ -197,6 +197,9 @@ def _class_of(value: Expression) -> TypeInfo | None:
 
 def check(ctx: ClassContext) -> None:
     """Report the defaults of a State once, at the first story that declares it."""
+    symbol = ctx.info.get("State")
+    if symbol is None or (isinstance(symbol.node, TypeInfo) and not symbol.node.has_base(names.SIMPLE_NAMESPACE)):
+        return
     owner = next((base for base in ctx.info.mro if "State" in base.names), None)
     if owner is None or (owner is not ctx.info and is_story(owner)):
         return

@@ -18,7 +18,7 @@ from dddkit_mypy.stories.steps import CheckedStep, checked_steps
 CODE: Final = codes.STEP_SIGNATURE
 
 # mypy names a call that is not in the source; our own message already names class and step.
-_OF_THE_CALL: Final = re.compile(r' (?:in call to|for) "[^"]*"(?: of "[^"]*")?')
+_OF_THE_CALL: Final = r' (?:in call to|for) "[^"]*"(?: of "[^"]*")?'
 
 
 def check(ctx: ClassContext) -> None:
@@ -57,7 +57,7 @@ def signature_problem(step: CheckedStep, ctx: ClassContext, *, role: str = "step
         )
     said = "no overload of it takes one argument"
     if step.signature_error.code != "call-overload":
-        said = _OF_THE_CALL.sub("", step.signature_error.message)
+        said = re.sub(_OF_THE_CALL, "", step.signature_error.message)
     if said in _NAMELESS and found is not None and isinstance(step.node, Decorator):
         said = f"its decorators make it {format_type(found, options)}"
     return (
