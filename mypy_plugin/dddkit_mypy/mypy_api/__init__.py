@@ -41,6 +41,7 @@ from dddkit_mypy.mypy_api.descriptors import read_on
 from dddkit_mypy.mypy_api.diagnostics import fail_at, head_of
 from dddkit_mypy.mypy_api.metadata import (
     METADATA,
+    bases_with,
     metadata_of,
     private_text_of,
     set_private_text,
@@ -98,6 +99,7 @@ __all__ = [
     "any_instance_of",
     "assigned_parts",
     "awaited_type",
+    "bases_with",
     "check_again_later",
     "check_call",
     "check_call_of",

@@ -50,7 +50,10 @@ def source_name(info: TypeInfo) -> str:
 
 def is_frozen(info: TypeInfo) -> bool:
     """Whether a class is itself a frozen dataclass, of attrs too."""
-    return any(maker in info.metadata and info.metadata[maker]["frozen"] for maker in ("dataclass", "attrs"))
+    metadata = info.metadata
+    return (
+        any(maker in metadata and metadata[maker]["frozen"] for maker in ("dataclass", "attrs")) if metadata else False
+    )
 
 
 def making_dataclasses(defn: ClassDef) -> list[Expression]:

@@ -8,7 +8,7 @@ laxer.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from mypy.nodes import (
     GDEF,
@@ -28,33 +28,37 @@ from mypy.types import AnyType, CallableType, Instance, NoneType, TypeOfAny, get
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
+from dddkit_mypy._record import Record
 from dddkit_mypy.stories.assignments import assigned_on_self
-from dddkit_mypy.stories.compensations import compensations_of, is_compensates, read_compensations, undecorated
-from dddkit_mypy.stories.declaration import steps_of, uses_of_step_list
+from dddkit_mypy.stories.compensations import is_compensates, read_compensations, undecorated
+from dddkit_mypy.stories.declaration import uses_of_step_list
 from dddkit_mypy.stories.fields import is_bare, is_made
 from dddkit_mypy.stories.fitting import is_simple
-from dddkit_mypy.stories.state import declares_variable, state_of
+from dddkit_mypy.stories.reading import StoryReading
+from dddkit_mypy.stories.state import declares_variable
 
 
-def simple_steps(info: TypeInfo) -> dict[str, FuncDef]:
+def simple_steps(story: StoryReading) -> dict[str, FuncDef]:
     """Return the steps and compensations that are methods which take the State, or a base of it, and return nothing.
 
     Nothing is wrong with such a step, and the result of calling it is certain.
     """
-    steps, story = steps_of(info), mypy_api.self_type(info)
-    state = get_proper_type(state_of(story))
-    if steps is None or not isinstance(state, Instance):
+    info, state = story.info, get_proper_type(story.state)
+    if story.steps is None or not isinstance(state, Instance):
         return {}
     simple: dict[str, FuncDef] = {}
-    for name in [*steps.names, *(one.method for one in compensations_of(info).values())]:
+    for name in story.called:
         symbol = info.get(name)
-        method = None if symbol is None else undecorated(symbol.node)
-        if isinstance(method, FuncDef) and is_simple(method, story, state):
-            simple[name] = method
+        if symbol is not None:
+            method = symbol.node
+            if isinstance(method, Decorator):
+                method = undecorated(method)
+            if isinstance(method, FuncDef) and is_simple(method, story.type, state):
+                simple[name] = method
     return simple
 
 
-class SimpleStory(NamedTuple):
+class SimpleStory(Record):
     """A story whose steps are all simple."""
 
     state: TypeInfo
@@ -119,7 +123,7 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
                     if not mypy_api.returns_nothing(statement):
                         return None
                     is_async = True
-                if may_assign and any(True for _ in assigned_on_self(statement)):
+                if may_assign and assigned_on_self(statement):
                     return None
                 methods.add(name)
                 function = type_.fallback
@@ -133,7 +137,7 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
                     return None
                 if method.type.arg_kinds != mypy_api.SELF_AND_ONE or not mypy_api.returns_nothing(method):
                     return None
-                if may_assign and any(True for _ in assigned_on_self(method)):
+                if may_assign and assigned_on_self(method):
                     return None
                 if any(True for _ in uses_of_step_list(statement, False)):
                     return None
@@ -176,14 +180,18 @@ def _is_simple_state(state: TypeInfo) -> bool:
     )
 
 
-def is_listing_of(story: TypeInfo, expr: MemberExpr) -> bool:
-    """Whether an `I.name` in the body of a story lists a step that the story has, so that no rule reports it."""
-    return (
-        isinstance(expr.expr, NameExpr)
-        and _imported_list(expr.expr) is not None
-        and not expr.name.startswith("_")
-        and story.get(expr.name) is not None
-    )
+def listings_of(story: TypeInfo, listed: list[MemberExpr]) -> list[MemberExpr]:
+    """Return each `I.name` in the body of a story that lists a step which the story has, so that no rule reports it."""
+    imported: Var | None = None
+    found: list[MemberExpr] = []
+    for expr in listed:
+        the_list = expr.expr
+        if isinstance(the_list, NameExpr):
+            if imported is None or the_list.node is not imported:
+                imported = _imported_list(the_list)
+            if imported is not None and expr.name[0] != "_" and story.get(expr.name) is not None:
+                found.append(expr)
+    return found
 
 
 def resolve(listed: list[MemberExpr]) -> None:
