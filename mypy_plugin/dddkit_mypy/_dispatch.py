@@ -32,11 +32,12 @@ class Dispatch:
         """Those that the checks for classes ask for."""
         self._is_for_daemon: Final = mypy_api.is_for_daemon(options)
         self._analysed: Final[dict[frozenset[str], list[OnAnalysed]]] = {}
-        self._classes: Final[dict[frozenset[str], list[tuple[str, ErrorCode | None]]]] = {}
-        """The names of the rules, each with the code that must be enabled; None where it is by default."""
+        self._classes: Final[dict[frozenset[str], tuple[list[str], list[tuple[str, ErrorCode]]]]] = {}
+        """The names of the rules that are on by default; those of the others, with the code that must be enabled."""
         self._checks: Final[dict[tuple[str, frozenset[str]], list[Callable[[ClassContext], None]]]] = {}
         self._prepared: Final[dict[TypeInfo, frozenset[str]]] = {}
         """The classes of this run that derive from ours, with the bases that checks ask for. None in the daemon."""
+        self._on_call: Final[dict[tuple[str, ...], list[OnCall]]] = {}
         self._on_signature: Final[dict[tuple[str, ...], list[OnSignature]]] = {}
         self._of_analysis: Final[dict[Any, Any]] = {}
         self._of_check: Final[dict[Any, Any]] = {}
@@ -103,8 +104,10 @@ class Dispatch:
         """Check a class, in the hook on `__init_subclass__`."""
         checker = mypy_api.checker_of(ctx.api)
         classes = checker.tscope.classes
-        if classes and classes[-1] in self._call_types.correct:
-            return ctx.default_return_type
+        if classes and not self._is_for_daemon and checker.tscope.function is None:
+            last = classes[-1]  # the class itself, but for a call in the source, which counts for nothing
+            if last not in self._prepared or last in self._call_types.correct:
+                return ctx.default_return_type
         info = mypy_api.class_just_checked(ctx)
         if info is None:
             return ctx.default_return_type
@@ -119,7 +122,7 @@ class Dispatch:
         """Complete the type of calling a story; return the rules that may have something to say; None for all."""
         story, ctx.shared[SIMPLE_STEPS] = self._call_types.known_of(ctx.info)
         try:
-            if ctx.checker is not None:
+            if ctx.checker is not None and (story is None or mypy_api.metadata_of(ctx.info)["pending"]):
                 self._call_types.complete(ctx.info, ctx.checker.named_generic_type)
             return None if story is None or len(bases) > 1 else rules_to_ask(ctx, story)
         except Exception as error:
@@ -129,12 +132,13 @@ class Dispatch:
 
     def _check_class(self, ctx: ClassContext, bases: frozenset[str], asked: Collection[str] | None = None) -> None:
         """Call the rules about a class: of those that are on by default, those that are asked."""
-        for name, opt_in in self._rules_for(bases):
-            if opt_in is None:
-                if asked is not None and name not in asked:
-                    continue
-            elif opt_in not in ctx.api.options.enabled_error_codes:
-                continue
+        names, opt_in = self._rules_for(bases)
+        if asked is not None:
+            names = [name for name in names if name in asked] if asked else []
+        enabled = ctx.api.options.enabled_error_codes
+        if enabled:
+            names = names + [name for name, code in opt_in if code in enabled]
+        for name in names:
             for check in self._checks_of(name, bases):
                 try:
                     check(ctx)
@@ -155,14 +159,14 @@ class Dispatch:
             found = self._analysed[bases] = [check for check in checks if not bases.isdisjoint(check.bases)]
         return found
 
-    def _rules_for(self, bases: frozenset[str]) -> list[tuple[str, ErrorCode | None]]:
-        """Return the rules about classes that derive from these bases."""
+    def _rules_for(self, bases: frozenset[str]) -> tuple[list[str], list[tuple[str, ErrorCode]]]:
+        """Return the rules about classes that derive from these bases, and those that are off, with their codes."""
         found = self._classes.get(bases)
         if found is None:
             index = self._index
-            found = self._classes[bases] = [
-                (name, index.opt_in.get(name)) for name in index.names(index.classes, bases)
-            ]
+            rules = index.names(index.classes, bases)
+            opt_in = [(name, index.opt_in[name]) for name in rules if name in index.opt_in]
+            found = self._classes[bases] = ([name for name in rules if name not in index.opt_in], opt_in)
         return found
 
     def _checks_of(self, name: str, bases: frozenset[str]) -> list[Callable[[ClassContext], None]]:
@@ -180,8 +184,14 @@ class Dispatch:
     ) -> Callable[[MethodContext], Type]:
         """Return the hook on a call of a method; of some bases of its class, rules are asked there."""
         name = fullname.rpartition(".")[2]
-        rules = self._index.rules(self._index.calls.get(name, {}), bases)
-        checks = [check for rule in rules for check in rule.checks if isinstance(check, OnCall) and check.name == name]
+        checks = self._on_call.get((name, *bases))
+        if checks is None:
+            checks = self._on_call[(name, *bases)] = [
+                check
+                for rule in self._index.rules(self._index.calls.get(name, {}), bases)
+                for check in rule.checks
+                if isinstance(check, OnCall) and check.name == name
+            ]
 
         def hook(ctx: MethodContext) -> Type:
             for check in checks:

@@ -47,8 +47,8 @@ class DDDKitPlugin(Plugin):
         self._of_typeshed: Final = {"builtins", "typing", "_typeshed", "types", "typing_extensions"}
         """Modules that come with mypy, whose classes every cold run analyses: none of them can be ours."""
         self._of_user: Final[set[str]] = set()
-        self._prepared: Final[set[str]] = set()
-        """Classes that derive from ours: mypy analyses them again when it has found what the first analysis lacked."""
+        self._seen: Final[set[str]] = set()
+        """Classes of the user: mypy analyses them again when it has found what the first analysis lacked."""
         self._no_construction: Final[set[str]] = set()
         """What is called, and is no class that rules are asked about."""
         self._is_for_daemon: Final = options.fine_grained_incremental or options.cache_fine_grained
@@ -72,14 +72,14 @@ class DDDKitPlugin(Plugin):
     def get_customize_class_mro_hook(self, fullname: str) -> Callable[[ClassDefContext], None] | None:
         """Prepare work on each class that derives from ours; only this hook works together with pydantic's plugin."""
         owner = fullname.rpartition(".")[0]
-        if owner in self._of_typeshed or fullname in self._prepared:
+        if owner in self._of_typeshed or fullname in self._seen:
             return None
         info = self._class(fullname)
         if info is None or (info.module_name not in self._of_user and self._comes_with_mypy(info, owner)):
             return None
+        if not self._is_for_daemon:
+            self._seen.add(fullname)
         if len(info.mro) >= _SMALLEST and not self._bases.isdisjoint([base.fullname for base in info.mro[1:]]):
-            if not self._is_for_daemon:
-                self._prepared.add(fullname)
             return (self._dispatch or self._new_dispatch()).prepare
         return (self._dispatch or self._new_dispatch()).prepare_mixin if may_compensate(info.defn) else None
 
@@ -144,16 +144,13 @@ class DDDKitPlugin(Plugin):
         """Return the hook on a call of a class."""
         if fullname in self._no_construction:
             return None
-        name = fullname[fullname.rfind(".") + 1 :]
-        if not name[:1].isupper():  # most calls are of functions
-            return None
         info = self._class(fullname)
-        if info is None:
+        bases = [] if info is None else [base for base in self.index.constructions if info.has_base(base)]
+        if info is None or not bases:
+            if not self._is_for_daemon:
+                self._no_construction.add(fullname)
             return None
-        bases = [base for base in self.index.constructions if info.has_base(base)]
-        if not bases and not self._is_for_daemon:
-            self._no_construction.add(fullname)
-        return (self._dispatch or self._new_dispatch()).hook_on_construction(info, bases) if bases else None
+        return (self._dispatch or self._new_dispatch()).hook_on_construction(info, bases)
 
     def _class(self, fullname: str) -> TypeInfo | None:
         symbol = self.lookup_fully_qualified(fullname)

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Final
 
-from mypy.nodes import CallExpr, ClassDef, Expression, RefExpr, TypeInfo
+from mypy.nodes import CallExpr, ClassDef, Expression, NameExpr, RefExpr, TypeInfo
 
 
 def has_own_metaclass(info: TypeInfo) -> bool:
@@ -49,11 +49,26 @@ def source_name(info: TypeInfo) -> str:
 
 
 def is_frozen(info: TypeInfo) -> bool:
-    """Whether a class is itself a frozen dataclass, of attrs too."""
+    """Whether a class is itself a frozen dataclass, of attrs too.
+
+    Its decorator says so before mypy makes the dataclass, which is after the analysis.
+    """
     metadata = info.metadata
-    return (
-        any(maker in metadata and metadata[maker]["frozen"] for maker in ("dataclass", "attrs")) if metadata else False
-    )
+    if not metadata:
+        return False
+    for maker in ("dataclass", "attrs"):
+        if maker in metadata:
+            return bool(metadata[maker]["frozen"])
+    return any(map(_makes_frozen, info.defn.decorators))
+
+
+def _makes_frozen(decorator: Expression) -> bool:
+    """Whether a decorator is `@dataclass(frozen=True)`, without the help of a variable."""
+    if isinstance(decorator, CallExpr) and _name_of(decorator) == "dataclasses.dataclass":
+        for name, value in zip(decorator.arg_names, decorator.args, strict=True):
+            if name == "frozen":
+                return isinstance(value, NameExpr) and value.fullname == "builtins.True"
+    return False
 
 
 def making_dataclasses(defn: ClassDef) -> list[Expression]:

@@ -43,7 +43,7 @@ from dddkit_mypy.stories.flow import without_locations
 from dddkit_mypy.stories.flow_metadata import flows_of_methods
 from dddkit_mypy.stories.namespaces import store_namespace
 from dddkit_mypy.stories.reading import Readings, StoryReading
-from dddkit_mypy.stories.simple import SimpleStory, listings_of, read_simple_story, resolve, simple_steps
+from dddkit_mypy.stories.simple import SimpleStory, read_simple_story, resolve, resolve_listings, simple_steps
 from dddkit_mypy.stories.state import state_of
 
 
@@ -108,7 +108,7 @@ class CallTypes:
     def __init__(self) -> None:
         self._under_analysis: dict[str, mypy_api.AnalysisScope] = {}
         self.correct: Final[set[TypeInfo]] = set()
-        """Simple stories and their States, which no rule needs to check. None in the daemon."""
+        """Simple stories, which no rule needs to check. None in the daemon."""
         self._scope: mypy_api.AnalysisScope | None = None
         self._known: Final[dict[TypeInfo, tuple[StoryReading, dict[str, FuncDef]]]] = {}
         self._readings: Final = Readings()
@@ -149,7 +149,7 @@ class CallTypes:
         metadata["namespace"] = store_namespace(story, scope)
         simple_ones = simple_steps(story)
         if is_for_diagnostics:
-            resolve(listings_of(info, body.listed))
+            resolve_listings(info, body.listed)
             self._known[info] = (story, simple_ones)
         if story.has_our_call:
             named_type = scope.analyzer.named_type
@@ -170,7 +170,7 @@ class CallTypes:
         mypy_api.add_call(info, result.type(scope.analyzer.named_type), story.function)
         resolve(story.listed)
         if story.has_simple_state:
-            self.correct.update((info, story.state))
+            self.correct.add(info)
         else:
             reading = self._readings.read(info, is_for_daemon=False)
             metadata["flows"] = {} if scope.tree.is_stub else flows_of_methods(reading, scope)
@@ -263,35 +263,35 @@ class _Decision:
 
     def _of_member(self, owner: Instance, name: str) -> Result:
         """Return the result of calling a method, or the value of a field."""
-        for base in owner.type.mro:
-            symbol = base.names.get(name)
-            if symbol is not None:
-                node = symbol.node
-                return self._of_node(undecorated(node) if isinstance(node, Decorator) else node, base, owner)
-        return Result.UNKNOWN
+        symbol = owner.type.get(name)
+        node = None if symbol is None else symbol.node
+        return self._of_node(undecorated(node) if isinstance(node, Decorator) else node, name, owner)
 
-    def _of_node(self, node: SymbolNode | None, base: TypeInfo, owner: Instance) -> Result:
+    def _of_node(self, node: SymbolNode | None, name: str, owner: Instance) -> Result:
         if isinstance(node, FuncDef):
-            return Result.COROUTINE if node.is_coroutine else self._of_type(node.type, base, owner)
+            return Result.COROUTINE if node.is_coroutine else self._of_type(node.type, name, owner)
         if isinstance(node, Decorator):
             if node.var.type is None:
                 return Result.PENDING
-            return self._of_type(_value(node.var) if node.func.is_property else node.var.type, base, owner)
+            return self._of_type(_value(node.var) if node.func.is_property else node.var.type, name, owner)
         if isinstance(node, OverloadedFuncDef):
             first = node.items[0]
             if node.is_property and isinstance(first, Decorator):
-                return self._of_type(_value(first.var), base, owner)
-            return self._of_type(node.type, base, owner)
+                return self._of_type(_value(first.var), name, owner)
+            return self._of_type(node.type, name, owner)
         if isinstance(node, Var):
             pending = node.type is None and node.is_inferred
-            return Result.PENDING if pending else self._of_type(node.type, base, owner)
+            return Result.PENDING if pending else self._of_type(node.type, name, owner)
         return Result.NONE if isinstance(node, TypeInfo) else Result.UNKNOWN
 
-    def _of_type(self, type_: Type | None, base: TypeInfo, owner: Instance) -> Result:
-        """Return the result of calling an object whose type the class `base` declares, seen from `owner`."""
+    def _of_type(self, type_: Type | None, name: str, owner: Instance) -> Result:
+        """Return the result of calling what a base of `owner` declares with this type."""
         if type_ is None:
             return Result.UNKNOWN
-        return self._of_object(mypy_api.seen_from(type_, base, owner))
+        base = owner.type.get_containing_type_info(name)
+        if base is not None and base.defn.type_vars:
+            type_ = mypy_api.seen_from(type_, base, owner)
+        return self._of_object(type_)
 
     def _of_object(self, type_: Type) -> Result:
         called = get_proper_type(type_)

@@ -207,8 +207,10 @@ def compensations_of(info: TypeInfo) -> dict[str, Compensation]:
 def undecorated(node: SymbolNode | None) -> SymbolNode | None:
     """Return the function of a compensation without other decorators, as `@compensates` returns it; else the node."""
     if isinstance(node, Decorator):
-        declared = declared_by(node.func.info)
-        if declared and any(one.method == node.name and one.is_plain and not one.is_hidden for one in declared):
+        info = node.func.info
+        if mypy_api.metadata_of(info).get("compensations") and any(
+            one.method == node.name and one.is_plain and not one.is_hidden for one in declared_by(info)
+        ):
             return node.func
     return node
 

@@ -66,18 +66,20 @@ class Misuse(Record):
 
 def read_body(defn: ClassDef) -> Body:
     """Read the body of a story that mypy has analysed in this run."""
-    body = Body([], False, [], False, [], True)
+    listed: list[MemberExpr] = []
+    comprehended: list[MemberExpr] = []
+    misused: list[Misuse] = []
     dynamic = is_open = False
     is_plain = True
     for statement in defn.defs.body:
         if isinstance(statement, ExpressionStmt):
             expr = statement.expr
             if isinstance(expr, MemberExpr) and is_step_list(expr.expr):
-                body.listed.append(expr)
+                listed.append(expr)
                 continue
         elif isinstance(statement, FuncDef):
             kinds = statement.arg_kinds
-            if ARG_OPT not in kinds and ARG_NAMED_OPT not in kinds:
+            if kinds == mypy_api.SELF_AND_ONE or (ARG_OPT not in kinds and ARG_NAMED_OPT not in kinds):
                 continue  # only the defaults run here
         elif isinstance(statement, ClassDef) or (
             isinstance(statement, AssignmentStmt) and isinstance(statement.rvalue, TempNode)  # a field without a value
@@ -90,15 +92,15 @@ def read_body(defn: ClassDef) -> Body:
         lists = False
         for node, in_comprehension in uses_of_step_list(statement, False):
             if isinstance(node, MemberExpr) and is_step_list(node.expr):
-                (body.comprehended if in_comprehension else body.listed).append(node)
+                (comprehended if in_comprehension else listed).append(node)
                 lists = True
             elif isinstance(node, CallExpr):
                 dynamic = is_open = True
             elif not in_comprehension:
                 dynamic = True
         if lists:
-            body.misused.extend(_misuses(statement))
-    return Body(body.listed, dynamic, body.comprehended, is_open, body.misused, is_plain)
+            misused.extend(_misuses(statement))
+    return Body(listed, dynamic, comprehended, is_open, misused, is_plain)
 
 
 def _may_use_list(decorated: Decorator) -> bool:

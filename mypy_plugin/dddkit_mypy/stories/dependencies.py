@@ -15,8 +15,8 @@ class UsedClasses:
     """Finds the classes that stories use. What a class itself refers to is read once for all stories of a module."""
 
     def __init__(self) -> None:
-        self._read: dict[MypyFile, set[TypeInfo]] = {}
-        """Not in the daemon, where each story has dependencies of its own, and where types are edited."""
+        self._read: dict[MypyFile, set[SymbolNode]] = {}
+        """Classes and members. Not in the daemon, where each story has its own dependencies, and types are edited."""
 
     def add_to_dependencies(self, scope: mypy_api.AnalysisScope, story: StoryReading, simple: Container[str]) -> None:
         """Depend on the bases of a story, and on the classes in the types of its State, its steps and compensations.
@@ -24,19 +24,24 @@ class UsedClasses:
         Without those in `simple`, which have the names of simple steps.
         """
         if scope.is_for_daemon:
-            mypy_api.dependencies_of(scope).add_declarations(_reached(_used_by(story, simple), set()))
+            read: set[SymbolNode] = set()
+            mypy_api.dependencies_of(scope).add_declarations(_reached(_used_by(story, simple, read), read))
             return
-        new = _reached(_used_by(story, simple), self._read.setdefault(scope.tree, set()))
+        read = self._read.setdefault(scope.tree, set())
+        new = _reached(_used_by(story, simple, read), read)
         scope.tree.module_refs.update([info.module_name for info in new])
 
 
-def _used_by(story: StoryReading, simple: Container[str]) -> list[TypeInfo]:
+def _used_by(story: StoryReading, simple: Container[str], read: set[SymbolNode]) -> list[TypeInfo]:
+    """Return the classes that a story itself uses, but for those of members that have been read before."""
     info = story.info
     used = [base.type for base in info.bases]
     called = story.undoing if story.steps is None else [*story.steps.names, *story.undoing]
     for member in ["State", *[name for name in called if name not in simple]]:
         symbol = info.get(member)
-        if symbol is not None:
+        if symbol is not None and symbol.node is not None and symbol.node not in read:
+            if not isinstance(symbol.node, TypeInfo):
+                read.add(symbol.node)
             _add_classes(symbol.node, used)
     state = get_proper_type(story.state)
     if isinstance(state, Instance):
@@ -44,7 +49,7 @@ def _used_by(story: StoryReading, simple: Container[str]) -> list[TypeInfo]:
     return used
 
 
-def _reached(classes: Iterable[TypeInfo], read: set[TypeInfo]) -> list[TypeInfo]:
+def _reached(classes: Iterable[TypeInfo], read: set[SymbolNode]) -> list[TypeInfo]:
     """Return the classes, their bases, and the classes in the types of nested stories, and of objects to be called.
 
     Without those that have been read before.
@@ -59,8 +64,7 @@ def _reached(classes: Iterable[TypeInfo], read: set[TypeInfo]) -> list[TypeInfo]
         if mypy_api.is_never_edited(found):
             continue
         reached.append(found)
-        if len(found.mro) > 2:  # it has more bases than `object`
-            to_do += found.mro[1:]
+        to_do += [base.type for base in found.bases]
         for member in ("State", "__call__"):
             symbol = found.names.get(member)
             if symbol is not None and not symbol.plugin_generated:

@@ -30,7 +30,7 @@ def flows_of_methods(story: StoryReading, scope: mypy_api.AnalysisScope) -> dict
             node = symbol.node
             if not isinstance(node, (FuncDef, Decorator)) or (name[0] == "_" and name not in story.undoing):
                 continue
-            if _resolves_to(info, name, node) and _stored(info, name) is None:
+            if _resolves_to(info, name, node) and (not story.bases.flows or _stored(info, name) is None):
                 flow = flow_of_method(node, managers)
                 if flow is not None:
                     flows[name] = list(flow)

@@ -47,15 +47,27 @@ def simple_steps(story: StoryReading) -> dict[str, FuncDef]:
     if story.steps is None or not isinstance(state, Instance):
         return {}
     simple: dict[str, FuncDef] = {}
+    usual = [story.type, state]
     for name in story.called:
         symbol = info.get(name)
         if symbol is not None:
             method = symbol.node
             if isinstance(method, Decorator):
                 method = undecorated(method)
-            if isinstance(method, FuncDef) and is_simple(method, story.type, state):
+            if isinstance(method, FuncDef) and (_is_usual(method, usual) or is_simple(method, story.type, state)):
                 simple[name] = method
     return simple
+
+
+def _is_usual(method: FuncDef, taken: list[Instance]) -> bool:
+    """Whether a function without other decorators takes exactly these, and returns nothing."""
+    type_ = method.type
+    return (
+        isinstance(type_, CallableType)
+        and type_.arg_types == taken
+        and type_.arg_kinds == mypy_api.SELF_AND_ONE
+        and mypy_api.returns_nothing(method)
+    )
 
 
 class SimpleStory(Record):
@@ -180,29 +192,32 @@ def _is_simple_state(state: TypeInfo) -> bool:
     )
 
 
-def listings_of(story: TypeInfo, listed: list[MemberExpr]) -> list[MemberExpr]:
-    """Return each `I.name` in the body of a story that lists a step which the story has, so that no rule reports it."""
+def resolve_listings(story: TypeInfo, listed: list[MemberExpr]) -> None:
+    """Resolve each `I.name` in the body of a story that lists a step of it: no rule reports these."""
     imported: Var | None = None
-    found: list[MemberExpr] = []
     for expr in listed:
         the_list = expr.expr
         if isinstance(the_list, NameExpr):
             if imported is None or the_list.node is not imported:
                 imported = _imported_list(the_list)
             if imported is not None and expr.name[0] != "_" and story.get(expr.name) is not None:
-                found.append(expr)
-    return found
+                _resolve(expr)
 
 
 def resolve(listed: list[MemberExpr]) -> None:
-    """Tell the checker what each `I.name` that lists a step is, as if it were a name in a module.
+    """Resolve each `I.name` in the body of a simple story."""
+    for expr in listed:
+        _resolve(expr)
+
+
+def _resolve(expr: MemberExpr) -> None:
+    """Tell the checker what an `I.name` that lists a step is, as if it were a name in a module.
 
     The checker finds the same by itself, through the type of `I`, a check of the call of `__getattr__` and our hook.
     This saves 3 % of a cold run over 1,000 simple stories.
     """
-    for expr in listed:
-        expr.kind = GDEF
-        expr.node = _STEP
+    expr.kind = GDEF
+    expr.node = _STEP
 
 
 _STEP: Final = Var("step", AnyType(TypeOfAny.explicit))  # the declared result of `__getattr__` of `I`

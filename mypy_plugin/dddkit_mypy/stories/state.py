@@ -121,11 +121,10 @@ def has_own_access(info: TypeInfo) -> bool:
     for base in info.mro:
         if base.fullname in (names.STORY_STATE, names.SIMPLE_NAMESPACE, "builtins.object"):
             continue
-        for name in _OWN_ACCESS:
-            symbol = base.names.get(name)
-            if symbol is not None and not symbol.plugin_generated:
+        for name in _OWN_ACCESS.intersection(base.names):
+            if not base.names[name].plugin_generated:
                 return True
     return False
 
 
-_OWN_ACCESS: Final = ("__init__", "__new__", *names.GETATTR_METHODS, "__setattr__", "__delattr__")
+_OWN_ACCESS: Final = frozenset({"__init__", "__new__", *names.GETATTR_METHODS, "__setattr__", "__delattr__"})
