@@ -80,16 +80,17 @@ def classes_in(type_: Type | None) -> list[TypeInfo]:
     seen: set[TypeAlias] = set()
     while to_do:
         type_ = to_do.pop()
+        found = get_proper_type(type_)
         parts: Sequence[Type] = ()
-        if isinstance(type_, Instance):  # as most
-            classes.append(type_.type)
-            parts = type_.args
-        elif isinstance(type_, NoneType):
-            continue
-        elif isinstance(type_, TypeAliasType) and type_.alias is not None:  # what it stands for may contain it
-            parts = type_.args if type_.alias in seen else [*type_.args, get_proper_type(type_)]
+        if isinstance(type_, TypeAliasType) and type_.alias is not None:  # what it stands for may contain it
+            parts = type_.args if type_.alias in seen else [*type_.args, found]
             seen.add(type_.alias)
-        elif isinstance(found := get_proper_type(type_), CallableType):
+        elif isinstance(found, Instance):
+            classes.append(found.type)
+            parts = found.args
+        elif isinstance(found, NoneType):  # what most functions return
+            continue
+        elif isinstance(found, CallableType):
             parts = [*found.arg_types, found.ret_type]
         elif isinstance(found, (Overloaded, UnionType, TupleType)):
             parts = found.items
