@@ -27,6 +27,7 @@ from dddkit_mypy.mypy_api.checking import (
     visible_modules,
 )
 from dddkit_mypy.mypy_api.classes import (
+    declares_assignable,
     has_own_metaclass,
     is_abstract,
     is_frozen,
@@ -110,6 +111,7 @@ __all__ = [
     "classes_in_module",
     "comes_from_stub",
     "coroutine_of_none",
+    "declares_assignable",
     "dependencies_of",
     "dropped_by",
     "enclosing_classes",

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Final
 
-from mypy.nodes import CallExpr, ClassDef, Expression, NameExpr, RefExpr, TypeInfo
+from mypy.nodes import CallExpr, ClassDef, Expression, NameExpr, RefExpr, TypeInfo, Var
 
 
 def has_own_metaclass(info: TypeInfo) -> bool:
@@ -68,6 +68,19 @@ def _makes_frozen(decorator: Expression) -> bool:
         for name, value in zip(decorator.arg_names, decorator.args, strict=True):
             if name == "frozen":
                 return isinstance(value, NameExpr) and value.fullname == "builtins.True"
+    return False
+
+
+def declares_assignable(info: TypeInfo) -> bool:
+    """Whether a class declares a public variable that mypy lets methods assign: no field of a frozen dataclass.
+
+    `self.x = ...` and `x = 0` declare no fields.
+    """
+    frozen = is_frozen(info)
+    for name, symbol in info.names.items():
+        node = symbol.node
+        if isinstance(node, Var) and name[0] != "_" and (not frozen or symbol.implicit or node.is_inferred):
+            return True
     return False
 
 

@@ -27,11 +27,11 @@ Uses: TypeAlias = dict[str, list[list[str]]]
 def uses_of_attributes(story: StoryReading) -> Uses:
     """Return how the methods of a story use the attributes that one of them assigns, for its metadata.
 
-    Of its methods, those that its module defines; the metadata of its bases is complete. Nothing of a frozen dataclass,
-    where mypy reports assignments itself.
+    Of its methods, those that its module defines; the metadata of its bases is complete. Nothing where all variables
+    are fields of frozen dataclasses: mypy reports their assignment itself.
     """
     info = story.info
-    if mypy_api.is_frozen(info):
+    if not story.bases.assignable and not mypy_api.declares_assignable(info):
         return {}
     uses: Uses = {}
     if story.local == [info] and not story.bases.attributes:  # as most

@@ -17,7 +17,7 @@ from dddkit_mypy.stories.state import state_of_node
 class Bases:
     """What the bases of a story say together, from their metadata and the names in their bodies."""
 
-    __slots__ = ("attributes", "call", "flows", "modules", "state", "steps", "undoing", "unset")
+    __slots__ = ("assignable", "attributes", "call", "flows", "modules", "state", "steps", "undoing", "unset")
 
     def __init__(self, bases: list[TypeInfo]) -> None:
         self.modules: Final = frozenset([base.module_name for base in bases])
@@ -29,6 +29,10 @@ class Bases:
         """Those with fields that nothing sets."""
         self.attributes: Final[list[TypeInfo]] = []
         """Those whose methods assign attributes."""
+        self.assignable: Final = any(
+            mypy_api.declares_assignable(base) for base in bases if not mypy_api.is_never_edited(base)
+        )
+        """Whether one declares a variable that mypy lets methods assign."""
         self.flows: Final[list[TypeInfo]] = []
         """Those with flows of steps."""
         self.state: tuple[SymbolNode | None, TypeInfo] | None = None

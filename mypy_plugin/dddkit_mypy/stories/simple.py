@@ -108,7 +108,7 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
     function: Instance | None = None
     is_async = False
     marked = 0
-    may_assign = not mypy_api.is_frozen(info)
+    may_assign = mypy_api.declares_assignable(info)
     for statement in info.defn.defs.body:
         if isinstance(statement, ExpressionStmt):
             expr = statement.expr
