@@ -261,7 +261,16 @@ async def _rent(engine: AsyncEngine) -> None:
         await unit.commit()
     assert [one.version for one in stores.values()] == [one.version for one in staff.values()] == [2, 2]
 
+    async with pagila.FilmUnit(engine) as unit:
+        store = pagila.Store(manager_staff_id=3)
+        manager = pagila.Staff(first_name="Ann", last_name="Miller", store_id=3)
+        store.store_id = manager.staff_id = 3
+        await unit.stores.save(store)
+        await unit.staff.save(manager)
+        await unit.commit()
+
     async with pagila.FilmUnit(engine, read_only=True) as unit:
+        assert [one.manager_staff_id for one in await unit.stores.find(order_by=pagila.Store.store_id)] == [2, 1, 3]
         films = await unit.films.find(order_by=pagila.Film.film_id)
         assert [(one.title, [part.actor_id for part in one.cast]) for one in films] == [
             ("Academy Dinosaur", [1, 3]),
