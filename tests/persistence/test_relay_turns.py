@@ -323,3 +323,15 @@ def test_a_relay_inside_of_a_unit_that_holds_its_database_is_refused_by_name(tmp
         await post.engine.dispose()
 
     fast(main())
+
+
+@with_post("memory")
+async def test_a_relay_inside_of_a_unit_that_holds_the_only_connection_is_refused_by_name(post: Post) -> None:
+    relay = post.relay(Broker())
+    async with post.Unit(post.engine) as unit:
+        await unit.connection()
+        for call in (relay.backlog, relay.__aenter__, relay.run):
+            with pytest.raises(UnitError, match=r"Relay: it is used inside of .*Unit, whose"):
+                await call()
+    async with relay:  # it does not run already
+        pass

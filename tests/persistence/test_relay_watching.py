@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 from prometheus_client import CollectorRegistry
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from dddkit.exceptions import MessageRejectedError
 from dddkit.sqlalchemy import Backlog
@@ -105,6 +105,23 @@ async def test_the_metrics_are_those_of_the_backlog_while_it_runs(post: Post) ->
         OutboxMetrics(wrong)
     with pytest.raises(TypeError, match="Relay: metrics is an OutboxMetrics, or nothing, and not"):
         post.relay(broker, metrics=wrong)
+
+
+@with_post("memory")
+async def test_a_time_written_by_hand_stops_no_message(post: Post) -> None:
+    broker = Broker()
+    broker.refuse_all_of("held", MessageRejectedError("too large"))
+    metrics = OutboxMetrics(registry := CollectorRegistry())
+    await post.write("held", "a")
+    async with post.engine.begin() as connection:
+        await connection.execute(text("UPDATE dddkit_outbox SET recorded_at = '2020-13-45' WHERE subject = 'held'"))
+    relay = post.relay(broker, attempts=1, metrics=metrics, poll=0.1)
+    with Lines() as log:
+        async with relay:
+            await until(lambda: broker.got)
+            await until(lambda: registry.get_sample_value("dddkit_outbox_dead") == 1)
+    said = "the metrics of a relay could not be set: a time in the column recorded_at is none"
+    assert log.lines[0] == ("WARNING", said)
 
 
 @with_post("memory")

@@ -166,7 +166,8 @@ class Backoff:
             not isinstance(error, TryAgainError) and self._published > since
         )
         attempts = row.attempts + counts
-        is_dead = attempts >= self._attempts or isinstance(error, UnreadableError)
+        # A relay that is given fewer attempts than the last one must not take an outage for the last of them.
+        is_dead = (counts and attempts >= self._attempts) or isinstance(error, UnreadableError)
         if is_dead:
             self._failing.pop(row.key, None)
         else:
