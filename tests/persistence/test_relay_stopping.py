@@ -112,6 +112,19 @@ async def test_stopping_waits_for_the_timeout_at_most(post: Post) -> None:
     assert len(await _left(post)) == 1
 
 
+@with_post("asyncpg", "psycopg", slow=("psycopg",))
+async def test_a_relay_stops_in_time_too_while_the_database_keeps_it_waiting(post: Post) -> None:
+    relay = post.relay(Broker(), timeout=5.0)
+    async with post.engine.begin() as connection:
+        await connection.execute(text("LOCK TABLE dddkit_outbox"))
+        running = asyncio.ensure_future(relay.run())
+        await asyncio.sleep(5)
+        running.cancel()
+        assert (await asyncio.wait([running], timeout=500))[0] == {running}
+    assert running.cancelled()
+    assert await relay.run_once() == 0
+
+
 @with_post("memory")
 async def test_a_call_that_ignores_its_cancellation_holds_up_nobody_but_its_own_subject(post: Post) -> None:
     await post.write("stuck", times=2)
