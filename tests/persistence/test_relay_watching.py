@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -13,10 +14,11 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text, update
 
 from dddkit.exceptions import MessageRejectedError
-from dddkit.sqlalchemy import Backlog
+from dddkit.sqlalchemy import Backlog, Relay
 from dddkit.sqlalchemy._publishing import TryAgainError
 from dddkit.sqlalchemy.prometheus import OutboxMetrics
-from tests.persistence.relays import Broker, Post, until, with_post
+from tests.persistence.relays import Broker, Post, engine_of, until, with_post
+from tests.servers.databases import PostgreSQL
 
 SECRET = "what the customer said"
 
@@ -257,6 +259,31 @@ async def test_an_outage_of_the_database_is_logged_and_survived(post: Post) -> N
         await until(lambda: len(broker.got) == 2)
     assert log.levels == ["WARNING", "INFO"]
     assert "the outbox cannot be read or written (" in log.lines[0][1]
+
+
+@with_post("asyncpg", "psycopg", slow=("psycopg",))
+async def test_the_log_says_why_the_database_is_away_and_shows_no_row(post: Post) -> None:
+    assert isinstance(post.database, PostgreSQL)
+    engine = engine_of(replace(post.database, database="nowhere"))
+    with Lines() as log:
+        running = asyncio.ensure_future(Relay(engine, post.outbox, Broker()).run())
+        await until(lambda: log.lines)
+        running.cancel()
+        await asyncio.wait([running])
+    await engine.dispose()
+    ((level, line),) = log.lines
+    assert level == "WARNING"
+    assert 'database "nowhere" does not exist), which is tried again' in line
+    async with post.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE dddkit_outbox ADD CHECK (error IS NULL)"))
+    await post.write("a")
+    broker = Broker()
+    broker.refuse_all_of("a", MessageRejectedError(SECRET))
+    with Lines() as log:
+        async with post.relay(broker, timeout=20.0):
+            await until(lambda: log.lines)
+    assert [level for level, _ in log.lines] == ["WARNING", "WARNING"]
+    assert all("CheckViolation" in line and SECRET not in line for _, line in log.lines)
 
 
 @with_post("memory")

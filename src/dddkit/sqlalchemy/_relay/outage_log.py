@@ -6,6 +6,9 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
 from dddkit.exceptions import DDDKitError
 from dddkit.sqlalchemy._publishing import TryAgainError
 
@@ -57,9 +60,15 @@ class OutageLog:
         )
 
     def database_failed(self, error: BaseException) -> None:
-        self._note(
-            f"the outbox cannot be read or written ({_kind_of(error)}), which is tried again",
-            f"the outbox cannot be read or written ({_kind_of(error)})",
+        what = f"the outbox cannot be read or written ({_kind_of_database(error)})"
+        self._note(f"{what}, which is tried again", what)
+
+    def unrecorded(self, error: BaseException) -> None:
+        """Log that a relay has ended, and could not store what it had published."""
+        LOGGER.warning(
+            "%s: what was published last could not be recorded (%s), and will be published again",
+            self._outbox,
+            _kind_of_database(error),
         )
 
     def _note(self, first: str, later: str) -> None:
@@ -94,6 +103,23 @@ def _named(row: Row) -> str:
 
 def _times(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _kind_of_database(error: BaseException) -> str:
+    """Return what the driver has raised, and what it says where that tells of the server and not of rows."""
+    if isinstance(error, PoolTimeoutError):
+        return f"{type(error).__qualname__}: {str(error).partition(' (Background')[0]}"
+    driver: BaseException | None = error.orig if isinstance(error, DBAPIError) else None
+    if driver is None:
+        return _kind_of(error)
+    driver = driver.__cause__ or driver  # SQLAlchemy has errors of its own for asyncpg
+    state: object = getattr(driver, "sqlstate", None)
+    name, lines = type(driver).__qualname__, str(driver).splitlines()
+    return f"{name}: {lines[0]}" if lines and (state is None or str(state).startswith(_OF_SERVERS)) else name
+
+
+_OF_SERVERS: Final = ("08", "25006", "28", "3D", "42501", "53", "55P03", "57")
+"""Connections, a standby, log-in, a missing database, rights, resources, locks, a server that begins or stops."""
 
 
 def _kind_of(error: BaseException) -> str:
