@@ -286,6 +286,26 @@ async def test_the_log_says_why_the_database_is_away_and_shows_no_row(post: Post
     assert all("CheckViolation" in line and SECRET not in line for _, line in log.lines)
 
 
+class BrokenError(OSError):
+    def __str__(self) -> str:
+        raise RuntimeError("it has no text")
+
+
+@with_post("memory")
+async def test_the_log_has_the_way_to_what_an_error_says_that_it_does_not_show_itself(post: Post) -> None:
+    errors = {"a": KeyError(SECRET), "b": BrokenError(), "c": TimeoutError(), "d": KeyError()}
+    for subject, error in errors.items():
+        await post.write(subject)
+        broker = Broker()
+        broker.refuse_all_of(subject, error)
+        with Lines() as log:
+            assert await post.relay(broker).run_once() == 0
+        ((_, line),) = log.lines
+        name, way = type(error).__name__, " (the column `error` has what it says)" if subject == "a" else ""
+        assert line.endswith(f" of {subject} was not published ({name}), and is tried again{way}")
+        await post.relay(Broker()).run_once()
+
+
 @with_post("memory")
 async def test_a_clock_that_jumps_changes_no_back_off(post: Post) -> None:
     broker = Broker()

@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from dddkit.exceptions import DDDKitError
 from dddkit.sqlalchemy._publishing import TryAgainError
+from dddkit.sqlalchemy._relay.backoff import said_by
 
 if TYPE_CHECKING:
     from dddkit.sqlalchemy._relay.backoff import Failure
@@ -55,7 +56,8 @@ class OutageLog:
         if isinstance(failure.error, TryAgainError) and failure.failures < _CONFLICTS and self._began is None:
             return
         self._note(
-            f"{_named(failure.row)} was not published ({_kind_of(failure.error)}), and is tried again",
+            f"{_named(failure.row)} was not published ({_kind_of(failure.error)}), and is tried again"
+            + _where_it_says_more(failure.error),
             f"the last error was {_kind_of(failure.error)}, and {_times(failing, 'subject')} wait for another attempt",
         )
 
@@ -128,5 +130,14 @@ def _kind_of(error: BaseException) -> str:
         if error.args:
             return str(error)
         error = error.__cause__ or error
-    name = type(error).__qualname__
-    return f"{name}: {error}" if isinstance(error, (OSError, DDDKitError)) else name
+    name, text = type(error).__qualname__, said_by(error)
+    return f"{name}: {text}" if text and isinstance(error, _SHOWN) else name
+
+
+def _where_it_says_more(error: BaseException) -> str:
+    """Return where to read what an error says, if that is not in the log."""
+    is_shown = isinstance(error, (TryAgainError, *_SHOWN)) or not said_by(error)
+    return "" if is_shown else " (the column `error` has what it says)"
+
+
+_SHOWN: Final = (OSError, DDDKitError)
