@@ -1,4 +1,4 @@
-"""What `make demo` shows: a story, a sale, a declined card, and what mypy finds in a careless copy of the shop.
+"""What `make demo` shows: a story, a sale, failures, processes that are killed, and what mypy finds in a careless copy.
 
 Run it with `python -m examples.demo`. It ends with an error where it does not see what it promises to show.
 """
@@ -56,20 +56,28 @@ Checkout:
 PROMISED: Final = (
     f"{SOLD}basket:  Basket(basket_id=1, ",
     "order:   Order(order_id=1, total=Money(cents=9600), hold_id='hold-1', cancelled=False)\n",
-    "letters=['order 1: thank you, that is 96.00']",
+    "letters: Letters(order_id=1, texts=('thank you, that is 96.00',))\n",
     f"{DECLINED}refused: card-poor does not cover 48.00\nbasket:  Basket(basket_id=2, ",
     "is_checked_out=False)\norder:   None\nshelf:   Product(product_id='teapot', on_shelf=2)\n",
-    "shelf:   Product(product_id='teapot', on_shelf=2)\noutbox:  order.placed.v1 (orders/1)\nheld:    {}\n\n",
+    "shelf:   Product(product_id='teapot', on_shelf=2)\nletters: None\nheld:    {}\n\n",
     "BankClosedError: the bank does not pay out today\n",
     f"{UNDONE}failed:  the bank does not pay out today\nbasket:  Basket(basket_id=3, ",
     "is_checked_out=False)\norder:   Order(order_id=3, total=Money(cents=3950), hold_id='hold-2', cancelled=True)\n",
     "shelf:   Product(product_id='teapot', on_shelf=2)\n",
-    "order.placed.v1 (orders/3), order.cancelled.v1 (orders/3)\nheld:    {}\n",
+    "texts=('thank you, that is 39.50', 'cancelled, you pay nothing'))\nheld:    {}\n",
     "refused: 3 x teapot wanted, 2 on the shelf\n",
     'executions_latency_ms_count{service="shop",status="failed",story_name="Checkout"} 1.0\n',
     'executions_latency_ms_count{service="shop",status="refused",story_name="Checkout"} 2.0\n',
     'executions_latency_ms_count{service="shop",status="refused",step_name="authorize",story_name="Checkout"} 1.0\n',
 )
+
+# What the processes that are killed have to leave, and the one that is not.
+LETTER: Final = "letters: Letters(order_id=1, texts=('thank you, that is 39.50',))"
+LEFT: Final = [
+    "outbox:  order.placed.v1 (orders/1)\nletters: None",
+    f"outbox:  order.placed.v1 (orders/1)\n{LETTER}",
+    f"outbox:  empty\n{LETTER}",
+]
 
 # A file, what it says, what it says in the careless copy, and the code of what mypy reports there.
 MISTAKES: Final = (
@@ -91,14 +99,14 @@ def main() -> None:
         if promise not in without_durations(told):
             sys.exit(f"{told}\nthe shop did not print:\n{promise}")
     show(tree(told, SOLD))
-    show("", "What is in the database, what the outbox will tell others, and what handlers have told the office:")
-    show(*lines_of(told, "order:   ", "outbox:  ", "office:  ")[:3])
+    show("", "What is in the database, with the letter of a consumer, and what handlers have told the office:")
+    show(*lines_of(told, "order:   ", "letters: ", "office:  ")[:3])
 
     title("3. A declined card", "An outcome, and no fault: the log has no traceback. What was done is undone.")
     show(tree(told, DECLINED))
-    show("", "It leaves nothing behind: the basket can be changed, and there is no order, message or amount of it.")
+    show("", "It leaves nothing behind: the basket can be changed, and there is no order, letter or amount of it.")
     _, declined, *_ = told.split("\n== ")
-    show(*lines_of(declined, "refused: ", "basket:  ", "order:   ", "shelf:   ", "outbox:  ", "held:    "))
+    show(*lines_of(declined, "refused: ", "basket:  ", "order:   ", "shelf:   ", "letters: ", "held:    "))
 
     title(
         "4. A capture that fails", "The bank does not pay out: the order is cancelled, amount and goods are given back."
@@ -106,9 +114,15 @@ def main() -> None:
     show("Traceback (most recent call last):", "  ...", *lines_of(told, "examples.shop.payment.BankClosedError")[-1:])
     show(tree(told, UNDONE))
     _, _, failed, *_ = told.split("\n== ")
-    show(*lines_of(failed, "order:   ", "shelf:   ", "outbox:  ", "held:    "))
+    show(*lines_of(failed, "order:   ", "shelf:   ", "letters: ", "held:    "))
 
-    title("5. What mypy catches", "Mistakes in a copy of the shop, each with what mypy and the plugin report.")
+    title("5. Processes that are killed", "No letter gets lost by `kill -9`, and none is written twice.")
+    left = python("-m", "examples.killed", cwd=ROOT)
+    if re.findall(r"^outbox:.*\nletters:.*$", left, re.MULTILINE) != LEFT:
+        sys.exit(f"{left}\nthe killed processes should have left:\n{LEFT}")
+    show(left)
+
+    title("6. What mypy catches", "Mistakes in a copy of the shop, each with what mypy and the plugin report.")
     show_mistakes()
     show("", "The demo showed what it promised. The shop is in examples/shop; README.md explains the rest.")
 

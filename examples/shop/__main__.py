@@ -7,7 +7,6 @@ import logging
 import sys
 
 from prometheus_client import CollectorRegistry, generate_latest
-from sqlalchemy import select
 
 from dddkit.stories import LoggingHook, Story, inject_hooks
 from dddkit.stories.prometheus import PrometheusMetricsHook
@@ -19,7 +18,6 @@ from .order import OrderId
 from .payment import Authorize, BankClosedError, CardDeclinedError, CardToken
 from .shop import POOR, RICH, Shop, open_shop
 from .stock import ProductId, SoldOutError
-from .unit import ShopUnit
 
 TEAPOT = ProductId("teapot")
 CUP = ProductId("cup")
@@ -62,15 +60,13 @@ async def serve_customers() -> None:
 
 
 async def show_what_is_left(shop: Shop, number: int) -> None:
-    """Show what is in the database, messages that wait in the outbox included, and what is held at the bank."""
+    """Show what is in the database once the letters are written, and what is held at the bank."""
+    await shop.wait_for_letters()
     async with shop.make_unit() as unit:
         print(f"basket:  {await unit.baskets.get(BasketId(number))}")
         print(f"order:   {await unit.orders.get(OrderId(number))}")
         print(f"shelf:   {await unit.products.get(TEAPOT)}")
-        messages = ShopUnit.outbox.table.c
-        connection = await unit.connection()
-        waiting = await connection.execute(select(messages.type, messages.subject).order_by(messages.number))
-        print(f"outbox:  {', '.join(f'{kind} ({subject})' for kind, subject in waiting)}")
+        print(f"letters: {await unit.letters.get(OrderId(number))}")
     print(f"held:    {shop.bank.held}")
 
 
@@ -105,7 +101,6 @@ async def meet_a_closed_bank(shop: Shop) -> None:
         print(f"failed:  {error}")
     shop.bank.pays_out = True
     await show_what_is_left(shop, 3)
-    print(f"letters: {shop.office.letters[-2:]}")
 
 
 async def run_out_of_stock(shop: Shop) -> None:

@@ -1,12 +1,11 @@
 """The broker of the shop and the handlers subscribed to it.
 
 The office is in memory, in this process, so it is told by the broker of a unit, once the unit has committed. A reaction
-(`@ShopUnit.on(...)`) would tell it of what is rolled back afterwards.
+(`@ShopUnit.on(...)`) would tell it of what is rolled back afterwards. What must not get lost is for a consumer.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 from dddkit.dataclasses import EventBroker
@@ -24,11 +23,10 @@ class Office:
     turnover: Money = field(default=Money(0))
     sold: dict[ProductId, int] = field(default_factory=dict[ProductId, int])
     to_buy: list[ProductId] = field(default_factory=list[ProductId])
-    letters: list[str] = field(default_factory=list[str])
 
 
 def open_office(office: Office) -> EventBroker:
-    """Return a broker whose handlers update the office; one handler is async."""
+    """Return a broker whose handlers update the office."""
     broker = EventBroker()
 
     @broker.handle(Basket.CheckedOut)
@@ -52,15 +50,5 @@ def open_office(office: Office) -> EventBroker:
     @broker.handle(Order.Cancelled)
     def take_off_turnover(event: Order.Cancelled) -> None:
         office.turnover -= event.total
-
-    @broker.handle(Order.Placed)
-    async def send_letter(event: Order.Placed) -> None:
-        await asyncio.sleep(0)  # stands for sending an e-mail
-        office.letters.append(f"order {event.order_id}: thank you, that is {event.total}")
-
-    @broker.handle(Order.Cancelled)
-    async def send_regrets(event: Order.Cancelled) -> None:
-        await asyncio.sleep(0)
-        office.letters.append(f"order {event.order_id}: cancelled, you pay nothing")
 
     return broker

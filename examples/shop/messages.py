@@ -11,6 +11,7 @@ from typing import Final
 from dddkit.messages import EventCatalog, lock_events
 
 from .basket import Basket
+from .letters import Letters
 from .order import Order
 from .stock import Product
 
@@ -21,6 +22,7 @@ catalog.add(Order.Placed, "order.placed")
 catalog.add(Order.Cancelled, "order.cancelled")
 catalog.add(Product.SoldOut, "product.sold_out")
 catalog.private(Basket.ItemAdded, Basket.CheckedOut, Basket.Reopened)  # until there is an order, it is the customer's
+catalog.private(Letters.Written)
 
 if __name__ == "__main__":
     lock_events(catalog, LOCK)

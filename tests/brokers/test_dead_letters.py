@@ -13,6 +13,10 @@ from nats.js import JetStreamContext
 from tests.brokers.sites import NatsSite, RabbitSite, Received, message
 
 
+async def subscribe(client: Any, subject: str) -> Any:  # Any: it is partially typed
+    return await client.subscribe(subject)
+
+
 def test_jetstream_goes_on_after_max_deliver_keeps_the_message_and_says_which_one(nats_site: NatsSite) -> None:
     nats_site.max_deliver = 2
 
@@ -21,8 +25,8 @@ def test_jetstream_goes_on_after_max_deliver_keeps_the_message_and_says_which_on
         consumer, broker = Received(failures={"1": 99}), nats_site.broker()
         nats_site.subscribe(broker, consumer)
         async with broker:
-            told = await broker.connection.subscribe(
-                f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{nats_site.stream}.refunds"
+            told = await subscribe(
+                broker.connection, f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{nats_site.stream}.refunds"
             )
             await broker.start()
             publish = nats_site.publish(broker)

@@ -30,7 +30,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return {part.partition("\n")[0].strip("= "): part.rstrip().splitlines() for part in found}
 
 
-def test_the_demo_shows_a_story_a_sale_a_refusal_a_failure_that_is_undone_and_mypy(
+def test_the_demo_shows_a_story_a_sale_a_refusal_failures_and_mypy(
     parts: dict[str, list[str]],
 ) -> None:
     assert list(parts) == [
@@ -38,7 +38,8 @@ def test_the_demo_shows_a_story_a_sale_a_refusal_a_failure_that_is_undone_and_my
         "2. A sale",
         "3. A declined card",
         "4. A capture that fails",
-        "5. What mypy catches",
+        "5. Processes that are killed",
+        "6. What mypy catches",
     ]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from typing import Final, NamedTuple
 
-from sqlalchemy import MetaData
+from sqlalchemy import BigInteger, Column, ColumnElement, Connection, MetaData, Table, Text, select
 
 from dddkit.dataclasses import Repository, SyncRepository
-from dddkit.sqlalchemy import Documents, Outbox, SyncUnitOfWork, UnitOfWork
+from dddkit.sqlalchemy import Custom, Documents, Outbox, SyncUnitOfWork, UnitOfWork
 from tests.kill.bank import Account
 
 __all__ = ["REPOSITORIES", "BankUnit", "SyncBankUnit", "Units"]
@@ -59,5 +61,70 @@ def _documents(metadata: MetaData, box: Outbox | None) -> Units:
     return Units(DocumentsUnit, SyncDocumentsUnit)
 
 
-REPOSITORIES: Final[Mapping[str, Callable[[MetaData, Outbox | None], Units]]] = {"documents": _documents}
+class SqlAccounts:
+    """Writes accounts as rows, by hand."""
+
+    def __init__(self, table: Table) -> None:
+        self._table: Final = table
+
+    def get(self, connection: Connection, account_id: int) -> tuple[Account, int] | None:
+        row = connection.execute(self._table.select().where(self._table.c.account_id == account_id)).one_or_none()
+        if row is None:
+            return None
+        return Account(account_id=account_id, balance=row.balance, number=row.number, last=row.last), row.version
+
+    def lock(self, connection: Connection, account_id: int) -> int | None:
+        is_it = self._table.c.account_id == account_id
+        version: int | None = connection.scalar(select(self._table.c.version).where(is_it).with_for_update())
+        return version
+
+    def insert(self, connection: Connection, account: Account, changes: Sequence[object], version: int) -> None:
+        connection.execute(self._table.insert().values(**asdict(account), version=version))
+
+    def update(self, connection: Connection, account: Account, changes: Sequence[object], expected: int) -> int:
+        values = {**asdict(account), "version": expected + 1}
+        return connection.execute(self._table.update().where(self._is(account, expected)).values(values)).rowcount
+
+    def delete(self, connection: Connection, account: Account, expected: int) -> int:
+        return connection.execute(self._table.delete().where(self._is(account, expected))).rowcount
+
+    def _is(self, account: Account, expected: int) -> ColumnElement[bool]:
+        return (self._table.c.account_id == account.account_id) & (self._table.c.version == expected)
+
+
+def _custom(metadata: MetaData, box: Outbox | None) -> Units:
+    table = Table(
+        "accounts",
+        metadata,
+        Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+        Column("balance", BigInteger, nullable=False),
+        Column("number", BigInteger, nullable=False),
+        Column("last", Text, nullable=False),
+        Column("version", BigInteger, nullable=False),
+    )
+    custom = Custom[Account, int](partial(SqlAccounts, table), table=table)
+
+    class CustomUnit(BankUnit):
+        outbox = box
+        accounts = custom
+
+        @property
+        def the_accounts(self) -> Repository[Account, int]:
+            return self.accounts
+
+    class SyncCustomUnit(SyncBankUnit):
+        outbox = box
+        accounts = custom
+
+        @property
+        def the_accounts(self) -> SyncRepository[Account, int]:
+            return self.accounts
+
+    return Units(CustomUnit, SyncCustomUnit)
+
+
+REPOSITORIES: Final[Mapping[str, Callable[[MetaData, Outbox | None], Units]]] = {
+    "documents": _documents,
+    "custom": _custom,
+}
 """By the name that `--repository` takes: the units over new tables, with an outbox or without one."""

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from random import uniform
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import MetaData, select
 
@@ -21,10 +21,12 @@ from dddkit.sqlalchemy import Documents, Outbox, SyncUnitOfWork, UnitOfWork
 from tests.servers.databases import Database
 
 __all__ = [
+    "DOCUMENTS",
     "WAYS",
     "Account",
     "Amounts",
     "Bank",
+    "Banks",
     "SyncBank",
     "Way",
     "at_once",
@@ -69,6 +71,16 @@ class SyncBank(SyncUnitOfWork):
     outbox = outbox
 
 
+class Banks(NamedTuple):
+    """Both units, over the same tables."""
+
+    unit: Any  # `accounts` may be any kind of repository
+    sync_unit: Any
+
+
+DOCUMENTS: Final = Banks(Bank, SyncBank)
+
+
 Way = Literal["tasks", "threads", "processes"]
 WAYS: Final[tuple[Way, ...]] = ("tasks", "threads", "processes")
 
@@ -84,17 +96,17 @@ def transfer(source: int, target: int, amount: int) -> Amounts:
     return ((source, -amount), (target, amount))
 
 
-def at_once(way: Way, database: Database, work: list[list[Amounts]]) -> int:
+def at_once(way: Way, database: Database, work: list[list[Amounts]], banks: Banks = DOCUMENTS) -> int:
     """Do the work of each writer, all of them at once; return how often one had to begin again."""
     if way == "tasks":
-        return asyncio.run(_tasks(database, work))
+        return asyncio.run(_tasks(database, work, banks))
     if way == "threads":
-        return _threads(database, work)
+        return _threads(database, work, banks)
     with ProcessPoolExecutor(len(work), mp_context=multiprocessing.get_context("spawn")) as pool:
-        return sum(pool.map(_process, [database] * len(work), work))
+        return sum(pool.map(_process, [database] * len(work), work, [banks] * len(work)))
 
 
-async def _tasks(database: Database, work: list[list[Amounts]]) -> int:
+async def _tasks(database: Database, work: list[list[Amounts]], banks: Banks) -> int:
     engine = database.engine(metadata)
 
     async def write(transactions: list[Amounts]) -> int:
@@ -102,7 +114,7 @@ async def _tasks(database: Database, work: list[list[Amounts]]) -> int:
         for amounts in transactions:
             for attempt in count():
                 try:
-                    async with Bank(engine) as unit:
+                    async with banks.unit(engine) as unit:
                         for identity, amount in amounts:
                             account = await unit.accounts.get(identity)
                             assert account is not None
@@ -120,7 +132,7 @@ async def _tasks(database: Database, work: list[list[Amounts]]) -> int:
         await engine.dispose()
 
 
-def _threads(database: Database, work: list[list[Amounts]]) -> int:
+def _threads(database: Database, work: list[list[Amounts]], banks: Banks) -> int:
     engine = database.sync_engine(metadata)
 
     def write(transactions: list[Amounts]) -> int:
@@ -128,7 +140,7 @@ def _threads(database: Database, work: list[list[Amounts]]) -> int:
         for amounts in transactions:
             for attempt in count():
                 try:
-                    with SyncBank(engine) as unit:
+                    with banks.sync_unit(engine) as unit:
                         for identity, amount in amounts:
                             account = unit.accounts.get(identity)
                             assert account is not None
@@ -152,25 +164,25 @@ def pause(attempt: int) -> float:
     return uniform(0, 0.002 * 2 ** min(attempt, 6))
 
 
-def _process(database: Database, transactions: list[Amounts]) -> int:
-    return asyncio.run(_tasks(database, [transactions]))
+def _process(database: Database, transactions: list[Amounts], banks: Banks) -> int:
+    return asyncio.run(_tasks(database, [transactions], banks))
 
 
-def open_accounts(database: Database, number: int) -> None:
+def open_accounts(database: Database, number: int, banks: Banks = DOCUMENTS) -> None:
     engine = database.sync_engine(metadata)
-    with SyncBank(engine) as unit:
+    with banks.sync_unit(engine) as unit:
         for identity in range(number):
             unit.accounts.save(Account(account_id=identity))
         unit.commit()
     engine.dispose()
 
 
-def balances(database: Database) -> list[int]:
+def balances(database: Database, banks: Banks = DOCUMENTS) -> list[int]:
     """Return the balances of the accounts."""
     engine = database.sync_engine(metadata)
     try:
-        with SyncBank(engine, read_only=True) as unit:
-            return [account.balance for account in unit.accounts.find(order_by=[accounts.table.c.key])]
+        with banks.sync_unit(engine, read_only=True) as unit:
+            return [account.balance for account in unit.accounts.get_many(range(20)).values()]
     finally:
         engine.dispose()
 

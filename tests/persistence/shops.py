@@ -32,7 +32,7 @@ class Awaited:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._target, name)
-        if name in ("publish", "on", "table", "committed"):
+        if name in ("publish", "on", "table", "committed", "add"):
             return value
         if not callable(value):
             return Awaited(value)
@@ -40,7 +40,7 @@ class Awaited:
         @wraps(value)
         async def call(*args: object, **kwargs: object) -> object:
             result = value(*args, **kwargs)
-            return Awaited(result) if name == "connection" else result
+            return Awaited(result) if name in ("connection", "session") else result
 
         return call
 

@@ -15,10 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from dddkit.exceptions import ConcurrencyError
 from tests.persistence.accounts import (
+    DOCUMENTS,
     WAYS,
     Account,
     Amounts,
     Bank,
+    Banks,
     SyncBank,
     Way,
     at_once,
@@ -37,11 +39,11 @@ WRITERS = 8
 quickly_with_tasks = pytest.mark.parametrize("way", ["tasks", pytest.param("threads", marks=pytest.mark.slow)])
 
 
-def deposit_at_once(way: Way, database: Database, number: int) -> None:
+def deposit_at_once(way: Way, database: Database, number: int, banks: Banks = DOCUMENTS) -> None:
     """Add 1 to one account this often, by 8 writers at once; then it is exactly that, and so it was told."""
-    open_accounts(database, 1)
-    at_once(way, database, [[deposit(0)] * (number // WRITERS)] * WRITERS)
-    assert balances(database) == [number]
+    open_accounts(database, 1, banks)
+    at_once(way, database, [[deposit(0)] * (number // WRITERS)] * WRITERS, banks)
+    assert balances(database, banks) == [number]
     assert told(database) == {"accounts/0": list(range(1, number + 1))}
 
 
@@ -61,18 +63,18 @@ def test_none_of_ten_thousand_increments_of_eight_processes_is_lost(database: Da
     deposit_at_once("processes", database, 10_000)
 
 
-def transfer_at_once(way: Way, database: Database, number: int, accounts: int = 4) -> None:
+def transfer_at_once(way: Way, database: Database, number: int, banks: Banks = DOCUMENTS, accounts: int = 4) -> None:
     """Move money between a few accounts, by 8 writers at once, in both directions; nothing appears or gets lost."""
     random, work = Random(7), list[list[Amounts]]()
     for _ in range(WRITERS):
         pairs = [random.sample(range(accounts), 2) for _ in range(number // WRITERS)]
         work.append([transfer(source, target, random.randint(1, 9)) for source, target in pairs])
-    open_accounts(database, accounts)
-    at_once(way, database, work)
+    open_accounts(database, accounts, banks)
+    at_once(way, database, work, banks)
     moved = [0] * accounts
     for identity, amount in chain(*chain(*work)):
         moved[identity] += amount
-    assert balances(database) == moved
+    assert balances(database, banks) == moved
     assert [balances[-1] for _, balances in sorted(told(database).items())] == moved
 
 

@@ -16,7 +16,7 @@ from dddkit._awaitables import is_awaitable
 from dddkit.dataclasses import EventBroker
 from dddkit.exceptions import MessageRejectedError, UnitError, UnnamedEventError
 from dddkit.messages import EventCatalog, Message, caused_by
-from dddkit.sqlalchemy import Outbox, SyncUnitOfWork
+from dddkit.sqlalchemy import Inbox, Outbox, SyncUnitOfWork
 from tests.blocks.flavours import Dataclasses
 from tests.persistence.cancelling import cancelled_at
 from tests.persistence.shops import Awaited, Shop, in_shops
@@ -111,6 +111,18 @@ async def test_publish_needs_an_outbox(shop: Shop) -> None:
 async def test_a_unit_has_one_outbox(shop: Shop) -> None:
     with pytest.raises(TypeError, match=r"ShopUnit has more than one Outbox; a unit has one"):
         shop.declare(one=shop.outbox, other=Outbox(shop.metadata, shop.catalog, table="other"))
+
+
+@in_shops("sqlite")
+async def test_a_subclass_may_replace_the_outbox_of_its_base(shop: Shop) -> None:
+    other = Outbox(shop.metadata, shop.catalog, table="other")
+    Base = shop.declare(outbox=shop.outbox, inbox=Inbox(shop.metadata, table="inbox"))
+    Unit = shop.declare(Base, outbox=other, inbox=Inbox(shop.metadata, table="other_inbox"))
+    async with shop.unit(Unit) as unit:
+        unit.publish(shop.Basket.Created())
+        assert await unit.once("key")
+        await unit.commit()
+    assert await shop.messages() == []
 
 
 @in_shops()

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo, Var
-from mypy.types import AnyType, CallableType, Type, TypeAliasType, UnionType, get_proper_type
+from mypy.types import AnyType, CallableType, Instance, Type, TypeAliasType, UnionType, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -53,12 +53,14 @@ def _may_not_count(var: Var) -> bool:
 
 
 def is_marked(type_: Type | None) -> bool:
-    """Whether an annotation is `Identity[...]`, an alias of it, or an optional one."""
+    """Whether an annotation is `Identity[...]`, an alias of it, an optional one, or one that SQLAlchemy maps."""
     while isinstance(type_, TypeAliasType) and type_.alias is not None:
         if type_.alias.fullname == names.IDENTITY:
             return True
         type_ = type_.alias.target
     found = get_proper_type(type_)
+    if isinstance(found, Instance) and found.type.fullname == names.MAPPED:
+        return any(is_marked(item) for item in found.args)
     return isinstance(found, UnionType) and any(is_marked(item) for item in found.items)
 
 

@@ -99,6 +99,8 @@ def _may_be_identity(type_: Type | None) -> bool:
     found = get_proper_type(type_)
     if isinstance(found, UnionType):
         return any(_may_be_identity(item) for item in found.items)
+    if isinstance(found, Instance) and found.type.fullname == names.MAPPED:
+        return any(_may_be_identity(item) for item in found.args)
     return isinstance(found, AnyType) and found.type_of_any in _UNKNOWN
 
 

@@ -32,6 +32,7 @@ CODE: Final = new_code("dddkit-repository-parameters", _TITLE)
 
 _ROOTS: Final = (names.REPOSITORY, names.SYNC_REPOSITORY)
 _REPOSITORIES: Final = (*_ROOTS, names.IN_MEMORY_REPOSITORY, names.SYNC_IN_MEMORY_REPOSITORY)
+_DECLARATIONS: Final = (names.DOCUMENTS, names.ORM_MAPPED, names.CUSTOM)
 
 
 def check(ctx: ClassContext) -> None:
@@ -61,8 +62,8 @@ def check_declarations(ctx: ClassContext) -> None:
         target = statement.lvalues[0]
         node = target.node if isinstance(target, NameExpr) else None
         made = get_proper_type(node.type) if isinstance(node, Var) else None
-        if isinstance(made, Instance) and made.type.fullname == names.DOCUMENTS:
-            _check_parameters(ctx, made, names.DOCUMENTS, call.callee)
+        if isinstance(made, Instance) and made.type.fullname in _DECLARATIONS:
+            _check_parameters(ctx, made, made.type.fullname, call.callee)
 
 
 def _classes_of_declarations(scope: mypy_api.AnalysisScope) -> Iterator[TypeInfo]:

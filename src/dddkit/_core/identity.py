@@ -30,7 +30,7 @@ Needed only where the field is called neither `id` nor `<class name>_id`. For ch
 the type in the brackets.
 """
 
-_WRAPPERS: Final = frozenset({"Annotated", "Final", "Optional", "Union"})
+_WRAPPERS: Final = frozenset({"Annotated", "Final", "Mapped", "Optional", "Union"})  # Mapped is SQLAlchemy's
 _WORD_BOUNDARY: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -177,7 +177,9 @@ def _is_marked(annotation: object, owner: type) -> bool:
 
 def _is_wrapper(annotation: object) -> bool:
     origin = get_origin(annotation)
-    return origin in (Annotated, Final, Union) or isinstance(annotation, UnionType)
+    if origin in (Annotated, Final, Union) or isinstance(annotation, UnionType):
+        return True
+    return getattr(origin, "__name__", None) == "Mapped"  # of SQLAlchemy
 
 
 def _text_is_marked(text: str, owner: type) -> bool:

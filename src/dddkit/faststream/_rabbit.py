@@ -62,7 +62,7 @@ class RabbitPublisher:
     async def __call__(self, message: Message) -> None:
         key, body = name_of(message), message.body()
         written = _written(message, key, body)
-        if not await self._broker.ping(0.01):  # asks nobody
+        if not await self._broker.ping(1.0):  # asks nobody: it waits for as long if there is no connection now
             why = "the broker is away; if it was never connected, write `async with broker:` around the relay"
             raise NotPublishedError(why, message.type, message.id)
         try:

@@ -3,9 +3,11 @@
 from dddkit.exceptions import UncommittedChangesError, UnitClosedError, UnitError
 from dddkit.sqlalchemy import _requirements as _requirements
 from dddkit.sqlalchemy.consumer import Consumer
+from dddkit.sqlalchemy.custom import Custom
 from dddkit.sqlalchemy.documents import Documents
 from dddkit.sqlalchemy.engines import embedded, sync_embedded
 from dddkit.sqlalchemy.inbox import Inbox
+from dddkit.sqlalchemy.orm_mapped import OrmMapped
 from dddkit.sqlalchemy.outbox import Outbox
 from dddkit.sqlalchemy.publishers import to_broker, to_consumers
 from dddkit.sqlalchemy.relay import Backlog, DeadMessage, Relay
@@ -15,9 +17,11 @@ from dddkit.sqlalchemy.unit import UnitOfWork
 __all__ = [
     "Backlog",
     "Consumer",
+    "Custom",
     "DeadMessage",
     "Documents",
     "Inbox",
+    "OrmMapped",
     "Outbox",
     "Relay",
     "SyncUnitOfWork",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast, get_args, get_origin
 
 from dddkit._callables import kind_of
 from dddkit._core.recording import Recording
@@ -12,7 +12,7 @@ from dddkit._core.recording import Recording
 if TYPE_CHECKING:
     from dddkit.sqlalchemy.outbox import Outbox
 
-__all__ = ["Declaration"]
+__all__ = ["Declaration", "runtime_class"]
 
 AggregateT = TypeVar("AggregateT", bound=Recording)
 IdT = TypeVar("IdT")
@@ -23,6 +23,8 @@ class Declaration(ABC, Generic[AggregateT, IdT]):
 
     _example: str
     """How it is written, for messages."""
+    _may_lack_identity = False
+    """Whether the class may get the attribute with its identity later, from a mapping."""
 
     def __set__(self, unit: object, value: object) -> None:
         raise AttributeError(f"{type(unit).__qualname__}: a repository is declared in the class, and not assigned")
@@ -64,8 +66,22 @@ class Declaration(ABC, Generic[AggregateT, IdT]):
             )
         if not isinstance(aggregate, type) or not issubclass(cast("type[Any]", aggregate), Recording):
             raise TypeError(f"{where}: {kind} stores aggregates, and {kind_of(parameters[0])} is none")
-        if len(getattr(aggregate, "__identity__", ())) != 1:
+        if len(getattr(aggregate, "__identity__", ())) != 1 and not self._may_lack_identity:
             raise TypeError(
                 f"{where}: {aggregate.__qualname__} has no identity; annotate the field that is it as Identity[...]"
             )
         return cast("type[AggregateT]", aggregate), parameters[1]
+
+
+def runtime_class(identity: object) -> Any:
+    """Return what an identity is at run time: that of a NewType, of Identity[...], of `type OrderId = int`."""
+    found: Any = identity
+    while True:
+        if get_origin(found) is Annotated:  # Identity[...]
+            found = get_args(found)[0]
+        elif hasattr(found, "__supertype__"):  # a NewType
+            found = found.__supertype__
+        elif hasattr(found, "__value__"):  # type OrderId = int
+            found = found.__value__
+        else:
+            return found

@@ -16,7 +16,7 @@ from dddkit.sqlalchemy._keys import is_storable
 from dddkit.sqlalchemy._storage import TableStorage, Tracked
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import Connection, SQLColumnExpression
 
 __all__ = ["DocumentStorage"]
 
@@ -45,8 +45,8 @@ class DocumentStorage(DocumentTable[AggregateT], TableStorage[AggregateT]):
     def find(
         self,
         connection: Connection,
-        where: Sequence[ColumnElement[bool]],
-        order_by: Sequence[ColumnElement[Any]],
+        where: Sequence[SQLColumnExpression[bool]],
+        order_by: Sequence[SQLColumnExpression[Any]],
         limit: int | None,
     ) -> Iterable[Row]:
         query = self.every.where(*where).order_by(*order_by)

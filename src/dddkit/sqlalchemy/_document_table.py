@@ -36,6 +36,7 @@ from dddkit._core.versions import set_version
 from dddkit._typing import Self
 from dddkit.exceptions import UnitError
 from dddkit.messages._json import JsonCodec, JsonMismatchError
+from dddkit.sqlalchemy._keys import another_identity, plain
 from dddkit.sqlalchemy._prepared import Prepared
 
 if TYPE_CHECKING:
@@ -203,15 +204,9 @@ class DocumentTable(Generic[AggregateT]):
         """
         if type(identity) is self.kind:
             return identity
-        if isinstance(identity, self.kind) and not isinstance(identity, bool):  # the value, not what a subclass adds
-            if isinstance(identity, UUID):
-                return identity
-            return str.__str__(identity) if isinstance(identity, str) else int.__int__(identity)
-        hint = "; await it, or check for None first" if identity is None else ""
-        raise TypeError(
-            f"{self.name} finds {self.cls.__qualname__} by an identity of type {self.kind.__name__}, and got "
-            f"{kind_of(identity)}{hint}"
-        )
+        if (key := plain(self.kind, identity)) is not None:
+            return key
+        raise another_identity(self.name, self.cls, self.kind, identity)
 
     def dump(self, unit: str, aggregate: AggregateT) -> str:
         """Return the aggregate as JSON.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import schema
+from sqlalchemy import Table, schema
 
-from dddkit.sqlalchemy._storage import Key, Storage, Tracked
-from dddkit.sqlalchemy._versions import first_version
+from dddkit.sqlalchemy._storage import Key, Storage, Tracked, Unassigned
 
 __all__ = ["Write", "in_order"]
 
@@ -22,13 +22,12 @@ class Write:
 
     def __init__(self, of: Tracked) -> None:
         self.of: Final = of
-        self.version: int | None = None
-        if not of.is_deleted:
-            is_new = of.expected is None or of.before
-            self.version = max(first_version(), (of.expected or 0) + 1) if is_new else (of.expected or 0) + 1
+        self.version: Final = None if of.is_deleted else of.next_version()
 
     def sort_key(self) -> tuple[str, Any]:
         storage, key = self.of.storage, self.of.key
+        if isinstance(key, Unassigned):  # no row to be locked
+            return f"{storage.store}\0", 0
         return storage.store, key if storage.has_ordered_keys else str(key)
 
 
@@ -36,19 +35,33 @@ def in_order(writes: Sequence[Write]) -> Sequence[Write]:
     """Return them in the order that foreign keys want: owners before what they own, deletes the other way."""
     if len(writes) < 2:
         return writes
-    # It breaks circles without a warning; the foreign keys of one are deferred.
-    untyped: Any = schema  # what is called is, in SQLAlchemy
-    tables = untyped.sort_tables_and_constraints(
-        {place for one in writes if (place := one.of.storage.place) is not None}
-    )
-    places = {table: place for place, (table, _) in enumerate(tables)}  # the last one is of no table
+    places = _places(dict.fromkeys(one.of.storage for one in writes))
     # Stable: by key within a table.
-    by_place = sorted(writes, key=lambda one: places[one.of.storage.place])
+    by_place = sorted(writes, key=lambda one: places[one.of.storage])
     ordered = [
         one for storage, group in groupby(by_place, lambda one: one.of.storage) for one in _owners_first(storage, group)
     ]
     deleted = [one for one in ordered if one.version is None]
     return [one for one in ordered if one.version is not None] + deleted[::-1]
+
+
+def _places(storages: Iterable[Storage[Any]]) -> dict[Storage[Any], int]:
+    """Return the place of each; what has no table comes last."""
+    # It breaks circles without a warning; the foreign keys of one are deferred.
+    untyped: Any = schema  # what is called is, in SQLAlchemy
+    tables = untyped.sort_tables_and_constraints({one.place for one in storages if one.place is not None})
+    places = {table: place for place, (table, _) in enumerate(tables)}
+    in_order = sorted(storages, key=lambda one: places[one.place])
+    if any(len(one.tables) > 1 for one in in_order):  # a part of one may refer to another
+        of_table = {table: one for one in in_order for table in one.tables}
+        owners = {one: {of_table[table] for table in _referred(one) if table in of_table} - {one} for one in in_order}
+        with suppress(CycleError):  # then the first tables decide
+            in_order = [*TopologicalSorter(owners).static_order()]
+    return {one: place for place, one in enumerate(in_order)}
+
+
+def _referred(storage: Storage[Any]) -> Iterable[Table]:
+    return (foreign_key.column.table for table in storage.tables for foreign_key in table.foreign_keys)
 
 
 def _owners_first(storage: Storage[Any], writes: Iterable[Write]) -> Iterable[Write]:

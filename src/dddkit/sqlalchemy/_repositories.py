@@ -15,11 +15,11 @@ from dddkit.sqlalchemy._work import TO_READ
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import SQLColumnExpression
 
     from dddkit.sqlalchemy._calls import AsyncCalls, SyncCalls
 
-    OrderBy: TypeAlias = ColumnElement[Any] | Sequence[ColumnElement[Any]] | None
+    OrderBy: TypeAlias = SQLColumnExpression[Any] | Sequence[SQLColumnExpression[Any]] | None
 
 __all__ = ["SyncTableRepository", "SyncUnitRepository", "TableRepository", "UnitRepository"]
 
@@ -101,7 +101,7 @@ class TableRepository(UnitRepository[AggregateT, IdT]):
         return _searched(self._storage).table
 
     async def find(
-        self, *where: ColumnElement[bool], order_by: OrderBy = None, limit: int | None = None
+        self, *where: SQLColumnExpression[bool], order_by: OrderBy = None, limit: int | None = None
     ) -> list[AggregateT]:
         """Return the stored aggregates that fulfil all conditions, which compare columns of `.table`.
 
@@ -187,7 +187,9 @@ class SyncTableRepository(SyncUnitRepository[AggregateT, IdT]):
         """The table, for your own statements."""
         return _searched(self._storage).table
 
-    def find(self, *where: ColumnElement[bool], order_by: OrderBy = None, limit: int | None = None) -> list[AggregateT]:
+    def find(
+        self, *where: SQLColumnExpression[bool], order_by: OrderBy = None, limit: int | None = None
+    ) -> list[AggregateT]:
         """Return the stored aggregates that fulfil all conditions, which compare columns of `.table`.
 
         They are as the unit has them; a condition sees what is stored, and not what the unit has changed.
@@ -217,7 +219,7 @@ def _in_order(found: dict[IdT, Any], read: Mapping[Any, AggregateT]) -> dict[IdT
     return {identity: aggregate for identity, aggregate in merged.items() if aggregate is not None}
 
 
-def _columns(order_by: OrderBy) -> Sequence[ColumnElement[Any]]:
+def _columns(order_by: OrderBy) -> Sequence[SQLColumnExpression[Any]]:
     if order_by is None:
         return ()
     return order_by if isinstance(order_by, Sequence) else (order_by,)

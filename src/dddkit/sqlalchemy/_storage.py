@@ -10,13 +10,14 @@ from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.identity import identity_of
 from dddkit._core.recording import Recording, pending_events
 from dddkit.exceptions import UnitError
+from dddkit.sqlalchemy._versions import first_version
 
 if TYPE_CHECKING:
     from typing import Final
 
-    from sqlalchemy import ColumnElement, Connection, Table
+    from sqlalchemy import Connection, SQLColumnExpression, Table
 
-__all__ = ["HeldByUnit", "Key", "Row", "Storage", "TableStorage", "Tracked"]
+__all__ = ["HeldByUnit", "Key", "Row", "Storage", "TableStorage", "Tracked", "Unassigned"]
 
 AggregateT = TypeVar("AggregateT", bound=Recording)
 
@@ -33,12 +34,41 @@ class Row(Protocol):
     def version(self) -> int: ...
 
 
-class HeldByUnit(Protocol):
+class Unassigned:
+    """The key of an aggregate that gets its identity from the database."""
+
+    __slots__ = ("_aggregate",)
+
+    def __init__(self, aggregate: object) -> None:
+        self._aggregate: Final = aggregate
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unassigned) and self._aggregate is other._aggregate
+
+    def __hash__(self) -> int:
+        return id(self._aggregate)
+
+    def __repr__(self) -> str:
+        return "(not assigned yet)"
+
+
+class HeldByUnit:
     """What lives as long as a unit: a session, an object of the user's."""
+
+    __slots__ = ()
+
+    may_hide_errors: bool = False
+    """Whether a statement may have failed, and the transaction with it, without an error: SQL of the user's."""
+
+    def changes(self) -> Sequence[str]:
+        """Return what has changed and belongs to no aggregate of the unit, in words."""
+        return ()
+
+    def write_others(self, connection: Connection) -> None:
+        """Write that."""
 
     def release(self, *, is_committed: bool) -> None:
         """The unit has ended; called in its own task, also where nothing was committed."""
-        ...
 
 
 class Storage(ABC, Generic[AggregateT]):
@@ -62,6 +92,10 @@ class Storage(ABC, Generic[AggregateT]):
     """Whether what was written is read back and compared."""
     can_lock: bool = True
     """Whether `versions_locked` is there."""
+    gives_identities: bool = False
+    """Whether an aggregate may be saved without one, which the database gives."""
+    watches: bool = False
+    """Whether `admit` and `attach` want to see what is saved and deleted."""
     has_ordered_keys: bool = True
     """Whether keys can be sorted; where they cannot, their text is."""
 
@@ -71,6 +105,11 @@ class Storage(ABC, Generic[AggregateT]):
     def no_lock(self) -> str:
         """Return what to do about `can_lock` being false."""
         return f"{self.name} cannot lock"
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """All tables with what belongs to an aggregate."""
+        return () if self.place is None else (self.place,)
 
     # Identities
 
@@ -93,6 +132,14 @@ class Storage(ABC, Generic[AggregateT]):
 
     def shown(self, identity: object) -> str:
         return f"{self.cls.__qualname__} with the identity {identity!r}"
+
+    # Objects that the unit has not read
+
+    def admit(self, aggregate: AggregateT) -> None:
+        """Refuse one that cannot be saved, or deleted, before it is tracked."""
+
+    def attach(self, tracked: Tracked) -> None:
+        """Take over one that was saved."""
 
     # Reading
 
@@ -171,8 +218,8 @@ class TableStorage(Storage[AggregateT]):
     def find(
         self,
         connection: Connection,
-        where: Sequence[ColumnElement[bool]],
-        order_by: Sequence[ColumnElement[Any]],
+        where: Sequence[SQLColumnExpression[bool]],
+        order_by: Sequence[SQLColumnExpression[Any]],
         limit: int | None,
     ) -> Iterable[Any]:  # of Row
         """Read those that fulfil all conditions, at most `limit`; where a join repeats a row, once."""
@@ -193,17 +240,18 @@ class Tracked:
         "read",
         "storage",
         "told",
+        "version",
     )
 
     def __init__(self, storage: Storage[Any], key: Key, aggregate: Any, expected: int | None, read: Any) -> None:
         self.storage: Final = storage
-        self.key: Final = key
+        self.key = key
         self.aggregate = aggregate
         self.pending = pending_events(aggregate)
         """The list of its events, which moves on to its next state (`evolve`)."""
         self.before: list[Any] = []
         """Those that had this identity before it, and were deleted in this unit."""
-        self.expected: Final = expected
+        self.expected = expected
         """The version that has to be stored when the unit commits; None where nothing may be."""
         self.is_saved = False
         self.is_deleted = False
@@ -211,6 +259,7 @@ class Tracked:
         """The row that it was loaded from; None for one that the unit has not read."""
         self.data: Any = None
         """What to write, once its storage has made it at the end."""
+        self.version: int | None = None
         self.told: Sequence[tuple[None, object]] | None = None
         """What is published of it, where its storage has taken over its events: then it also clears them."""
 
@@ -218,6 +267,15 @@ class Tracked:
         if self.is_deleted or self.is_saved or self.expected is None or self.pending or self.read is None:
             return True
         return self.storage.differs(unit, self)
+
+    def next_version(self) -> int:
+        """Return the version that it gets in this transaction."""
+        if self.version is None:
+            if self.expected is None or self.before:  # a new row
+                self.version = max(first_version(), (self.expected or 0) + 1)
+            else:
+                self.version = self.expected + 1
+        return self.version
 
     def replace(self, aggregate: Any) -> None:
         if aggregate is not self.aggregate:
@@ -232,7 +290,7 @@ class Tracked:
             UnitError: it has another identity now; its next state was not saved.
         """
         identity = identity_of(self.aggregate)
-        if identity != self.key:
+        if identity != self.key and not isinstance(self.key, Unassigned):
             raise UnitError(
                 unit,
                 f"{self.storage.shown(self.key)} has another identity now, {identity!r}; an identity "
@@ -244,6 +302,10 @@ class Tracked:
                 f"evolve made a next state of {self.storage.shown(self.key)}, and it was not saved; call "
                 f"save(...) with the object that evolve returned",
             )
+
+    def published(self) -> Sequence[tuple[Any, object]]:
+        """Return what is published, each with the aggregate that keeps it until then."""
+        return self.events() if self.told is None else self.told
 
     def events(self) -> Sequence[tuple[Any, AnyAggregateEvent]]:
         """Return the pending events, each with the aggregate that recorded it."""

@@ -9,7 +9,7 @@ from dddkit._core.identity import identity_of, no_identity_message
 from dddkit._core.recording import Recording, pending_events
 from dddkit._core.versions import version_of
 from dddkit.exceptions import ConcurrencyError, UnitError
-from dddkit.sqlalchemy._storage import Key, Row, Storage, Tracked
+from dddkit.sqlalchemy._storage import Key, Row, Storage, Tracked, Unassigned
 
 __all__ = ["Tracking"]
 
@@ -39,7 +39,14 @@ class Tracking:
             self._by_key[storage, row.key] = Tracked(storage, row.key, aggregate, row.version, row)
         return aggregate
 
-    def save(self, storage: Storage[AggregateT], aggregate: AggregateT) -> None:
+    def assign(self, tracked: Tracked, key: Key) -> None:
+        """Track an aggregate under the identity that the database has given it."""
+        tracked.key = key
+        all_of_them = [*self._by_key.values()]
+        self._by_key.clear()
+        self._by_key.update(((one.storage, one.key), one) for one in all_of_them)
+
+    def save(self, storage: Storage[AggregateT], aggregate: AggregateT) -> Tracked:
         key = self._key_of("save", storage, aggregate)
         tracked = self._by_key.get((storage, key))
         if tracked is None:
@@ -52,6 +59,7 @@ class Tracking:
             else:
                 tracked.aggregate = aggregate  # its next state
         tracked.is_saved, tracked.is_deleted = True, False
+        return tracked
 
     def delete(self, storage: Storage[AggregateT], aggregate: AggregateT) -> None:
         key = self._key_of("delete", storage, aggregate)
@@ -72,7 +80,7 @@ class Tracking:
 
     def _key_of(self, method: str, storage: Storage[Any], aggregate: object) -> Key:
         identity = identity_of(aggregate)
-        if not isinstance(aggregate, Recording) or identity is None:
+        if not isinstance(aggregate, Recording) or (identity is None and not storage.gives_identities):
             raise TypeError(no_identity_message(method, aggregate))
         if type(aggregate) is not storage.cls and not storage.accepts(aggregate):
             name, given = storage.cls.__qualname__, type(aggregate).__qualname__
@@ -81,7 +89,7 @@ class Tracking:
                 f"{self._unit}.{storage.name} stores {name}, and {method} got a {given}{would}: declare "
                 f"{storage.declared_by} for it"
             )
-        key = storage.key_of(identity)
+        key = Unassigned(aggregate) if identity is None else storage.key_of(identity)
         if not storage.is_storable(key):
             raise UnitError(
                 self._unit,

@@ -11,11 +11,13 @@ from dddkit._core.events import AnyAggregateEvent
 from dddkit._core.recording import Recording
 from dddkit.exceptions import UncommittedChangesError
 from dddkit.sqlalchemy._declaration import Declaration
+from dddkit.sqlalchemy._orm.objects import MappedObjects
 from dddkit.sqlalchemy._reactions import Reaction, reaction_to
 from dddkit.sqlalchemy._usage import Usage
 from dddkit.sqlalchemy._work import Work
 from dddkit.sqlalchemy.engines import check_engine
 from dddkit.sqlalchemy.inbox import Inbox
+from dddkit.sqlalchemy.orm_mapped import OrmMapped, check_apart
 from dddkit.sqlalchemy.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -50,8 +52,9 @@ class AnyUnit:
         declared: dict[str, object] = {}
         for base in reversed(cls.__mro__):
             declared.update(vars(base))
-        cls._outbox = _only(cls, Outbox, declared.values())
-        cls._inbox = _only(cls, Inbox, declared.values())
+        users = [value for name, value in declared.items() if name not in ("_outbox", "_inbox")]  # not those of a base
+        cls._outbox = _only(cls, Outbox, users)
+        cls._inbox = _only(cls, Inbox, users)
         repositories: list[tuple[str, Declaration[Any, Any]]] = [
             (name, value) for name, value in declared.items() if isinstance(value, Declaration)
         ]
@@ -109,10 +112,26 @@ class AnyUnit:
         """Raise what can be known only once the modules have run: when the first unit is made."""
         for repository in cls._repositories:
             repository._check(cls.__qualname__, cls._outbox)  # pyright: ignore[reportPrivateUsage]  # for unit classes
+        check_apart(cls.__qualname__, [one for one in cls._repositories if isinstance(one, OrmMapped)])
         if cls._outbox is not None:
             publishing = [aggregate for repository in cls._repositories for aggregate in repository._publishing()]  # pyright: ignore[reportPrivateUsage]  # as above
             cls._outbox._check(publishing)  # pyright: ignore[reportPrivateUsage]  # as above
         setattr(cls, "_is_checked", True)  # noqa: B010  # checkers know no such attribute
+
+    def _mapped_objects(self) -> MappedObjects:
+        """Return the session of this unit, with the objects in it."""
+        work = self._work
+        held: Any = work.held.get(MappedObjects)
+        if held is None:
+            held = MappedObjects(
+                work.unit, work.tracking, is_async=self._is_async, is_read_only=work.is_read_only, fail=work.fail
+            )
+            work.held[MappedObjects] = held
+            for declared in self._repositories:
+                if isinstance(declared, OrmMapped):
+                    held.storages[declared] = declared._storage(held)  # pyright: ignore[reportPrivateUsage]  # for unit classes
+        mapped: MappedObjects = held
+        return mapped
 
     def _uncommitted(self) -> UncommittedChangesError | None:
         """Return the error for a block that is left now, without an exception."""

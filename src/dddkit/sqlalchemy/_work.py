@@ -15,14 +15,14 @@ from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._errors import TRANSACTION_FAILED
 from dddkit.sqlalchemy._ordering import Write
 from dddkit.sqlalchemy._reactions import Reaction, calls_of_reactions
-from dddkit.sqlalchemy._storage import HeldByUnit, Key, Storage, TableStorage, Tracked
+from dddkit.sqlalchemy._storage import HeldByUnit, Key, Storage, TableStorage, Tracked, Unassigned
 from dddkit.sqlalchemy._tracking import Tracking
 from dddkit.sqlalchemy._writing import write
 
 if TYPE_CHECKING:
     from typing import Concatenate
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import SQLColumnExpression
     from typing_extensions import ParamSpec
 
     from dddkit.messages.catalog import EncodedMessage
@@ -46,6 +46,7 @@ class Work:
     __slots__ = (
         "_events",
         "_inbox",
+        "_is_told_anew",
         "_messages",
         "_noted",
         "_outbox",
@@ -57,6 +58,7 @@ class Work:
         "is_committed",
         "is_read_only",
         "is_storing",
+        "is_undone",
         "own_changes",
         "tracking",
         "unit",
@@ -71,6 +73,8 @@ class Work:
         """The transaction, where the user has statements of his own in it."""
         self.has_failed = False
         """Whether a statement has failed, perhaps with the transaction."""
+        self.is_undone = False
+        """Whether a session has rolled the transaction back, after a flush that failed."""
         self.is_storing = False
         """Whether a COMMIT has been sent; then it has to be known what has become of it."""
         self.own_changes: Final[dict[str, None]] = {}
@@ -84,6 +88,8 @@ class Work:
         self._writes: list[Write] = []
         self._events: list[tuple[Recording | None, object]] = []
         self._messages: list[EncodedMessage] = []
+        self._is_told_anew = False
+        """Whether the database gives the identity of an aggregate, which is the subject of its messages."""
 
     def refuse_where_read_only(self, operation: str) -> None:
         if self.is_read_only:
@@ -130,8 +136,8 @@ class Work:
         self,
         connection: Connection,
         storage: TableStorage[AggregateT],
-        where: Sequence[ColumnElement[bool]],
-        order_by: Sequence[ColumnElement[Any]],
+        where: Sequence[SQLColumnExpression[bool]],
+        order_by: Sequence[SQLColumnExpression[Any]],
         limit: int | None,
     ) -> list[AggregateT]:
         for condition in where:
@@ -155,10 +161,16 @@ class Work:
 
     def save(self, storage: Storage[AggregateT], aggregate: AggregateT) -> None:
         self.refuse_where_read_only(f"{storage.name}.save")
-        self.tracking.save(storage, aggregate)
+        if storage.watches:
+            storage.admit(aggregate)
+            storage.attach(self.tracking.save(storage, aggregate))
+        else:
+            self.tracking.save(storage, aggregate)
 
     def delete(self, storage: Storage[AggregateT], aggregate: AggregateT) -> None:
         self.refuse_where_read_only(f"{storage.name}.delete")
+        if storage.watches:
+            storage.admit(aggregate)
         self.tracking.delete(storage, aggregate)
 
     def once(self, connection: Connection, key: str, consumer: str = "") -> bool:
@@ -186,6 +198,8 @@ class Work:
         aggregates = [tracked.aggregate for tracked in self.tracking if self._seems_changed(tracked)]
         others = [f"the published {message.type}" for message in self._published]
         others += [f"the noted key {key!r}" for key in self._noted]
+        for held in self.held.values():
+            others += held.changes()
         return aggregates, others + [f"{statement} on its connection" for statement in self.own_changes]
 
     def _seems_changed(self, tracked: Tracked) -> bool:
@@ -215,6 +229,8 @@ class Work:
                 if events := tracked.events() if tracked.told is None else tracked.told:
                     self._events += events
                     self._messages += self._messages_of(tracked, events)
+                    if type(tracked.key) is Unassigned:
+                        self._is_told_anew = True
         self._messages += self._published
 
     def _messages_of(
@@ -238,18 +254,28 @@ class Work:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self._writes or self._messages)
+        if self._writes or self._messages:
+            return False
+        return not (self.held and any(held.changes() for held in self.held.values()))
 
     def commit(self, connection: Connection) -> None:
         """Write and commit; then the objects know their new versions, and their events are no longer pending."""
         if self.has_failed or self.given_out is not None:
             self.check_transaction(connection)
         write(connection, self.unit, self._writes)
+        if self.held:
+            for held in self.held.values():
+                held.write_others(connection)
+        if self._is_told_anew:
+            written = [message for one in self._writes for message in self._messages_of(one.of, one.of.published())]
+            self._messages = [*written, *self._published]
         for one in self._writes:
             if one.of.storage.verifies:
                 one.of.storage.verify(connection, self.unit, one.of)
         if self._outbox is not None:
             self._outbox._write(connection, self._messages)  # pyright: ignore[reportPrivateUsage]  # for units
+        if self.held and any(held.may_hide_errors for held in self.held.values()):
+            self.check_transaction(connection, is_last=not self._messages)
         self.is_storing = True
         connection.commit()
         self.settle()
@@ -266,12 +292,14 @@ class Work:
 
         return call
 
-    def check_transaction(self, connection: Connection) -> None:
+    def check_transaction(self, connection: Connection, *, is_last: bool = False) -> None:
         """Refuse to go on with what is left of a transaction: SQLite would store each statement by itself.
 
         Raises:
             UnitError: it was ended by hand; a statement of it has failed, and the database has undone all of them.
         """
+        if self.is_undone:
+            raise UnitError(self.unit, TRANSACTION_FAILED)
         if self.given_out is not None and connection.get_transaction() is not self.given_out:
             raise UnitError(
                 self.unit,
@@ -282,14 +310,18 @@ class Work:
             driver: Any = connection.connection.driver_connection  # Any: of sqlite3 or aiosqlite
             if not driver.in_transaction:
                 raise UnitError(self.unit, TRANSACTION_FAILED)
-        elif self.is_empty:  # a COMMIT would be a ROLLBACK, and no error
+        elif self.is_empty or is_last:  # a COMMIT would be a ROLLBACK, and no error
             connection.execute(select(1))
+
+    def fail(self) -> None:
+        """Refuse everything from now on: what the unit has done before is undone."""
+        self.has_failed = self.is_undone = True
 
     def settle(self) -> None:
         self.is_committed = True
         for one in self._writes:
-            if one.version is not None:
-                set_version(one.of.aggregate, one.of.storage.store, one.version)
+            if one.version is not None and one.of.version is not None:
+                set_version(one.of.aggregate, one.of.storage.store, one.of.version)
         by_aggregate: dict[int, tuple[Recording, list[Any]]] = {}
         for aggregate, event in self._events:
             if aggregate is not None:

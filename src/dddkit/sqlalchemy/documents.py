@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args, get_origin, overload
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from sqlalchemy import MetaData, Table
 
@@ -13,9 +12,10 @@ from dddkit._awaitables import is_async
 from dddkit._callables import display_name, kind_of
 from dddkit._core.recording import Recording
 from dddkit._typing import Self
-from dddkit.sqlalchemy._declaration import Declaration
+from dddkit.sqlalchemy._declaration import Declaration, runtime_class
 from dddkit.sqlalchemy._document_storage import DocumentStorage
 from dddkit.sqlalchemy._document_table import OUR_COLUMNS, Key, Upcast, column_types
+from dddkit.sqlalchemy._keys import PLAIN
 from dddkit.sqlalchemy._tables import check_metadata
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ __all__ = ["Documents"]
 AggregateT = TypeVar("AggregateT", bound=Recording)
 IdT = TypeVar("IdT")
 UpcastT = TypeVar("UpcastT", bound=Upcast)
-
-_KINDS: Final = (int, str, UUID)
 
 
 class Documents(Declaration[AggregateT, IdT]):
@@ -172,17 +170,8 @@ class Documents(Declaration[AggregateT, IdT]):
 
 def _kind_of(identity: object) -> type[Key]:
     """Return int, str or UUID: what the identity is at run time."""
-    found: Any = identity
-    while True:
-        if get_origin(found) is Annotated:  # Identity[...]
-            found = get_args(found)[0]
-        elif hasattr(found, "__supertype__"):  # a NewType
-            found = found.__supertype__
-        elif hasattr(found, "__value__"):  # type OrderId = int
-            found = found.__value__
-        else:
-            break
-    if found not in _KINDS:
+    found = runtime_class(identity)
+    if found not in PLAIN:
         raise TypeError(
             f"an identity is an int, a str, a UUID or a NewType of one of them, and this one is "
             f"{getattr(found, '__qualname__', kind_of(found))}"

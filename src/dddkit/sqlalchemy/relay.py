@@ -243,7 +243,7 @@ class Relay:
         return await _translated(finished(call()))
 
     def _refuse_in_unit(self, *, is_read_only: bool = False) -> None:
-        """Refuse to wait for a unit of work around this call: on SQLite it has the lock."""
+        """Refuse to wait for a unit of work around this call: on SQLite it has the lock, or the one connection."""
         engine = self._settings.engine
         if is_sqlite(engine):
             holder = Holder(type(self).__qualname__, database_of(engine), is_async=True, is_read_only=is_read_only)

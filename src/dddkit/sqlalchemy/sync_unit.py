@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
 
 from dddkit._awaitables import dispose, is_async, is_unfinished
 from dddkit._callables import display_name
@@ -14,11 +15,11 @@ from dddkit._core.broker import EventBroker
 from dddkit._core.recording import Recording
 from dddkit._typing import Self
 from dddkit.sqlalchemy._calls import SyncCalls
-from dddkit.sqlalchemy._repositories import SyncTableRepository
+from dddkit.sqlalchemy._repositories import SyncTableRepository, SyncUnitRepository
 from dddkit.sqlalchemy._unit_class import AnyUnit
 
 if TYPE_CHECKING:
-    from dddkit.sqlalchemy._storage import TableStorage
+    from dddkit.sqlalchemy._storage import Storage, TableStorage
 
 __all__ = ["SyncUnitOfWork"]
 
@@ -121,6 +122,14 @@ class SyncUnitOfWork(AnyUnit):
         with self._usage.of("connection"):
             return self._calls.connection()
 
+    def session(self) -> Session:
+        """Return the session in which mapped aggregates are read, for statements of your own in this transaction.
+
+        It flushes when you tell it to. The unit commits and closes it.
+        """
+        with self._usage.of("session"):
+            return self._mapped_objects().on(self._calls.connection())
+
     def __enter__(self) -> Self:
         self._usage.enter("with")
         return self
@@ -135,6 +144,9 @@ class SyncUnitOfWork(AnyUnit):
         self._calls.close()
         if uncommitted is not None:
             raise uncommitted
+
+    def _repository(self, storage: Storage[AggregateT]) -> SyncUnitRepository[AggregateT, Any]:
+        return SyncUnitRepository(self._calls, storage)
 
     def _table_repository(self, storage: TableStorage[AggregateT]) -> SyncTableRepository[AggregateT, Any]:
         return SyncTableRepository(self._calls, storage)

@@ -6,18 +6,18 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from dddkit._awaitables import is_unfinished
 from dddkit._core.broker import EventBroker
 from dddkit._core.recording import Recording
 from dddkit._typing import Self
 from dddkit.sqlalchemy._calls import AsyncCalls
-from dddkit.sqlalchemy._repositories import TableRepository
+from dddkit.sqlalchemy._repositories import TableRepository, UnitRepository
 from dddkit.sqlalchemy._unit_class import AnyUnit
 
 if TYPE_CHECKING:
-    from dddkit.sqlalchemy._storage import TableStorage
+    from dddkit.sqlalchemy._storage import Storage, TableStorage
 
 __all__ = ["UnitOfWork"]
 
@@ -145,6 +145,15 @@ class UnitOfWork(AnyUnit):
         with self._usage.of("connection"):
             return await self._calls.connection()
 
+    async def session(self) -> AsyncSession:
+        """Return the session in which mapped aggregates are read, for statements of your own in this transaction.
+
+        It flushes when you tell it to. The unit commits and closes it.
+        """
+        with self._usage.of("session"):
+            connection = await self._calls.connection()
+            return self._mapped_objects().async_session(connection)
+
     async def __aenter__(self) -> Self:
         self._usage.enter("async with")
         return self
@@ -159,6 +168,9 @@ class UnitOfWork(AnyUnit):
         await self._calls.close()
         if uncommitted is not None:
             raise uncommitted
+
+    def _repository(self, storage: Storage[AggregateT]) -> UnitRepository[AggregateT, Any]:
+        return UnitRepository(self._calls, storage)
 
     def _table_repository(self, storage: TableStorage[AggregateT]) -> TableRepository[AggregateT, Any]:
         return TableRepository(self._calls, storage)

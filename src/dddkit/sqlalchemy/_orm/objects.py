@@ -1,0 +1,400 @@
+"""The mapped objects of one unit: what of them has changed, and writing it in the order that the unit wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError, InvalidRequestError, SQLAlchemyError, StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm.attributes import set_attribute
+from sqlalchemy.orm.exc import StaleDataError
+
+from dddkit._core.identity import identity_of
+from dddkit._core.recording import Recording, pending_events
+from dddkit._core.versions import set_version, version_of
+from dddkit.exceptions import ConcurrencyError, UnitError
+from dddkit.sqlalchemy._errors import is_unfit_value
+from dddkit.sqlalchemy._orm.session import UnitSession
+from dddkit.sqlalchemy._orm.states import InPlace, Snapshots, State, is_modified, make_new, parts_of, state_of
+from dddkit.sqlalchemy._storage import HeldByUnit, Unassigned
+
+if TYPE_CHECKING:
+    from dddkit.sqlalchemy._orm.storage import MappedStorage
+    from dddkit.sqlalchemy._storage import Tracked
+    from dddkit.sqlalchemy._tracking import Tracking
+
+__all__ = ["MappedObjects"]
+
+
+class MappedObjects(HeldByUnit):
+    """The session of a unit, and what the unit knows of the objects in it."""
+
+    def __init__(
+        self, unit: str, tracking: Tracking, *, is_async: bool, is_read_only: bool, fail: Callable[[], None]
+    ) -> None:
+        self.unit: Final = unit
+        self.is_async: Final = is_async
+        self.session: Final = UnitSession(self)
+        self.storages: Final[dict[object, MappedStorage[Any]]] = {}
+        """By what declares them."""
+        self._tracking: Final = tracking
+        self._is_read_only: Final = is_read_only
+        self._fail: Final = fail
+        self._in_place: Final = InPlace()
+        self._snapshots: Final = Snapshots()
+        self._due: list[Tracked] = []
+        """What the commit has to write."""
+        self._is_committing = False
+        self._async_session: AsyncSession | None = None
+        self._flushed: Final[dict[Tracked, int | None]] = {}
+        """What this transaction has written already, with the versions of its rows now; None for a deleted one."""
+        self._locked: Final[dict[tuple[MappedStorage[Any], Any], int | None]] = {}
+
+    def on(self, connection: Connection) -> UnitSession:
+        """Return the session, on the connection of the unit."""
+        if self.session.bind is None:
+            self.session.bind = connection
+        return self.session
+
+    def async_session(self, connection: AsyncConnection) -> AsyncSession:
+        """Return the session as async code uses it."""
+        if self._async_session is None:
+            session = self.on(cast("Connection", connection.sync_connection))
+            self._async_session = session.as_async(connection)
+        return self._async_session
+
+    # Meeting objects
+
+    def storage_of(self, instance: object) -> MappedStorage[Any] | None:
+        return next((storage for storage in self.storages.values() if isinstance(instance, storage.cls)), None)
+
+    def is_loaded(self, instance: Any) -> None:
+        state = state_of(instance)
+        self._in_place.note(state)
+        storage = self.storage_of(instance)
+        if storage is None:
+            return
+        pending_events(instance).clear()  # recorded while it was loaded
+        set_version(instance, storage.store, storage.stored_version(state))
+        row = storage.row_of(instance)
+        if self._tracking.find(storage, row.key) is None:
+            self._tracking.load(storage, row)
+
+    def is_refreshed(self, instance: Any, names: Iterable[str] | None) -> None:
+        self._in_place.note(state_of(instance), names)
+
+    def is_added(self, instance: Any) -> None:
+        """Track an aggregate that came into the session with another, or by hand."""
+        storage = self.storage_of(instance)
+        if storage is None or self._is_read_only:
+            return
+        tracked = self._tracking.find(storage, storage.key_in(instance))
+        if tracked is not None and any(one is instance for one in (tracked.aggregate, *tracked.before)):
+            return
+        self.admit(storage, instance)
+        state = state_of(instance)
+        if state.key is None:
+            self._tracking.save(storage, instance)
+        elif tracked is None:
+            self._tracking.load(storage, storage.row_of(instance))
+        else:
+            raise ConcurrencyError(instance, version_of(instance, storage.store), tracked.expected)
+
+    def admit(self, storage: MappedStorage[Any], aggregate: Any) -> None:
+        """Find out what an object is that the unit has not read: a new one, or one of an earlier unit.
+
+        Raises:
+            UnitError: SQLAlchemy cannot tell what has changed in it.
+        """
+        state = state_of(aggregate)
+        shown = storage.shown(identity_of(aggregate))
+        if state.obj() is not aggregate:
+            raise UnitError(
+                self.unit, f"{shown} is a shallow copy, which shares its state with the original; use copy.deepcopy"
+            )
+        other = state.session
+        if other is not None and other is not self.session:
+            raise UnitError(self.unit, f"{shown} is in use by another session or unit; let that one end first")
+        if state.key is None:
+            if version_of(aggregate, storage.store) is not None:
+                raise UnitError(
+                    self.unit,
+                    f"{shown} was made anew with the version of a stored one, by evolve or the like; SQLAlchemy sees "
+                    f"changes of the object that it has loaded: change that one",
+                )
+        elif state.key[1][0] != identity_of(aggregate):  # a copy, under an identity of its own
+            make_new([*parts_of(state, storage.mapping.owned)])
+        elif version_of(aggregate, storage.store) is None:  # of a session that is none of ours
+            set_version(aggregate, storage.store, storage.stored_version(state))
+
+    def attach(self, tracked: Tracked) -> None:
+        """Bring an aggregate into the session that was saved by the user."""
+        state = state_of(tracked.aggregate)
+        if tracked.before and state.key is not None and any(one is not tracked.aggregate for one in tracked.before):
+            make_new([*parts_of(state, self._storage(tracked).mapping.owned)])  # it takes the row of the deleted one
+        self._add(tracked)
+
+    def _add(self, tracked: Tracked) -> None:
+        try:
+            self.session.add(tracked.aggregate)
+        except InvalidRequestError as error:
+            raise UnitError(
+                self.unit,
+                f"{tracked.storage.shown(tracked.key)} holds another object of what this unit has read already; save "
+                f"it before anything else is read",
+            ) from error
+
+    # What has changed
+
+    def differs(self, tracked: Tracked) -> bool:
+        if tracked.aggregate in self.session.deleted:
+            tracked.is_deleted = True
+            return True
+        return tracked in self._flushed or any(map(is_modified, self._parts(tracked)))
+
+    def _parts(self, tracked: Tracked) -> Iterator[State]:
+        for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
+            self._in_place.flag(part)
+            yield part
+
+    def changes(self) -> Sequence[str]:
+        """Return what has changed and belongs to no aggregate of the unit, in words."""
+        return [] if self._is_read_only else [f"a changed {type(one).__qualname__}" for one in self._others()]
+
+    def _others(self) -> Sequence[Any]:
+        session = self.session
+        changed = [*session.new, *session.deleted, *(one for one in session.dirty if is_modified(state_of(one)))]
+        if not changed:
+            return ()
+        parts = {part for tracked in self._ours() for part in self._parts(tracked)}
+        return [instance for instance in changed if state_of(instance) not in parts]
+
+    def check_others(self) -> None:
+        """Refuse changes that would get lost, or move no version.
+
+        Raises:
+            UnitError: an aggregate or a part of one has changed, and the unit does not know whose it is.
+        """
+        for instance in self._others():
+            cls = type(instance).__qualname__
+            if isinstance(instance, Recording):
+                raise UnitError(
+                    self.unit,
+                    f"{cls} with the identity {identity_of(instance)!r} has changed, and the unit does not store it; "
+                    f"declare OrmMapped[{cls}, ...] in the class",
+                )
+            for storage in self.storages.values():
+                if state_of(instance).mapper in storage.mapping.owned and not isinstance(instance, storage.cls):
+                    raise UnitError(
+                        self.unit,
+                        f"a {cls} has changed, which belongs to a {storage.cls.__qualname__}, and no version would "
+                        f"move; get the {storage.cls.__qualname__} with it, and change it there",
+                    )
+
+    def _ours(self) -> list[Tracked]:
+        storages = [*self.storages.values()]
+        return [tracked for tracked in self._tracking if tracked.storage in storages]
+
+    def _storage(self, tracked: Tracked) -> MappedStorage[Any]:
+        return cast("MappedStorage[Any]", tracked.storage)
+
+    def has_to_write(self) -> bool:
+        """Return whether something is to be written of which the session does not know."""
+        if self._is_committing:
+            return bool(self._due)
+        return any(tracked.is_deleted and tracked not in self._flushed for tracked in self._ours())
+
+    # Writing
+
+    def prepare(self, tracked: Tracked) -> None:
+        """Note that it is to be written."""
+        if tracked not in self._flushed and tracked.expected is not None:
+            state = state_of(tracked.aggregate)
+            if state.key is not None and state.session is self.session:
+                # The user may have read it again.
+                tracked.expected = self._storage(tracked).stored_version(state)
+        self._due.append(tracked)
+
+    def versions_locked(
+        self, connection: Connection, storage: MappedStorage[Any], keys: Sequence[Any]
+    ) -> dict[Any, int | None]:
+        """Lock the rows; return their versions, for those that this transaction has written what they were before."""
+        found: dict[Any, int | None] = dict(storage.mapping.versions(connection, keys))
+        self._locked.update(((storage, key), version) for key, version in found.items())
+        for tracked in self._flushed:
+            if tracked.storage is storage and tracked.key in keys:
+                found[tracked.key] = tracked.expected
+        return found
+
+    def write(self, connection: Connection, tracked: Tracked) -> None:
+        """Write an aggregate, and what it shares relationships with."""
+        self._begin(connection)
+        self._add(tracked)
+        self.session.flush()
+        self._reload(tracked)
+
+    def delete(self, connection: Connection, tracked: Tracked) -> None:
+        """Delete an aggregate."""
+        self._begin(connection)
+        state = state_of(tracked.aggregate)
+        if tracked in self._flushed and self._flushed[tracked] is None:
+            return
+        if state.key is None:  # it was never stored
+            if state.session is self.session:
+                self.session.expunge(tracked.aggregate)
+            return
+        self._add(tracked)
+        self.session.delete(tracked.aggregate)
+        self.session.flush()
+
+    def write_others(self, connection: Connection) -> None:
+        """Write what belongs to no aggregate of the unit."""
+        self._begin(connection)
+        self.session.flush()
+
+    def _begin(self, connection: Connection) -> None:
+        """Compare everything first; then let the session write only what it is told to.
+
+        It knows no order of tables without a relationship between their classes.
+        """
+        self.on(connection)
+        if self._is_committing:
+            return
+        self.check_others()
+        self._snapshots.take(self.session)
+        self._is_committing = True
+        for storage in self.storages.values():
+            self._compare(connection, storage, [one for one in self._due if one.storage is storage])
+        saved = {one.storage for one in self._due if not one.is_deleted}
+        if len(saved) > 1 or any(self._storage(one).mapping.references for one in self._due):
+            for tracked in self._due:
+                for part in [*self._parts(tracked)]:
+                    if part.session is self.session:
+                        self.session.expunge(part.obj())
+
+    def _compare(self, connection: Connection, storage: MappedStorage[Any], tracked: Sequence[Tracked]) -> None:
+        """Find out whether somebody was faster.
+
+        Raises:
+            ConcurrencyError: another version is stored.
+        """
+        compared = [one for one in tracked if one not in self._flushed and not isinstance(one.key, Unassigned)]
+        found = {one.key: self._locked[storage, one.key] for one in compared if (storage, one.key) in self._locked}
+        unknown = [one.key for one in compared if one.key not in found]
+        found.update(storage.mapping.versions(connection, unknown))
+        for one in compared:
+            if found.get(one.key) != one.expected:
+                raise ConcurrencyError(one.aggregate, one.expected, found.get(one.key))
+
+    def flush(self, flush: Callable[[], None]) -> None:
+        """Write what is in the session, for the unit or for its user."""
+        if self._is_read_only:
+            raise UnitError(
+                self.unit, "flush in a unit that only reads; make one without read_only=True to change something"
+            )
+        if not self._is_committing:
+            self.check_others()
+            self._mark_deleted()
+        is_nested = self.session.in_nested_transaction()
+        self._snapshots.take(self.session, again=not self._is_committing)
+        written = self._set_versions()
+        try:
+            flush()
+        except BaseException as error:
+            if is_nested:  # its user says what becomes of the rest
+                raise
+            better = self._after_failure(error, written)
+            if better is None:
+                raise
+            raise better from None  # the text of the other one shows values
+        for tracked in written:
+            self._settle(tracked)
+
+    def _mark_deleted(self) -> None:
+        for tracked in self._ours():
+            state = state_of(tracked.aggregate)
+            if tracked.is_deleted and state.session is self.session and state.key is not None:
+                self.session.delete(tracked.aggregate)
+
+    def _set_versions(self) -> list[Tracked]:
+        """Give what has changed its next version; return what is written now."""
+        written: list[Tracked] = []
+        for tracked in self._due if self._is_committing else self._ours():
+            state = state_of(tracked.aggregate)
+            if state.session is not self.session:
+                continue
+            if tracked.is_deleted:
+                if tracked.aggregate in self.session.deleted:
+                    written.append(tracked)
+                continue
+            for one in tracked.before:
+                if one is not tracked.aggregate and one in self.session:
+                    self.session.delete(one)
+            is_first = tracked not in self._flushed
+            if is_first and not tracked.is_changed(self.unit):
+                continue
+            for part in self._parts(tracked):
+                self._in_place.flag(part, is_written=True)
+            if is_first:
+                set_attribute(tracked.aggregate, self._storage(tracked).mapping.version_name, tracked.next_version())
+            written.append(tracked)
+        if self._is_committing:
+            done = {*written}
+            self._due = [tracked for tracked in self._due if tracked not in done]
+        return written
+
+    def _settle(self, tracked: Tracked) -> None:
+        """Note what the database has made of it."""
+        if tracked.is_deleted:
+            self._flushed[tracked] = None
+            return
+        storage = self._storage(tracked)
+        tracked.version = self._flushed[tracked] = getattr(tracked.aggregate, storage.mapping.version_name)
+        if isinstance(tracked.key, Unassigned):
+            self._tracking.assign(tracked, identity_of(tracked.aggregate))
+        for part in parts_of(state_of(tracked.aggregate), storage.mapping.owned):
+            self._in_place.note(part)
+
+    def _reload(self, tracked: Tracked) -> None:
+        """Read what the database has computed: nobody can when the unit has ended."""
+        for part in [*self._parts(tracked)]:
+            if part.session is self.session and (names := part.expired_attributes & {*part.mapper.column_attrs.keys()}):
+                self.session.refresh(part.obj(), names)
+
+    # The end
+
+    def _after_failure(self, error: BaseException, written: Sequence[Tracked]) -> Exception | None:
+        """Make the objects usable again; return what to raise instead."""
+        self._fail()
+        tracked = [one for one in self._ours() if not isinstance(one.key, Unassigned)]
+        self.session.expunge_all()
+        self._snapshots.restore()
+        if not isinstance(error, (StaleDataError, IntegrityError)):
+            if not isinstance(error, StatementError) or not is_unfit_value(error):
+                return None
+            names = " or ".join(one.storage.shown(one.key) for one in written)
+            return UnitError(self.unit, f"{names or 'an object'} does not fit its columns")
+        connection = cast("Connection", self.session.bind)
+        try:
+            found = [(one, self._storage(one).mapping.versions(connection, [one.key], lock=False)) for one in tracked]
+            connection.rollback()
+        except SQLAlchemyError:  # then the first error says more
+            return None
+        for one, versions in found:
+            if versions.get(one.key) != one.expected:
+                return ConcurrencyError(one.aggregate, one.expected, versions.get(one.key))
+        return ConcurrencyError(None, None, None) if isinstance(error, StaleDataError) else None
+
+    def release(self, *, is_committed: bool) -> None:
+        """Let the objects live on without the unit; what was not stored is as if it had not been flushed."""
+        self._snapshots.take_out(self.session, is_stored=is_committed)
+        if is_committed:
+            for tracked in self._ours():
+                if not tracked.is_deleted:  # others may have moved it: a row gets its owner by the flush of that
+                    storage = self._storage(tracked)
+                    set_version(tracked.aggregate, storage.store, storage.stored_version(state_of(tracked.aggregate)))
+        else:
+            self._snapshots.restore()
+        self.session.end()

@@ -1,0 +1,134 @@
+"""The session of a unit: the user has statements of his own in it, and the unit decides what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NoReturn, Protocol, cast
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Mapper, ORMExecuteState, RelationshipProperty, Session
+from sqlalchemy.util.concurrency import in_greenlet
+
+from dddkit.exceptions import UnitError
+
+__all__ = ["SessionOwner", "UnitSession"]
+
+
+class SessionOwner(Protocol):
+    """What hears of all that happens to the objects of a session."""
+
+    @property
+    def unit(self) -> str: ...
+    @property
+    def is_async(self) -> bool: ...
+
+    def has_to_write(self) -> bool:
+        """Return whether something is to be written of which the session does not know."""
+        ...
+
+    def is_loaded(self, instance: Any) -> None:
+        """Meet an object that was read just now."""
+        ...
+
+    def is_refreshed(self, instance: Any, names: Iterable[str] | None) -> None:
+        """Meet attributes that were read again; None where all of them were."""
+        ...
+
+    def is_added(self, instance: Any) -> None:
+        """Meet an object that was made, or read, somewhere else."""
+        ...
+
+    def flush(self, flush: Callable[[], None]) -> None:
+        """Call `flush`, which writes what has changed."""
+        ...
+
+
+class UnitSession(Session):
+    """A session in the transaction of a unit, which commits and closes it. It flushes when it is told to."""
+
+    def __init__(self, owner: SessionOwner) -> None:
+        super().__init__(autoflush=False, expire_on_commit=False, join_transaction_mode="rollback_only")
+        self.owner: Final = owner
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:  # deprecated; it flushes all
+        """Write what has changed, in this transaction."""
+        if not self._is_clean() or self.owner.has_to_write():
+            self.owner.flush(super().flush)
+
+    def refresh(
+        self, instance: object, attribute_names: Iterable[str] | None = None, with_for_update: Any = None
+    ) -> None:
+        """Read an object again, or what of it is not loaded."""
+        names = None if attribute_names is None else [*attribute_names]
+        super().refresh(instance, names, with_for_update)
+        self.owner.is_refreshed(instance, names)
+
+    def commit(self) -> NoReturn:
+        """Refuse to."""
+        self._refuse("commit")
+
+    def rollback(self) -> NoReturn:
+        """Refuse to."""
+        self._refuse("rollback")
+
+    def close(self) -> None:
+        """Do nothing: `async with session:` ends before the unit does."""
+
+    def as_async(self, connection: AsyncConnection) -> AsyncSession:
+        """Return this session as async code uses it."""
+
+        def this_one(**_: object) -> UnitSession:  # where it would make one of its own
+            return self
+
+        return AsyncSession(bind=connection, sync_session_class=cast("Any", this_one))
+
+    def end(self) -> None:
+        """Close it; what it has loaded belongs to no session any more."""
+        super().close()
+
+    def _refuse(self, operation: str) -> NoReturn:
+        raise UnitError(
+            self.owner.unit, f"{operation} of its session; leave it to the unit, so that all of it is stored or nothing"
+        )
+
+
+@event.listens_for(UnitSession, "loaded_as_persistent")
+def _loaded(session: UnitSession, instance: object) -> None:
+    session.owner.is_loaded(instance)
+
+
+@event.listens_for(UnitSession, "transient_to_pending")
+@event.listens_for(UnitSession, "detached_to_persistent")
+def _added(session: UnitSession, instance: object) -> None:
+    session.owner.is_added(instance)
+
+
+@event.listens_for(UnitSession, "do_orm_execute")
+def _refuse_to_load_in_async_code(execution: ORMExecuteState) -> None:
+    """Name what is not loaded; SQLAlchemy would say that something wants to wait where nobody can.
+
+    Raises:
+        UnitError: an attribute was read, in async code, that has to be loaded first.
+    """
+    session: Any = execution.session
+    is_load = execution.is_relationship_load or execution.is_column_load
+    if not is_load or not session.owner.is_async or in_greenlet():
+        return
+    unit, path = session.owner.unit, execution.loader_strategy_path
+    if execution.is_relationship_load and path is not None:
+        owner, relationship = cast("tuple[Mapper[Any], RelationshipProperty[Any]]", path[-2:])
+        name = f"{owner.class_.__qualname__}.{relationship.key}"
+        raise UnitError(
+            unit,
+            f"{name} is not loaded, and async code cannot load it by reading it; write "
+            f"options=[selectinload({name})] into OrmMapped(...), or "
+            f"`await session.refresh(..., [{relationship.key!r}])` first",
+        )
+    mapper = execution.bind_mapper
+    name = "an object" if mapper is None else mapper.class_.__qualname__
+    raise UnitError(
+        unit,
+        f"an attribute of {name} is not loaded, and async code cannot load it by reading it; undefer it in the options "
+        f"of OrmMapped(...), or `await session.refresh(...)` first",
+    )

@@ -1,0 +1,207 @@
+"""The state that SQLAlchemy keeps of an object: whether it has changed, and how it was before a flush."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import types
+from sqlalchemy.ext.mutable import MutableBase
+from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Mapper, PassiveFlag, Session, make_transient
+from sqlalchemy.orm.attributes import flag_modified
+
+__all__ = ["InPlace", "Snapshots", "State", "is_modified", "make_new", "parts_of", "state_of"]
+
+State: TypeAlias = InstanceState[Any]
+"""What SQLAlchemy knows of one object."""
+
+
+def state_of(instance: Any) -> State:
+    """Return what SQLAlchemy keeps of a mapped object."""
+    state: State = instance._sa_instance_state
+    return state
+
+
+def parts_of(state: State, owned: Mapping[Mapper[Any], Sequence[str]]) -> Iterator[State]:
+    """Iterate over an aggregate and its parts, as far as they are loaded, and those that were taken out of it."""
+    seen = {state}
+    waiting = [state]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        for name in owned.get(one.mapper, ()):
+            history = one.get_history(name, PassiveFlag.PASSIVE_NO_INITIALIZE)
+            for part in (*(history.added or ()), *(history.unchanged or ()), *(history.deleted or ())):
+                if part is not None and (found := state_of(part)) not in seen:
+                    seen.add(found)
+                    waiting.append(found)
+
+
+def is_modified(state: State) -> bool:
+    """Return whether another value is to be written than was read, for a new object too."""
+    if state.key is None:
+        return True
+    if not state.modified:
+        return False
+    for attribute in state.manager.attributes:
+        implementation: Any = attribute.impl
+        if hasattr(implementation, "get_history"):
+            added, _, deleted = implementation.get_history(state, state.dict, PassiveFlag.NO_CHANGE)
+            if added or deleted:
+                return True
+    return False
+
+
+def make_new(states: Iterable[State]) -> None:
+    """Make them those of objects that were never stored, whatever they were read as."""
+    for state, instance in [(state, state.obj()) for state in states]:  # what was taken out is held by nothing else
+        make_transient(instance)
+        state.committed_state.clear()
+        values = [name for name in state.dict if name in state.manager]
+        state.committed_state.update(dict.fromkeys(values, LoaderCallableStatus.NO_VALUE))
+        state.modified = True
+
+
+class Snapshot:
+    """What an object was like before a flush.
+
+    A rollback of SQLAlchemy expires all that it has; the objects of a unit that has failed stay as they were.
+    """
+
+    __slots__ = ("_committed", "_is_deleted", "_key", "_values")
+
+    def __init__(self, state: State, before: Snapshot | None) -> None:
+        self._values = dict(state.dict)
+        self._committed = dict(state.committed_state)
+        self._key = state.key
+        self._is_deleted = state._deleted  # pyright: ignore[reportPrivateUsage]  # there is no other way
+        if before is not None:  # what an earlier flush of this transaction has written is not stored either
+            kept = self._committed.keys() & self._values.keys()
+            if before._key is not None:
+                kept |= self._values.keys() - before._values.keys()
+            self._values = {**before._values, **{name: self._values[name] for name in kept}}
+            self._committed |= before._committed
+            self._key, self._is_deleted = before._key, before._is_deleted
+
+    def restore(self, state: State) -> None:
+        """Make it what it was, and belong to no session."""
+        values = state.dict
+        for name in state.manager:
+            if name not in self._values:
+                values.pop(name, None)
+        values.update(self._values)
+        state.committed_state.clear()
+        state.committed_state.update(self._committed)
+        state.key = self._key
+        state.modified = bool(self._committed)
+        state.expired = False
+        state.expired_attributes.clear()
+        state._deleted = self._is_deleted  # pyright: ignore[reportPrivateUsage]  # as above
+
+
+class Snapshots:
+    """What the objects of a transaction were like before its first flush."""
+
+    __slots__ = ("_before",)
+
+    def __init__(self) -> None:
+        self._before: dict[State, Snapshot] = {}
+
+    def take(self, session: Session, *, again: bool = True) -> None:
+        """Note what all objects of the session are like; without `again`, only those that are not noted yet."""
+        for state in [*session.identity_map.all_states(), *map(state_of, session.new)]:
+            if state.obj() is not None and (again or state not in self._before):
+                self._before[state] = Snapshot(state, self._before.get(state))
+
+    def take_out(self, session: Session, *, is_stored: bool) -> None:
+        """Let the objects that were noted live on without the session."""
+        for state, before in [*self._before.items()]:
+            instance = state.obj()
+            if instance is not None and state.session is session:
+                if not is_stored:
+                    self._before[state] = Snapshot(state, before)
+                session.expunge(instance)
+            if is_stored:
+                state._deleted = False  # pyright: ignore[reportPrivateUsage]  # to save it again is a matter of versions
+
+    def restore(self) -> None:
+        """Make the objects what they were."""
+        before, self._before = self._before, {}
+        for state, snapshot in before.items():
+            snapshot.restore(state)
+
+
+_IMMUTABLE_TYPES: Final = (
+    types.String,
+    types.Integer,
+    types.Numeric,
+    types.Date,
+    types.DateTime,
+    types.Time,
+    types.Interval,
+    types.Boolean,
+    types.Uuid,
+    types.LargeBinary,
+    types.Enum,
+)
+_IMMUTABLE: Final = (str, int, float, Decimal, bytes, UUID, date, time, timedelta, Enum, type(None), MutableBase)
+
+
+class InPlace:
+    """Finds values that were changed in place: a list in a column of JSON, of which SQLAlchemy hears nothing.
+
+    Where nobody knows what a value was like, it is written whenever its aggregate is.
+    """
+
+    __slots__ = ("_copies",)
+
+    def __init__(self) -> None:
+        self._copies: Final[dict[State, dict[str, Any]]] = {}
+
+    def note(self, state: State, only: Iterable[str] | None = None) -> None:
+        """Note the values that the object has now, which are those of its row."""
+        names = _mutable_attributes(state.mapper)
+        if names:
+            values, copies = state.dict, self._copies.setdefault(state, {})
+            for name in names:
+                if name in values and (only is None or name in only) and not isinstance(values[name], _IMMUTABLE):
+                    copies[name] = deepcopy(values[name])
+
+    def flag(self, state: State, *, is_written: bool = False) -> None:
+        """Tell SQLAlchemy what has changed since; where it is written, also what may have."""
+        names = _mutable_attributes(state.mapper)
+        if not names or state.key is None:
+            return
+        copies, values = self._copies.get(state, {}), state.dict
+        for name in names:
+            if name not in values or name in state.committed_state or isinstance(values[name], _IMMUTABLE):
+                continue
+            is_known = name in copies
+            if is_written if not is_known else not _is_equal(state.mapper, name, copies[name], values[name]):
+                flag_modified(state.obj(), name)
+
+
+_mutable: Final[WeakKeyDictionary[Mapper[Any], Sequence[str]]] = WeakKeyDictionary()
+
+
+def _mutable_attributes(mapper: Mapper[Any]) -> Sequence[str]:
+    """Return the attributes whose values may be of a kind that can be changed in place."""
+    found = _mutable.get(mapper)
+    if found is None:
+        found = _mutable[mapper] = [
+            attribute.key
+            for attribute in mapper.column_attrs
+            if not isinstance(attribute.columns[0].type, _IMMUTABLE_TYPES)
+        ]
+    return found
+
+
+def _is_equal(mapper: Mapper[Any], name: str, one: Any, other: Any) -> bool:
+    type_ = mapper.column_attrs[name].columns[0].type
+    return bool(type_.compare_values(one, other))
