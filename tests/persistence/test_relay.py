@@ -184,7 +184,7 @@ async def test_no_outage_makes_a_message_dead(post: Post) -> None:
 
 
 @with_post("memory")
-async def test_an_outage_makes_no_message_dead_that_has_more_attempts_behind_it_than_it_would_get_now(
+async def test_fu7_an_outage_makes_no_message_dead_that_has_more_attempts_behind_it_than_it_would_get_now(
     post: Post,
 ) -> None:
     await post.write("bad")
