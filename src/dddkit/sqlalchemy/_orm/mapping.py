@@ -209,5 +209,5 @@ def _tables(owned: Mapping[Mapper[Any], Sequence[str]]) -> Iterator[Table]:
 
 def _references(mapper: Mapper[Any], root: Table, key: Column[Any]) -> Iterator[str]:
     for foreign_key in root.foreign_keys:
-        if foreign_key.column is key and mapper.has_property(foreign_key.parent.key):
+        if foreign_key.column is key and foreign_key.parent in mapper.columns.values():
             yield mapper.get_property_by_column(foreign_key.parent).key
