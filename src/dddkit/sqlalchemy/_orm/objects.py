@@ -50,6 +50,8 @@ class MappedObjects(HeldByUnit):
         self._async_session: AsyncSession | None = None
         self._flushed: Final[dict[Tracked, int | None]] = {}
         """What this transaction has written already, with the versions of its rows now; None for a deleted one."""
+        self._deleted_parts: Final[dict[Tracked, list[Any]]] = {}
+        """What its user has deleted of an aggregate, while that is out of the session."""
         self._locked: Final[dict[tuple[MappedStorage[Any], Any], int | None]] = {}
 
     def on(self, connection: Connection) -> UnitSession:
@@ -110,6 +112,26 @@ class MappedObjects(HeldByUnit):
         else:
             raise ConcurrencyError(instance, version_of(instance, storage.store), tracked.expected)
 
+    def is_kept(self, instance: Any) -> None:
+        tracked = self.tracked(instance) if isinstance(instance, Recording) else None
+        if tracked is not None and tracked.aggregate is instance and tracked.is_deleted:
+            tracked.is_saved, tracked.is_deleted = True, False
+
+    def are_deleted(self) -> None:
+        for instance in self.session.deleted:
+            tracked = self.tracked(instance) if isinstance(instance, Recording) else None
+            if tracked is not None and tracked.aggregate is instance:
+                tracked.is_deleted = True
+
+    def check_merge(self, instance: Any) -> None:
+        storage = self.storage_of(instance)
+        if storage is not None:
+            raise UnitError(
+                self.unit,
+                f"merge of {storage.shown(identity_of(instance))} would make a second object of it, without its events; "
+                f"save it: `{storage.name}.save(...)`",
+            )
+
     def admit(self, storage: MappedStorage[Any], aggregate: Any) -> None:
         """Find out what an object is that the unit has not read: a new one, or one of an earlier unit.
 
@@ -146,7 +168,7 @@ class MappedObjects(HeldByUnit):
 
     def _add(self, tracked: Tracked) -> None:
         try:
-            self.session.add(tracked.aggregate)
+            self.session.attach(tracked.aggregate)
         except InvalidRequestError as error:
             raise UnitError(
                 self.unit,
@@ -157,10 +179,10 @@ class MappedObjects(HeldByUnit):
     # What has changed
 
     def differs(self, tracked: Tracked) -> bool:
-        if tracked.aggregate in self.session.deleted:
-            tracked.is_deleted = True
-            return True
-        return tracked in self._flushed or any(map(is_modified, self._parts(tracked)))
+        deleted = {*map(state_of, self.session.deleted)}
+        return tracked in self._flushed or any(
+            part in deleted or is_modified(part) for part in self._parts(tracked)
+        )
 
     def _parts(self, tracked: Tracked) -> Iterator[State]:
         for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
@@ -240,6 +262,8 @@ class MappedObjects(HeldByUnit):
         """Write an aggregate, and what it shares relationships with."""
         self._begin(connection)
         self._add(tracked)
+        for part in self._deleted_parts.pop(tracked, ()):
+            self.session.delete(part)
         self.session.flush()
         self._reload(tracked)
 
@@ -277,10 +301,14 @@ class MappedObjects(HeldByUnit):
             self._compare(connection, storage, [one for one in self._due if one.storage is storage])
         saved = {one.storage for one in self._due if not one.is_deleted}
         if len(saved) > 1 or any(self._storage(one).mapping.references for one in self._due):
+            deleted = {*map(state_of, self.session.deleted)}
             for tracked in self._due:
                 for part in [*self._parts(tracked)]:
+                    instance = part.obj()
+                    if part in deleted and instance is not tracked.aggregate:
+                        self._deleted_parts.setdefault(tracked, []).append(instance)
                     if part.session is self.session:
-                        self.session.expunge(part.obj())
+                        self.session.expunge(instance)
 
     def _compare(self, connection: Connection, storage: MappedStorage[Any], tracked: Sequence[Tracked]) -> None:
         """Find out whether somebody was faster.
