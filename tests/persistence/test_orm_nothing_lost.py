@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, BigInteger, ForeignKey, String, TypeDecorator, select
 from sqlalchemy.ext.mutable import MutableDict
-from sqlalchemy.orm import DeclarativeBase, Mapped, composite, mapped_column, object_session, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, composite, mapped_column, relationship
 
 from dddkit.dataclasses import Aggregate, AggregateEvent
 from dddkit.messages import EventCatalog
@@ -200,3 +200,172 @@ def test_merge_of_an_aggregate_is_refused_since_its_events_would_be_lost(store: 
 def test_rows_that_refer_to_their_own_table_are_ordered_whatever_the_column_is_called(store: Store) -> None:
     store.save(new(1, inside=2), new(2))
     assert store.rows(Box.id, Box.inside) == [(1, 2), (2, None)]
+
+
+def test_a_part_that_names_its_aggregate_is_written_and_moves_the_version_of_what_is_not_loaded(store: Store) -> None:
+    store.save(new(1), new(2))
+    version = store.version()
+    with store.unit() as unit:
+        Item(name="tea", box=unit.boxes.get(1))
+        unit.boxes.get(2).name = "other"
+        unit.commit()
+
+    assert store.names() == ["tea"]
+    assert store.version() == version + 1
+
+
+def test_such_a_part_is_missed_where_it_is_not_committed(store: Store) -> None:
+    store.save(new())
+    with pytest.raises(UncommittedChangesError, match="Box with the identity 1"), store.unit() as unit:
+        Item(name="tea", box=unit.boxes.get(1))
+
+
+def test_such_a_part_is_there_again_after_a_flush_that_was_rolled_back(store: Store) -> None:
+    store.save(new())
+    with store.unit() as unit:
+        box = unit.boxes.get(1)
+        Item(name="tea", box=box)
+        unit.session().flush()
+        unit.rollback()
+    store.save(box)
+
+    assert store.names() == ["tea"]
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_part_that_goes_to_another_aggregate_moves_the_versions_of_both(store: Store, loaded: bool) -> None:
+    store.save(new(1, "tea"), new(2))
+    versions = store.version(1), store.version(2)
+    with store.unit() as unit:
+        one, other = unit.boxes.get(1), unit.boxes.get(2)
+        assert not loaded or other.items == []
+        one.items[0].box = other
+        unit.commit()
+
+    assert store.rows(Item.id, Item.box_id) == [(1, 2)]
+    assert (store.version(1), store.version(2)) == (versions[0] + 1, versions[1] + 1)
+
+
+def change_inside_of_a_mutable_value(box: Box) -> None:
+    box.labels["a"]["b"] = 2
+
+
+def change_a_value_that_was_loaded_later(box: Box) -> None:
+    box.notes.append("y")
+
+
+def change_a_composite(box: Box) -> None:
+    box.point.x = 7
+
+
+def change_a_composite_that_was_set(box: Box) -> None:
+    box.point = Point(3, 4)
+    box.point.x = 7
+
+
+def change_a_value_that_compares_by_identity(box: Box) -> None:
+    box.stamp.text = "new"
+
+
+IN_PLACE = [
+    (change_inside_of_a_mutable_value, lambda box: box.labels, {"a": {"b": 2}}),
+    (change_a_value_that_was_loaded_later, lambda box: box.notes, ["x", "y"]),
+    (change_a_composite, lambda box: box.point, Point(7, 2)),
+    (change_a_composite_that_was_set, lambda box: box.point, Point(7, 4)),
+    (change_a_value_that_compares_by_identity, lambda box: box.stamp.text, "new"),
+]
+
+
+@pytest.mark.parametrize(("change", "read", "expected"), IN_PLACE, ids=[case[0].__name__ for case in IN_PLACE])
+def test_what_is_changed_in_place_is_written_and_moves_the_version(
+    store: Store, change: Model, read: Model, expected: object
+) -> None:
+    store.save(new(stamp=Stamp("old")))
+    version = store.version()
+    with store.unit() as unit:
+        change(unit.boxes.get(1))
+        unit.commit()
+
+    with store.unit() as unit:
+        assert read(unit.boxes.get(1)) == expected
+    assert store.version() == version + 1
+
+
+def test_what_is_only_read_is_no_change_whatever_it_is(store: Store) -> None:
+    store.save(new(stamp=Stamp("old")))
+    version = store.version()
+    with store.unit() as unit:
+        box = unit.boxes.get(1)
+        assert (box.labels, box.notes, box.point, box.stamp.text) == ({"a": {"b": 1}}, ["x"], Point(1, 2), "old")
+        unit.commit()
+
+    assert store.version() == version
+
+
+def test_a_column_of_a_composite_that_was_set_wins_over_what_the_composite_was_read_as(store: Store) -> None:
+    store.save(new())
+    with store.unit() as unit:
+        box: Model = unit.boxes.get(1)
+        assert box.point.x == 1
+        setattr(box, next(one.key for one in Box.__mapper__.column_attrs if one.columns[0].name == "x"), 5)
+        unit.commit()
+
+    assert store.rows(Box.__table__.c.x) == [(5,)]
+
+
+class TreeBase(DeclarativeBase):
+    pass
+
+
+class Node(TreeBase, Aggregate):
+    """Owns others of its own class, which are aggregates too."""
+
+    __tablename__ = "nodes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    upper_id: Mapped[int | None] = mapped_column(ForeignKey("nodes.id"))
+    version: Mapped[int] = mapped_column(BigInteger)
+    upper: Mapped[Node | None] = relationship(remote_side="Node.id", back_populates="nodes")
+    nodes: Mapped[list[Node]] = relationship(cascade="all, delete-orphan", back_populates="upper")
+    __mapper_args__ = {"version_id_col": version}
+
+
+class TreeUnit(SyncUnitOfWork):
+    nodes: Model = OrmMapped[Node, int]()
+
+
+@pytest.mark.parametrize("owner", [1, 3], ids=["before it", "after it"])
+def test_an_aggregate_that_its_owner_has_taken_out_is_deleted_with_it(owner: int) -> None:
+    engine = sync_embedded(":memory:", TreeBase.metadata)
+    with TreeUnit(engine) as unit:
+        unit.nodes.save(Node(id=owner, nodes=[Node(id=2)]))
+        unit.commit()
+    with TreeUnit(engine) as unit:
+        unit.nodes.get(owner).nodes.clear()
+        unit.commit()
+    with TreeUnit(engine) as unit:
+        assert [node.id for node in unit.nodes.find()] == [owner]
+    engine.dispose()
+
+
+def test_concrete_inheritance_is_refused() -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class Vehicle(Base, Aggregate):
+        __tablename__ = "vehicles"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        version: Mapped[int] = mapped_column(BigInteger)
+        __mapper_args__: Model = {"version_id_col": version}
+
+    class Car(Vehicle):
+        __tablename__ = "cars"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        version: Mapped[int] = mapped_column(BigInteger)
+        __mapper_args__: Model = {"concrete": True}
+
+    for cls in (Vehicle, Car):
+        unit = type("VehicleUnit", (SyncUnitOfWork,), {"vehicles": Boxes[cls, int]()})
+        engine = sync_embedded(":memory:", Base.metadata)
+        with pytest.raises(TypeError, match=r"VehicleUnit\.vehicles: .*Car is mapped with concrete=True.* join it"):
+            unit(engine)
+        engine.dispose()

@@ -339,6 +339,7 @@ async def test_what_was_read_again_is_no_change(depot: Depot) -> None:
         await (await unit.connection()).execute(update(unit.crates.table).values(tags=["b"]))
         await session.refresh(crate, ["tags"])
         assert crate.tags == ["b"]
+        await unit.rollback()
     async with depot.unit() as unit:
         crate, session = await unit.crates.get(1), await unit.session()
         crate.tags.append("c")

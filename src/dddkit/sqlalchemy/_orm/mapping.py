@@ -10,6 +10,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipProperty
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from dddkit._core.recording import Recording
+from dddkit.sqlalchemy._orm.session import watch_refreshes
+from dddkit.sqlalchemy._orm.states import mutable_attributes
 from dddkit.sqlalchemy._versions import first_version
 
 if TYPE_CHECKING:
@@ -83,12 +85,22 @@ class ClassMapping(Generic[AggregateT]):
             )
         if not isinstance(mapper.local_table, Table):
             raise TypeError(f"{name} is mapped to {type(mapper.local_table).__name__}; map it to a table")
+        for one in mapper.base_mapper.self_and_descendants:
+            if one.concrete:
+                raise TypeError(
+                    f"{one.class_.__qualname__} is mapped with concrete=True, and SQLAlchemy counts no versions in a "
+                    f"table of its own; join it to the table of {mapper.base_mapper.class_.__qualname__} by a foreign "
+                    f"key, or derive it from no mapped class"
+                )
         key = _key(aggregate, mapper)
         version = _version(aggregate, mapper)
         mapping = ClassMapping(aggregate, mapper, key, version, options)
         for one in mapper.base_mapper.self_and_descendants:
             if one.version_id_generator is not False:
                 one.version_id_generator = next_version
+        for one in mapping.owned:
+            if mutable_attributes(one):
+                watch_refreshes(one.class_)
         return mapping
 
 

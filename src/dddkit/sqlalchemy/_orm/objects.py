@@ -17,7 +17,16 @@ from dddkit._core.versions import set_version, version_of
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._errors import is_unfit_value
 from dddkit.sqlalchemy._orm.session import UnitSession
-from dddkit.sqlalchemy._orm.states import InPlace, Snapshots, State, is_modified, make_new, parts_of, state_of
+from dddkit.sqlalchemy._orm.states import (
+    InPlace,
+    Snapshots,
+    State,
+    is_modified,
+    make_new,
+    parts_of,
+    pending_of,
+    state_of,
+)
 from dddkit.sqlalchemy._storage import HeldByUnit, Unassigned
 
 if TYPE_CHECKING:
@@ -58,6 +67,7 @@ class MappedObjects(HeldByUnit):
         """Return the session, on the connection of the unit."""
         if self.session.bind is None:
             self.session.bind = connection
+            self._in_place.dialect = connection.dialect
         return self.session
 
     def async_session(self, connection: AsyncConnection) -> AsyncSession:
@@ -128,8 +138,8 @@ class MappedObjects(HeldByUnit):
         if storage is not None:
             raise UnitError(
                 self.unit,
-                f"merge of {storage.shown(identity_of(instance))} would make a second object of it, without its events; "
-                f"save it: `{storage.name}.save(...)`",
+                f"merge of {storage.shown(identity_of(instance))} would make a second object, without its events; save "
+                f"it: `{storage.name}.save(...)`",
             )
 
     def admit(self, storage: MappedStorage[Any], aggregate: Any) -> None:
@@ -169,6 +179,7 @@ class MappedObjects(HeldByUnit):
     def _add(self, tracked: Tracked) -> None:
         try:
             self.session.attach(tracked.aggregate)
+            self.meet()
         except InvalidRequestError as error:
             raise UnitError(
                 self.unit,
@@ -176,13 +187,25 @@ class MappedObjects(HeldByUnit):
                 f"it before anything else is read",
             ) from error
 
+    def meet(self) -> None:
+        """Bring in what was linked to an object of the session from its own side alone: `Line(crate=crate)`.
+
+        SQLAlchemy would warn, and not write it.
+        """
+        met = 0
+        while not self._is_read_only and len(changed := [*self.session.new, *self.session.dirty]) > met:
+            met = len(changed)
+            for instance in changed:
+                self.session.attach(instance)
+                for linked in pending_of(state_of(instance)):
+                    if linked.session is None:
+                        self.session.attach(linked.obj())
+
     # What has changed
 
     def differs(self, tracked: Tracked) -> bool:
         deleted = {*map(state_of, self.session.deleted)}
-        return tracked in self._flushed or any(
-            part in deleted or is_modified(part) for part in self._parts(tracked)
-        )
+        return tracked in self._flushed or any(part in deleted or is_modified(part) for part in self._parts(tracked))
 
     def _parts(self, tracked: Tracked) -> Iterator[State]:
         for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
@@ -261,6 +284,9 @@ class MappedObjects(HeldByUnit):
     def write(self, connection: Connection, tracked: Tracked) -> None:
         """Write an aggregate, and what it shares relationships with."""
         self._begin(connection)
+        if state_of(tracked.aggregate).was_deleted:  # as an orphan, with its owner
+            self._settle(tracked)
+            return
         self._add(tracked)
         for part in self._deleted_parts.pop(tracked, ()):
             self.session.delete(part)
@@ -331,6 +357,7 @@ class MappedObjects(HeldByUnit):
                 self.unit, "flush in a unit that only reads; make one without read_only=True to change something"
             )
         if not self._is_committing:
+            self.meet()
             self.check_others()
             self._mark_deleted()
         is_nested = self.session.in_nested_transaction()
@@ -383,8 +410,8 @@ class MappedObjects(HeldByUnit):
 
     def _settle(self, tracked: Tracked) -> None:
         """Note what the database has made of it."""
-        if tracked.is_deleted:
-            self._flushed[tracked] = None
+        if tracked.is_deleted or state_of(tracked.aggregate).was_deleted:
+            tracked.is_deleted, self._flushed[tracked] = True, None
             return
         storage = self._storage(tracked)
         tracked.version = self._flushed[tracked] = getattr(tracked.aggregate, storage.mapping.version_name)

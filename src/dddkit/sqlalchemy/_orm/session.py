@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NoReturn, Protocol, TypeVar, cast
 
 from sqlalchemy import event
-from sqlalchemy.orm import Mapper, ORMExecuteState, RelationshipProperty, Session
+from sqlalchemy.orm import Mapper, ORMExecuteState, RelationshipProperty, Session, object_session
 from sqlalchemy.util.concurrency import in_greenlet
 
 from dddkit.exceptions import UnitError
 
-__all__ = ["SessionOwner", "UnitSession"]
+__all__ = ["SessionOwner", "UnitSession", "watch_refreshes"]
 
 T = TypeVar("T")
 
@@ -97,14 +97,6 @@ class UnitSession(Session):
         """Copy several."""
         return [self.merge(instance, **options) for instance in instances]
 
-    def refresh(
-        self, instance: object, attribute_names: Iterable[str] | None = None, with_for_update: Any = None
-    ) -> None:
-        """Read an object again, or what of it is not loaded."""
-        names = None if attribute_names is None else [*attribute_names]
-        super().refresh(instance, names, with_for_update)
-        self.owner.is_refreshed(instance, names)
-
     def commit(self) -> NoReturn:
         """Refuse to."""
         self._refuse("commit")
@@ -124,6 +116,18 @@ class UnitSession(Session):
         raise UnitError(
             self.owner.unit, f"{operation} of its session; leave it to the unit, so that all of it is stored or nothing"
         )
+
+
+def watch_refreshes(cls: type) -> None:
+    """Let units hear of attributes of this class that are read later, or again."""
+    if not event.contains(cls, "refresh", _refreshed):
+        event.listen(cls, "refresh", _refreshed)
+
+
+def _refreshed(instance: object, _: object, names: Iterable[str] | None) -> None:
+    session = object_session(instance)
+    if isinstance(session, UnitSession):
+        session.owner.is_refreshed(instance, names)
 
 
 @event.listens_for(UnitSession, "loaded_as_persistent")
