@@ -18,7 +18,7 @@ from typing import Final
 
 import pytest
 
-from dddkit_mypy.rules import RULES
+from dddkit_mypy._codes import CATALOGUE
 from typecheck_tests.modes import Project
 from typecheck_tests.running import CONFIG
 
@@ -109,7 +109,7 @@ def test_every_mode_reports_the_same(tmp_path: Path, known_packages: Path) -> No
 
 
 def test_every_rule_has_mistakes() -> None:
-    assert not {rule.code.code for rule in RULES} - {code for _, _, code in _expected()}
+    assert not {code.code for code in CATALOGUE} - {code for _, _, code in _expected()}
 
 
 def _expected() -> Iterator[tuple[str, int, str]]:

@@ -13,10 +13,12 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from dddkit_mypy.rules import RULES
+from dddkit_mypy._index import all_rules
 from typecheck_tests.correct import correct_blocks, correct_stories
 from typecheck_tests.mistakes import MISTAKES, Mistake, mutants
 from typecheck_tests.running import CONFIG, codes_in, run_mypy
+
+RULES: Final = all_rules()
 
 OPT_IN: Final = {rule.code.code for rule in RULES if not rule.code.default_enabled}
 CONFIG_WITH_ALL: Final = CONFIG + f"enable_error_code = {', '.join(sorted(OPT_IN))}\n"

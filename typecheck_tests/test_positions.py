@@ -9,9 +9,11 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from dddkit_mypy._index import all_rules
 from dddkit_mypy._rule import Rule
-from dddkit_mypy.rules import RULES
 from typecheck_tests.running import CONFIG
+
+RULES: Final = all_rules()
 
 # In the bad example of each rule: the line, and the part of it that is underlined.
 EXPECTED: Final = {

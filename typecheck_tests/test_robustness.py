@@ -17,11 +17,13 @@ import pytest
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from dddkit_mypy.rules import RULES
+from dddkit_mypy._index import all_rules
 from typecheck_tests.correct import correct_blocks, correct_stories
 from typecheck_tests.mistakes import MISTAKES, mutants
 from typecheck_tests.modes import Files, Histories, Project, SeededCaches
 from typecheck_tests.running import CONFIG, run_mypy
+
+RULES: Final = all_rules()
 
 _OPT_IN: Final = ", ".join(rule.code.code for rule in RULES if not rule.code.default_enabled)
 _CONFIG: Final = CONFIG + f"[mypy-*]\nenable_error_code = {_OPT_IN}\n"

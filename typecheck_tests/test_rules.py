@@ -13,10 +13,13 @@ import pytest
 
 import dddkit_mypy.rules
 from dddkit_mypy import __main__ as page
-from dddkit_mypy import _guard, _names
-from dddkit_mypy._rule import PARENT, Rule
-from dddkit_mypy.rules import RULES
+from dddkit_mypy import _names
+from dddkit_mypy._codes import INTERNAL, PARENT
+from dddkit_mypy._index import all_rules
+from dddkit_mypy._rule import Rule
 from typecheck_tests.running import CONFIG, codes_in, run_mypy
+
+RULES = all_rules()
 
 ROOT = Path(__file__).parents[1]
 
@@ -77,7 +80,7 @@ def test_every_module_in_rules_is_listed() -> None:
 
 
 def test_codes_are_unique() -> None:
-    codes = [PARENT.code, _guard.INTERNAL.code, *(rule.code.code for rule in RULES)]
+    codes = [PARENT.code, INTERNAL.code, *(rule.code.code for rule in RULES)]
     assert len(codes) == len(set(codes))
 
 

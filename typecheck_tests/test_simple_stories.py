@@ -292,10 +292,11 @@ def read(info):
 call_type.read_simple_story = read
 """
 GENERAL: Final = """
-from dddkit_mypy import plugin
+from dddkit_mypy import _dispatch, plugin
 from dddkit_mypy.stories import call_type
 
 call_type.read_simple_story = lambda info: None
+_dispatch.rules_to_ask = lambda ctx, story: None
 """
 
 

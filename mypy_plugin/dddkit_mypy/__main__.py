@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Final
 
+from dddkit_mypy._index import all_rules
 from dddkit_mypy._rule import Rule
-from dddkit_mypy.rules import RULES
 
 _HEAD: Final = """\
 # The rules of the mypy plugin
@@ -22,8 +22,9 @@ the plugin itself is reported as `dddkit-internal`, with the place to report it.
 
 def page() -> str:
     """Return the page, in Markdown."""
-    contents = [f"- [`{rule.code.code}`](#{rule.code.code}): {_title(rule)}" for rule in RULES]
-    return "\n".join([_HEAD, *contents, "", *(_section(rule) for rule in RULES)])
+    rules = all_rules()
+    contents = [f"- [`{rule.code.code}`](#{rule.code.code}): {_title(rule)}" for rule in rules]
+    return "\n".join([_HEAD, *contents, "", *(_section(rule) for rule in rules)])
 
 
 def _title(rule: Rule) -> str:

@@ -7,10 +7,10 @@ from typing import Final
 
 from mypy.nodes import Context
 
-from dddkit_mypy._rule import Reporter, new_code
+from dddkit_mypy._codes import INTERNAL
+from dddkit_mypy._rule import Reporter
 from dddkit_mypy.mypy_api import CompileError
 
-INTERNAL: Final = new_code("dddkit-internal", "Report errors of the dddkit plugin itself")
 WHERE: Final = "https://github.com/mom1/dddkit/issues"
 
 

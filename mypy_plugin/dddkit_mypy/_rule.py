@@ -1,27 +1,22 @@
 """What a rule is: a code, a reason, an example of each kind, and the checks that the plugin calls.
 
-A rule is one module in `rules/`. It defines a `RULE`, which `rules/__init__.py` lists, and reports with the code of
-that rule. `checks` says at which moments of mypy's work the plugin calls it; a rule may have several checks.
+A rule is one module in `rules/`. It defines a `RULE`, and reports with its code, which `_codes.py` has. `checks` says
+at which moments of mypy's work the plugin calls it; a rule may have several checks. `_index.py` says the same, so that
+the plugin imports no rule before that moment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from mypy.errorcodes import ErrorCode
 from mypy.nodes import Context, MypyFile, TypeInfo
 from mypy.plugin import AttributeContext, FunctionContext, MethodContext, MethodSigContext
 from mypy.types import FunctionLike
 
+from dddkit_mypy._record import Record
 from dddkit_mypy.mypy_api import AnalysisScope, Options, TypeChecker, head_of
-
-PARENT: Final = ErrorCode("dddkit", "Check declarations of dddkit's building blocks and stories", "dddkit")
-
-
-def new_code(name: str, title: str, *, opt_in: bool = False) -> ErrorCode:
-    """Make the code of a rule; `enable_error_code` enables an opt-in one."""
-    return ErrorCode(name, title, "dddkit", default_enabled=not opt_in, sub_code_of=PARENT)
 
 
 class Reporter(Protocol):
@@ -36,7 +31,7 @@ class Reporter(Protocol):
         """Report a message."""
 
 
-class ClassContext(NamedTuple):
+class ClassContext(Record):
     """A class whose declaration is complete, and what a check needs to report on it."""
 
     info: TypeInfo
@@ -59,14 +54,14 @@ class ClassContext(NamedTuple):
         self.api.fail(message, head_of(context), code=code)
 
 
-class OnClass(NamedTuple):
+class OnClass(Record):
     """Called once for each class that derives from one of `bases`, never for these themselves."""
 
     bases: tuple[str, ...]
     check: Callable[[ClassContext], None]
 
 
-class OnAnalysed(NamedTuple):
+class OnAnalysed(Record):
     """Called for each class that derives from one of `bases`, before mypy checks any, to store what its source says.
 
     It cannot report, but later runs, which do not see the source, can read what it stores. It returns the classes,
@@ -78,7 +73,7 @@ class OnAnalysed(NamedTuple):
     store: Callable[[AnalysisScope], Iterable[TypeInfo]]
 
 
-class OnAttribute(NamedTuple):
+class OnAttribute(Record):
     """Called for each attribute, read or assigned, that only the `__getattr__` of the class `owner` supplies.
 
     `ctx.context` is the location. mypy filters errors while it checks an assignment, so a rule reports an assigned
@@ -89,14 +84,14 @@ class OnAttribute(NamedTuple):
     check: Callable[[AttributeContext, str], None]
 
 
-class OnConstruction(NamedTuple):
+class OnConstruction(Record):
     """Called for each call of a class that derives from `base`, by its name."""
 
     base: str
     check: Callable[[FunctionContext, TypeInfo], None]
 
 
-class OnCall(NamedTuple):
+class OnCall(Record):
     """Called for each call of the method `name` on an object whose class derives from one of `bases`."""
 
     bases: tuple[str, ...]
@@ -104,7 +99,7 @@ class OnCall(NamedTuple):
     check: Callable[[MethodContext], None]
 
 
-class OnSignature(NamedTuple):
+class OnSignature(Record):
     """Like OnCall, before mypy checks the arguments: mypy checks them against the signature that this returns."""
 
     bases: tuple[str, ...]
@@ -115,12 +110,10 @@ class OnSignature(NamedTuple):
 Check: TypeAlias = OnClass | OnAnalysed | OnAttribute | OnConstruction | OnCall | OnSignature
 
 
-class Rule(NamedTuple):
+class Rule(Record):
     """One diagnostic: everything that the plugin, its tests and its reference page know about it."""
 
     code: ErrorCode
-    title: str
-    """A sentence that says what is right, as in "Every `I.step` names a step of its story"."""
     reason: str
     """Why it matters: what would happen at run time."""
     bad: str
@@ -128,3 +121,8 @@ class Rule(NamedTuple):
     good: str
     """The same module, corrected."""
     checks: tuple[Check, ...]
+
+    @property
+    def title(self) -> str:
+        """A sentence that says what is right, as in "Every `I.step` names a step of its story"."""
+        return self.code.description

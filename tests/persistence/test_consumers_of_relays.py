@@ -15,6 +15,7 @@ from dddkit.exceptions import ConcurrencyError
 from dddkit.sqlalchemy import Consumer, Relay, to_broker, to_consumers
 from tests.persistence.consuming import added, consumer_of, consuming
 from tests.persistence.shops import Shop
+from tests.servers.databases import SQLite
 
 # Any: events are those of a flavour, looked up by name.
 Event = Any
@@ -196,3 +197,29 @@ async def test_a_handler_that_takes_too_long_is_cancelled_and_nothing_of_it_is_s
     waits.clear()
     relay = Relay(shop.engine, shop.outbox, to_consumers(refunds))
     assert (await relay.run_once(), (await shop.stored(7)).items) == (1, ["tea"])
+
+
+@consuming()
+async def test_messages_are_handled_at_once_but_on_sqlite_where_each_would_wait_for_the_lock_of_the_others(
+    shop: Shop,
+) -> None:
+    under_way, most = 0, 0
+
+    def make_unit() -> Any:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        return shop.unit()
+
+    consumer = Consumer("refunds", shop.catalog, make_unit)
+
+    @consumer.on(shop.Basket.ItemAdded)
+    async def handle(event: Event, unit: Any) -> None:
+        nonlocal under_way
+        under_way -= 1
+
+    for number in range(BASKETS):
+        (basket := shop.Basket(basket_id=number)).add("tea")
+        await shop.save(basket)
+    await publish_all(Relay(shop.engine, shop.outbox, to_consumers(consumer)))
+    assert most == (1 if isinstance(shop.database, SQLite) else BASKETS)

@@ -105,8 +105,8 @@ class Store:
         with self.unit(read_only=True) as unit:
             return [tuple(row) for row in unit.connection().execute(select(*columns).order_by(columns[0]))]
 
-    def version(self, box_id: int = 1) -> int:
-        return dict(map(tuple, self.rows(Box.id, Box.version)))[box_id]
+    def version(self, box_id: int = 1) -> Any:
+        return next(version for found, version in self.rows(Box.id, Box.version) if found == box_id)
 
     def names(self) -> list[str]:
         return [name for _, name in self.rows(Item.id, Item.name)]

@@ -7,17 +7,10 @@ from typing import Final, NoReturn
 from mypy.plugin import AttributeContext, MethodContext, MethodSigContext, Plugin
 from mypy.types import CallableType, FunctionLike
 
+from dddkit_mypy._codes import new_code
+from dddkit_mypy._index import Index
 from dddkit_mypy._plugin import DDDKitPlugin
-from dddkit_mypy._rule import (
-    Check,
-    ClassContext,
-    OnAttribute,
-    OnCall,
-    OnClass,
-    OnSignature,
-    Rule,
-    new_code,
-)
+from dddkit_mypy._rule import Check, ClassContext, OnAttribute, OnCall, OnClass, OnSignature, Rule
 
 CALLED: Final = new_code("dddkit-called", "Report each call of a rule")
 OPT_IN: Final = new_code("dddkit-called-opt-in", "Report it when it is enabled", opt_in=True)
@@ -46,29 +39,36 @@ def _fail(_: object, *__: object) -> NoReturn:
     raise ValueError("planned")
 
 
-def _rule(*checks: Check) -> Rule:
-    return Rule(CALLED, "", "", "", "", checks)
+def _index(on_class: OnClass, on_attribute: OnAttribute, on_call: OnCall, on_signature: OnSignature) -> Index:
+    checks: tuple[Check, ...] = (on_class, on_attribute, on_call, on_signature)
+    return Index(
+        ["only"],
+        lambda _: Rule(CALLED, "", "", "", checks),
+        classes={key: ["only"] for key in on_class.bases},
+        analysed={},
+        attributes={on_attribute.owner: ["only"]},
+        constructions={},
+        calls={on_call.name: {key: ["only"] for key in on_call.bases}},
+        signatures={on_signature.name: {key: ["only"] for key in on_signature.bases}},
+        opt_in={},
+    )
 
 
 class CalledPlugin(DDDKitPlugin):
-    rules = (
-        _rule(
-            OnClass(("building.Block", "building.Model"), _class),
-            OnAttribute("building.Open", _attribute),
-            OnCall(("building.Block",), "add_event", _call),
-            OnSignature(("building.Block",), "expect", _signature),
-        ),
+    index = _index(
+        OnClass(("building.Block", "building.Model"), _class),
+        OnAttribute("building.Open", _attribute),
+        OnCall(("building.Block",), "add_event", _call),
+        OnSignature(("building.Block",), "expect", _signature),
     )
 
 
 class FaultyPlugin(DDDKitPlugin):
-    rules = (
-        _rule(
-            OnClass(("building.Block", "building.Model"), _fail),
-            OnAttribute("building.Open", _fail),
-            OnCall(("building.Block",), "add_event", _fail),
-            OnSignature(("building.Block",), "expect", _fail),
-        ),
+    index = _index(
+        OnClass(("building.Block", "building.Model"), _fail),
+        OnAttribute("building.Open", _fail),
+        OnCall(("building.Block",), "add_event", _fail),
+        OnSignature(("building.Block",), "expect", _fail),
     )
 
 

@@ -8,7 +8,7 @@ from mypy.options import Options
 from mypy.plugin import ReportConfigContext
 
 import dddkit_mypy
-from dddkit_mypy.rules import RULES
+from dddkit_mypy._index import all_rules
 
 
 def test_the_version_and_the_rules_are_part_of_the_cache() -> None:
@@ -16,5 +16,5 @@ def test_the_version_and_the_rules_are_part_of_the_cache() -> None:
     data = plugin.report_config_data(ReportConfigContext("module", "module.py", is_check=True))
     assert json.loads(json.dumps(data)) == {
         "dddkit_mypy": dddkit_mypy.__version__,
-        "codes": [rule.code.code for rule in RULES],
+        "codes": [rule.code.code for rule in all_rules()],
     }

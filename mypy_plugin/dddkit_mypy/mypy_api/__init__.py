@@ -27,6 +27,7 @@ from dddkit_mypy.mypy_api.checking import (
     visible_modules,
 )
 from dddkit_mypy.mypy_api.classes import (
+    declares_assignable,
     has_own_metaclass,
     is_abstract,
     is_frozen,
@@ -41,6 +42,7 @@ from dddkit_mypy.mypy_api.descriptors import read_on
 from dddkit_mypy.mypy_api.diagnostics import fail_at, head_of
 from dddkit_mypy.mypy_api.metadata import (
     METADATA,
+    bases_with,
     metadata_of,
     private_text_of,
     set_private_text,
@@ -98,6 +100,7 @@ __all__ = [
     "any_instance_of",
     "assigned_parts",
     "awaited_type",
+    "bases_with",
     "check_again_later",
     "check_call",
     "check_call_of",
@@ -108,6 +111,7 @@ __all__ = [
     "classes_in_module",
     "comes_from_stub",
     "coroutine_of_none",
+    "declares_assignable",
     "dependencies_of",
     "dropped_by",
     "enclosing_classes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from mypy.errorcodes import ErrorCode
 from mypy.nodes import Context, MypyFile, TypeInfo
@@ -14,8 +14,10 @@ from mypy.plugin import ClassDefContext
 from mypy.scope import SavedScope
 from mypy.semanal import SemanticAnalyzer
 
+from dddkit_mypy._record import Record
 
-class AnalysisScope(NamedTuple):
+
+class AnalysisScope(Record):
     """A class under analysis and the scope of the analyzer there, for work that runs later."""
 
     info: TypeInfo
@@ -26,6 +28,8 @@ class AnalysisScope(NamedTuple):
     saved: SavedScope
     target: str
     """The function or module that the daemon analyses again when something changes."""
+    is_for_daemon: bool
+    """Whether the daemon may use the results of this run."""
 
     def fail(self, msg: str, ctx: Context, /, *, code: ErrorCode | None = None) -> None:
         """Report a message after the class has been analysed."""
@@ -44,11 +48,6 @@ class AnalysisScope(NamedTuple):
         options = self.options
         return not (self.is_for_daemon or options.report_dirs or options.export_types or options.export_ref_info)
 
-    @property
-    def is_for_daemon(self) -> bool:
-        """Whether the daemon may use the results of this run."""
-        return is_for_daemon(self.options)
-
 
 def is_for_daemon(options: Options) -> bool:
     """Whether the daemon may use the results of a run with these options."""
@@ -66,6 +65,7 @@ def analysis_scope_of(ctx: ClassDefContext) -> AnalysisScope:
         analyzer.options,
         analyzer.scope.save(),
         analyzer.scope.current_target(),
+        is_for_daemon(analyzer.options),
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from mypy.checker import TypeChecker
 from mypy.nodes import ARG_POS, CallExpr, Context, Expression, MemberExpr, TempNode
 from mypy.types import ProperType, Type, TypeVarType, UnionType, get_proper_type
 
+from dddkit_mypy._record import Record
 
-class CallError(NamedTuple):
+
+class CallError(Record):
     """An error that mypy would report if the expression were in the source."""
 
     message: str

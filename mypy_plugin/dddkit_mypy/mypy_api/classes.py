@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Final
 
-from mypy.nodes import CallExpr, ClassDef, Expression, RefExpr, TypeInfo
+from mypy.nodes import CallExpr, ClassDef, Expression, NameExpr, RefExpr, TypeInfo, Var
 
 
 def has_own_metaclass(info: TypeInfo) -> bool:
@@ -49,8 +49,39 @@ def source_name(info: TypeInfo) -> str:
 
 
 def is_frozen(info: TypeInfo) -> bool:
-    """Whether a class is itself a frozen dataclass, of attrs too."""
-    return any(maker in info.metadata and info.metadata[maker]["frozen"] for maker in ("dataclass", "attrs"))
+    """Whether a class is itself a frozen dataclass, of attrs too.
+
+    Its decorator says so before mypy makes the dataclass, which is after the analysis.
+    """
+    metadata = info.metadata
+    if not metadata:
+        return False
+    for maker in ("dataclass", "attrs"):
+        if maker in metadata:
+            return bool(metadata[maker]["frozen"])
+    return any(map(_makes_frozen, info.defn.decorators))
+
+
+def _makes_frozen(decorator: Expression) -> bool:
+    """Whether a decorator is `@dataclass(frozen=True)`, without the help of a variable."""
+    if isinstance(decorator, CallExpr) and _name_of(decorator) == "dataclasses.dataclass":
+        for name, value in zip(decorator.arg_names, decorator.args, strict=True):
+            if name == "frozen":
+                return isinstance(value, NameExpr) and value.fullname == "builtins.True"
+    return False
+
+
+def declares_assignable(info: TypeInfo) -> bool:
+    """Whether a class declares a public variable that mypy lets methods assign: no field of a frozen dataclass.
+
+    `self.x = ...` and `x = 0` declare no fields.
+    """
+    frozen = is_frozen(info)
+    for name, symbol in info.names.items():
+        node = symbol.node
+        if isinstance(node, Var) and name[0] != "_" and (not frozen or symbol.implicit or node.is_inferred):
+            return True
+    return False
 
 
 def making_dataclasses(defn: ClassDef) -> list[Expression]:

@@ -20,6 +20,16 @@ def metadata_of(info: TypeInfo) -> dict[str, Any]:
     return metadata
 
 
+def bases_with(info: TypeInfo, name: str) -> list[TypeInfo]:
+    """Return the classes in the MRO of a class whose metadata has this value; an empty value is none."""
+    found: list[TypeInfo] = []
+    for base in info.mro:
+        metadata = base.metadata
+        if metadata and _KEY in metadata and metadata[_KEY].get(name):
+            found.append(base)
+    return found
+
+
 def update_metadata(info: TypeInfo, values: dict[str, Any]) -> dict[str, Any]:
     """Add values to our metadata of a class; return all of it, which the caller may change."""
     metadata: dict[str, Any] = info.metadata.setdefault(_KEY, {})

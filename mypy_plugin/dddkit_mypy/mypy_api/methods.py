@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mypy.nodes import (
     ARG_POS,
@@ -18,6 +18,7 @@ from mypy.nodes import (
     MemberExpr,
     NameExpr,
     PassStmt,
+    SymbolNode,
     SymbolTableNode,
     TypeInfo,
     Var,
@@ -74,24 +75,35 @@ def add_call(info: TypeInfo, result: Type, function: Instance) -> None:
     The method counts as decorated: of these, mypy asks our hook on attributes for the type.
     """
     own = fill_typevars(info)
-    any_type = AnyType(TypeOfAny.explicit)
-    state = Argument(Var("state", any_type), any_type, None, ARG_POS, pos_only=True)
-    method = FuncDef("__call__", [Argument(Var("self"), own, None, ARG_POS), state], Block([PassStmt()]))
+    method = FuncDef("__call__", [Argument(Var("self"), own, None, ARG_POS), _STATE], _BODY)
     var = Var("__call__")
+    name = f"{info.fullname}.__call__"
     for node in (method, var):
         node.info = info
         node.line = info.line
-        node._fullname = f"{info.fullname}.__call__"  # pyright: ignore[reportPrivateUsage]  # as mypy's own plugins do
-    var.is_ready = var.is_initialized_in_class = True
-    name = f"__call__ of {info.name}"
-    method.type = CallableType([own, any_type], [*SELF_AND_ONE], ["self", "state"], any_type, function, name)
+        node._fullname = name  # pyright: ignore[reportPrivateUsage]  # as mypy's own plugins do
+    var.is_ready = var.is_initialized_in_class = method.is_decorated = True
+    method.type = var.type = _type_of_call([own, _ANY], result, function, f"__call__ of {info.name}")
     decorated = Decorator(method, [], var)
     decorated.line = info.line
-    method.is_decorated = True
-    set_call_result(decorated, result)
     symbol = SymbolTableNode(MDEF, decorated)
     symbol.plugin_generated = True
     info.names["__call__"] = symbol
+
+
+_ANY: Final = AnyType(TypeOfAny.explicit)
+# No walk of mypy comes to these: a generated method is in no body.
+_STATE: Final = Argument(Var("state", _ANY), _ANY, None, ARG_POS, pos_only=True)
+_BODY: Final = Block([PassStmt()])
+_NAMES: Final[list[str | None]] = ["self", None]  # one cannot write story(state=state)
+
+
+def _type_of_call(
+    arguments: list[Type], result: Type, function: Instance, name: str | None, definition: SymbolNode | None = None
+) -> CallableType:
+    if not isinstance(get_proper_type(result), AnyType):
+        result = UnionType([result, _ANY])
+    return CallableType(arguments, [*SELF_AND_ONE], _NAMES, result, function, name, definition)
 
 
 def set_call_result(call: Decorator, result: Type) -> None:
@@ -102,12 +114,7 @@ def set_call_result(call: Decorator, result: Type) -> None:
     """
     old = call.func.type
     assert isinstance(old, CallableType)
-    if not isinstance(get_proper_type(result), AnyType):
-        result = UnionType([result, AnyType(TypeOfAny.explicit)])
-    names = ["self", None]  # one cannot write story(state=state)
-    call.func.type = call.var.type = CallableType(
-        old.arg_types, old.arg_kinds, names, result, old.fallback, old.name, old.definition
-    )
+    call.func.type = call.var.type = _type_of_call(old.arg_types, result, old.fallback, old.name, old.definition)
 
 
 def generated_call_result(info: TypeInfo) -> Type | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from mypy.messages import format_type, format_type_distinctly
 from mypy.options import Options
 from mypy.subtypes import IS_SETTABLE, find_member, get_member_flags, is_same_type, is_subtype
 from mypy.types import Instance, TupleType, Type, get_proper_type
 
+from dddkit_mypy._record import Record
 
-class Misfit(NamedTuple):
+
+class Misfit(Record):
     """Why an object does not fit, and what to do about it."""
 
     clause: str

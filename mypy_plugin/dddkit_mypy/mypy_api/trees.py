@@ -67,10 +67,20 @@ _CHILDREN: Final[dict[type[Node], tuple[str, ...]]] = {
 }
 
 
-def children(node: Node) -> Iterator[Node]:
-    """Yield the statements and expressions directly under a node, without unreachable code."""
+def children(node: Node) -> list[Node]:
+    """Return the statements and expressions directly under a node, without unreachable code."""
+    found: list[Node] = []
     for name in _CHILDREN.get(type(node), ()):
-        yield from _flat(getattr(node, name, None))  # a function from the cache has no arguments
+        _add(getattr(node, name, None), found)  # a function from the cache has no arguments
+    return found
+
+
+def _add(part: Any, found: list[Node]) -> None:
+    if isinstance(part, (list, tuple)):
+        for item in cast("Iterable[Any]", part):
+            _add(item, found)
+    elif isinstance(part, Node) and not (isinstance(part, nodes.Block) and part.is_unreachable):
+        found.append(part)
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -79,7 +89,7 @@ def walk(node: Node) -> Iterator[Node]:
     while to_do:
         found = to_do.pop()
         yield found
-        to_do += reversed(list(children(found)))
+        to_do += reversed(children(found))
 
 
 def assigned_parts(target: nodes.Expression) -> Iterator[nodes.Expression]:
@@ -91,12 +101,3 @@ def assigned_parts(target: nodes.Expression) -> Iterator[nodes.Expression]:
         yield from assigned_parts(target.expr)
     else:
         yield target
-
-
-def _flat(found: Any) -> Iterator[Node]:
-    if isinstance(found, (list, tuple)):
-        items = cast("Iterable[Any]", found)
-        for item in items:
-            yield from _flat(item)
-    elif isinstance(found, Node) and not (isinstance(found, nodes.Block) and found.is_unreachable):
-        yield found

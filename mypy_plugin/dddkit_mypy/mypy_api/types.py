@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from mypy.erasetype import erase_typevars
 from mypy.expandtype import expand_type_by_instance
@@ -11,6 +11,7 @@ from mypy.nodes import TypeAlias, TypeInfo
 from mypy.types import (
     CallableType,
     Instance,
+    NoneType,
     Overloaded,
     TupleType,
     Type,
@@ -34,6 +35,8 @@ def self_type(info: TypeInfo) -> Instance:
 def any_instance_of(info: TypeInfo) -> Type:
     """Return the type of the objects of a class, with Any for each of its type parameters."""
     alias = info.special_alias  # of a TypedDict or NamedTuple, whose objects mypy knows by their items
+    if alias is None and not info.defn.type_vars:
+        return fill_typevars(info)
     return _with_any(fill_typevars(info) if alias is None else alias.target, info.defn.type_vars)
 
 
@@ -70,31 +73,33 @@ def seen_from(type_: Type, owner: TypeInfo, instance: Instance) -> Type:
     return expand_type_by_instance(type_, map_instance_to_supertype(instance, owner))
 
 
-def classes_in(type_: Type | None) -> Iterator[TypeInfo]:
-    """Yield the classes that a type is made of."""
-    yield from _classes_in(type_, set())
-
-
-def _classes_in(type_: Type | None, seen: set[TypeAlias]) -> Iterator[TypeInfo]:
-    found = get_proper_type(type_)
-    parts: Sequence[Type]
-    if isinstance(type_, TypeAliasType) and type_.alias is not None:  # what it stands for may contain it
-        parts = type_.args if type_.alias in seen else [*type_.args, get_proper_type(type_)]
-        seen.add(type_.alias)
-    elif isinstance(found, Instance):
-        yield found.type
-        parts = found.args
-    elif isinstance(found, CallableType):
-        parts = [*found.arg_types, found.ret_type]
-    elif isinstance(found, (Overloaded, UnionType, TupleType)):
-        parts = found.items
-    elif isinstance(found, TypeType):
-        parts = [found.item]
-    elif isinstance(found, TypeVarType):
-        parts = [found.upper_bound, *found.values]
-    elif isinstance(found, TypedDictType):
-        parts = list(found.items.values())
-    else:
-        parts = []
-    for part in parts:
-        yield from _classes_in(part, seen)
+def classes_in(type_: Type | None) -> list[TypeInfo]:
+    """Return the classes that a type is made of."""
+    classes: list[TypeInfo] = []
+    to_do = [] if type_ is None else [type_]
+    seen: set[TypeAlias] = set()
+    while to_do:
+        type_ = to_do.pop()
+        found = get_proper_type(type_)
+        parts: Sequence[Type] = ()
+        if isinstance(type_, TypeAliasType) and type_.alias is not None:  # what it stands for may contain it
+            parts = type_.args if type_.alias in seen else [*type_.args, found]
+            seen.add(type_.alias)
+        elif isinstance(found, Instance):
+            classes.append(found.type)
+            parts = found.args
+        elif isinstance(found, NoneType):  # what most functions return
+            continue
+        elif isinstance(found, CallableType):
+            parts = [*found.arg_types, found.ret_type]
+        elif isinstance(found, (Overloaded, UnionType, TupleType)):
+            parts = found.items
+        elif isinstance(found, TypeType):
+            parts = [found.item]
+        elif isinstance(found, TypeVarType):
+            parts = [found.upper_bound, *found.values]
+        elif isinstance(found, TypedDictType):
+            parts = list(found.items.values())
+        if parts:
+            to_do += reversed(parts)
+    return classes

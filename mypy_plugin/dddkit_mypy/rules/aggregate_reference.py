@@ -6,13 +6,13 @@ from typing import Final
 
 from mypy.nodes import TypeInfo
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.blocks.contents import Field, FieldReader, report_fields
 
-_TITLE: Final = "Aggregates refer to each other by id"
-CODE: Final = new_code("dddkit-aggregate-reference", _TITLE, opt_in=True)
+CODE: Final = codes.AGGREGATE_REFERENCE
 
 _ENTITIES: Final = (names.IDENTIFIED,)
 
@@ -57,7 +57,6 @@ def _belongs_to_its_owner(info: TypeInfo) -> bool:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "An aggregate is what one transaction loads, changes and saves. One that another holds is loaded and saved "
         "with it, and again through its own repository, and whoever comes last wins. An entity may hold the root it "

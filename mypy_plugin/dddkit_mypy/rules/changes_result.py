@@ -7,16 +7,16 @@ from typing import Final
 from mypy.nodes import TypeInfo
 from mypy.types import AnyType, Instance, TupleType, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._nearest import nearest
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.blocks.changes_handlers import own_classes, parameters_of, set_names, unset_names
 from dddkit_mypy.blocks.changes_results import cannot_change, class_of, empty_value, named_tuple_of, required_fields
 from dddkit_mypy.mypy_api import Options, format_type
 
-_TITLE: Final = "A changes handler sets every field of the NamedTuple it folds into"
-CODE: Final = new_code("dddkit-changes-result", _TITLE)
+CODE: Final = codes.CHANGES_RESULT
 
 
 def check(ctx: ClassContext) -> None:
@@ -84,7 +84,6 @@ def _quoted(name: str) -> str:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "The result is made of the attributes that have the names of its fields: one that was never set, a misspelt "
         "one perhaps, is a `ChangesResultError` when the handler is called. A field with a default may be left out, "

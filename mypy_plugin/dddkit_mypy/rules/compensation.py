@@ -8,9 +8,10 @@ from typing import Final
 
 from mypy.nodes import Context, Decorator, FuncDef, MemberExpr, OverloadedFuncDef, RefExpr, TypeInfo, Var
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.rules.step_return import return_problem
 from dddkit_mypy.rules.step_signature import signature_problem
 from dddkit_mypy.rules.step_state import state_problem
@@ -28,8 +29,7 @@ from dddkit_mypy.stories.compensations import (
 from dddkit_mypy.stories.declaration import Steps, is_step_list, is_story, may_have, read_body, steps_of
 from dddkit_mypy.stories.steps import checked_compensations, place_of
 
-_TITLE: Final = "Every compensation undoes a step, and can be called"
-CODE: Final = new_code("dddkit-compensation", _TITLE)
+CODE: Final = codes.COMPENSATION
 
 
 def check(ctx: ClassContext) -> None:
@@ -213,7 +213,6 @@ def _listing(info: TypeInfo, steps: Steps, name: str) -> Context | None:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "A compensation runs when something has gone wrong already; that is a bad moment to find out that it undoes "
         "nothing. The runtime rejects most of these when the class is defined, but neither a parameter of another "

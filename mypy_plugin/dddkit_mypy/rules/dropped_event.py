@@ -23,14 +23,14 @@ from mypy.nodes import (
 )
 from mypy.types import Instance, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.blocks.events import has_constructor_by_hand
 from dddkit_mypy.mypy_api import Options
 
-_TITLE: Final = "An event that an aggregate makes is recorded"
-CODE: Final = new_code("dddkit-dropped-event", _TITLE)
+CODE: Final = codes.DROPPED_EVENT
 
 
 def check(ctx: ClassContext) -> None:
@@ -102,7 +102,6 @@ def _advice(info: TypeInfo, method: FuncDef, event: TypeInfo, called: str) -> st
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "Making an event does not record it: `add_event` does. One that is made in a statement of its own is gone, so "
         "no changes handler saves it and no broker publishes it, and no error says so. Silent inside `with` and `try`, "

@@ -7,16 +7,16 @@ from typing import Final
 from mypy.nodes import SymbolNode, TypeInfo
 from mypy.types import Instance, TypeVarType, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.stories.candidates import parameter_of_step
 from dddkit_mypy.stories.compensations import methods_of
 from dddkit_mypy.stories.declaration import read_body, steps_of
 from dddkit_mypy.stories.state import state_of
 
-_TITLE: Final = "Every story lists its steps"
-CODE: Final = new_code("dddkit-empty-story", _TITLE)
+CODE: Final = codes.EMPTY_STORY
 
 
 def check(ctx: ClassContext) -> None:
@@ -67,7 +67,6 @@ def _takes_a_state(method: SymbolNode | None) -> bool:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "Calling a story without steps does nothing, and looks like success. A class that has a State, or methods "
         "that take one, was meant to run; one that only holds what others share derives from `ABC`."

@@ -9,12 +9,12 @@ from mypy.nodes import TypeInfo
 from mypy.plugin import MethodContext
 from mypy.types import Instance, Type, TypeVarType, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import OnCall, Rule, new_code
+from dddkit_mypy._rule import OnCall, Rule
 
-_TITLE: Final = "An aggregate records its own events"
-CODE: Final = new_code("dddkit-foreign-event", _TITLE)
+CODE: Final = codes.FOREIGN_EVENT
 
 
 def check(ctx: MethodContext) -> None:
@@ -82,7 +82,6 @@ def _classes_of(type_: Type) -> Iterator[TypeInfo]:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "An event declared inside an aggregate says what has happened to that aggregate: its changes handler saves "
         "it, and a reader looks for it there. Recorded by another one, it is an event no handler of that one expects. "

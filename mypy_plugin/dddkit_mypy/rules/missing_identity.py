@@ -7,15 +7,15 @@ from typing import Final
 from mypy.nodes import NOT_ABSTRACT, Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo, Var
 from mypy.types import AnyType, Instance, Type, TypeAliasType, TypeOfAny, UnionType, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule
 from dddkit_mypy.blocks.aliases import aliased_fields
 from dddkit_mypy.blocks.fields import fields_of, is_constant, is_field
 from dddkit_mypy.blocks.identity import candidates
 
-_TITLE: Final = "Every entity and every aggregate has an identity"
-CODE: Final = new_code("dddkit-missing-identity", _TITLE)
+CODE: Final = codes.MISSING_IDENTITY
 
 
 _ALIASED: Final = "aliased"
@@ -147,7 +147,6 @@ def _is_open(node: SymbolNode | None) -> bool:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "Two objects that stand for the same basket, loaded twice, would be different ones in every comparison, set "
         "and dict, and no repository in memory would store them. The identity is the field annotated `Identity[...]`, "

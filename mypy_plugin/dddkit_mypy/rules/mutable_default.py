@@ -35,14 +35,14 @@ from mypy.nodes import (
 )
 from mypy.types import Instance, Type, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule
 from dddkit_mypy.stories.declaration import is_story
 from dddkit_mypy.stories.state import state_of
 
-_TITLE: Final = "No default of a State is shared by all runs"
-CODE: Final = new_code("dddkit-mutable-default", _TITLE)
+CODE: Final = codes.MUTABLE_DEFAULT
 
 _TEXT: Final = "defaults"
 
@@ -197,6 +197,9 @@ def _class_of(value: Expression) -> TypeInfo | None:
 
 def check(ctx: ClassContext) -> None:
     """Report the defaults of a State once, at the first story that declares it."""
+    symbol = ctx.info.get("State")
+    if symbol is None or (isinstance(symbol.node, TypeInfo) and not symbol.node.has_base(names.SIMPLE_NAMESPACE)):
+        return
     owner = next((base for base in ctx.info.mro if "State" in base.names), None)
     if owner is None or (owner is not ctx.info and is_story(owner)):
         return
@@ -264,7 +267,6 @@ def _location(story: TypeInfo, declares: TypeInfo, name: str) -> Context:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "The default stands in the class, so what one run appends, the next one finds. `StoryState` copies such "
         "defaults for every object; a `SimpleNamespace` cannot. What is annotated as `ClassVar` or `Final` is meant "

@@ -6,12 +6,12 @@ from typing import Final
 
 from mypy.nodes import TypeInfo
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.blocks.contents import Field, FieldReader, report_fields
 
-_TITLE: Final = "No event or value object holds what can be changed"
-CODE: Final = new_code("dddkit-mutable-field", _TITLE, opt_in=True)
+CODE: Final = codes.MUTABLE_FIELD
 
 _FROZEN: Final = (*names.EVENTS, *names.VALUE_OBJECTS)
 
@@ -47,7 +47,6 @@ def _message(reader: FieldReader, info: TypeInfo, field: Field) -> str | None:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "A frozen object that holds a list is frozen in name only: one handler can append to what the next one reads, "
         "and an object with a list, dict or set in it has no hash. This rule is for projects that want them frozen "

@@ -6,12 +6,12 @@ from typing import Final
 
 from mypy.nodes import ExpressionStmt, MemberExpr
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.stories.declaration import is_step_list, listed_by, may_have
 
-_TITLE: Final = "No story lists a step twice"
-CODE: Final = new_code("dddkit-repeated-step", _TITLE, opt_in=True)
+CODE: Final = codes.REPEATED_STEP
 
 
 def check(ctx: ClassContext) -> None:
@@ -42,7 +42,6 @@ def check(ctx: ClassContext) -> None:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "A step that is listed twice runs twice: the card is charged again. The runtime allows it, since some stories "
         "mean it, so this rule is for projects whose stories never do."

@@ -20,15 +20,15 @@ from mypy.nodes import (
 )
 from mypy.types import AnyType, Instance, NoneType, Type, TypeVarType, UnionType, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule
 from dddkit_mypy.blocks.fields import fields_of
 from dddkit_mypy.blocks.identity import type_of_identity
 from dddkit_mypy.mypy_api import Options, format_type, format_type_distinctly, is_same_type
 
-_TITLE: Final = "A repository names its aggregate and the type of the aggregate's identity"
-CODE: Final = new_code("dddkit-repository-parameters", _TITLE)
+CODE: Final = codes.REPOSITORY_PARAMETERS
 
 _ROOTS: Final = (names.REPOSITORY, names.SYNC_REPOSITORY)
 _REPOSITORIES: Final = (*_ROOTS, names.IN_MEMORY_REPOSITORY, names.SYNC_IN_MEMORY_REPOSITORY)
@@ -168,7 +168,6 @@ def _without_none(type_: Type) -> Type:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "`get` would be typed to take what identifies no aggregate, and every call of it would find nothing. An `X` "
         "fits an identity declared as `X | None`. Repositories that are generic themselves may leave the parameters to "

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from mypy.nodes import Context, Decorator, FuncDef, OverloadedFuncDef, TypeInfo
 from mypy.types import AnyType, Instance, NoneType, Type, TypeOfAny, TypeVarType, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._record import Record
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.stories.compensations import compensations_of
 from dddkit_mypy.stories.declaration import has_our_call, is_story, read_body, steps_of
 from dddkit_mypy.stories.flags import is_behind_flag
 from dddkit_mypy.stories.flow import Flow, Read, first_values, is_visible, location_of
-from dddkit_mypy.stories.flow_metadata import flow_of_step, has_flows
+from dddkit_mypy.stories.flow_metadata import flow_of_step, has_flows, reads_and_sets
 from dddkit_mypy.stories.nested_stories import nested_stories
 from dddkit_mypy.stories.state import state_of, variables_of
 from dddkit_mypy.stories.undoing import EarlyRead, early_reads_in_undoing
 
-_TITLE: Final = "Every step reads only the variables that have been set by then"
-CODE: Final = new_code("dddkit-state-order", _TITLE)
+CODE: Final = codes.STATE_ORDER
 
 
-class _Finding(NamedTuple):
+class _Finding(Record):
     """A read that comes too early."""
 
     position: int
@@ -108,11 +109,13 @@ def _reason_in_undoing(read: EarlyRead, info: TypeInfo) -> str:
 
 
 def _findings_in_undoing(info: TypeInfo) -> Iterator[EarlyRead]:
-    judged = _judged(info)
-    return iter(()) if judged is None else early_reads_in_undoing(info, judged.steps, judged.state, judged.variables)
+    judged = _judged(info) if mypy_api.bases_with(info, "compensations") else None
+    if judged is None or not _is_for_its_steps(info, judged):
+        return iter(())
+    return early_reads_in_undoing(info, judged.steps, judged.state, judged.variables)
 
 
-class _Judged(NamedTuple):
+class _Judged(Record):
     """A story whose reads can be judged."""
 
     steps: list[str]
@@ -127,16 +130,32 @@ def _judged(info: TypeInfo) -> _Judged | None:
         return None
     state = get_proper_type(state_of(mypy_api.self_type(info)))
     variables = variables_of(state)
-    if not variables or not isinstance(state, Instance) or not has_our_call(info) or _may_set(state.type):
+    if not variables or not isinstance(state, Instance):
         return None
     return _Judged(steps.names, state.type, variables)
 
 
+def _is_for_its_steps(info: TypeInfo, judged: _Judged) -> bool:
+    """Whether nobody but the steps sets the variables, and nobody but the story calls the steps."""
+    return has_our_call(info) and not _may_set(judged.state)
+
+
+def _may_read_early(info: TypeInfo, judged: _Judged) -> bool:
+    """Whether a step may read a variable that no step before it sets: in most stories, none does."""
+    already_set: set[str] = set()
+    for name in judged.steps:
+        read, set_there = reads_and_sets(info, name)
+        if any(variable in judged.variables and variable not in already_set for variable in read):
+            return True
+        already_set.update(set_there)
+    return False
+
+
 def _findings(info: TypeInfo) -> Iterator[_Finding]:
     judged = _judged(info)
-    if judged is None:
+    if judged is None or not _may_read_early(info, judged) or not _is_for_its_steps(info, judged):
         return
-    names, state, variables = judged
+    names, state, variables = judged.steps, judged.state, judged.variables
     flows: list[Flow] = []
     for name in names:
         flow = flow_of_step(info, name)
@@ -214,7 +233,6 @@ def _location(info: TypeInfo, finding: _Finding) -> Context:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "The read raises StoryStateError in the middle of the run, after the steps before it have done their work. "
         "Variables that no step sets come from outside, and nothing is said about them, nor about a read behind a "

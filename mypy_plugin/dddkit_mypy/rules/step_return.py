@@ -7,15 +7,15 @@ from typing import Final
 from mypy.nodes import NOT_ABSTRACT, Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo
 from mypy.types import Instance, NoneType, Type, UninhabitedType, UnionType, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.mypy_api import Options, format_type
 from dddkit_mypy.stories.call_type import Result, result_of_calling, result_of_returning
 from dddkit_mypy.stories.steps import CheckedStep, checked_steps
 
-_TITLE: Final = "No step returns what nobody receives"
-CODE: Final = new_code("dddkit-step-return", _TITLE)
+CODE: Final = codes.STEP_RETURN
 
 
 def check(ctx: ClassContext) -> None:
@@ -100,7 +100,6 @@ def _is_value(type_: Type) -> bool:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "Steps hand on what they find through the state; what they return is dropped, and so is the work of a "
         "coroutine or a generator that nobody runs. At run time, an awaitable from a step of a sync story is a "

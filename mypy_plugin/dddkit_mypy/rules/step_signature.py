@@ -8,17 +8,17 @@ from typing import Final
 from mypy.nodes import ARG_NAMED, Decorator, FuncDef, SymbolNode, TypeInfo, Var
 from mypy.types import FunctionLike, Instance, ProperType, TypeType, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.mypy_api import Options, format_type
 from dddkit_mypy.stories.steps import CheckedStep, checked_steps
 
-_TITLE: Final = "Every step can be called with the state alone"
-CODE: Final = new_code("dddkit-step-signature", _TITLE)
+CODE: Final = codes.STEP_SIGNATURE
 
 # mypy names a call that is not in the source; our own message already names class and step.
-_OF_THE_CALL: Final = re.compile(r' (?:in call to|for) "[^"]*"(?: of "[^"]*")?')
+_OF_THE_CALL: Final = r' (?:in call to|for) "[^"]*"(?: of "[^"]*")?'
 
 
 def check(ctx: ClassContext) -> None:
@@ -57,7 +57,7 @@ def signature_problem(step: CheckedStep, ctx: ClassContext, *, role: str = "step
         )
     said = "no overload of it takes one argument"
     if step.signature_error.code != "call-overload":
-        said = _OF_THE_CALL.sub("", step.signature_error.message)
+        said = re.sub(_OF_THE_CALL, "", step.signature_error.message)
     if said in _NAMELESS and found is not None and isinstance(step.node, Decorator):
         said = f"its decorators make it {format_type(found, options)}"
     return (
@@ -137,7 +137,6 @@ def _source_of(name: str, step: CheckedStep, story: TypeInfo, has_self: bool) ->
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "The story calls each step with one positional argument, the state. What a step needs beside it belongs to "
         "the state, when it differs from run to run, or to the fields of the story, when it does not. Methods are "

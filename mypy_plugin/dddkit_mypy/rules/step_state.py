@@ -8,17 +8,17 @@ from typing import Final
 from mypy.nodes import Decorator, FuncDef, OverloadedFuncDef, TypeInfo
 from mypy.types import Instance, Type, TypedDictType, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.mypy_api import CallError, format_type, format_type_distinctly
 from dddkit_mypy.stories.acceptance import accepted_by_steps, parameter_of
 from dddkit_mypy.stories.declaration import has_our_call, is_story
 from dddkit_mypy.stories.state import declares_state, state_of
 from dddkit_mypy.stories.steps import CheckedStep, checked_steps
 
-_TITLE: Final = "Every step accepts the State of its story"
-CODE: Final = new_code("dddkit-step-state", _TITLE)
+CODE: Final = codes.STEP_STATE
 
 
 def check(ctx: ClassContext) -> None:
@@ -147,7 +147,6 @@ def _of_step(ctx: ClassContext, checker: mypy_api.TypeChecker, step: CheckedStep
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "The step would read what the state does not have, or be refused the one it was written for. A supertype of "
         "the State is fine, and a Protocol that it satisfies: that is how steps and whole stories are shared. The "

@@ -6,14 +6,14 @@ from typing import Final
 
 from mypy.nodes import TypeInfo
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.stories.attributes import Leak, leaks_of, place_of
 from dddkit_mypy.stories.compensations import name_in_message
 from dddkit_mypy.stories.declaration import is_story
 
-_TITLE: Final = "Steps keep what they find out in the State, not in the story"
-CODE: Final = new_code("dddkit-story-attribute", _TITLE)
+CODE: Final = codes.STORY_ATTRIBUTE
 
 
 def check(ctx: ClassContext) -> None:
@@ -38,7 +38,6 @@ def _message(info: TypeInfo, leak: Leak) -> str:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "What a step leaves in the story is there in the next run too, and in runs at the same time. The State belongs "
         "to one run. Names that begin with `_` are left alone, since caches and counters are meant to be shared, and "

@@ -18,16 +18,16 @@ from mypy.types import (
     get_proper_type,
 )
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import OnSignature, Rule, new_code
+from dddkit_mypy._rule import OnSignature, Rule
 from dddkit_mypy.stories.acceptance import accepted_by_steps
 from dddkit_mypy.stories.compensations import name_in_message
 from dddkit_mypy.stories.declaration import has_our_call
 from dddkit_mypy.stories.state import declares_state, has_own_access, state_of
 
-_TITLE: Final = "Every story is called with its State"
-CODE: Final = new_code("dddkit-story-state", _TITLE)
+CODE: Final = codes.STORY_STATE
 
 
 def check(ctx: MethodSigContext) -> FunctionLike:
@@ -143,7 +143,6 @@ def _advice(story: str, state: Type, given: Type) -> str:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "Its steps read and write what the State declares. Another object fails in the middle of the run, after some "
         "steps have done their work, or takes the writes and loses them. The type of `Story.__call__` cannot say it, "

@@ -9,12 +9,12 @@ from mypy.nodes import CallExpr
 from mypy.plugin import MethodContext
 from mypy.types import Instance, Type, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import OnCall, Rule, new_code
+from dddkit_mypy._rule import OnCall, Rule
 
-_TITLE: Final = "Async code awaits what it publishes"
-CODE: Final = new_code("dddkit-unawaited-publish", _TITLE)
+CODE: Final = codes.UNAWAITED_PUBLISH
 
 _DROPPED: Final = mypy_api.DroppedCalls()
 
@@ -56,7 +56,6 @@ def _calls_by_hand(broker: Type) -> bool:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "Where any handler of the event is async, `broker(event)` returns a coroutine, and no handler runs before it "
         "is awaited. Sync handlers alone have run when it returns, so the missing `await` shows on the day somebody "

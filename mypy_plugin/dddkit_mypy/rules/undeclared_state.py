@@ -9,16 +9,16 @@ from mypy.nodes import CallExpr, Context, MemberExpr, TypeInfo
 from mypy.plugin import AttributeContext, FunctionContext
 from mypy.types import Instance, Type, TypeVarType, UnionType, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._nearest import nearest
-from dddkit_mypy._rule import OnAttribute, OnConstruction, Rule, new_code
+from dddkit_mypy._rule import OnAttribute, OnConstruction, Rule
 from dddkit_mypy.stories.asked_names import AskedNames, asked_names
 from dddkit_mypy.stories.namespaces import story_of_namespace
 from dddkit_mypy.stories.state import has_own_access
 
-_TITLE: Final = "Every attribute of a SimpleNamespace State is declared"
-CODE: Final = new_code("dddkit-undeclared-state", _TITLE)
+CODE: Final = codes.UNDECLARED_STATE
 
 
 def check(ctx: AttributeContext, name: str) -> None:
@@ -107,7 +107,6 @@ def _state_name(info: TypeInfo, story: str) -> str:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "A SimpleNamespace takes any name: what is misspelt when it is set or given is lost without a word, what is "
         "misspelt when it is read stops the run in the middle, and a `case` with a misspelt name never matches. "

@@ -6,15 +6,15 @@ from typing import Final
 
 from mypy.nodes import AssignmentStmt, ClassDef, MemberExpr, NameExpr, RefExpr, TypeInfo, Var
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.stories.assignments import assigned_targets
 from dddkit_mypy.stories.declaration import is_story
 from dddkit_mypy.stories.fields import reported_fields
 
-_TITLE: Final = "A building block or story that declares fields is a dataclass"
-CODE: Final = new_code("dddkit-undecorated-class", _TITLE)
+CODE: Final = codes.UNDECORATED_CLASS
 
 
 def check(ctx: ClassContext) -> None:
@@ -102,7 +102,6 @@ def _has_constructor(info: TypeInfo) -> bool:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "Where the decorator was forgotten, the fields are annotations and nothing more: no constructor takes them. "
         "The runtime refuses such a class when it is first instantiated, and its subclasses when they are defined. A "

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
-from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule
 from dddkit_mypy.blocks.freezing import report_thaw
 from dddkit_mypy.blocks.model_config import store_setting
 
-_TITLE: Final = "Every event is frozen"
-CODE: Final = new_code("dddkit-unfrozen-event", _TITLE)
+CODE: Final = codes.UNFROZEN_EVENT
 
 
 def check(ctx: ClassContext) -> None:
@@ -20,7 +20,6 @@ def check(ctx: ClassContext) -> None:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "An event says what has happened: it is handed to many handlers, and none of them may change it for the "
         "others. A dataclass that is not frozen under a frozen one is refused when it is defined, by dataclasses; one "

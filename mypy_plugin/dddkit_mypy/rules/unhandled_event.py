@@ -7,14 +7,14 @@ from typing import Final, TypeAlias
 
 from mypy.nodes import ClassDef, MemberExpr, MypyFile, Node, RefExpr, TypeInfo
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnAnalysed, OnClass, Rule
 from dddkit_mypy.blocks.changes_handlers import default_of, missing_events, own_classes, parameters_of, store_body
 from dddkit_mypy.mypy_api import format_type
 
-_TITLE: Final = "A changes handler handles every event that its aggregate declares"
-CODE: Final = new_code("dddkit-unhandled-event", _TITLE)
+CODE: Final = codes.UNHANDLED_EVENT
 
 
 def check(ctx: ClassContext) -> None:
@@ -93,7 +93,6 @@ def _places(node: Node, place: _Place) -> Iterator[tuple[Node, _Place]]:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "Saving an aggregate that has recorded the event raises `UnhandledEventError`, which a test sees only if it "
         "records this very event. A handler for a base event counts, and a base whose children are all handled needs "

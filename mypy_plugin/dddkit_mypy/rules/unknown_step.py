@@ -19,15 +19,15 @@ from mypy.nodes import (
 from mypy.plugin import AttributeContext
 from mypy.types import AnyType, Instance, get_proper_type
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._nearest import nearest
-from dddkit_mypy._rule import ClassContext, OnAttribute, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnAttribute, OnClass, Rule
 from dddkit_mypy.stories.compensations import methods_of
 from dddkit_mypy.stories.declaration import Misuse, is_in_comprehension, is_step_list, is_story, may_have, read_body
 
-_TITLE: Final = "Every `I.name` lists a step of its story"
-CODE: Final = new_code("dddkit-unknown-step", _TITLE)
+CODE: Final = codes.UNKNOWN_STEP
 
 
 def check_listing(ctx: AttributeContext, name: str) -> None:
@@ -168,7 +168,6 @@ def _dotted(expr: object) -> str:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "A misspelt step is found by the runtime when the class is defined, one whose name an `__init__` might supply "
         "only when the story is called. `I._name` lists nothing, nor does an `I` that is not the one of a story's "

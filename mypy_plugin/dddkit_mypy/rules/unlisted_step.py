@@ -6,16 +6,16 @@ from typing import Final
 
 from mypy.nodes import SymbolNode
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.stories.candidates import class_of, parameter_of_step
 from dddkit_mypy.stories.compensations import methods_of
 from dddkit_mypy.stories.declaration import may_have, steps_of
 from dddkit_mypy.stories.state import state_of
 
-_TITLE: Final = "Every public method that takes the State is listed"
-CODE: Final = new_code("dddkit-unlisted-step", _TITLE, opt_in=True)
+CODE: Final = codes.UNLISTED_STEP
 
 
 def check(ctx: ClassContext) -> None:
@@ -48,7 +48,6 @@ def check(ctx: ClassContext) -> None:
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "A step that was written and not listed never runs. A helper that takes the State too looks the same, so this "
         "rule is for projects whose helpers begin with an underscore."

@@ -6,14 +6,14 @@ from typing import Final
 
 from mypy.nodes import TypeInfo
 
+from dddkit_mypy import _codes as codes
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy._rule import ClassContext, OnClass, Rule, new_code
+from dddkit_mypy._rule import ClassContext, OnClass, Rule
 from dddkit_mypy.blocks.contents import Field, FieldReader, report_fields
 from dddkit_mypy.blocks.search import Search
 
-_TITLE: Final = "No value object holds an entity"
-CODE: Final = new_code("dddkit-value-object-entity", _TITLE)
+CODE: Final = codes.VALUE_OBJECT_ENTITY
 
 
 def check(ctx: ClassContext) -> None:
@@ -48,7 +48,6 @@ _ENTITIES: Final = Search(_is_value_object, _is_entity)
 
 RULE: Final = Rule(
     code=CODE,
-    title=_TITLE,
     reason=(
         "A value object is never changed, so it may be shared, cached and compared by its fields. An entity changes, "
         "wherever it is held, and equals another one by its identity alone: the value would change with it, or equal "

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from mypy.nodes import Decorator, Expression, SymbolNode, TypeInfo, Var
 from mypy.types import AnyType, CallableType, Instance, Type, TypeOfAny, UninhabitedType, get_proper_type
 
 from dddkit_mypy import mypy_api
+from dddkit_mypy._record import Record
 from dddkit_mypy.stories.compensations import compensations_of, undecorated
 from dddkit_mypy.stories.declaration import steps_of
 from dddkit_mypy.stories.steps import refusal_of
 
 
-class Refused(NamedTuple):
+class Refused(Record):
     """A step or a compensation that does not accept the argument of a call."""
 
     step: str
@@ -21,7 +22,7 @@ class Refused(NamedTuple):
     """What mypy says about it."""
 
 
-class Accepted(NamedTuple):
+class Accepted(Record):
     """What came of checking an argument against the steps."""
 
     refused: Refused | None

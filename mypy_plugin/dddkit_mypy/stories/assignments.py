@@ -51,20 +51,47 @@ def self_of(method: FuncDef) -> Var | None:
     return arguments[0].variable if arguments else None
 
 
-def assigned_on_self(method: FuncDef) -> Iterator[tuple[str, Node]]:
-    """Yield the public attributes that a method assigns on `self`, and where."""
+def assigned_on_self(method: FuncDef) -> list[tuple[str, Node]]:
+    """Return the public attributes that a method assigns on `self`, and where."""
+    found: list[tuple[str, Node]] = []
     own = self_of(method)
-    if own is None:
+    if own is not None:
+        _add_assigned(method.body, own, found)
+    return found
+
+
+def _add_assigned(block: Block, own: Var, found: list[tuple[str, Node]]) -> None:
+    """Add what the statements in a block assign, and in the blocks inside, also of inner functions."""
+    if block.is_unreachable:
         return
-    for statement in _statements(method.body):
+    for statement in block.body:
         if isinstance(statement, ExpressionStmt):
-            name = _set_by_call(statement.expr, own)
-            if name is not None:
-                yield name, statement.expr
+            call = statement.expr
+            if isinstance(call, CallExpr) and len(call.args) == _SET_BY_CALL:
+                name = _set_by_call(call, own)
+                if name is not None:
+                    found.append((name, call))
             continue
-        for target in assigned_targets(statement):
-            if is_attribute_of(target, own) and target.name[0] != "_":
-                yield target.name, target
+        if isinstance(statement, AssignmentStmt) and not any(_may_be_on(own, target) for target in statement.lvalues):
+            continue
+        found += [
+            (target.name, target)
+            for target in assigned_targets(statement)
+            if is_attribute_of(target, own) and target.name[0] != "_"
+        ]
+        compound: Node = statement.func if isinstance(statement, Decorator) else statement
+        for name in _BLOCKS.get(type(compound), ()):
+            inner: Block | list[Block | None] | None = getattr(compound, name)
+            for part in inner if isinstance(inner, list) else [inner]:
+                if part is not None:
+                    _add_assigned(part, own, found)
+
+
+def _may_be_on(own: Var, target: Expression) -> bool:
+    """Whether a target may have a part that is an attribute of `self`; in most assignments, none has."""
+    if isinstance(target, MemberExpr):
+        return isinstance(target.expr, NameExpr) and target.expr.node is own
+    return not isinstance(target, NameExpr)
 
 
 def is_attribute_of(node: Node, own: Var) -> TypeGuard[MemberExpr]:
@@ -88,10 +115,12 @@ def assigned_targets(statement: Node) -> Iterator[Expression]:
                 yield from mypy_api.assigned_parts(named)
 
 
-def _set_by_call(call: Expression, own: Var) -> str | None:
+_SET_BY_CALL: Final = 3
+"""How many arguments `setattr` takes."""
+
+
+def _set_by_call(call: CallExpr, own: Var) -> str | None:
     """Return the public name in `setattr(self, "name", value)`."""
-    if not isinstance(call, CallExpr) or len(call.args) != 3:
-        return None
     callee, (given, name, _) = call.callee, call.args
     if (
         isinstance(callee, RefExpr)
@@ -114,17 +143,3 @@ _BLOCKS: Final[dict[type[Node], tuple[str, ...]]] = {
     MatchStmt: ("bodies",),
     FuncDef: ("body",),
 }
-
-
-def _statements(block: Block) -> Iterator[Node]:
-    """Yield the statements in a block and in the blocks inside, also of inner functions, without unreachable code."""
-    if block.is_unreachable:
-        return
-    for statement in block.body:
-        yield statement
-        compound: Node = statement.func if isinstance(statement, Decorator) else statement
-        for name in _BLOCKS.get(type(compound), ()):
-            inner: Block | list[Block | None] | None = getattr(compound, name)
-            for part in inner if isinstance(inner, list) else [inner]:
-                if part is not None:
-                    yield from _statements(part)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
-from mypy.nodes import FuncDef, Node, OperatorAssignmentStmt, TypeInfo, Var
+from mypy.nodes import Decorator, FuncDef, Node, OperatorAssignmentStmt, OverloadedFuncDef, TypeInfo, Var
 from mypy.types import Instance, get_proper_type
 
 from dddkit_mypy import mypy_api
+from dddkit_mypy._record import Record
 from dddkit_mypy.stories.assignments import (
     assigned_on_self,
     assigned_targets,
@@ -16,46 +16,58 @@ from dddkit_mypy.stories.assignments import (
     is_attribute_of,
     self_of,
 )
-from dddkit_mypy.stories.compensations import compensations_of, methods_of
+from dddkit_mypy.stories.compensations import compensations_of
 from dddkit_mypy.stories.declaration import is_story, steps_of
+from dddkit_mypy.stories.reading import StoryReading
 
 Uses: TypeAlias = dict[str, list[list[str]]]
 """For each attribute: the methods that assign it, that read it, and that read it before they have assigned it."""
 
 
-def uses_of_attributes(info: TypeInfo) -> Uses:
+def uses_of_attributes(story: StoryReading) -> Uses:
     """Return how the methods of a story use the attributes that one of them assigns, for its metadata.
 
-    Of its methods, those that its module defines; the metadata of its bases is complete. Nothing of a frozen dataclass,
-    where mypy reports assignments itself.
+    Of its methods, those that its module defines; the metadata of its bases is complete. Nothing where all variables
+    are fields of frozen dataclasses: mypy reports their assignment itself.
     """
-    if mypy_api.is_frozen(info):
+    info = story.info
+    if not story.bases.assignable and not mypy_api.declares_assignable(info):
         return {}
     uses: Uses = {}
-    for base in info.mro:
-        if base is info or (base.module_name == info.module_name and not is_story(base)):
-            for _, function in _methods(info, base):
-                for attribute, _ in assigned_on_self(function):
-                    uses.setdefault(attribute, [[], [], []])
-        else:
-            for attribute in mypy_api.metadata_of(base).get("attributes", ()):
-                uses.setdefault(attribute, [[], [], []])
-    if uses:
+    if story.local == [info] and not story.bases.attributes:  # as most
+        _add_assigned(uses, story, info)
+    else:
         for base in info.mro:
-            if base.module_name == info.module_name:
-                for name, function in _methods(info, base):
-                    _add(uses, name, function)
+            if base is info or (base in story.local and not is_story(base)):
+                _add_assigned(uses, story, base)
+            elif base in story.bases.attributes:
+                for attribute in mypy_api.metadata_of(base)["attributes"]:
+                    uses.setdefault(attribute, [[], [], []])
+    if uses:
+        for base in story.local:
+            for name, function in _methods(story, base):
+                _add(uses, name, function)
     return uses
 
 
-def _methods(info: TypeInfo, base: TypeInfo) -> Iterator[tuple[str, FuncDef]]:
-    """Yield the public methods that a story has from one of its bases, and its compensations."""
-    undoing = methods_of(info)
+def _add_assigned(uses: Uses, story: StoryReading, base: TypeInfo) -> None:
+    """Add the attributes that the methods which a story has from one of its bases assign."""
+    for _, function in _methods(story, base):
+        for attribute, _ in assigned_on_self(function):
+            uses.setdefault(attribute, [[], [], []])
+
+
+def _methods(story: StoryReading, base: TypeInfo) -> list[tuple[str, FuncDef]]:
+    """Return the public methods that a story has from one of its bases, and its compensations."""
+    info, undoing = story.info, story.undoing
+    found: list[tuple[str, FuncDef]] = []
     for name, symbol in base.names.items():
-        if name[0] != "_" or name in undoing:
-            function = function_of(symbol.node)
+        node = symbol.node
+        if isinstance(node, (FuncDef, Decorator, OverloadedFuncDef)) and (name[0] != "_" or name in undoing):
+            function = function_of(node)
             if function is not None and (base is info or _resolves_to(info, name, base)):
-                yield name, function
+                found.append((name, function))
+    return found
 
 
 def _resolves_to(info: TypeInfo, name: str, base: TypeInfo) -> bool:
@@ -88,7 +100,7 @@ def _add(uses: Uses, name: str, function: FuncDef) -> None:
                 uses[attribute][kind].append(name)
 
 
-class Leak(NamedTuple):
+class Leak(Record):
     """An attribute by which a story takes something from one run into another."""
 
     attribute: str
@@ -100,13 +112,14 @@ class Leak(NamedTuple):
 
 def leaks_of(info: TypeInfo) -> list[Leak]:
     """Return the attributes that one step or compensation of a story assigns, and one of these reads."""
-    steps = steps_of(info)
+    users = mypy_api.bases_with(info, "attributes")
+    steps = steps_of(info) if users else None
     if steps is None:
         return []
     uses: Uses = {}
     called = [*steps.names, *(one.method for one in compensations_of(info).values())]
-    for base in info.mro:
-        stored: Uses = mypy_api.metadata_of(base).get("attributes", {})
+    for base in users:
+        stored: Uses = mypy_api.metadata_of(base)["attributes"]
         for attribute, kinds in stored.items():
             known = uses.setdefault(attribute, [[], [], []])
             for kind, methods in enumerate(kinds):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from mypy.nodes import (
     NOT_ABSTRACT,
@@ -35,14 +35,15 @@ from mypy.types import (
 
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.attributes import uses_of_attributes
-from dddkit_mypy.stories.compensations import compensations_of, read_compensations, undecorated
-from dddkit_mypy.stories.declaration import Steps, has_our_call, read_body, steps_of
+from dddkit_mypy.stories.compensations import read_compensations, undecorated
+from dddkit_mypy.stories.declaration import Steps, read_body
 from dddkit_mypy.stories.dependencies import UsedClasses
 from dddkit_mypy.stories.fields import unset_fields
 from dddkit_mypy.stories.flow import without_locations
 from dddkit_mypy.stories.flow_metadata import flows_of_methods
 from dddkit_mypy.stories.namespaces import store_namespace
-from dddkit_mypy.stories.simple import SimpleStory, is_listing_of, read_simple_story, resolve, simple_steps
+from dddkit_mypy.stories.reading import Readings, StoryReading
+from dddkit_mypy.stories.simple import SimpleStory, read_simple_story, resolve, resolve_listings, simple_steps
 from dddkit_mypy.stories.state import state_of
 
 
@@ -106,9 +107,11 @@ class CallTypes:
 
     def __init__(self) -> None:
         self._under_analysis: dict[str, mypy_api.AnalysisScope] = {}
-        self._correct: set[TypeInfo] = set()
+        self.correct: Final[set[TypeInfo]] = set()
+        """Simple stories, which no rule needs to check. None in the daemon."""
         self._scope: mypy_api.AnalysisScope | None = None
-        self._simple_steps: dict[TypeInfo, Container[str]] = {}
+        self._known: Final[dict[TypeInfo, tuple[StoryReading, dict[str, FuncDef]]]] = {}
+        self._readings: Final = Readings()
         self._classes = UsedClasses()
 
     def expect(self, scope: mypy_api.AnalysisScope) -> None:
@@ -124,7 +127,8 @@ class CallTypes:
         scope = self._under_analysis.pop(info.fullname, None)
         if scope is None:
             return
-        simple = read_simple_story(info) if scope.is_for_diagnostics else None
+        is_for_diagnostics = scope.is_for_diagnostics
+        simple = read_simple_story(info) if is_for_diagnostics else None
         if simple is not None:
             self._generate_for_simple(simple, scope)
             return
@@ -134,23 +138,22 @@ class CallTypes:
         body = read_body(info.defn)
         listed = [node.name for node in body.listed if not node.name.startswith("_")]
         dynamic = body.dynamic or (scope.tree.is_stub and not listed)  # stubs leave out the steps
-        metadata = _store_steps(info, listed, dynamic=dynamic, comprehended=bool(body.comprehended))
-        metadata.update({"open": body.is_open, "misused": bool(body.misused) or "State" in listed})
-        metadata["compensations"] = compensations = read_compensations(info)
-        metadata["unset"] = unset = unset_fields(info, scope.tree)
-        metadata["attributes"] = attributes = uses_of_attributes(info)
-        metadata["flows"] = flows = (
-            {} if scope.tree.is_stub else flows_of_methods(info, mypy_api.dependencies_of(scope))
-        )
-        metadata["namespace"] = store_namespace(info, scope)
-        if scope.is_for_diagnostics:
-            resolve([node for node in body.listed if is_listing_of(info, node)])
-        simple_ones = simple_steps(info)
-        if scope.is_for_diagnostics:
-            self._simple_steps[info] = simple_ones
-        if has_our_call(info):
+        metadata = _store_steps(info, listed, [])
+        metadata["compensations"] = compensations = [] if body.is_plain else read_compensations(info)
+        metadata["dynamic"], metadata["comprehended"] = dynamic, bool(body.comprehended)
+        metadata["open"], metadata["misused"] = body.is_open, bool(body.misused) or "State" in listed
+        story = self._readings.read(info, is_for_daemon=scope.is_for_daemon)
+        metadata["unset"] = unset = unset_fields(story, scope.tree)
+        metadata["attributes"] = attributes = uses_of_attributes(story)
+        metadata["flows"] = flows = {} if scope.tree.is_stub else flows_of_methods(story, scope)
+        metadata["namespace"] = store_namespace(story, scope)
+        simple_ones = simple_steps(story)
+        if is_for_diagnostics:
+            resolve_listings(info, body.listed)
+            self._known[info] = (story, simple_ones)
+        if story.has_our_call:
             named_type = scope.analyzer.named_type
-            result = _Decision(self, info, simple_ones, named_type).result
+            result = _Decision(self, story, simple_ones, named_type).result
             if result is not None:
                 metadata["pending"] = result is Result.PENDING
                 mypy_api.replace_call(scope.analyzer, info, result.type(named_type))
@@ -158,28 +161,25 @@ class CallTypes:
             stored = f"{metadata['namespace']} {without_locations(flows)} {unset} {attributes} {compensations}"
             text = f"{listed} {dynamic} {body.is_open} {stored}"
             mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, text)
-        mypy_api.dependencies_of(scope).add_declarations(self._classes.used_by(scope, simple_ones))
+        self._classes.add_to_dependencies(scope, story, simple_ones)
 
     def _generate_for_simple(self, story: SimpleStory, scope: mypy_api.AnalysisScope) -> None:
         info = scope.info
-        metadata = _store_steps(info, story.steps, compensations=story.compensations)
+        metadata = _store_steps(info, story.steps, story.compensations)
         result = Result.COROUTINE if story.is_async else Result.NONE
         mypy_api.add_call(info, result.type(scope.analyzer.named_type), story.function)
         resolve(story.listed)
         if story.has_simple_state:
-            self._correct.update((info, story.state))
+            self.correct.add(info)
         else:
-            metadata["flows"] = {} if scope.tree.is_stub else flows_of_methods(info, mypy_api.dependencies_of(scope))
-            metadata["namespace"] = store_namespace(info, scope)
-            mypy_api.dependencies_of(scope).add_declarations(self._classes.used_by(scope, story.steps))
+            reading = self._readings.read(info, is_for_daemon=False)
+            metadata["flows"] = {} if scope.tree.is_stub else flows_of_methods(reading, scope)
+            metadata["namespace"] = store_namespace(reading, scope)
+            self._classes.add_to_dependencies(scope, reading, story.steps)
 
-    def is_correct(self, info: TypeInfo) -> bool:
-        """Whether a class is a simple story or its State, which no rule needs to check. False in the daemon."""
-        return info in self._correct
-
-    def simple_steps_of(self, info: TypeInfo) -> Container[str]:
-        """Return the simple steps of a story that this run has analysed. None in the daemon, which may edit it."""
-        return self._simple_steps.pop(info, ())
+    def known_of(self, info: TypeInfo) -> tuple[StoryReading | None, dict[str, FuncDef]]:
+        """Return a story that this run has analysed, and its simple steps. None in the daemon, which may edit it."""
+        return self._known.get(info) or (None, {})
 
     def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
         """Decide the result of calling a story again, when mypy may have inferred the types of its steps.
@@ -193,29 +193,26 @@ class CallTypes:
         metadata = mypy_api.metadata_of(base)
         if not metadata.get("pending"):
             return None
-        result = _Decision(self, base, simple_steps(base), named_type).result
+        story, simple = self.known_of(base)
+        if story is None:
+            story = self._readings.read(base, is_for_daemon=self._scope is None or self._scope.is_for_daemon)
+            simple = simple_steps(story)
+        result = _Decision(self, story, simple, named_type).result
         if result is not None and result is not Result.PENDING:
             metadata["pending"] = False
             mypy_api.set_call_result(symbol.node, result.type(named_type))
         return result
 
 
-def _store_steps(
-    info: TypeInfo,
-    steps: list[str],
-    *,
-    compensations: list[list[Any]] | None = None,
-    dynamic: bool = False,
-    comprehended: bool = False,
-) -> dict[str, Any]:
+def _store_steps(info: TypeInfo, steps: list[str], compensations: list[list[Any]]) -> dict[str, Any]:
     """Store the steps of a story in its metadata, which the cache keeps; return the metadata, to be completed."""
     return mypy_api.update_metadata(
         info,
         {
             "steps": steps,
-            "compensations": compensations or [],
-            "dynamic": dynamic,
-            "comprehended": comprehended,
+            "compensations": compensations,
+            "dynamic": False,
+            "comprehended": False,
             "pending": False,
             "unset": [],
             "attributes": {},
@@ -229,22 +226,20 @@ class _Decision:
     """The result of calling one story."""
 
     def __init__(
-        self, calls: CallTypes, info: TypeInfo, simple: dict[str, FuncDef], named_type: mypy_api.NamedType
+        self, calls: CallTypes, story: StoryReading, simple: dict[str, FuncDef], named_type: mypy_api.NamedType
     ) -> None:
         self._calls = calls
-        self._story = mypy_api.self_type(info)
+        self._story = story.type
         self._simple = simple
         self._named_type = named_type
-        steps = steps_of(info)
-        self.result = None if steps is None else self._of_steps(steps)
+        self.result = None if story.steps is None else self._of_steps(story.steps, story.called)
         """None when the story has no steps."""
 
-    def _of_steps(self, steps: Steps) -> Result:
+    def _of_steps(self, steps: Steps, called: list[str]) -> Result:
         for step in self._simple.values():
             if step.is_coroutine:
                 return Result.COROUTINE
-        undoing = [one.method for one in compensations_of(self._story.type).values()]
-        results = [self._of_step(name) for name in [*steps.names, *undoing] if name not in self._simple]
+        results = [self._of_step(name) for name in called if name not in self._simple]
         if Result.COROUTINE in results:
             return Result.COROUTINE
         if Result.PENDING in results:
@@ -253,11 +248,12 @@ class _Decision:
 
     def _of_step(self, name: str) -> Result:
         result = self._of_member(self._story, name)
+        if result is not Result.COROUTINE:
+            return result
         symbol = self._story.type.get(name)
         method = None if symbol is None else undecorated(symbol.node)
         if (
-            result is Result.COROUTINE
-            and isinstance(method, FuncDef)
+            isinstance(method, FuncDef)
             and not method.is_coroutine
             and method.abstract_status == NOT_ABSTRACT
             and not self._calls.is_in_stub(method.info)  # where `async def` may be written like this
@@ -267,34 +263,35 @@ class _Decision:
 
     def _of_member(self, owner: Instance, name: str) -> Result:
         """Return the result of calling a method, or the value of a field."""
-        for base in owner.type.mro:
-            symbol = base.names.get(name)
-            if symbol is not None:
-                return self._of_node(undecorated(symbol.node), base, owner)
-        return Result.UNKNOWN
+        symbol = owner.type.get(name)
+        node = None if symbol is None else symbol.node
+        return self._of_node(undecorated(node) if isinstance(node, Decorator) else node, name, owner)
 
-    def _of_node(self, node: SymbolNode | None, base: TypeInfo, owner: Instance) -> Result:
+    def _of_node(self, node: SymbolNode | None, name: str, owner: Instance) -> Result:
         if isinstance(node, FuncDef):
-            return Result.COROUTINE if node.is_coroutine else self._of_type(node.type, base, owner)
+            return Result.COROUTINE if node.is_coroutine else self._of_type(node.type, name, owner)
         if isinstance(node, Decorator):
             if node.var.type is None:
                 return Result.PENDING
-            return self._of_type(_value(node.var) if node.func.is_property else node.var.type, base, owner)
+            return self._of_type(_value(node.var) if node.func.is_property else node.var.type, name, owner)
         if isinstance(node, OverloadedFuncDef):
             first = node.items[0]
             if node.is_property and isinstance(first, Decorator):
-                return self._of_type(_value(first.var), base, owner)
-            return self._of_type(node.type, base, owner)
+                return self._of_type(_value(first.var), name, owner)
+            return self._of_type(node.type, name, owner)
         if isinstance(node, Var):
             pending = node.type is None and node.is_inferred
-            return Result.PENDING if pending else self._of_type(node.type, base, owner)
+            return Result.PENDING if pending else self._of_type(node.type, name, owner)
         return Result.NONE if isinstance(node, TypeInfo) else Result.UNKNOWN
 
-    def _of_type(self, type_: Type | None, base: TypeInfo, owner: Instance) -> Result:
-        """Return the result of calling an object whose type the class `base` declares, seen from `owner`."""
+    def _of_type(self, type_: Type | None, name: str, owner: Instance) -> Result:
+        """Return the result of calling what a base of `owner` declares with this type."""
         if type_ is None:
             return Result.UNKNOWN
-        return self._of_object(mypy_api.seen_from(type_, base, owner))
+        base = owner.type.get_containing_type_info(name)
+        if base is not None and base.defn.type_vars:
+            type_ = mypy_api.seen_from(type_, base, owner)
+        return self._of_object(type_)
 
     def _of_object(self, type_: Type) -> Result:
         called = get_proper_type(type_)

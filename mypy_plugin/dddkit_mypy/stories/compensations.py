@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple, TypeGuard
 from mypy.nodes import (
     ARG_POS,
     CallExpr,
-    ClassDef,
     Decorator,
     Expression,
     ExpressionStmt,
@@ -25,12 +24,13 @@ from mypy.nodes import (
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
+from dddkit_mypy._record import Record
 from dddkit_mypy.stories.declaration import is_step_list, steps_of
 
 # --- the source -------------------------------------------------------------------------------------------------
 
 
-class Mark(NamedTuple):
+class Mark(Record):
     """A `@compensates` in the body of a class."""
 
     method: str
@@ -52,6 +52,8 @@ def marks_in(info: TypeInfo) -> list[Mark]:
     found: list[Mark] = []
     for name, symbol in info.names.items():
         node = symbol.node
+        if isinstance(node, FuncDef):
+            continue
         if isinstance(node, OverloadedFuncDef):
             node = node.items[0] if node.is_property else node.impl
         if isinstance(node, Decorator):
@@ -65,16 +67,6 @@ def marks_in(info: TypeInfo) -> list[Mark]:
 def is_compensates(expr: Expression) -> TypeGuard[CallExpr]:
     """Whether a decorator is `@compensates(...)`."""
     return isinstance(expr, CallExpr) and isinstance(expr.callee, RefExpr) and expr.callee.fullname == names.COMPENSATES
-
-
-def may_declare(defn: ClassDef) -> bool:
-    """Whether the body of a class may have a `@compensates`, as far as it shows before mypy has analysed it."""
-    for statement in defn.defs.body:
-        if isinstance(statement, Decorator):
-            for expr in statement.original_decorators:
-                if isinstance(expr, CallExpr):
-                    return True
-    return False
 
 
 def step_of(mark: Mark, info: TypeInfo) -> str | None:
@@ -195,13 +187,13 @@ def declared_by(info: TypeInfo) -> list[Compensation]:
 
 def methods_of(info: TypeInfo) -> set[str]:
     """Return the names of the methods of a class that are marked, in its own body or in that of a base."""
-    return {one.method for base in info.mro for one in declared_by(base)}
+    return {one.method for base in mypy_api.bases_with(info, "compensations") for one in declared_by(base)}
 
 
 def compensations_of(info: TypeInfo) -> dict[str, Compensation]:
     """Return what undoes each step of a story that can be undone; a child replaces what its parents declare."""
     found: dict[str, Compensation] = {}
-    for base in reversed(info.mro):
+    for base in reversed(mypy_api.bases_with(info, "compensations")):
         for one in reversed(declared_by(base)):  # of two in one class, which is reported, the first
             if one.step is not None and not one.is_hidden:
                 found[one.step] = one
@@ -214,10 +206,12 @@ def compensations_of(info: TypeInfo) -> dict[str, Compensation]:
 
 def undecorated(node: SymbolNode | None) -> SymbolNode | None:
     """Return the function of a compensation without other decorators, as `@compensates` returns it; else the node."""
-    if isinstance(node, Decorator) and any(
-        one.method == node.name and one.is_plain and not one.is_hidden for one in declared_by(node.func.info)
-    ):
-        return node.func
+    if isinstance(node, Decorator):
+        info = node.func.info
+        if mypy_api.metadata_of(info).get("compensations") and any(
+            one.method == node.name and one.is_plain and not one.is_hidden for one in declared_by(info)
+        ):
+            return node.func
     return node
 
 

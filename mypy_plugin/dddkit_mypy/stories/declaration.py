@@ -18,12 +18,14 @@ from mypy.nodes import (
     FuncDef,
     GeneratorExpr,
     IndexExpr,
+    IntExpr,
     LambdaExpr,
     MemberExpr,
     NameExpr,
     Node,
     OpExpr,
     RefExpr,
+    StrExpr,
     TempNode,
     TypeInfo,
     Var,
@@ -31,11 +33,12 @@ from mypy.nodes import (
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
+from dddkit_mypy._record import Record
 
 # --- the body of the class --------------------------------------------------------------------------------------
 
 
-class Body(NamedTuple):
+class Body(Record):
     """What the statements of a story's body do with `I`."""
 
     listed: list[MemberExpr]
@@ -48,9 +51,11 @@ class Body(NamedTuple):
     """Whether the body uses its namespace as a dictionary, with `locals()` or `exec`: it may define more names."""
     misused: list[Misuse]
     """Each use of an `I.name` as if it were the step itself."""
+    is_plain: bool
+    """Whether it has nothing but expressions, functions without decorators, classes and assignments."""
 
 
-class Misuse(NamedTuple):
+class Misuse(Record):
     """An `I.name` that is called, combined with something, or asked for an attribute."""
 
     node: Node
@@ -61,34 +66,61 @@ class Misuse(NamedTuple):
 
 def read_body(defn: ClassDef) -> Body:
     """Read the body of a story that mypy has analysed in this run."""
-    body = Body([], False, [], False, [])
+    listed: list[MemberExpr] = []
+    comprehended: list[MemberExpr] = []
+    misused: list[Misuse] = []
     dynamic = is_open = False
+    is_plain = True
     for statement in defn.defs.body:
         if isinstance(statement, ExpressionStmt):
             expr = statement.expr
             if isinstance(expr, MemberExpr) and is_step_list(expr.expr):
-                body.listed.append(expr)
+                listed.append(expr)
                 continue
         elif isinstance(statement, FuncDef):
             kinds = statement.arg_kinds
-            if ARG_OPT not in kinds and ARG_NAMED_OPT not in kinds:
+            if kinds == mypy_api.SELF_AND_ONE or (ARG_OPT not in kinds and ARG_NAMED_OPT not in kinds):
                 continue  # only the defaults run here
         elif isinstance(statement, ClassDef) or (
             isinstance(statement, AssignmentStmt) and isinstance(statement.rvalue, TempNode)  # a field without a value
         ):
             continue
+        elif not isinstance(statement, AssignmentStmt):
+            is_plain = False
+            if isinstance(statement, Decorator) and not _may_use_list(statement):
+                continue
         lists = False
         for node, in_comprehension in uses_of_step_list(statement, False):
             if isinstance(node, MemberExpr) and is_step_list(node.expr):
-                (body.comprehended if in_comprehension else body.listed).append(node)
+                (comprehended if in_comprehension else listed).append(node)
                 lists = True
             elif isinstance(node, CallExpr):
                 dynamic = is_open = True
             elif not in_comprehension:
                 dynamic = True
         if lists:
-            body.misused.extend(_misuses(statement))
-    return body._replace(dynamic=dynamic, is_open=is_open)
+            misused.extend(_misuses(statement))
+    return Body(listed, dynamic, comprehended, is_open, misused, is_plain)
+
+
+def _may_use_list(decorated: Decorator) -> bool:
+    """Whether a decorated function may use `I` when it is defined, or call what may use it: most do not.
+
+    `@logged` and `@retried(times=3)` do not, where the function has no defaults.
+    """
+    kinds = decorated.func.arg_kinds
+    if ARG_OPT in kinds or ARG_NAMED_OPT in kinds:
+        return True
+    for decorator in decorated.decorators:
+        parts = [decorator.callee, *decorator.args] if isinstance(decorator, CallExpr) else [decorator]
+        for part in parts:
+            if isinstance(part, NameExpr):
+                name = part.fullname
+                if part.name == "I" or name == names.IMPORTED_I or name in _NAMESPACES or name == "builtins.vars":
+                    return True
+            elif not isinstance(part, (IntExpr, StrExpr)):
+                return True
+    return False
 
 
 def _misuses(node: Node) -> Iterator[Misuse]:
@@ -192,9 +224,18 @@ class Steps(NamedTuple):
 def steps_of(info: TypeInfo) -> Steps | None:
     """Return the steps of a story; None when it lists none and inherits none."""
     for base in info.mro:
-        metadata = mypy_api.metadata_of(base)
-        if metadata.get("steps") or metadata.get("dynamic"):
-            return Steps(base, list(metadata["steps"]), metadata["dynamic"])
+        if base.metadata:
+            steps = steps_declared_by(base)
+            if steps is not None:
+                return steps
+    return None
+
+
+def steps_declared_by(info: TypeInfo) -> Steps | None:
+    """Return the steps that a class lists itself; None when it lists none."""
+    metadata = mypy_api.metadata_of(info)
+    if metadata and (metadata.get("steps") or metadata.get("dynamic")):
+        return Steps(info, list(metadata["steps"]), metadata["dynamic"])
     return None
 
 

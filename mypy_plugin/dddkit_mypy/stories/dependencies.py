@@ -2,83 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable
 
 from mypy.nodes import Decorator, FuncDef, MypyFile, OverloadedFuncDef, SymbolNode, TypeAlias, TypeInfo, Var
 from mypy.types import Instance, get_proper_type
 
 from dddkit_mypy import mypy_api
-from dddkit_mypy.stories.compensations import methods_of
-from dddkit_mypy.stories.declaration import steps_of
-from dddkit_mypy.stories.state import state_of
+from dddkit_mypy.stories.reading import StoryReading
 
 
 class UsedClasses:
-    """Finds the classes that stories use. What a class itself refers to is found once for all stories of a module."""
+    """Finds the classes that stories use. What a class itself refers to is read once for all stories of a module."""
 
     def __init__(self) -> None:
-        self._module: MypyFile | None = None
-        self._reached_from: dict[TypeInfo, set[TypeInfo]] = {}
+        self._read: dict[MypyFile, set[SymbolNode]] = {}
+        """Classes and members. Not in the daemon, where each story has its own dependencies, and types are edited."""
 
-    def used_by(self, scope: mypy_api.AnalysisScope, simple: Container[str]) -> set[TypeInfo]:
-        """Return the bases of a story, and the classes in the types of its State, and of its steps and compensations.
+    def add_to_dependencies(self, scope: mypy_api.AnalysisScope, story: StoryReading, simple: Container[str]) -> None:
+        """Depend on the bases of a story, and on the classes in the types of its State, its steps and compensations.
 
         Without those in `simple`, which have the names of simple steps.
         """
-        info = scope.info
-        if scope.is_for_daemon or scope.tree is not self._module:
-            self._module = scope.tree
-            self._reached_from.clear()  # types may have been inferred or edited since
-        found = set(info.mro[1:])
-        steps = steps_of(info)
-        called = [*(() if steps is None else steps.names), *methods_of(info)]
-        for member in ["State", *(name for name in called if name not in simple)]:
-            symbol = info.get(member)
-            if symbol is not None:
-                found.update(_classes_of(symbol.node))
-        state = get_proper_type(state_of(mypy_api.self_type(info)))
-        if isinstance(state, Instance):
-            found.add(state.type)  # the simple steps take it
-        used: set[TypeInfo] = set()
-        for class_ in found:
-            if class_ not in used and not mypy_api.is_never_edited(class_):
-                used |= self._reached(class_)
-        used.discard(info)
-        return used
-
-    def _reached(self, info: TypeInfo) -> set[TypeInfo]:
-        """Return a class, its bases, and the classes in the types of a nested story, or of an object to be called."""
-        known = self._reached_from.get(info)
-        if known is not None:
-            return known
-        reached: set[TypeInfo] = set()
-        to_do = [info]
-        while to_do:
-            found = to_do.pop()
-            if found in reached or mypy_api.is_never_edited(found):
-                continue
-            known = self._reached_from.get(found)
-            if known is not None:
-                reached |= known
-                continue
-            reached.add(found)
-            if len(found.mro) > 2:  # it has more bases than `object`
-                to_do += found.mro[1:]
-            for member in ("State", "__call__"):
-                symbol = found.names.get(member)
-                if symbol is not None:
-                    to_do += _classes_of(symbol.node)
-        self._reached_from[info] = reached
-        return reached
+        if scope.is_for_daemon:
+            read: set[SymbolNode] = set()
+            mypy_api.dependencies_of(scope).add_declarations(_reached(_used_by(story, simple, read), read))
+            return
+        read = self._read.setdefault(scope.tree, set())
+        new = _reached(_used_by(story, simple, read), read)
+        scope.tree.module_refs.update([info.module_name for info in new])
 
 
-def _classes_of(node: SymbolNode | None) -> Iterator[TypeInfo]:
+def _used_by(story: StoryReading, simple: Container[str], read: set[SymbolNode]) -> list[TypeInfo]:
+    """Return the classes that a story itself uses, but for those of members that have been read before."""
+    info = story.info
+    used = [base.type for base in info.bases]
+    called = story.undoing if story.steps is None else [*story.steps.names, *story.undoing]
+    for member in ["State", *[name for name in called if name not in simple]]:
+        symbol = info.get(member)
+        if symbol is not None and symbol.node is not None and symbol.node not in read:
+            if not isinstance(symbol.node, TypeInfo):
+                read.add(symbol.node)
+            _add_classes(symbol.node, used)
+    state = get_proper_type(story.state)
+    if isinstance(state, Instance):
+        used.append(state.type)  # the simple steps take it
+    return used
+
+
+def _reached(classes: Iterable[TypeInfo], read: set[SymbolNode]) -> list[TypeInfo]:
+    """Return the classes, their bases, and the classes in the types of nested stories, and of objects to be called.
+
+    Without those that have been read before.
+    """
+    reached: list[TypeInfo] = []
+    to_do = [*classes]
+    while to_do:
+        found = to_do.pop()
+        if found in read:
+            continue
+        read.add(found)
+        if mypy_api.is_never_edited(found):
+            continue
+        reached.append(found)
+        to_do += [base.type for base in found.bases]
+        for member in ("State", "__call__"):
+            symbol = found.names.get(member)
+            if symbol is not None and not symbol.plugin_generated:
+                _add_classes(symbol.node, to_do)
+    return reached
+
+
+def _add_classes(node: SymbolNode | None, found: list[TypeInfo]) -> None:
+    """Add the classes in what a name in the body of a class stands for."""
     if isinstance(node, TypeInfo):
-        yield node
-    elif isinstance(node, TypeAlias):
-        yield from mypy_api.classes_in(node.target)
+        found.append(node)
     elif isinstance(node, Decorator):
-        yield from mypy_api.classes_in(node.func.type)
-        yield from mypy_api.classes_in(node.var.type)
+        found += mypy_api.classes_in(node.func.type)
+        if node.var.type is not node.func.type:
+            found += mypy_api.classes_in(node.var.type)
     elif isinstance(node, (FuncDef, OverloadedFuncDef, Var)):
-        yield from mypy_api.classes_in(node.type)
+        found += mypy_api.classes_in(node.type)
+    elif isinstance(node, TypeAlias):
+        found += mypy_api.classes_in(node.target)

@@ -25,6 +25,7 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.assignments import assigned_targets
 from dddkit_mypy.stories.declaration import is_story, steps_of
+from dddkit_mypy.stories.reading import StoryReading
 
 _NO_FIELDS: Final = ("I", "State")
 _CONSTRUCTORS: Final = (
@@ -56,17 +57,20 @@ def bare_fields(info: TypeInfo) -> list[str]:
     ]
 
 
-def unset_fields(info: TypeInfo, tree: MypyFile) -> list[list[str]]:
+def unset_fields(story: StoryReading, tree: MypyFile) -> list[list[str]]:
     """Return the fields of a story that nothing sets, for its metadata: after the name of each class its fields.
 
     The metadata of its bases is complete. None in a stub, which leaves values out.
     """
     if tree.is_stub:
         return []
+    info = story.info
     made = is_made(info)
+    if made and not story.bases.unset:
+        return []
     bare = bare_fields(info)
     found = {} if made or not bare else {info.name: bare}
-    for base in info.mro[1:]:
+    for base in story.bases.unset:
         for owner, *fields in _stored(base):
             found.setdefault(owner, fields)
     if not found or _may_set_anything(info):
@@ -90,7 +94,7 @@ def _is_set(info: TypeInfo, field: str, bare: list[str], made: bool, assigned: f
 
 def reported_fields(info: TypeInfo) -> Iterator[tuple[str, list[str]]]:
     """Yield the classes and their fields that nothing sets, where the runtime refuses this story and no base of it."""
-    if not _is_instantiated(info):
+    if not _stored(info) or not _is_instantiated(info):
         return
     known = [fields for base in info.mro[1:] if is_story(base) and _is_instantiated(base) for fields in _stored(base)]
     steps = steps_of(info)

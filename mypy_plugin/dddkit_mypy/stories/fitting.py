@@ -14,17 +14,19 @@ from dddkit_mypy.stories.declaration import has_our_call, is_story
 from dddkit_mypy.stories.state import state_of
 
 
-def is_simple(node: SymbolNode | None, story: Instance, state: Instance) -> bool:
-    """Whether a step is a method that takes the State, or a base of it, and returns nothing.
+def is_simple(method: FuncDef, story: Instance, state: Instance) -> bool:
+    """Whether a method takes the State of its story, or a base of it, and returns nothing.
 
     This is certain as soon as mypy has analysed the classes, before it checks them.
     """
+    if method.is_static or method.is_class or method.is_property:
+        return False
+    taken = get_proper_type(_parameter(method.type, method.info, story))
     return (
-        isinstance(node, FuncDef)
-        and not (node.is_static or node.is_class or node.is_property)
-        and (taken := _parameter(node.type, node.info, story)) is not None
-        and _is_base(taken, state)
-        and mypy_api.returns_nothing(node)
+        isinstance(taken, Instance)
+        and (taken.type is state.type or taken.type in state.type.mro)
+        and not taken.args
+        and mypy_api.returns_nothing(method)
     )
 
 
@@ -67,9 +69,11 @@ def _parameter(type_: Type | None, owner: TypeInfo, story: Instance) -> Type | N
         return None
     own, taken = found.arg_types
     own = get_proper_type(own)
-    if not isinstance(own, Instance) or own.type is not owner or list(own.args) != owner.defn.type_vars:
+    if not isinstance(own, Instance) or own.type is not owner:
         return None
-    return _seen(taken, owner, story)
+    if owner is story.type and not own.args and not owner.defn.type_vars:
+        return taken
+    return _seen(taken, owner, story) if list(own.args) == owner.defn.type_vars else None
 
 
 def _is_base(taken: Type, state: Instance) -> bool:

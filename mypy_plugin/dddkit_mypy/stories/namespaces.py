@@ -9,15 +9,17 @@ from mypy.nodes import MypyFile, TypeInfo
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.declaration import is_story
+from dddkit_mypy.stories.reading import StoryReading
 from dddkit_mypy.stories.state import class_of_state
 
 
-def store_namespace(info: TypeInfo, scope: mypy_api.AnalysisScope) -> str | None:
+def store_namespace(story: StoryReading, scope: mypy_api.AnalysisScope) -> str | None:
     """Store on the SimpleNamespace that a story declares as its State which story that is.
 
     The cached form of a class from another module cannot be changed; the full name of such a class is returned.
     """
-    state = class_of_state(info) if "State" in info.names else None
+    info = story.info
+    state = class_of_state(info, story.state) if "State" in info.names else None
     if state is None or state.fullname == names.SIMPLE_NAMESPACE or not state.has_base(names.SIMPLE_NAMESPACE):
         return None
     if state.module_name != info.module_name:

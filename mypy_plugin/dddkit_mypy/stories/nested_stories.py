@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from mypy.nodes import (
     AssignmentStmt,
@@ -22,6 +22,7 @@ from mypy.nodes import (
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
+from dddkit_mypy._record import Record
 from dddkit_mypy.stories.declaration import is_story, steps_of
 
 _WRAPPERS: Final = ("builtins.staticmethod", "builtins.classmethod")
@@ -94,7 +95,7 @@ def nested_stories(checker: mypy_api.TypeChecker) -> NestedStories:
     return _LAST[0].found
 
 
-class _Known(NamedTuple):
+class _Known(Record):
     scope: object
     found: NestedStories
 

@@ -8,7 +8,7 @@ laxer.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from mypy.nodes import (
     GDEF,
@@ -28,33 +28,49 @@ from mypy.types import AnyType, CallableType, Instance, NoneType, TypeOfAny, get
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
+from dddkit_mypy._record import Record
 from dddkit_mypy.stories.assignments import assigned_on_self
-from dddkit_mypy.stories.compensations import compensations_of, is_compensates, read_compensations, undecorated
-from dddkit_mypy.stories.declaration import steps_of, uses_of_step_list
+from dddkit_mypy.stories.compensations import is_compensates, read_compensations, undecorated
+from dddkit_mypy.stories.declaration import uses_of_step_list
 from dddkit_mypy.stories.fields import is_bare, is_made
 from dddkit_mypy.stories.fitting import is_simple
-from dddkit_mypy.stories.state import declares_variable, state_of
+from dddkit_mypy.stories.reading import StoryReading
+from dddkit_mypy.stories.state import declares_variable
 
 
-def simple_steps(info: TypeInfo) -> dict[str, FuncDef]:
+def simple_steps(story: StoryReading) -> dict[str, FuncDef]:
     """Return the steps and compensations that are methods which take the State, or a base of it, and return nothing.
 
     Nothing is wrong with such a step, and the result of calling it is certain.
     """
-    steps, story = steps_of(info), mypy_api.self_type(info)
-    state = get_proper_type(state_of(story))
-    if steps is None or not isinstance(state, Instance):
+    info, state = story.info, get_proper_type(story.state)
+    if story.steps is None or not isinstance(state, Instance):
         return {}
     simple: dict[str, FuncDef] = {}
-    for name in [*steps.names, *(one.method for one in compensations_of(info).values())]:
+    usual = [story.type, state]
+    for name in story.called:
         symbol = info.get(name)
-        method = None if symbol is None else undecorated(symbol.node)
-        if isinstance(method, FuncDef) and is_simple(method, story, state):
-            simple[name] = method
+        if symbol is not None:
+            method = symbol.node
+            if isinstance(method, Decorator):
+                method = undecorated(method)
+            if isinstance(method, FuncDef) and (_is_usual(method, usual) or is_simple(method, story.type, state)):
+                simple[name] = method
     return simple
 
 
-class SimpleStory(NamedTuple):
+def _is_usual(method: FuncDef, taken: list[Instance]) -> bool:
+    """Whether a function without other decorators takes exactly these, and returns nothing."""
+    type_ = method.type
+    return (
+        isinstance(type_, CallableType)
+        and type_.arg_types == taken
+        and type_.arg_kinds == mypy_api.SELF_AND_ONE
+        and mypy_api.returns_nothing(method)
+    )
+
+
+class SimpleStory(Record):
     """A story whose steps are all simple."""
 
     state: TypeInfo
@@ -92,7 +108,7 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
     function: Instance | None = None
     is_async = False
     marked = 0
-    may_assign = not mypy_api.is_frozen(info)
+    may_assign = mypy_api.declares_assignable(info)
     for statement in info.defn.defs.body:
         if isinstance(statement, ExpressionStmt):
             expr = statement.expr
@@ -119,7 +135,7 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
                     if not mypy_api.returns_nothing(statement):
                         return None
                     is_async = True
-                if may_assign and any(True for _ in assigned_on_self(statement)):
+                if may_assign and assigned_on_self(statement):
                     return None
                 methods.add(name)
                 function = type_.fallback
@@ -133,7 +149,7 @@ def read_simple_story(info: TypeInfo) -> SimpleStory | None:
                     return None
                 if method.type.arg_kinds != mypy_api.SELF_AND_ONE or not mypy_api.returns_nothing(method):
                     return None
-                if may_assign and any(True for _ in assigned_on_self(method)):
+                if may_assign and assigned_on_self(method):
                     return None
                 if any(True for _ in uses_of_step_list(statement, False)):
                     return None
@@ -176,25 +192,32 @@ def _is_simple_state(state: TypeInfo) -> bool:
     )
 
 
-def is_listing_of(story: TypeInfo, expr: MemberExpr) -> bool:
-    """Whether an `I.name` in the body of a story lists a step that the story has, so that no rule reports it."""
-    return (
-        isinstance(expr.expr, NameExpr)
-        and _imported_list(expr.expr) is not None
-        and not expr.name.startswith("_")
-        and story.get(expr.name) is not None
-    )
+def resolve_listings(story: TypeInfo, listed: list[MemberExpr]) -> None:
+    """Resolve each `I.name` in the body of a story that lists a step of it: no rule reports these."""
+    imported: Var | None = None
+    for expr in listed:
+        the_list = expr.expr
+        if isinstance(the_list, NameExpr):
+            if imported is None or the_list.node is not imported:
+                imported = _imported_list(the_list)
+            if imported is not None and expr.name[0] != "_" and story.get(expr.name) is not None:
+                _resolve(expr)
 
 
 def resolve(listed: list[MemberExpr]) -> None:
-    """Tell the checker what each `I.name` that lists a step is, as if it were a name in a module.
+    """Resolve each `I.name` in the body of a simple story."""
+    for expr in listed:
+        _resolve(expr)
+
+
+def _resolve(expr: MemberExpr) -> None:
+    """Tell the checker what an `I.name` that lists a step is, as if it were a name in a module.
 
     The checker finds the same by itself, through the type of `I`, a check of the call of `__getattr__` and our hook.
     This saves 3 % of a cold run over 1,000 simple stories.
     """
-    for expr in listed:
-        expr.kind = GDEF
-        expr.node = _STEP
+    expr.kind = GDEF
+    expr.node = _STEP
 
 
 _STEP: Final = Var("step", AnyType(TypeOfAny.explicit))  # the declared result of `__getattr__` of `I`

@@ -26,7 +26,7 @@ def state_of(story: Instance) -> Type | None:
     for base in story.type.mro:
         symbol = base.names.get("State")
         if symbol is not None:
-            return _objects_of(symbol.node, base, story)
+            return state_of_node(symbol.node, base, story)
     return None
 
 
@@ -35,7 +35,8 @@ def declares_state(info: TypeInfo) -> bool:
     return info.fallback_to_any or info.get("State") is not None
 
 
-def _objects_of(node: SymbolNode | None, owner: TypeInfo, story: Instance) -> Type | None:
+def state_of_node(node: SymbolNode | None, owner: TypeInfo, story: Instance) -> Type | None:
+    """Return the type of the objects of a State that the class `owner` declares, for a story that derives from it."""
     if isinstance(node, TypeInfo):
         return mypy_api.any_instance_of(node)
     if isinstance(node, TypeAlias):
@@ -52,9 +53,9 @@ def _unless_unknown(type_: Type | None) -> Type | None:
     return None if unknown else type_
 
 
-def class_of_state(info: TypeInfo) -> TypeInfo | None:
-    """Return the class of the State of a story, also before mypy has inferred the type of `State = X`."""
-    state = get_proper_type(state_of(mypy_api.self_type(info)))
+def class_of_state(info: TypeInfo, state: Type | None) -> TypeInfo | None:
+    """Return the class of a story's State, also before mypy has inferred the type of `State = X`."""
+    state = get_proper_type(state)
     if isinstance(state, Instance):
         return state.type
     symbol = info.get("State")
@@ -90,14 +91,18 @@ def variables_of(state: Type | None) -> frozenset[str]:
 def may_have_variables(state: TypeInfo, story: TypeInfo) -> bool:
     """Whether a State may have variables, while mypy has not yet made the constructors of the module's own classes."""
     for base in state.mro:
-        if not base.has_base(names.STORY_STATE) or base.fullname == names.STORY_STATE:
+        if base.fullname == names.STORY_STATE:
+            return False
+        if not base.has_base(names.STORY_STATE):
             continue
         dataclass = base.metadata.get("dataclass")
         if dataclass is not None and base.module_name != story.module_name:
             if not all(attribute["is_in_init"] for attribute in dataclass["attributes"]):
                 return True
-        elif any(map(declares_variable, base.defn.defs.body)):
-            return True
+        else:
+            for statement in base.defn.defs.body:
+                if isinstance(statement, AssignmentStmt) and declares_variable(statement):
+                    return True
     return False
 
 
@@ -116,11 +121,10 @@ def has_own_access(info: TypeInfo) -> bool:
     for base in info.mro:
         if base.fullname in (names.STORY_STATE, names.SIMPLE_NAMESPACE, "builtins.object"):
             continue
-        for name in _OWN_ACCESS:
-            symbol = base.names.get(name)
-            if symbol is not None and not symbol.plugin_generated:
+        for name in _OWN_ACCESS.intersection(base.names):
+            if not base.names[name].plugin_generated:
                 return True
     return False
 
 
-_OWN_ACCESS: Final = ("__init__", "__new__", *names.GETATTR_METHODS, "__setattr__", "__delattr__")
+_OWN_ACCESS: Final = frozenset({"__init__", "__new__", *names.GETATTR_METHODS, "__setattr__", "__delattr__"})

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from mypy.nodes import Context, Decorator, SymbolNode, TypeInfo, Var
 from mypy.types import AnyType, CallableType, Instance, Overloaded, Type, TypeOfAny, TypeType, get_proper_type
 
 from dddkit_mypy import mypy_api
+from dddkit_mypy._record import Record
 from dddkit_mypy._rule import ClassContext
 from dddkit_mypy.mypy_api import CallError
 from dddkit_mypy.stories.compensations import undecorated
@@ -19,7 +20,7 @@ from dddkit_mypy.stories.fitting import fits
 from dddkit_mypy.stories.state import state_of
 
 
-class CheckedStep(NamedTuple):
+class CheckedStep(Record):
     """A step, and the result of checking the call `story.name(state)`."""
 
     name: str
@@ -50,8 +51,9 @@ def checked_steps(ctx: ClassContext) -> list[CheckedStep]:
 
 
 _CHECKED_STEPS: Final = "steps"
+_ODD_STEPS: Final = "odd steps"
 SIMPLE_STEPS: Final = "simple steps"
-"""The keys in `ClassContext.shared` of the result of `checked_steps`, and of the simple steps found in the analysis."""
+"""The keys in `ClassContext.shared` of what is found here, and of the simple steps that the analysis has found."""
 
 
 def checked_compensations(ctx: ClassContext, methods: dict[str, Context]) -> Iterator[CheckedStep]:
@@ -59,29 +61,24 @@ def checked_compensations(ctx: ClassContext, methods: dict[str, Context]) -> Ite
 
     `methods` has their names, and where to report each.
     """
-    return _judged(ctx, list(methods), lambda: methods.items())
+    return _judged(ctx, _odd_ones(ctx, list(methods)), lambda: methods.items())
 
 
 def _check(ctx: ClassContext) -> Iterator[CheckedStep]:
     listed = steps_of(ctx.info)
-    return iter(()) if listed is None else _judged(ctx, listed.names, lambda: _to_check(ctx.info, listed))
+    if listed is None:
+        return iter(())
+    return _judged(ctx, steps_that_may_not_fit(ctx, listed), lambda: _to_check(ctx.info, listed))
 
 
 def _judged(
-    ctx: ClassContext, names: list[str], places: Callable[[], Iterable[tuple[str, Context]]]
+    ctx: ClassContext, odd: set[str], places: Callable[[], Iterable[tuple[str, Context]]]
 ) -> Iterator[CheckedStep]:
-    """Yield those of the named steps that do not certainly fit; `places` tells where to report, and which not to."""
-    if ctx.checker is None:
-        return
-    simple = ctx.shared.get(SIMPLE_STEPS, ())
-    to_judge = [name for name in names if name not in simple]
-    if not to_judge:
+    """Yield steps that may not fit; `places` tells where to report, and which not to."""
+    if ctx.checker is None or not odd:
         return
     story = mypy_api.self_type(ctx.info)
     state = state_of(story)
-    odd = set(_that_do_not_fit(story, get_proper_type(state), to_judge))
-    if not odd:
-        return
     anything = AnyType(TypeOfAny.special_form)
     for name, context in places():
         symbol = ctx.info.get(name)
@@ -109,7 +106,33 @@ def _judged(
         yield CheckedStep(name, context, node, called, state, signature_error, state_error, None if errors else result)
 
 
-class _Reading(NamedTuple):
+def steps_that_may_not_fit(ctx: ClassContext, listed: Steps) -> set[str]:
+    """Return those of the listed steps of a story that resolve and do not certainly fit."""
+    if _ODD_STEPS not in ctx.shared:
+        ctx.shared[_ODD_STEPS] = _odd_ones(ctx, listed.names)
+    odd: set[str] = ctx.shared[_ODD_STEPS]
+    return odd
+
+
+def _odd_ones(ctx: ClassContext, names: list[str]) -> set[str]:
+    """Return those of the named steps that resolve and do not certainly fit; code of the user may supply others."""
+    simple = ctx.shared.get(SIMPLE_STEPS, ())
+    to_judge = [name for name in names if name not in simple]
+    if not to_judge:
+        return set()
+    story = mypy_api.self_type(ctx.info)
+    state = get_proper_type(state_of(story))
+    odd: set[str] = set()
+    for name in to_judge:
+        symbol = ctx.info.get(name)
+        if symbol is not None:
+            node = undecorated(symbol.node) if isinstance(symbol.node, Decorator) else symbol.node
+            if not (isinstance(state, Instance) and fits(node, story, state)):
+                odd.add(name)
+    return odd
+
+
+class _Reading(Record):
     """A way to call a step."""
 
     call: Callable[[Type, Context], tuple[Type, list[CallError]]]
@@ -160,15 +183,6 @@ def _check_declared(
     return mypy_api.check_call_of(checker, declared, [*given, argument], context)
 
 
-def _that_do_not_fit(story: Instance, state: Type | None, listed: list[str]) -> Iterator[str]:
-    """Yield the steps that resolve and do not certainly fit; others are unknown, or code of the user supplies them."""
-    known = get_proper_type(state)
-    for name in listed:
-        symbol = story.type.get(name)
-        if symbol is not None and not (isinstance(known, Instance) and fits(undecorated(symbol.node), story, known)):
-            yield name
-
-
 def _to_check(info: TypeInfo, steps: Steps) -> Iterator[tuple[str, Context]]:
     if steps.owner is info:
         seen: set[str] = set()
@@ -199,7 +213,7 @@ def _changed(info: TypeInfo, owner: TypeInfo, name: str) -> bool:
 
 
 _CODES: Final = frozenset({"call-arg", "operator", "arg-type", "call-overload", "type-var"})
-_WITHOUT_CODE: Final = re.compile(r".* not callable$|Too many positional arguments")  # [misc], the second before mypy 2
+_WITHOUT_CODE: Final = r".* not callable$|Too many positional arguments"  # [misc], the second before mypy 2
 _OF_NESTED: Final = "dddkit-story-state"  # a step that is a story itself is called
 _WITHOUT_SELF: Final = "does not accept self argument"
 _UNTYPED: Final = "Cannot call function of unknown type"
@@ -214,7 +228,7 @@ def _relevant(errors: list[CallError]) -> list[CallError]:
     for error in errors:
         if _WITHOUT_SELF in error.message:
             found.append(CallError(error.message, "self"))
-        elif error.code in _CODES or _WITHOUT_CODE.match(error.message):
+        elif error.code in _CODES or re.match(_WITHOUT_CODE, error.message):
             found.append(error)
     return [error for error in found if not error.message.startswith(_UNTYPED)]
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from mypy.nodes import TypeInfo
 
+from dddkit_mypy._record import Record
 from dddkit_mypy.stories.compensations import compensations_of
 from dddkit_mypy.stories.flags import is_behind_flag
 from dddkit_mypy.stories.flow import Read, first_values, is_visible
 from dddkit_mypy.stories.flow_metadata import flow_of_step
 
 
-class EarlyRead(NamedTuple):
+class EarlyRead(Record):
     """A read of a variable that the steps which have run by then need not have set."""
 
     step: str

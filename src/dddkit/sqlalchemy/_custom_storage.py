@@ -17,7 +17,7 @@ from dddkit._core.identity import identity_of
 from dddkit._core.recording import Recording, discard, pending_events
 from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
-from dddkit.sqlalchemy._errors import cause_of
+from dddkit.sqlalchemy._errors import TRANSACTION_FAILED, cause_of
 from dddkit.sqlalchemy._keys import PLAIN, another_identity, plain
 from dddkit.sqlalchemy._storage import HeldByUnit, Key, Storage, Tracked
 
@@ -255,6 +255,10 @@ class CustomStorage(Storage[AggregateT], HeldByUnit):
         if is_unfinished(result):
             dispose(result)
             raise TypeError(f"{self._shown(method)} returned an awaitable, which nobody awaits; let it return a value")
+        if connection.dialect.name == "sqlite":
+            driver: Any = connection.connection.driver_connection  # Any: of sqlite3 or aiosqlite
+            if not driver.in_transaction:  # it would store every further statement by itself
+                raise UnitError(self._unit, TRANSACTION_FAILED)
         if connection.get_transaction() is not transaction:
             raise UnitError(
                 self._unit,

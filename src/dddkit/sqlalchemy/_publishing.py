@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     Publish: TypeAlias = Callable[[Message], Awaitable[object]]
 
-__all__ = ["TryAgainError"]
+__all__ = ["TakesTurns", "TryAgainError"]
 
 
 class TryAgainError(Exception):
@@ -20,3 +21,17 @@ class TryAgainError(Exception):
 
     Its text says who and why, and may be logged; without a text its cause does.
     """
+
+
+class TakesTurns(ABC):
+    """The base of a publisher whose handlers write to the database.
+
+    SQLite has one writer at a time: messages that are published at once would wait for each other, and their time would
+    be over before it is their turn.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    async def __call__(self, message: Message) -> None:
+        """Publish the message."""

@@ -13,7 +13,7 @@ from dddkit._core.broker import EventBroker
 from dddkit.exceptions import ConcurrencyError, DDDKitError, MessageRejectedError, UnknownMessageError
 from dddkit.messages import EventCatalog, caused_by
 from dddkit.sqlalchemy._errors import is_temporary
-from dddkit.sqlalchemy._publishing import TryAgainError
+from dddkit.sqlalchemy._publishing import TakesTurns, TryAgainError
 from dddkit.sqlalchemy.consumer import Consumer, Delivery
 
 if sys.version_info >= (3, 11):
@@ -68,6 +68,8 @@ def to_consumers(*consumers: Consumer[Any]) -> Publish:
     attempt is counted for a ConcurrencyError, where a unit has no connection or no inbox, and for a message in a newer
     version than that of a consumer's catalog.
 
+    On SQLite, which has one writer at a time, a relay publishes one message at a time by it, whatever its concurrency.
+
     Raises:
         TypeError: something is no consumer.
         ValueError: there is none, or two have one name: each would take the messages of the other for done.
@@ -85,12 +87,20 @@ def to_consumers(*consumers: Consumer[Any]) -> Publish:
     if not consumers:
         raise ValueError("to_consumers takes at least one consumer; without any, messages would be gone")
 
-    async def publish(message: Message) -> None:
+    return _ToConsumers(consumers)
+
+
+class _ToConsumers(TakesTurns):
+    __slots__ = ("_consumers",)
+
+    def __init__(self, consumers: Sequence[Consumer[Any]]) -> None:
+        self._consumers = consumers
+
+    async def __call__(self, message: Message) -> None:
+        consumers = self._consumers
         failures = [failure for consumer in consumers if (failure := await _failure(consumer, message)) is not None]
         if failures:
             raise _error_of(failures, message) from _cause_of(failures)
-
-    return publish
 
 
 class _Failure(NamedTuple):

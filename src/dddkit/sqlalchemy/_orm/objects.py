@@ -1,33 +1,30 @@
-"""The mapped objects of one unit: what of them has changed, and writing it in the order that the unit wants."""
+"""Writing the mapped objects of one unit: what of them has changed, in the order that the unit wants."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError, InvalidRequestError, SQLAlchemyError, StatementError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.orm.attributes import set_attribute
 from sqlalchemy.orm.exc import StaleDataError
 
 from dddkit._core.identity import identity_of
-from dddkit._core.recording import Recording, pending_events
-from dddkit._core.versions import set_version, version_of
+from dddkit._core.recording import Recording
+from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._errors import is_unfit_value
+from dddkit.sqlalchemy._orm.meeting import SessionObjects
 from dddkit.sqlalchemy._orm.session import UnitSession
 from dddkit.sqlalchemy._orm.states import (
-    InPlace,
     Snapshots,
     State,
     is_modified,
-    make_new,
     parts_of,
-    pending_of,
     state_of,
 )
-from dddkit.sqlalchemy._storage import HeldByUnit, Unassigned
+from dddkit.sqlalchemy._storage import Unassigned
 
 if TYPE_CHECKING:
     from dddkit.sqlalchemy._orm.storage import MappedStorage
@@ -37,169 +34,23 @@ if TYPE_CHECKING:
 __all__ = ["MappedObjects"]
 
 
-class MappedObjects(HeldByUnit):
-    """The session of a unit, and what the unit knows of the objects in it."""
+class MappedObjects(SessionObjects):
+    """What of the objects in the session of a unit has changed, and writing it in the order that the unit wants."""
 
     def __init__(
         self, unit: str, tracking: Tracking, *, is_async: bool, is_read_only: bool, fail: Callable[[], None]
     ) -> None:
-        self.unit: Final = unit
-        self.is_async: Final = is_async
-        self.session: Final = UnitSession(self)
-        self.storages: Final[dict[object, MappedStorage[Any]]] = {}
-        """By what declares them."""
-        self._tracking: Final = tracking
-        self._is_read_only: Final = is_read_only
+        super().__init__(unit, tracking, UnitSession(self), is_async=is_async, is_read_only=is_read_only)
         self._fail: Final = fail
-        self._in_place: Final = InPlace()
         self._snapshots: Final = Snapshots()
         self._due: list[Tracked] = []
         """What the commit has to write."""
         self._is_committing = False
-        self._async_session: AsyncSession | None = None
         self._flushed: Final[dict[Tracked, int | None]] = {}
         """What this transaction has written already, with the versions of its rows now; None for a deleted one."""
         self._deleted_parts: Final[dict[Tracked, list[Any]]] = {}
         """What its user has deleted of an aggregate, while that is out of the session."""
         self._locked: Final[dict[tuple[MappedStorage[Any], Any], int | None]] = {}
-
-    def on(self, connection: Connection) -> UnitSession:
-        """Return the session, on the connection of the unit."""
-        if self.session.bind is None:
-            self.session.bind = connection
-            self._in_place.dialect = connection.dialect
-        return self.session
-
-    def async_session(self, connection: AsyncConnection) -> AsyncSession:
-        """Return the session as async code uses it."""
-        if self._async_session is None:
-            session = self.on(cast("Connection", connection.sync_connection))
-
-            def existing(**_: object) -> UnitSession:  # where it would make one of its own
-                return session
-
-            self._async_session = AsyncSession(bind=connection, sync_session_class=cast("Any", existing))
-        return self._async_session
-
-    # Meeting objects
-
-    def storage_of(self, instance: object) -> MappedStorage[Any] | None:
-        return next((storage for storage in self.storages.values() if isinstance(instance, storage.cls)), None)
-
-    def tracked(self, instance: object) -> Tracked | None:
-        storage = self.storage_of(instance)
-        return None if storage is None else self._tracking.find(storage, storage.key_in(instance))
-
-    def is_loaded(self, instance: Any) -> None:
-        state = state_of(instance)
-        self._in_place.note(state)
-        storage = self.storage_of(instance)
-        if storage is None:
-            return
-        pending_events(instance).clear()  # recorded while it was loaded
-        set_version(instance, storage.store, _stored_version(state, storage))
-        row = storage.row_of(instance)
-        if self._tracking.find(storage, row.key) is None:
-            self._tracking.load(storage, row)
-
-    def is_refreshed(self, instance: Any, names: Iterable[str] | None) -> None:
-        self._in_place.note(state_of(instance), names)
-
-    def is_added(self, instance: Any) -> None:
-        """Track an aggregate that came into the session with another, or by hand."""
-        storage = self.storage_of(instance)
-        if storage is None or self._is_read_only:
-            return
-        tracked = self._tracking.find(storage, storage.key_in(instance))
-        if tracked is not None and any(one is instance for one in (tracked.aggregate, *tracked.before)):
-            return
-        self.admit(storage, instance)
-        state = state_of(instance)
-        if state.key is None:
-            self._tracking.save(storage, instance)
-        elif tracked is None:
-            self._tracking.load(storage, storage.row_of(instance))
-        else:
-            raise ConcurrencyError(instance, version_of(instance, storage.store), tracked.expected)
-
-    def is_kept(self, instance: Any) -> None:
-        tracked = self.tracked(instance) if isinstance(instance, Recording) else None
-        if tracked is not None and tracked.aggregate is instance and tracked.is_deleted:
-            tracked.is_saved, tracked.is_deleted = True, False
-
-    def are_deleted(self) -> None:
-        for instance in self.session.deleted:
-            tracked = self.tracked(instance) if isinstance(instance, Recording) else None
-            if tracked is not None and tracked.aggregate is instance:
-                tracked.is_deleted = True
-
-    def check_merge(self, instance: Any) -> None:
-        storage = self.storage_of(instance)
-        if storage is not None:
-            raise UnitError(
-                self.unit,
-                f"merge of {storage.shown(identity_of(instance))} would make a second object, without its events; save "
-                f"it: `{storage.name}.save(...)`",
-            )
-
-    def admit(self, storage: MappedStorage[Any], aggregate: Any) -> None:
-        """Find out what an object is that the unit has not read: a new one, or one of an earlier unit.
-
-        Raises:
-            UnitError: SQLAlchemy cannot tell what has changed in it.
-        """
-        state = state_of(aggregate)
-        shown = storage.shown(identity_of(aggregate))
-        if state.obj() is not aggregate:
-            raise UnitError(
-                self.unit, f"{shown} is a shallow copy, which shares its state with the original; use copy.deepcopy"
-            )
-        other = state.session
-        if other is not None and other is not self.session:
-            raise UnitError(self.unit, f"{shown} is in use by another session or unit; let that one end first")
-        if state.key is None:
-            if version_of(aggregate, storage.store) is not None:
-                raise UnitError(
-                    self.unit,
-                    f"{shown} was made anew with the version of a stored one, by evolve or the like; SQLAlchemy sees "
-                    f"changes of the object that it has loaded: change that one",
-                )
-        elif state.key[1][0] != identity_of(aggregate):  # a copy, under an identity of its own
-            make_new([*parts_of(state, storage.mapping.owned)])
-        elif version_of(aggregate, storage.store) is None:  # of a session that is none of ours
-            set_version(aggregate, storage.store, _stored_version(state, storage))
-
-    def attach(self, tracked: Tracked) -> None:
-        """Bring an aggregate into the session that was saved by the user."""
-        state = state_of(tracked.aggregate)
-        if tracked.before and state.key is not None and any(one is not tracked.aggregate for one in tracked.before):
-            make_new([*parts_of(state, self._storage(tracked).mapping.owned)])  # it takes the row of the deleted one
-        self._add(tracked)
-
-    def _add(self, tracked: Tracked) -> None:
-        try:
-            self.session.attach(tracked.aggregate)
-            self.meet()
-        except InvalidRequestError as error:
-            raise UnitError(
-                self.unit,
-                f"{tracked.storage.shown(tracked.key)} holds another object of what this unit has read already; save "
-                f"it before anything else is read",
-            ) from error
-
-    def meet(self) -> None:
-        """Bring in what was linked to an object of the session from its own side alone: `Line(crate=crate)`.
-
-        SQLAlchemy would warn, and not write it.
-        """
-        met = 0
-        while not self._is_read_only and len(changed := [*self.session.new, *self.session.dirty]) > met:
-            met = len(changed)
-            for instance in changed:
-                self.session.attach(instance)
-                for linked in pending_of(state_of(instance)):
-                    if linked.session is None:
-                        self.session.attach(linked.obj())
 
     # What has changed
 
@@ -250,9 +101,6 @@ class MappedObjects(HeldByUnit):
         storages = [*self.storages.values()]
         return [tracked for tracked in self._tracking if tracked.storage in storages]
 
-    def _storage(self, tracked: Tracked) -> MappedStorage[Any]:
-        return cast("MappedStorage[Any]", tracked.storage)
-
     def has_to_write(self) -> bool:
         """Return whether something is to be written of which the session does not know."""
         if self._is_committing:
@@ -267,7 +115,7 @@ class MappedObjects(HeldByUnit):
             state = state_of(tracked.aggregate)
             if state.key is not None and state.session is self.session:
                 # The user may have read it again.
-                tracked.expected = _stored_version(state, self._storage(tracked))
+                tracked.expected = self._storage(tracked).stored_version(state)
         self._due.append(tracked)
 
     def versions_locked(
@@ -439,8 +287,7 @@ class MappedObjects(HeldByUnit):
                 return None
             names = " or ".join(one.storage.shown(one.key) for one in written)
             return UnitError(self.unit, f"{names or 'an object'} does not fit its columns")
-        connection = self.session.bind
-        assert isinstance(connection, Connection)
+        connection = cast("Connection", self.session.bind)
         try:
             found = [(one, self._storage(one).mapping.versions(connection, [one.key], lock=False)) for one in tracked]
             connection.rollback()
@@ -458,14 +305,7 @@ class MappedObjects(HeldByUnit):
             for tracked in self._ours():
                 if not tracked.is_deleted:  # others may have moved it: a row gets its owner by the flush of that
                     storage = self._storage(tracked)
-                    set_version(tracked.aggregate, storage.store, _stored_version(state_of(tracked.aggregate), storage))
+                    set_version(tracked.aggregate, storage.store, storage.stored_version(state_of(tracked.aggregate)))
         else:
             self._snapshots.restore()
         self.session.end()
-
-
-def _stored_version(state: State, storage: MappedStorage[Any]) -> int:
-    """Return the version of the row that the object was read from."""
-    name = storage.mapping.version_name
-    version: Any = state.committed_state.get(name, state.dict.get(name))
-    return cast("int", version)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NoReturn, Protocol, TypeVar, cast
 
 from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapper, ORMExecuteState, RelationshipProperty, Session, object_session
 from sqlalchemy.util.concurrency import in_greenlet
 
@@ -107,6 +108,14 @@ class UnitSession(Session):
 
     def close(self) -> None:
         """Do nothing: `async with session:` ends before the unit does."""
+
+    def as_async(self, connection: AsyncConnection) -> AsyncSession:
+        """Return this session as async code uses it."""
+
+        def this_one(**_: object) -> UnitSession:  # where it would make one of its own
+            return self
+
+        return AsyncSession(bind=connection, sync_session_class=cast("Any", this_one))
 
     def end(self) -> None:
         """Close it; what it has loaded belongs to no session any more."""

@@ -233,7 +233,8 @@ class InPlace:
         type_ = mapper.column_attrs[name].columns[0].type
         if type_.compare_values(one, other):
             return True
-        if type(one) is not type(other) or type(one).__eq__ is not object.__eq__ or self.dialect is None:
+        equality: object = type(one).__eq__
+        if type(one) is not type(other) or equality is not object.__eq__ or self.dialect is None:
             return False
         bound = type_.bind_processor(self.dialect)  # they compare by identity: is the same to be stored?
         return bound is not None and bool(bound(one) == bound(other))

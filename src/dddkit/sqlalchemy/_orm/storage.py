@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar, cast
 
 from sqlalchemy import Table, inspect
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from dddkit.sqlalchemy._orm.mapping import ClassMapping
     from dddkit.sqlalchemy._orm.objects import MappedObjects
+    from dddkit.sqlalchemy._orm.states import State
 
 __all__ = ["MappedRow", "MappedStorage"]
 
@@ -90,6 +91,12 @@ class MappedStorage(TableStorage[AggregateT]):
 
     def row_of(self, aggregate: Any) -> MappedRow:
         return MappedRow(identity_of(aggregate), version_of(aggregate, self.store) or 0, aggregate)
+
+    def stored_version(self, state: State) -> int:
+        """Return the version of the row that an object was read from."""
+        name = self.mapping.version_name
+        version: Any = state.committed_state.get(name, state.dict.get(name))
+        return cast("int", version)
 
     # Reading
 

@@ -136,7 +136,7 @@ class Run:
         publishing = Publishing(
             rows,
             settings.publish,
-            concurrency=settings.concurrency,
+            concurrency=settings.at_once,
             timeout=settings.timeout,
             batch_time=settings.batch_time,
         )

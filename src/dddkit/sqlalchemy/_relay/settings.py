@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dddkit._callables import kind_of
+from dddkit.sqlalchemy._publishing import TakesTurns
 from dddkit.sqlalchemy.engines import check_engine, is_sqlite
 from dddkit.sqlalchemy.outbox import Outbox
 
@@ -39,6 +40,11 @@ class Settings:
     batch_time: float
     attempts: int
     metrics: BacklogMetrics | None
+
+    @property
+    def at_once(self) -> int:
+        """How many messages are published at once."""
+        return 1 if isinstance(self.publish, TakesTurns) and is_sqlite(self.engine) else self.concurrency
 
     def __post_init__(self) -> None:
         if not isinstance(self.engine, AsyncEngine):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker

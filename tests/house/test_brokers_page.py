@@ -1,0 +1,65 @@
+"""The chapters about brokers work with real servers: their files, their commands, and what these print."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house.pages import Reader, blocks, chapters, links
+
+PAGE = "docs/brokers.md"
+CHAPTERS = chapters(PAGE)
+SERVICES = "The two services"
+RECIPES = ("Kafka", "Redis")  # there are no servers to run them with
+
+pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("title", "variable", "url"),
+    [("NATS JetStream", "NATS_URL", "nats_url"), ("RabbitMQ", "RABBITMQ_URL", "rabbitmq_url")],
+)
+def test_the_services_reach_each_other(
+    title: str, variable: str, url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    reader = Reader(tmp_path, {"PYTHONWARNINGS": "error", variable: request.getfixturevalue(url)})
+    for block in [*CHAPTERS[SERVICES], *CHAPTERS[title]]:
+        if block.language == "python":
+            reader.take(block)
+            continue
+        for command, expected in block.commands:
+            printed, status = reader.enter(f"timeout 60 {command}")
+            assert (command, printed, status) == (command, expected, 0), _log(tmp_path)
+
+
+def _log(folder: Path) -> str:
+    log = folder / "log"
+    return log.read_text(encoding="utf-8")[-2000:] if log.exists() else ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("checker", ["mypy --strict --config-file mypy.ini .", "pyright -p strict.json --pythonpath"])
+def test_checkers_find_nothing_in_the_files(checker: str, tmp_path: Path) -> None:
+    reader = Reader(tmp_path)
+    for block in blocks(PAGE):
+        if block.language == "python":
+            reader.take(block)
+    (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = dddkit_mypy\n", encoding="utf-8")
+    (tmp_path / "strict.json").write_text('{"include": ["."], "typeCheckingMode": "strict"}', encoding="utf-8")
+    printed, status = reader.enter(checker if checker.startswith("mypy") else f"{checker} '{sys.executable}'")
+    assert status == 0, printed
+
+
+def test_every_file_has_a_name_and_no_block_is_left_out() -> None:
+    assert {block.language for block in blocks(PAGE)} == {"python", "console"}
+    assert [block.line for block in blocks(PAGE) if block.language == "python" and block.file is None] == []
+    run = {title for title, found in CHAPTERS.items() if any(block.language == "console" for block in found)}
+    assert CHAPTERS.keys() - run == {SERVICES, *RECIPES}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/publishing.md"])
+def test_other_pages_say_where_it_is(page: str) -> None:
+    assert PAGE.removeprefix("docs/" if page.startswith("docs/") else "") in links(page)
