@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, BigInteger, ForeignKey, String, TypeDecorator, select
 from sqlalchemy.ext.mutable import MutableDict
-from sqlalchemy.orm import DeclarativeBase, Mapped, composite, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, WriteOnlyMapped, composite, mapped_column, relationship
 
 from dddkit.dataclasses import Aggregate, AggregateEvent
 from dddkit.messages import EventCatalog
 from dddkit.sqlalchemy import OrmMapped, Outbox, SyncUnitOfWork, UncommittedChangesError, UnitError, sync_embedded
+from tests.servers.databases import Database, SQLite
 
 # Any: what a class holds is mapped, and read back from the tables.
 Model = Any
@@ -62,6 +63,13 @@ class Item(Base):
     box: Mapped[Box] = relationship(back_populates="items")
 
 
+class Slip(Base):
+    __tablename__ = "box_slips"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    box_id: Mapped[int] = mapped_column(ForeignKey("boxes.id"))
+    name: Mapped[str]
+
+
 class Box(Base, Aggregate):
     __tablename__ = "boxes"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -72,6 +80,7 @@ class Box(Base, Aggregate):
     stamp: Mapped[Any] = mapped_column(StampType, nullable=True)
     point: Mapped[Point] = composite(mapped_column("x"), mapped_column("y"))
     version: Mapped[int] = mapped_column(BigInteger)
+    slips: WriteOnlyMapped[Slip] = relationship(cascade="all, delete-orphan", passive_deletes=True)
     items: Mapped[list[Item]] = relationship(back_populates="box", cascade="all, delete-orphan", order_by=Item.id)
     __mapper_args__ = {"version_id_col": version}
 
@@ -89,8 +98,8 @@ class BoxUnit(SyncUnitOfWork):
 class Store:
     """One database, and what is stored there."""
 
-    def __init__(self) -> None:
-        self.engine = sync_embedded(":memory:", Base.metadata)
+    def __init__(self, database: Database) -> None:
+        self.engine = database.sync_engine(Base.metadata)
 
     def unit(self, **arguments: Any) -> BoxUnit:
         return BoxUnit(self.engine, **arguments)
@@ -117,9 +126,9 @@ def new(box_id: int = 1, *items: str, **fields: Any) -> Box:
     return Box(id=box_id, items=[Item(name=item) for item in items], **made)
 
 
-@pytest.fixture
-def store() -> Iterator[Store]:
-    store = Store()
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    store = Store(SQLite(":memory:") if request.param == "sqlite" else request.getfixturevalue("postgresql"))
     yield store
     store.engine.dispose()
 
@@ -311,6 +320,29 @@ def test_a_column_of_a_composite_that_was_set_wins_over_what_the_composite_was_r
         unit.commit()
 
     assert store.rows(Box.__table__.c.x) == [(5,)]
+
+
+def test_a_part_that_is_never_loaded_with_its_aggregate_is_refused_with_what_to_declare(store: Store) -> None:
+    box = new()
+    box.slips.add(Slip(name="old"))
+    store.save(box)
+    with store.unit() as unit:
+        slips = unit.boxes.get(1).slips.select()
+        unit.session().scalars(slips).one().name = "new"
+        with pytest.raises(UnitError, match=r"declare Box\.slips as a list"):
+            unit.commit()
+
+
+def test_begin_of_the_session_is_refused_since_its_end_would_be_no_commit(store: Store) -> None:
+    with store.unit() as unit:
+        session = unit.session()
+        with pytest.raises(UnitError, match="begin of its session; leave it to the unit"):
+            session.begin()
+        with session.begin_nested():
+            session.add(new())
+        unit.commit()
+
+    assert store.rows(Box.id) == [(1,)]
 
 
 class TreeBase(DeclarativeBase):

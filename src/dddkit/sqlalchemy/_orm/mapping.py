@@ -68,6 +68,12 @@ class ClassMapping(Generic[AggregateT]):
             found.update((key, version) for key, version in rows)
         return found
 
+    def never_loaded(self, part: Mapper[Any]) -> str:
+        """Return the relationship to this part that is never loaded: a write-only or dynamic one; or ""."""
+        relationships = (mapper.relationships[name] for mapper, names in self.owned.items() for name in names)
+        found = (one for one in relationships if one.lazy in ("write_only", "dynamic") and part.isa(one.mapper))
+        return next((f"{one.parent.class_.__qualname__}.{one.key}" for one in found), "")
+
     @classmethod
     def of(cls, aggregate: type[AggregateT], options: Sequence[ORMOption]) -> ClassMapping[AggregateT]:
         """Return the mapping of the class, and let its new rows begin with a version that none had before.

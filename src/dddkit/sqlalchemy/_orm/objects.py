@@ -91,10 +91,12 @@ class MappedObjects(SessionObjects):
                 )
             for storage in self.storages.values():
                 if state_of(instance).mapper in storage.mapping.owned and not isinstance(instance, storage.cls):
+                    owner, never = storage.cls.__qualname__, storage.mapping.never_loaded(state_of(instance).mapper)
+                    cure = f"declare {never} as a list" if never else f"get the {owner} with it"
                     raise UnitError(
                         self.unit,
-                        f"a {cls} has changed, which belongs to a {storage.cls.__qualname__}, and no version would "
-                        f"move; get the {storage.cls.__qualname__} with it, and change it there",
+                        f"a {cls} has changed, which belongs to a {owner}, and no version would move; {cure}, and "
+                        f"change it there",
                     )
 
     def _ours(self) -> list[Tracked]:

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn, Protocol, TypeVar, cast
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlalchemy.orm import Mapper, ORMExecuteState, RelationshipProperty, Session, object_session
+from sqlalchemy.orm import Mapper, ORMExecuteState, RelationshipProperty, Session, SessionTransaction, object_session
 from sqlalchemy.util.concurrency import in_greenlet
 
 from dddkit.exceptions import UnitError
@@ -97,6 +97,12 @@ class UnitSession(Session):
     def merge_all(self, instances: Iterable[T], **options: Any) -> Sequence[T]:  # SQLAlchemy 2.1 has it
         """Copy several."""
         return [self.merge(instance, **options) for instance in instances]
+
+    def begin(self, nested: bool = False) -> SessionTransaction:
+        """Refuse to, unless it is a savepoint: at the end of its block the session would commit, or roll back."""
+        if not nested:
+            self._refuse("begin")
+        return super().begin(nested)
 
     def commit(self) -> NoReturn:
         """Refuse to."""
