@@ -122,7 +122,7 @@ async def test_consumers_of_other_names_each_have_their_effect(shop: Shop) -> No
 
 
 @consuming("sqlite")
-async def test_messages_of_two_sources_with_one_id_are_two_messages(shop: Shop) -> None:
+async def test_fu5_messages_of_two_sources_with_one_id_are_two_messages(shop: Shop) -> None:
     adding(shop, refunds := consumer_of(shop))
     for source, id_, item in (("/a", "1", "one"), ("/b", "1", "two"), ("/a", "b c", "three"), ("/a b", "c", "four")):
         data = {"item": item}

@@ -200,7 +200,7 @@ async def test_a_handler_that_takes_too_long_is_cancelled_and_nothing_of_it_is_s
 
 
 @consuming()
-async def test_messages_are_handled_at_once_but_on_sqlite_where_each_would_wait_for_the_lock_of_the_others(
+async def test_fu6_messages_are_handled_at_once_but_on_sqlite_where_each_would_wait_for_the_lock_of_the_others(
     shop: Shop,
 ) -> None:
     under_way, most = 0, 0

@@ -184,6 +184,25 @@ async def test_no_outage_makes_a_message_dead(post: Post) -> None:
 
 
 @with_post("memory")
+async def test_fu7_an_outage_makes_no_message_dead_that_has_more_attempts_behind_it_than_it_would_get_now(
+    post: Post,
+) -> None:
+    await post.write("bad")
+    broker = Broker()
+    broker.refuse_all_of("bad", REJECTED)
+    before = post.relay(broker, attempts=9)
+    for _ in range(3):
+        await before.run_once()
+    broker.is_away = True
+    relay = post.relay(broker, attempts=2)
+    await relay.run_once()
+    assert await relay.dead() == []
+    broker.is_away = False
+    await relay.run_once()
+    assert [dead.attempts for dead in await relay.dead()] == [4]
+
+
+@with_post("memory")
 async def test_a_failure_counts_once_another_message_got_through_since_the_last_one(post: Post) -> None:
     broker = Broker()
     broker.refuse_all_of("bad", BROKEN)

@@ -74,6 +74,27 @@ async def test_a_block_that_ends_finishes_and_records_what_is_under_way(post: Po
 
 
 @with_post("memory")
+async def test_who_cancels_everything_cancels_the_host_too_that_waits_for_its_relay_to_end(post: Post) -> None:
+    await post.write("a")
+    gate = Gate()
+    done: list[str] = []
+
+    async def host() -> None:
+        async with post.relay(gate):
+            await until(lambda: gate.begun)
+        done.append("the host went on")
+
+    hosting = asyncio.ensure_future(host())
+    await until(lambda: gate.begun)
+    await asyncio.sleep(0.5)  # it is at the end of its block now
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await asyncio.wait([hosting])
+    assert hosting.cancelled()
+    assert done == []
+
+
+@with_post("memory")
 async def test_stopping_waits_for_the_timeout_at_most(post: Post) -> None:
     await post.write("a", "b")
     broker = Broker()
@@ -89,6 +110,19 @@ async def test_stopping_waits_for_the_timeout_at_most(post: Post) -> None:
         began = clock()
     assert clock() - began < 300
     assert len(await _left(post)) == 1
+
+
+@with_post("asyncpg", "psycopg", slow=("psycopg",))
+async def test_a_relay_stops_in_time_too_while_the_database_keeps_it_waiting(post: Post) -> None:
+    relay = post.relay(Broker(), timeout=5.0)
+    async with post.engine.begin() as connection:
+        await connection.execute(text("LOCK TABLE dddkit_outbox"))
+        running = asyncio.ensure_future(relay.run())
+        await asyncio.sleep(5)
+        running.cancel()
+        assert (await asyncio.wait([running], timeout=500))[0] == {running}
+    assert running.cancelled()
+    assert await relay.run_once() == 0
 
 
 @with_post("memory")
@@ -220,6 +254,28 @@ async def test_sigterm_ends_run_normally_and_the_old_handlers_are_back(post: Pos
             assert signal.getsignal(signal.SIGTERM) is old
     finally:
         signal.signal(signal.SIGTERM, others)
+
+
+@with_post("memory")
+async def test_a_sigterm_that_comes_with_the_handler_is_not_lost(post: Post) -> None:
+    real = signal.signal
+
+    def at_once(number: int, handler: Any) -> Any:
+        old = real(number, handler)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return old
+
+    relay = post.relay(Broker())
+    others = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signal, "signal", at_once)
+        running = asyncio.ensure_future(relay.run())
+        await asyncio.sleep(0)
+        patch.undo()
+    try:
+        await asyncio.wait_for(running, 200)
+    finally:
+        assert signal.getsignal(signal.SIGTERM) is others
 
 
 def test_run_in_another_thread_leaves_signals_alone(tmp_path: Path) -> None:

@@ -339,3 +339,15 @@ def test_the_backlog_is_refused_by_name_where_a_unit_has_the_only_connection(tmp
             await post.engine.dispose()
 
     fast(main())
+
+
+@with_post("memory")
+async def test_a_relay_does_not_start_inside_of_a_unit_that_holds_the_only_connection(post: Post) -> None:
+    relay = post.relay(Broker())
+    async with post.Unit(post.engine) as unit:
+        await unit.connection()
+        for call in (relay.__aenter__, relay.run):
+            with pytest.raises(UnitError, match=r"Relay: it is used inside of .*Unit, whose"):
+                await call()
+    async with relay:  # it does not run already
+        pass

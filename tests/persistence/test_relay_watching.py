@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from freezegun import freeze_time
 from prometheus_client import CollectorRegistry
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from dddkit.exceptions import MessageRejectedError
-from dddkit.sqlalchemy import Backlog
+from dddkit.sqlalchemy import Backlog, Relay
 from dddkit.sqlalchemy._publishing import TryAgainError
 from dddkit.sqlalchemy.prometheus import OutboxMetrics
-from tests.persistence.relays import Broker, Post, until, with_post
+from tests.persistence.relays import Broker, Post, engine_of, until, with_post
+from tests.servers.databases import PostgreSQL
 
 SECRET = "what the customer said"
 
@@ -105,6 +107,23 @@ async def test_the_metrics_are_those_of_the_backlog_while_it_runs(post: Post) ->
         OutboxMetrics(wrong)
     with pytest.raises(TypeError, match="Relay: metrics is an OutboxMetrics, or nothing, and not"):
         post.relay(broker, metrics=wrong)
+
+
+@with_post("memory")
+async def test_a_time_written_by_hand_stops_no_message(post: Post) -> None:
+    broker = Broker()
+    broker.refuse_all_of("held", MessageRejectedError("too large"))
+    metrics = OutboxMetrics(registry := CollectorRegistry())
+    await post.write("held", "a")
+    async with post.engine.begin() as connection:
+        await connection.execute(text("UPDATE dddkit_outbox SET recorded_at = '2020-13-45' WHERE subject = 'held'"))
+    relay = post.relay(broker, attempts=1, metrics=metrics, poll=0.1)
+    with Lines() as log:
+        async with relay:
+            await until(lambda: broker.got)
+            await until(lambda: registry.get_sample_value("dddkit_outbox_dead") == 1)
+    said = "the metrics of a relay could not be set: a time in the column recorded_at is none"
+    assert log.lines[0] == ("WARNING", said)
 
 
 @with_post("memory")
@@ -240,6 +259,51 @@ async def test_an_outage_of_the_database_is_logged_and_survived(post: Post) -> N
         await until(lambda: len(broker.got) == 2)
     assert log.levels == ["WARNING", "INFO"]
     assert "the outbox cannot be read or written (" in log.lines[0][1]
+
+
+@with_post("asyncpg", "psycopg", slow=("psycopg",))
+async def test_the_log_says_why_the_database_is_away_and_shows_no_row(post: Post) -> None:
+    assert isinstance(post.database, PostgreSQL)
+    engine = engine_of(replace(post.database, database="nowhere"))
+    with Lines() as log:
+        running = asyncio.ensure_future(Relay(engine, post.outbox, Broker()).run())
+        await until(lambda: log.lines)
+        running.cancel()
+        await asyncio.wait([running])
+    await engine.dispose()
+    ((level, line),) = log.lines
+    assert level == "WARNING"
+    assert 'database "nowhere" does not exist), which is tried again' in line
+    async with post.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE dddkit_outbox ADD CHECK (error IS NULL)"))
+    await post.write("a")
+    broker = Broker()
+    broker.refuse_all_of("a", MessageRejectedError(SECRET))
+    with Lines() as log:
+        async with post.relay(broker, timeout=20.0):
+            await until(lambda: log.lines)
+    assert [level for level, _ in log.lines] == ["WARNING", "WARNING"]
+    assert all("CheckViolation" in line and SECRET not in line for _, line in log.lines)
+
+
+class BrokenError(OSError):
+    def __str__(self) -> str:
+        raise RuntimeError("it has no text")
+
+
+@with_post("memory")
+async def test_the_log_has_the_way_to_what_an_error_says_that_it_does_not_show_itself(post: Post) -> None:
+    errors = {"a": KeyError(SECRET), "b": BrokenError(), "c": TimeoutError(), "d": KeyError()}
+    for subject, error in errors.items():
+        await post.write(subject)
+        broker = Broker()
+        broker.refuse_all_of(subject, error)
+        with Lines() as log:
+            assert await post.relay(broker).run_once() == 0
+        ((_, line),) = log.lines
+        name, way = type(error).__name__, " (the column `error` has what it says)" if subject == "a" else ""
+        assert line.endswith(f" of {subject} was not published ({name}), and is tried again{way}")
+        await post.relay(Broker()).run_once()
 
 
 @with_post("memory")

@@ -104,10 +104,11 @@ class Relay:
         through, and ends. A broker or a database that is away does not end it: it tries again, and says so in the log.
 
         Raises:
-            UnitError: the database has no table for the outbox.
+            UnitError: the database has no table for the outbox; or the call is inside of a unit that holds it.
             RuntimeError: it runs already.
             KeyboardInterrupt, SystemExit: of `publish`.
         """
+        self._refuse_in_unit()
         run = self._begin()
         loop = asyncio.get_running_loop()
         with stopped_by_sigterm(partial(loop.call_soon_threadsafe, run.stop)):
@@ -131,7 +132,7 @@ class Relay:
         """Start publishing, beside what the block does; signals are left to the host.
 
         Raises:
-            UnitError: the database has no table for the outbox.
+            UnitError: the database has no table for the outbox; or a unit around it holds a database in memory.
             RuntimeError: it runs already.
         """
         run = self._begin()
@@ -155,15 +156,18 @@ class Relay:
             return
         run.stop()
         try:
-            await _to_the_end(task, run)
-        except asyncio.CancelledError:
-            if not task.cancelled():  # by who cancels each task of the loop; the log says so
-                raise
+            cancelled = await _ended(task, run)
+        finally:
+            self._run = None
+        if cancelled is not None and _interrupt_of(task) is None:
+            raise cancelled
+        if task.cancelled():  # by who cancels each task of the loop; the log says so
+            return
+        try:
+            task.result()
         except (KeyboardInterrupt, SystemExit):  # it has ended the event loop already
             if kind is None:
                 raise
-        finally:
-            self._run = None
 
     def _begin(self) -> Run:
         if self._run is not None:
@@ -197,7 +201,7 @@ class Relay:
         """Return how many messages wait, how many are dead, and since when the oldest waits.
 
         Raises:
-            UnitError: the database has no table for the outbox.
+            UnitError: the database has no table for the outbox; or a unit around it holds a database in memory.
         """
         settings = self._settings
         self._refuse_in_unit(is_read_only=True)
@@ -255,6 +259,14 @@ async def _raising(run: Run) -> None:
 
 async def _to_the_end(task: asyncio.Task[T], run: Run) -> T:
     """Return what the task of a run returns. Where this call is cancelled, the run is stopped, and waited for."""
+    cancelled = await _ended(task, run)
+    if cancelled is None or _interrupt_of(task) is not None:
+        return task.result()
+    raise cancelled
+
+
+async def _ended(task: asyncio.Task[Any], run: Run) -> asyncio.CancelledError | None:
+    """Wait until the task of a run has ended; return what has cancelled this call meanwhile, and stopped the run."""
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
@@ -262,9 +274,7 @@ async def _to_the_end(task: asyncio.Task[T], run: Run) -> T:
         except asyncio.CancelledError as error:
             cancelled = error
             run.stop()
-    if cancelled is None or _interrupt_of(task) is not None:
-        return task.result()
-    raise cancelled
+    return cancelled
 
 
 def _interrupt_of(task: asyncio.Task[Any]) -> BaseException | None:

@@ -36,10 +36,14 @@ class Gauges:
     async def refresh(self) -> None:
         clock = asyncio.get_running_loop().time
         began = clock()
-        backlog = await backlog_of(self._engine, self._people)
+        backlog: Backlog | None = None
+        try:
+            backlog = await backlog_of(self._engine, self._people)
+        except ValueError:  # written by hand, on SQLite; messages go all the same
+            LOGGER.warning("the metrics of a relay could not be set: a time in the column recorded_at is none")
         now = clock()
         self._next = now + max(self._poll, (now - began) * _SHARE)
-        if self._metrics is not None:
+        if self._metrics is not None and backlog is not None:
             try:
                 self._metrics.set(backlog)
             except Exception:  # somebody's own metrics must not stop messages

@@ -6,8 +6,12 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
 from dddkit.exceptions import DDDKitError
 from dddkit.sqlalchemy._publishing import TryAgainError
+from dddkit.sqlalchemy._relay.backoff import said_by
 
 if TYPE_CHECKING:
     from dddkit.sqlalchemy._relay.backoff import Failure
@@ -52,14 +56,21 @@ class OutageLog:
         if isinstance(failure.error, TryAgainError) and failure.failures < _CONFLICTS and self._began is None:
             return
         self._note(
-            f"{_named(failure.row)} was not published ({_kind_of(failure.error)}), and is tried again",
+            f"{_named(failure.row)} was not published ({_kind_of(failure.error)}), and is tried again"
+            + _where_it_says_more(failure.error),
             f"the last error was {_kind_of(failure.error)}, and {_times(failing, 'subject')} wait for another attempt",
         )
 
     def database_failed(self, error: BaseException) -> None:
-        self._note(
-            f"the outbox cannot be read or written ({_kind_of(error)}), which is tried again",
-            f"the outbox cannot be read or written ({_kind_of(error)})",
+        what = f"the outbox cannot be read or written ({_kind_of_database(error)})"
+        self._note(f"{what}, which is tried again", what)
+
+    def unrecorded(self, error: BaseException) -> None:
+        """Log that a relay has ended, and could not store what it had published."""
+        LOGGER.warning(
+            "%s: what was published last could not be recorded (%s), and will be published again",
+            self._outbox,
+            _kind_of_database(error),
         )
 
     def _note(self, first: str, later: str) -> None:
@@ -96,11 +107,37 @@ def _times(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def _kind_of_database(error: BaseException) -> str:
+    """Return what the driver has raised, and what it says where that tells of the server and not of rows."""
+    if isinstance(error, PoolTimeoutError):
+        return f"{type(error).__qualname__}: {str(error).partition(' (Background')[0]}"
+    driver: BaseException | None = error.orig if isinstance(error, DBAPIError) else None
+    if driver is None:
+        return _kind_of(error)
+    driver = driver.__cause__ or driver  # SQLAlchemy has errors of its own for asyncpg
+    state: object = getattr(driver, "sqlstate", None)
+    name, lines = type(driver).__qualname__, str(driver).splitlines()
+    return f"{name}: {lines[0]}" if lines and (state is None or str(state).startswith(_OF_SERVERS)) else name
+
+
+_OF_SERVERS: Final = ("08", "25006", "28", "3D", "42501", "53", "55P03", "57")
+"""Connections, a standby, log-in, a missing database, rights, resources, locks, a server that begins or stops."""
+
+
 def _kind_of(error: BaseException) -> str:
     """Return the class of an error, and what it says where that is no data of a message."""
     if isinstance(error, TryAgainError):
         if error.args:
             return str(error)
         error = error.__cause__ or error
-    name = type(error).__qualname__
-    return f"{name}: {error}" if isinstance(error, (OSError, DDDKitError)) else name
+    name, text = type(error).__qualname__, said_by(error)
+    return f"{name}: {text}" if text and isinstance(error, _SHOWN) else name
+
+
+def _where_it_says_more(error: BaseException) -> str:
+    """Return where to read what an error says, if that is not in the log."""
+    is_shown = isinstance(error, (TryAgainError, *_SHOWN)) or not said_by(error)
+    return "" if is_shown else " (the column `error` has what it says)"
+
+
+_SHOWN: Final = (OSError, DDDKitError)

@@ -13,7 +13,7 @@ from dddkit.exceptions import UnitError
 from dddkit.sqlalchemy._errors import cause_of, missing
 from dddkit.sqlalchemy._relay.backoff import Backoff, pause_after
 from dddkit.sqlalchemy._relay.claims import claim_of
-from dddkit.sqlalchemy._relay.outage_log import LOGGER, OutageLog
+from dddkit.sqlalchemy._relay.outage_log import OutageLog
 from dddkit.sqlalchemy._relay.publishing import GRACE, Publishing
 from dddkit.sqlalchemy._relay.rows import Record
 from dddkit.sqlalchemy._relay.waiting import Waiting
@@ -54,6 +54,8 @@ class Run:
         self._tried: Final[set[Key]] = set()
         self._database_failures = 0
         self._stop_at: float | None = None
+        self._stopped: Final[asyncio.Future[None]] = asyncio.get_running_loop().create_future()
+        """Done when it is stopped: a call to the database that waits for a lock is not waited for without end."""
         self._cancelled: asyncio.CancelledError | None = None
         self._interrupt: BaseException | None = None
         self.published = 0
@@ -66,6 +68,7 @@ class Run:
         """Begin nothing any more; finish and record what is under way. In the thread of the loop."""
         if self._stop_at is None:
             self._stop_at = self._clock()
+            self._stopped.set_result(None)
         self._waiting.stop()
         if self._publishing is not None:
             self._publishing.stop()
@@ -194,11 +197,7 @@ class Run:
             try:
                 await self._record()
             except Exception as error:
-                LOGGER.warning(
-                    "%s: what was published last could not be recorded (%s), and will be published again",
-                    self._settings.outbox.table.fullname,
-                    type(error).__qualname__,
-                )
+                self._log.unrecorded(error)
         with suppress(Exception):  # it took too long
             await self._in_database(self._claim.leave())
 
@@ -232,12 +231,13 @@ class Run:
         began = self._clock()
         while not future.done():
             left = None
+            ends = [future, self._stopped] if bounded and self._stop_at is None else [future]
             if bounded and self._stop_at is not None:
                 left = max(began, self._stop_at) + self._settings.timeout - self._clock()
                 if left <= 0:
                     break
             try:
-                await asyncio.wait([future], timeout=left)
+                await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             except asyncio.CancelledError as error:
                 self._cancelled = error
                 self.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Final
 
@@ -25,17 +25,18 @@ def stopped_by_sigterm(stop: Callable[[], object]) -> Generator[None]:
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is None:
         yield  # None: the handler is not Python's, and could not be restored
         return
-    if not _stops:
-        _old = signal.signal(signal.SIGTERM, _stop_all)
-    _stops.append(stop)
+    _stops.append(stop)  # before the handler is there: a signal may come at once
     try:
+        if len(_stops) == 1:
+            _old = signal.signal(signal.SIGTERM, _stop_all)
         yield
     finally:
-        _stops.remove(stop)
-        if not _stops and signal.getsignal(signal.SIGTERM) is _stop_all:
+        if len(_stops) == 1 and signal.getsignal(signal.SIGTERM) is _stop_all:
             signal.signal(signal.SIGTERM, _old)
+        _stops.remove(stop)
 
 
 def _stop_all(number: int, frame: FrameType | None) -> None:
     for stop in _stops:
-        stop()
+        with suppress(RuntimeError):  # the loop of one that was never ended is closed
+            stop()
