@@ -255,16 +255,16 @@ class CustomStorage(Storage[AggregateT], HeldByUnit):
         if is_unfinished(result):
             dispose(result)
             raise TypeError(f"{self._shown(method)} returned an awaitable, which nobody awaits; let it return a value")
-        if connection.dialect.name == "sqlite":
-            driver: Any = connection.connection.driver_connection  # Any: of sqlite3 or aiosqlite
-            if not driver.in_transaction:  # it would store every further statement by itself
-                raise UnitError(self._unit, TRANSACTION_FAILED)
         if connection.get_transaction() is not transaction:
             raise UnitError(
                 self._unit,
                 f"{self._shown(method)} has ended the transaction; leave commit and rollback to the unit, so that all "
                 f"of it is stored or nothing",
             )
+        if connection.dialect.name == "sqlite":
+            driver: Any = connection.connection.driver_connection  # Any: of sqlite3 or aiosqlite
+            if not driver.in_transaction:  # it would store every further statement by itself
+                raise UnitError(self._unit, TRANSACTION_FAILED)
         return result
 
     def _version(self, method: str, version: object) -> int:
