@@ -172,6 +172,29 @@ def test_what_was_deleted_and_is_added_again_stays(store: Store) -> None:
     assert store.version() == version + 1
 
 
+@pytest.mark.parametrize("by_the_session", [True, False])
+def test_what_was_deleted_and_is_kept_keeps_its_parts(store: Store, by_the_session: bool) -> None:
+    store.save(new(1, "tea"))
+    with store.unit() as unit:
+        box = unit.boxes.get(1)
+        unit.session().delete(box)
+        unit.session().add(box) if by_the_session else unit.boxes.save(box)
+        unit.commit()
+
+    assert store.names() == ["tea"]
+
+
+def test_what_a_flush_has_deleted_is_not_saved_again(store: Store) -> None:
+    store.save(new())
+    with store.unit() as unit:
+        box = unit.boxes.get(1)
+        unit.session().delete(box)
+        unit.session().flush()
+        with pytest.raises(UnitError, match="Box with the identity 1 was deleted by a flush of this unit"):
+            unit.boxes.save(box)
+        unit.rollback()
+
+
 @pytest.mark.parametrize("others", [[], [2]], ids=["alone", "with another"])
 @pytest.mark.parametrize("name", ["", "new"], ids=["alone", "with a column"])
 def test_a_part_that_the_session_deletes_is_deleted_and_moves_the_version(

@@ -100,6 +100,7 @@ class SessionObjects(HeldByUnit):
         tracked = self.tracked(instance)
         if tracked is not None and tracked.aggregate is instance and tracked.is_deleted:
             tracked.is_saved, tracked.is_deleted = True, False
+            self._keep_parts(tracked)
 
     def are_deleted(self) -> None:
         for instance in self.session.deleted:
@@ -148,13 +149,29 @@ class SessionObjects(HeldByUnit):
         state = state_of(tracked.aggregate)
         if tracked.before and state.key is not None and any(one is not tracked.aggregate for one in tracked.before):
             make_new([*parts_of(state, self._storage(tracked).mapping.owned)])  # it takes the row of the deleted one
+        was_deleted = tracked.aggregate in self.session.deleted
         self._add(tracked)
+        if was_deleted:
+            self._keep_parts(tracked)
+
+    def _keep_parts(self, tracked: Tracked) -> None:
+        """Keep what was to be deleted with it: SQLAlchemy would keep the aggregate alone."""
+        deleted = {*map(state_of, self.session.deleted)}
+        for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
+            if part in deleted:
+                self.session.attach(part.obj())
 
     def _add(self, tracked: Tracked) -> None:
         try:
             self.session.attach(tracked.aggregate)
             self.meet()
         except InvalidRequestError as error:
+            if state_of(tracked.aggregate).was_deleted:
+                raise UnitError(
+                    self.unit,
+                    f"{tracked.storage.shown(tracked.key)} was deleted by a flush of this unit; save another object, or "
+                    f"save this one in another unit",
+                ) from error
             raise UnitError(
                 self.unit,
                 f"{tracked.storage.shown(tracked.key)} holds another object of what this unit has read already; save "
