@@ -368,6 +368,14 @@ def test_begin_of_the_session_is_refused_since_its_end_would_be_no_commit(store:
     assert store.rows(Box.id) == [(1,)]
 
 
+def test_the_limit_of_find_counts_aggregates_where_a_condition_repeats_rows(store: Store) -> None:
+    store.save(new(1, "tea", "milk"), new(2, "tea"), new(3))
+    with store.unit(read_only=True) as unit:
+        table, items = unit.boxes.table, Item.__table__
+        found = unit.boxes.find(table.c.id == items.c.box_id, order_by=[table.c.id], limit=2)
+        assert [box.id for box in found] == [1, 2]
+
+
 class TreeBase(DeclarativeBase):
     pass
 

@@ -169,8 +169,8 @@ class SessionObjects(HeldByUnit):
             if state_of(tracked.aggregate).was_deleted:
                 raise UnitError(
                     self.unit,
-                    f"{tracked.storage.shown(tracked.key)} was deleted by a flush of this unit; save another object, or "
-                    f"save this one in another unit",
+                    f"{tracked.storage.shown(tracked.key)} was deleted by a flush of this unit; save another object, "
+                    f"or save this one in another unit",
                 ) from error
             raise UnitError(
                 self.unit,
