@@ -336,6 +336,26 @@ async def test_an_error_that_the_sql_hides_is_found_where_it_has_ended_the_trans
     assert (await items(shop) == ["tea"]) == (shop.database.name != "postgresql")
 
 
+@in_shops("sqlite")
+async def test_after_an_error_that_has_ended_the_transaction_nothing_is_stored_by_itself(shop: Shop) -> None:
+    class Hiding(SqlBaskets):
+        def update(self, connection: Connection, basket: Any, changes: Any, expected: int) -> int:
+            again = self.baskets.insert().prefix_with("OR ROLLBACK").values(id=basket.basket_id, version=1)
+            with suppress(IntegrityError):
+                connection.execute(again)
+            return 1
+
+    declare(shop, Hiding)
+    await shop.save(filled(shop), filled(shop, identity=2))
+    async with shop.unit() as unit:
+        for basket in (await unit.baskets.get_many([1, 2])).values():
+            basket.add("tea")
+        with pytest.raises(UnitError, match="the database has undone the whole transaction"):
+            await unit.commit()
+    assert await items(shop) == []
+    assert await shop.count(shop.Unit.outbox.table) == 0
+
+
 # Identities
 
 BasketNumber = NewType("BasketNumber", int)

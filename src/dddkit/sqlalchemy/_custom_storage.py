@@ -17,7 +17,7 @@ from dddkit._core.identity import identity_of
 from dddkit._core.recording import Recording, discard, pending_events
 from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
-from dddkit.sqlalchemy._errors import cause_of
+from dddkit.sqlalchemy._errors import TRANSACTION_FAILED, cause_of
 from dddkit.sqlalchemy._keys import PLAIN, another_identity, plain
 from dddkit.sqlalchemy._storage import HeldByUnit, Key, Storage, Tracked
 
@@ -261,6 +261,10 @@ class CustomStorage(Storage[AggregateT], HeldByUnit):
                 f"{self._shown(method)} has ended the transaction; leave commit and rollback to the unit, so that all "
                 f"of it is stored or nothing",
             )
+        if connection.dialect.name == "sqlite":
+            driver: Any = connection.connection.driver_connection  # Any: of sqlite3 or aiosqlite
+            if not driver.in_transaction:  # it would store every further statement by itself
+                raise UnitError(self._unit, TRANSACTION_FAILED)
         return result
 
     def _version(self, method: str, version: object) -> int:

@@ -60,6 +60,9 @@ class HeldByUnit:
     may_hide_errors: bool = False
     """Whether a statement may have failed, and the transaction with it, without an error: SQL of the user's."""
 
+    def meet(self) -> None:
+        """Track what its user has added since to what it keeps."""
+
     def changes(self) -> Sequence[str]:
         """Return what has changed and belongs to no aggregate of the unit, in words."""
         return ()

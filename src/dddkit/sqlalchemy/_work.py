@@ -195,12 +195,17 @@ class Work:
 
     def changes(self) -> tuple[list[object], list[str]]:
         """Return the aggregates that have changed, and what else has to be committed, in words."""
+        self._meet()
         aggregates = [tracked.aggregate for tracked in self.tracking if self._seems_changed(tracked)]
         others = [f"the published {message.type}" for message in self._published]
         others += [f"the noted key {key!r}" for key in self._noted]
         for held in self.held.values():
             others += held.changes()
         return aggregates, others + [f"{statement} on its connection" for statement in self.own_changes]
+
+    def _meet(self) -> None:
+        for held in self.held.values():
+            held.meet()
 
     def _seems_changed(self, tracked: Tracked) -> bool:
         try:
@@ -211,6 +216,7 @@ class Work:
     # Committing
 
     def reactions(self, reactions: Sequence[Reaction]) -> Iterator[tuple[Callable[[Any, Any], Any], AnyAggregateEvent]]:
+        self._meet()
         return calls_of_reactions(self.unit, reactions, self.tracking)
 
     def prepare(self) -> None:
@@ -220,6 +226,7 @@ class Work:
             UnitError: an aggregate cannot be stored as it is.
             UnnamedEventError: the catalog does not know an event.
         """
+        self._meet()
         self._writes, self._events, self._messages = [], [], []
         for tracked in self.tracking:
             tracked.validate(self.unit)

@@ -10,6 +10,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipProperty
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from dddkit._core.recording import Recording
+from dddkit.sqlalchemy._orm.session import watch_refreshes
+from dddkit.sqlalchemy._orm.states import mutable_attributes
 from dddkit.sqlalchemy._versions import first_version
 
 if TYPE_CHECKING:
@@ -66,6 +68,12 @@ class ClassMapping(Generic[AggregateT]):
             found.update((key, version) for key, version in rows)
         return found
 
+    def never_loaded(self, part: Mapper[Any]) -> str:
+        """Return the relationship to this part that is never loaded: a write-only or dynamic one; or ""."""
+        relationships = (mapper.relationships[name] for mapper, names in self.owned.items() for name in names)
+        found = (one for one in relationships if one.lazy in ("write_only", "dynamic") and part.isa(one.mapper))
+        return next((f"{one.parent.class_.__qualname__}.{one.key}" for one in found), "")
+
     @classmethod
     def of(cls, aggregate: type[AggregateT], options: Sequence[ORMOption]) -> ClassMapping[AggregateT]:
         """Return the mapping of the class, and let its new rows begin with a version that none had before.
@@ -83,12 +91,22 @@ class ClassMapping(Generic[AggregateT]):
             )
         if not isinstance(mapper.local_table, Table):
             raise TypeError(f"{name} is mapped to {type(mapper.local_table).__name__}; map it to a table")
+        for one in mapper.base_mapper.self_and_descendants:
+            if one.concrete:
+                raise TypeError(
+                    f"{one.class_.__qualname__} is mapped with concrete=True, and SQLAlchemy counts no versions in a "
+                    f"table of its own; join it to the table of {mapper.base_mapper.class_.__qualname__} by a foreign "
+                    f"key, or derive it from no mapped class"
+                )
         key = _key(aggregate, mapper)
         version = _version(aggregate, mapper)
         mapping = ClassMapping(aggregate, mapper, key, version, options)
         for one in mapper.base_mapper.self_and_descendants:
             if one.version_id_generator is not False:
                 one.version_id_generator = next_version
+        for one in mapping.owned:
+            if mutable_attributes(one):
+                watch_refreshes(one.class_)
         return mapping
 
 
@@ -209,5 +227,5 @@ def _tables(owned: Mapping[Mapper[Any], Sequence[str]]) -> Iterator[Table]:
 
 def _references(mapper: Mapper[Any], root: Table, key: Column[Any]) -> Iterator[str]:
     for foreign_key in root.foreign_keys:
-        if foreign_key.column is key and mapper.has_property(foreign_key.parent.key):
+        if foreign_key.column is key and foreign_key.parent in mapper.columns.values():
             yield mapper.get_property_by_column(foreign_key.parent).key

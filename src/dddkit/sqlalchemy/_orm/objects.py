@@ -1,24 +1,30 @@
-"""The mapped objects of one unit: what of them has changed, and writing it in the order that the unit wants."""
+"""Writing the mapped objects of one unit: what of them has changed, in the order that the unit wants."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError, InvalidRequestError, SQLAlchemyError, StatementError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.orm.attributes import set_attribute
 from sqlalchemy.orm.exc import StaleDataError
 
 from dddkit._core.identity import identity_of
-from dddkit._core.recording import Recording, pending_events
-from dddkit._core.versions import set_version, version_of
+from dddkit._core.recording import Recording
+from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._errors import is_unfit_value
+from dddkit.sqlalchemy._orm.meeting import SessionObjects
 from dddkit.sqlalchemy._orm.session import UnitSession
-from dddkit.sqlalchemy._orm.states import InPlace, Snapshots, State, is_modified, make_new, parts_of, state_of
-from dddkit.sqlalchemy._storage import HeldByUnit, Unassigned
+from dddkit.sqlalchemy._orm.states import (
+    Snapshots,
+    State,
+    is_modified,
+    parts_of,
+    state_of,
+)
+from dddkit.sqlalchemy._storage import Unassigned
 
 if TYPE_CHECKING:
     from dddkit.sqlalchemy._orm.storage import MappedStorage
@@ -28,131 +34,29 @@ if TYPE_CHECKING:
 __all__ = ["MappedObjects"]
 
 
-class MappedObjects(HeldByUnit):
-    """The session of a unit, and what the unit knows of the objects in it."""
+class MappedObjects(SessionObjects):
+    """What of the objects in the session of a unit has changed, and writing it in the order that the unit wants."""
 
     def __init__(
         self, unit: str, tracking: Tracking, *, is_async: bool, is_read_only: bool, fail: Callable[[], None]
     ) -> None:
-        self.unit: Final = unit
-        self.is_async: Final = is_async
-        self.session: Final = UnitSession(self)
-        self.storages: Final[dict[object, MappedStorage[Any]]] = {}
-        """By what declares them."""
-        self._tracking: Final = tracking
-        self._is_read_only: Final = is_read_only
+        super().__init__(unit, tracking, UnitSession(self), is_async=is_async, is_read_only=is_read_only)
         self._fail: Final = fail
-        self._in_place: Final = InPlace()
         self._snapshots: Final = Snapshots()
         self._due: list[Tracked] = []
         """What the commit has to write."""
         self._is_committing = False
-        self._async_session: AsyncSession | None = None
         self._flushed: Final[dict[Tracked, int | None]] = {}
         """What this transaction has written already, with the versions of its rows now; None for a deleted one."""
+        self._deleted_parts: Final[dict[Tracked, list[Any]]] = {}
+        """What its user has deleted of an aggregate, while that is out of the session."""
         self._locked: Final[dict[tuple[MappedStorage[Any], Any], int | None]] = {}
-
-    def on(self, connection: Connection) -> UnitSession:
-        """Return the session, on the connection of the unit."""
-        if self.session.bind is None:
-            self.session.bind = connection
-        return self.session
-
-    def async_session(self, connection: AsyncConnection) -> AsyncSession:
-        """Return the session as async code uses it."""
-        if self._async_session is None:
-            session = self.on(cast("Connection", connection.sync_connection))
-            self._async_session = session.as_async(connection)
-        return self._async_session
-
-    # Meeting objects
-
-    def storage_of(self, instance: object) -> MappedStorage[Any] | None:
-        return next((storage for storage in self.storages.values() if isinstance(instance, storage.cls)), None)
-
-    def is_loaded(self, instance: Any) -> None:
-        state = state_of(instance)
-        self._in_place.note(state)
-        storage = self.storage_of(instance)
-        if storage is None:
-            return
-        pending_events(instance).clear()  # recorded while it was loaded
-        set_version(instance, storage.store, storage.stored_version(state))
-        row = storage.row_of(instance)
-        if self._tracking.find(storage, row.key) is None:
-            self._tracking.load(storage, row)
-
-    def is_refreshed(self, instance: Any, names: Iterable[str] | None) -> None:
-        self._in_place.note(state_of(instance), names)
-
-    def is_added(self, instance: Any) -> None:
-        """Track an aggregate that came into the session with another, or by hand."""
-        storage = self.storage_of(instance)
-        if storage is None or self._is_read_only:
-            return
-        tracked = self._tracking.find(storage, storage.key_in(instance))
-        if tracked is not None and any(one is instance for one in (tracked.aggregate, *tracked.before)):
-            return
-        self.admit(storage, instance)
-        state = state_of(instance)
-        if state.key is None:
-            self._tracking.save(storage, instance)
-        elif tracked is None:
-            self._tracking.load(storage, storage.row_of(instance))
-        else:
-            raise ConcurrencyError(instance, version_of(instance, storage.store), tracked.expected)
-
-    def admit(self, storage: MappedStorage[Any], aggregate: Any) -> None:
-        """Find out what an object is that the unit has not read: a new one, or one of an earlier unit.
-
-        Raises:
-            UnitError: SQLAlchemy cannot tell what has changed in it.
-        """
-        state = state_of(aggregate)
-        shown = storage.shown(identity_of(aggregate))
-        if state.obj() is not aggregate:
-            raise UnitError(
-                self.unit, f"{shown} is a shallow copy, which shares its state with the original; use copy.deepcopy"
-            )
-        other = state.session
-        if other is not None and other is not self.session:
-            raise UnitError(self.unit, f"{shown} is in use by another session or unit; let that one end first")
-        if state.key is None:
-            if version_of(aggregate, storage.store) is not None:
-                raise UnitError(
-                    self.unit,
-                    f"{shown} was made anew with the version of a stored one, by evolve or the like; SQLAlchemy sees "
-                    f"changes of the object that it has loaded: change that one",
-                )
-        elif state.key[1][0] != identity_of(aggregate):  # a copy, under an identity of its own
-            make_new([*parts_of(state, storage.mapping.owned)])
-        elif version_of(aggregate, storage.store) is None:  # of a session that is none of ours
-            set_version(aggregate, storage.store, storage.stored_version(state))
-
-    def attach(self, tracked: Tracked) -> None:
-        """Bring an aggregate into the session that was saved by the user."""
-        state = state_of(tracked.aggregate)
-        if tracked.before and state.key is not None and any(one is not tracked.aggregate for one in tracked.before):
-            make_new([*parts_of(state, self._storage(tracked).mapping.owned)])  # it takes the row of the deleted one
-        self._add(tracked)
-
-    def _add(self, tracked: Tracked) -> None:
-        try:
-            self.session.add(tracked.aggregate)
-        except InvalidRequestError as error:
-            raise UnitError(
-                self.unit,
-                f"{tracked.storage.shown(tracked.key)} holds another object of what this unit has read already; save "
-                f"it before anything else is read",
-            ) from error
 
     # What has changed
 
     def differs(self, tracked: Tracked) -> bool:
-        if tracked.aggregate in self.session.deleted:
-            tracked.is_deleted = True
-            return True
-        return tracked in self._flushed or any(map(is_modified, self._parts(tracked)))
+        deleted = {*map(state_of, self.session.deleted)}
+        return tracked in self._flushed or any(part in deleted or is_modified(part) for part in self._parts(tracked))
 
     def _parts(self, tracked: Tracked) -> Iterator[State]:
         for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
@@ -187,18 +91,17 @@ class MappedObjects(HeldByUnit):
                 )
             for storage in self.storages.values():
                 if state_of(instance).mapper in storage.mapping.owned and not isinstance(instance, storage.cls):
+                    owner, never = storage.cls.__qualname__, storage.mapping.never_loaded(state_of(instance).mapper)
+                    cure = f"declare {never} as a list" if never else f"get the {owner} with it"
                     raise UnitError(
                         self.unit,
-                        f"a {cls} has changed, which belongs to a {storage.cls.__qualname__}, and no version would "
-                        f"move; get the {storage.cls.__qualname__} with it, and change it there",
+                        f"a {cls} has changed, which belongs to a {owner}, and no version would move; {cure}, and "
+                        f"change it there",
                     )
 
     def _ours(self) -> list[Tracked]:
         storages = [*self.storages.values()]
         return [tracked for tracked in self._tracking if tracked.storage in storages]
-
-    def _storage(self, tracked: Tracked) -> MappedStorage[Any]:
-        return cast("MappedStorage[Any]", tracked.storage)
 
     def has_to_write(self) -> bool:
         """Return whether something is to be written of which the session does not know."""
@@ -231,7 +134,12 @@ class MappedObjects(HeldByUnit):
     def write(self, connection: Connection, tracked: Tracked) -> None:
         """Write an aggregate, and what it shares relationships with."""
         self._begin(connection)
+        if state_of(tracked.aggregate).was_deleted:  # as an orphan, with its owner
+            self._settle(tracked)
+            return
         self._add(tracked)
+        for part in self._deleted_parts.pop(tracked, ()):
+            self.session.delete(part)
         self.session.flush()
         self._reload(tracked)
 
@@ -269,10 +177,14 @@ class MappedObjects(HeldByUnit):
             self._compare(connection, storage, [one for one in self._due if one.storage is storage])
         saved = {one.storage for one in self._due if not one.is_deleted}
         if len(saved) > 1 or any(self._storage(one).mapping.references for one in self._due):
+            deleted = {*map(state_of, self.session.deleted)}
             for tracked in self._due:
                 for part in [*self._parts(tracked)]:
+                    instance = part.obj()
+                    if part in deleted and instance is not tracked.aggregate:
+                        self._deleted_parts.setdefault(tracked, []).append(instance)
                     if part.session is self.session:
-                        self.session.expunge(part.obj())
+                        self.session.expunge(instance)
 
     def _compare(self, connection: Connection, storage: MappedStorage[Any], tracked: Sequence[Tracked]) -> None:
         """Find out whether somebody was faster.
@@ -295,6 +207,7 @@ class MappedObjects(HeldByUnit):
                 self.unit, "flush in a unit that only reads; make one without read_only=True to change something"
             )
         if not self._is_committing:
+            self.meet()
             self.check_others()
             self._mark_deleted()
         is_nested = self.session.in_nested_transaction()
@@ -347,8 +260,8 @@ class MappedObjects(HeldByUnit):
 
     def _settle(self, tracked: Tracked) -> None:
         """Note what the database has made of it."""
-        if tracked.is_deleted:
-            self._flushed[tracked] = None
+        if tracked.is_deleted or state_of(tracked.aggregate).was_deleted:
+            tracked.is_deleted, self._flushed[tracked] = True, None
             return
         storage = self._storage(tracked)
         tracked.version = self._flushed[tracked] = getattr(tracked.aggregate, storage.mapping.version_name)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NoReturn, Protocol, cast
+from typing import Any, Final, NoReturn, Protocol, TypeVar, cast
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlalchemy.orm import Mapper, ORMExecuteState, RelationshipProperty, Session
+from sqlalchemy.orm import Mapper, ORMExecuteState, RelationshipProperty, Session, SessionTransaction, object_session
 from sqlalchemy.util.concurrency import in_greenlet
 
 from dddkit.exceptions import UnitError
 
-__all__ = ["SessionOwner", "UnitSession"]
+__all__ = ["SessionOwner", "UnitSession", "watch_refreshes"]
+
+T = TypeVar("T")
 
 
 class SessionOwner(Protocol):
@@ -39,6 +41,18 @@ class SessionOwner(Protocol):
         """Meet an object that was made, or read, somewhere else."""
         ...
 
+    def is_kept(self, instance: Any) -> None:
+        """Meet an object that its user has added, perhaps after its deletion."""
+        ...
+
+    def are_deleted(self) -> None:
+        """Meet what its user has marked as deleted."""
+        ...
+
+    def check_merge(self, instance: Any) -> None:
+        """Refuse a merge that would lose something."""
+        ...
+
     def flush(self, flush: Callable[[], None]) -> None:
         """Call `flush`, which writes what has changed."""
         ...
@@ -56,13 +70,39 @@ class UnitSession(Session):
         if not self._is_clean() or self.owner.has_to_write():
             self.owner.flush(super().flush)
 
-    def refresh(
-        self, instance: object, attribute_names: Iterable[str] | None = None, with_for_update: Any = None
-    ) -> None:
-        """Read an object again, or what of it is not loaded."""
-        names = None if attribute_names is None else [*attribute_names]
-        super().refresh(instance, names, with_for_update)
-        self.owner.is_refreshed(instance, names)
+    def add(self, instance: object, **options: Any) -> None:
+        """Add an object, which is written at the next flush; of an aggregate, this is its `save`."""
+        super().add(instance, **options)
+        self.owner.is_kept(instance)
+
+    def attach(self, instance: object) -> None:
+        """Bring an object into the session, for the unit itself."""
+        super().add(instance)
+
+    def delete(self, instance: object) -> None:
+        """Mark an object as deleted; an aggregate is no longer found by its repository."""
+        super().delete(instance)
+        self.owner.are_deleted()
+
+    def delete_all(self, instances: Iterable[object]) -> None:  # SQLAlchemy 2.1 has it
+        """Mark several."""
+        for instance in instances:
+            self.delete(instance)
+
+    def merge(self, instance: T, **options: Any) -> T:
+        """Copy an object into the one that the session has; an aggregate is saved instead."""
+        self.owner.check_merge(instance)
+        return super().merge(instance, **options)
+
+    def merge_all(self, instances: Iterable[T], **options: Any) -> Sequence[T]:  # SQLAlchemy 2.1 has it
+        """Copy several."""
+        return [self.merge(instance, **options) for instance in instances]
+
+    def begin(self, nested: bool = False) -> SessionTransaction:
+        """Refuse to, unless it is a savepoint: at the end of its block the session would commit, or roll back."""
+        if not nested:
+            self._refuse("begin")
+        return super().begin(nested)
 
     def commit(self) -> NoReturn:
         """Refuse to."""
@@ -91,6 +131,18 @@ class UnitSession(Session):
         raise UnitError(
             self.owner.unit, f"{operation} of its session; leave it to the unit, so that all of it is stored or nothing"
         )
+
+
+def watch_refreshes(cls: type) -> None:
+    """Let units hear of attributes of this class that are read later, or again."""
+    if not event.contains(cls, "refresh", _refreshed):
+        event.listen(cls, "refresh", _refreshed)
+
+
+def _refreshed(instance: object, _: object, names: Iterable[str] | None) -> None:
+    session = object_session(instance)
+    if isinstance(session, UnitSession):
+        session.owner.is_refreshed(instance, names)
 
 
 @event.listens_for(UnitSession, "loaded_as_persistent")

@@ -12,14 +12,36 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import types
-from sqlalchemy.ext.mutable import MutableBase
-from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Mapper, PassiveFlag, Session, make_transient
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.mutable import MutableComposite
+from sqlalchemy.orm import (
+    CompositeProperty,
+    InstanceState,
+    LoaderCallableStatus,
+    Mapper,
+    PassiveFlag,
+    Session,
+    make_transient,
+)
 from sqlalchemy.orm.attributes import flag_modified
 
-__all__ = ["InPlace", "Snapshots", "State", "is_modified", "make_new", "parts_of", "state_of"]
+__all__ = [
+    "InPlace",
+    "Snapshots",
+    "State",
+    "is_modified",
+    "make_new",
+    "mutable_attributes",
+    "parts_of",
+    "pending_of",
+    "state_of",
+]
 
 State: TypeAlias = InstanceState[Any]
 """What SQLAlchemy knows of one object."""
+
+
+_WITH_PENDING: Final = PassiveFlag.PASSIVE_NO_INITIALIZE | PassiveFlag.INCLUDE_PENDING_MUTATIONS
 
 
 def state_of(instance: Any) -> State:
@@ -36,11 +58,19 @@ def parts_of(state: State, owned: Mapping[Mapper[Any], Sequence[str]]) -> Iterat
         one = waiting.pop()
         yield one
         for name in owned.get(one.mapper, ()):
-            history = one.get_history(name, PassiveFlag.PASSIVE_NO_INITIALIZE)
+            history = one.get_history(name, _WITH_PENDING)
             for part in (*(history.added or ()), *(history.unchanged or ()), *(history.deleted or ())):
                 if part is not None and (found := state_of(part)) not in seen:
                     seen.add(found)
                     waiting.append(found)
+
+
+def pending_of(state: State) -> Iterator[State]:
+    """Iterate over what was added to relationships that are not loaded, or taken out of them, from the other side."""
+    for relationship in state.mapper.relationships:
+        if relationship.uselist and relationship.cascade.save_update and relationship.key not in state.dict:
+            history = state.get_history(relationship.key, _WITH_PENDING)
+            yield from (state_of(linked) for linked in (*(history.added or ()), *(history.deleted or ())))
 
 
 def is_modified(state: State) -> bool:
@@ -68,18 +98,23 @@ def make_new(states: Iterable[State]) -> None:
         state.modified = True
 
 
+_PENDING: Final = "_pending_mutations"
+"""Where SQLAlchemy keeps what was added to relationships that are not loaded."""
+
+
 class Snapshot:
     """What an object was like before a flush.
 
     A rollback of SQLAlchemy expires all that it has; the objects of a unit that has failed stay as they were.
     """
 
-    __slots__ = ("_committed", "_is_deleted", "_key", "_values")
+    __slots__ = ("_committed", "_is_deleted", "_key", "_pending", "_values")
 
     def __init__(self, state: State, before: Snapshot | None) -> None:
         self._values = dict(state.dict)
         self._committed = dict(state.committed_state)
         self._key = state.key
+        self._pending: Any = vars(state).get(_PENDING)
         self._is_deleted = state._deleted  # pyright: ignore[reportPrivateUsage]  # there is no other way
         if before is not None:  # what an earlier flush of this transaction has written is not stored either
             kept = self._committed.keys() & self._values.keys()
@@ -87,6 +122,7 @@ class Snapshot:
                 kept |= self._values.keys() - before._values.keys()
             self._values = {**before._values, **{name: self._values[name] for name in kept}}
             self._committed |= before._committed
+            self._pending = before._pending or self._pending
             self._key, self._is_deleted = before._key, before._is_deleted
 
     def restore(self, state: State) -> None:
@@ -100,6 +136,8 @@ class Snapshot:
         state.committed_state.update(self._committed)
         state.key = self._key
         state.modified = bool(self._committed)
+        if self._pending is not None:
+            vars(state)[_PENDING] = self._pending
         state.expired = False
         state.expired_attributes.clear()
         state._deleted = self._is_deleted  # pyright: ignore[reportPrivateUsage]  # as above
@@ -150,23 +188,26 @@ _IMMUTABLE_TYPES: Final = (
     types.LargeBinary,
     types.Enum,
 )
-_IMMUTABLE: Final = (str, int, float, Decimal, bytes, UUID, date, time, timedelta, Enum, type(None), MutableBase)
+_IMMUTABLE: Final = (str, int, float, Decimal, bytes, UUID, date, time, timedelta, Enum, type(None))
 
 
 class InPlace:
     """Finds values that were changed in place: a list in a column of JSON, of which SQLAlchemy hears nothing.
 
+    Also in a MutableDict, which hears nothing of what is in its values, and in composites.
+
     Where nobody knows what a value was like, it is written whenever its aggregate is.
     """
 
-    __slots__ = ("_copies",)
+    __slots__ = ("_copies", "dialect")
 
     def __init__(self) -> None:
+        self.dialect: Dialect | None = None
         self._copies: Final[dict[State, dict[str, Any]]] = {}
 
     def note(self, state: State, only: Iterable[str] | None = None) -> None:
         """Note the values that the object has now, which are those of its row."""
-        names = _mutable_attributes(state.mapper)
+        names = mutable_attributes(state.mapper)
         if names:
             values, copies = state.dict, self._copies.setdefault(state, {})
             for name in names:
@@ -175,7 +216,9 @@ class InPlace:
 
     def flag(self, state: State, *, is_written: bool = False) -> None:
         """Tell SQLAlchemy what has changed since; where it is written, also what may have."""
-        names = _mutable_attributes(state.mapper)
+        for composite in state.mapper.composites:
+            _flag_composite(state, composite)
+        names = mutable_attributes(state.mapper)
         if not names or state.key is None:
             return
         copies, values = self._copies.get(state, {}), state.dict
@@ -183,14 +226,37 @@ class InPlace:
             if name not in values or name in state.committed_state or isinstance(values[name], _IMMUTABLE):
                 continue
             is_known = name in copies
-            if is_written if not is_known else not _is_equal(state.mapper, name, copies[name], values[name]):
+            if is_written if not is_known else not self._is_equal(state.mapper, name, copies[name], values[name]):
                 flag_modified(state.obj(), name)
+
+    def _is_equal(self, mapper: Mapper[Any], name: str, one: Any, other: Any) -> bool:
+        type_ = mapper.column_attrs[name].columns[0].type
+        if type_.compare_values(one, other):
+            return True
+        equality: object = type(one).__eq__
+        if type(one) is not type(other) or equality is not object.__eq__ or self.dialect is None:
+            return False
+        bound = type_.bind_processor(self.dialect)  # they compare by identity: is the same to be stored?
+        return bound is not None and bool(bound(one) == bound(other))
+
+
+def _flag_composite(state: State, composite: CompositeProperty[Any]) -> None:
+    """Set the columns of a composite that was changed in place; one of older values than its columns was not."""
+    value = state.dict.get(composite.key)
+    if value is None or isinstance(value, MutableComposite):  # SQLAlchemy hears of a MutableComposite
+        return
+    held: tuple[Any, ...] = composite._composite_values_from_instance(value)  # pyright: ignore[reportPrivateUsage]  # there is no other way
+    for one, column in zip(held, composite.props, strict=True):
+        now = state.dict.get(column.key, one)
+        if one not in (now, state.committed_state.get(column.key, now)):
+            setattr(state.obj(), composite.key, value)
+            return
 
 
 _mutable: Final[WeakKeyDictionary[Mapper[Any], Sequence[str]]] = WeakKeyDictionary()
 
 
-def _mutable_attributes(mapper: Mapper[Any]) -> Sequence[str]:
+def mutable_attributes(mapper: Mapper[Any]) -> Sequence[str]:
     """Return the attributes whose values may be of a kind that can be changed in place."""
     found = _mutable.get(mapper)
     if found is None:
@@ -200,8 +266,3 @@ def _mutable_attributes(mapper: Mapper[Any]) -> Sequence[str]:
             if not isinstance(attribute.columns[0].type, _IMMUTABLE_TYPES)
         ]
     return found
-
-
-def _is_equal(mapper: Mapper[Any], name: str, one: Any, other: Any) -> bool:
-    type_ = mapper.column_attrs[name].columns[0].type
-    return bool(type_.compare_values(one, other))

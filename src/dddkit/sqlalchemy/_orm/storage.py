@@ -122,8 +122,10 @@ class MappedStorage(TableStorage[AggregateT]):
         limit: int | None,
     ) -> Iterable[MappedRow]:
         query = self.mapping.every.where(*where).order_by(*order_by)
-        query = query if limit is None else query.limit(limit)
-        return map(self.row_of, self.objects.on(connection).scalars(query).unique().all())
+        if limit is not None and len(query.get_final_froms()) == 1:  # else a row is not yet an aggregate
+            query = query.limit(limit)
+        found = self.objects.on(connection).scalars(query).unique().all()
+        return map(self.row_of, found[:limit])
 
     def load(self, unit: str, row: MappedRow) -> AggregateT:  # for other kinds
         aggregate: AggregateT = row.aggregate
