@@ -8,10 +8,11 @@ from typing import Final
 
 from benchmarks.harness import Contender, Ratio, compare
 
-__all__ = ["OURS", "PEERS", "Contest", "Entry", "measured"]
+__all__ = ["BESIDE_US", "OURS", "PEERS", "PREDECESSOR", "PROTEAN", "Contest", "Entry", "measured"]
 
 OURS: Final = "dddkit"
 PREDECESSOR: Final = "dddkit 0.5.0"
+PROTEAN: Final = "protean"
 
 PEERS: Final[Mapping[str, tuple[str, ...]]] = {
     PREDECESSOR: ("dddkit==0.5.0", "pydantic==2.14.4", "prometheus_client==0.26.0", "aioprometheus==23.12.0"),
@@ -19,8 +20,20 @@ PEERS: Final[Mapping[str, tuple[str, ...]]] = {
     "toolz": ("toolz==1.2.0",),
     "pyee": ("pyee==16.0.1",),
     "blinker": ("blinker==1.9.0",),
+    PROTEAN: (
+        "protean==0.18.0",
+        "pydantic==2.14.4",
+        "sqlalchemy==2.1.9",
+        "greenlet==3.5.6",  # dddkit.sqlalchemy imports the asynchronous half of SQLAlchemy too
+        "psycopg==3.3.9",
+        "psycopg-binary==3.3.9",
+        "pytest==9.2.0",  # starts the server
+    ),
 }
 """The requirements of each peer, installed in an environment of its own; other contenders use our environment."""
+
+BESIDE_US: Final = frozenset({PROTEAN})
+"""Peers that are measured with our sources on their path, because the limit uses our tables."""
 
 Entry = Callable[[], Contender]
 """Makes a contender. It is called only in an environment that has what it imports."""

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final, cast
 
-from benchmarks.contest import OURS, PEERS, PREDECESSOR, Contest, measured
+from benchmarks.contest import BESIDE_US, OURS, PEERS, PREDECESSOR, Contest, measured
 from benchmarks.harness import Ratio
 from benchmarks.processes import IMPORTS, PLUGIN, measured_import, measured_plugin
 
@@ -47,6 +48,8 @@ def _results(who: str, only: list[str]) -> Iterator[tuple[str, dict[str, Ratio]]
 
 
 def _main(who: str, only: list[str]) -> None:
+    if who in BESIDE_US:
+        sys.path.append(str(Path(__file__).parent.parent / "src"))
     for requirement in PEERS.get(who, ()):
         name = requirement.partition("==")[0]
         print(json.dumps({"version": [name, version(name)]}), flush=True)

@@ -1,6 +1,7 @@
 """A unit of work, compared with SQLAlchemy Core by hand: a document is read, changed and stored, with one event.
 
-python-cqrs is no peer here: 5.3.0 has an outbox, and no repository of aggregates with versions beside it.
+protean, which is synchronous, is the peer of the synchronous rows: benchmarks/protean_units.py. python-cqrs is none:
+5.3.0 has an outbox, and no repository of aggregates with versions beside it.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import atexit
 import json
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
@@ -18,8 +21,9 @@ from typing import Any, Final, NamedTuple
 
 from tests.servers.programs import PostgresServer
 
-from benchmarks.contest import OURS, Contest
+from benchmarks.contest import OURS, PROTEAN, Contest, Entry
 from benchmarks.harness import Contender
+from benchmarks.protean_units import protean_unit
 
 __all__ = ["CONTESTS", "TITLE"]
 
@@ -294,23 +298,37 @@ def _sync_by_hand(engine: Engines) -> Contender:
     return Contender("change()", {"change": change})
 
 
-def _contest(database: str, key: str, engine: Engines, by_hand: Engines, *, sync: bool) -> Contest:
+def _protean_on_sqlite() -> Contender:
+    with closing(sqlite3.connect(_folder() / "protean.sqlite")) as connection:
+        connection.execute("PRAGMA journal_mode=WAL").close()  # as our file and that of the limit; the file keeps it
+    return Contender("change()", {"change": protean_unit("sqlite", f"sqlite:///{_folder() / 'protean.sqlite'}")})
+
+
+def _protean_on_postgresql() -> Contender:
+    return Contender("change()", {"change": protean_unit("postgresql", str(_database().url("psycopg")))})
+
+
+def _contest(
+    database: str, key: str, engine: Engines, by_hand: Engines, *, sync: bool, protean: Entry | None = None
+) -> Contest:
     unit, hand = (_sync_unit, _sync_by_hand) if sync else (_unit, _by_hand)
+    ours: dict[str, Entry] = {OURS: lambda: unit(engine)}
     return Contest(
         key=f"unit-{key}",
         what=f"{'SyncUnitOfWork' if sync else 'UnitOfWork'} on {database}, vs SQLAlchemy Core",
         must=1.1,
         stretch=1.03,
         limit=lambda: hand(by_hand),
-        entries={OURS: lambda: unit(engine)},
+        entries=ours if protean is None else {**ours, PROTEAN: protean},
         slow=True,
     )
 
 
 CONTESTS: Final[list[Contest]] = [
     _contest("SQLite (aiosqlite)", "sqlite", _sqlite, _sqlite_by_hand, sync=False),
-    _contest("SQLite", "sqlite-sync", _sync_sqlite, _sync_sqlite_by_hand, sync=True),
+    _contest("SQLite", "sqlite-sync", _sync_sqlite, _sync_sqlite_by_hand, sync=True, protean=_protean_on_sqlite),
 ]
 if PostgresServer.missing() is None:
+    psycopg = "PostgreSQL (psycopg)", "postgresql-sync", _sync_postgresql, _sync_postgresql
     CONTESTS.append(_contest("PostgreSQL (asyncpg)", "postgresql", _postgresql, _postgresql, sync=False))
-    CONTESTS.append(_contest("PostgreSQL (psycopg)", "postgresql-sync", _sync_postgresql, _sync_postgresql, sync=True))
+    CONTESTS.append(_contest(*psycopg, sync=True, protean=_protean_on_postgresql))
