@@ -8,9 +8,10 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Connection, MetaData, Table, Text, select
+from sqlalchemy.orm import clear_mappers, registry
 
 from dddkit.dataclasses import Repository, SyncRepository
-from dddkit.sqlalchemy import Custom, Documents, Outbox, SyncUnitOfWork, UnitOfWork
+from dddkit.sqlalchemy import Custom, Documents, OrmMapped, Outbox, SyncUnitOfWork, UnitOfWork
 from tests.kill.bank import Account
 
 __all__ = ["REPOSITORIES", "BankUnit", "SyncBankUnit", "Units"]
@@ -92,8 +93,8 @@ class SqlAccounts:
         return (self._table.c.account_id == account.account_id) & (self._table.c.version == expected)
 
 
-def _custom(metadata: MetaData, box: Outbox | None) -> Units:
-    table = Table(
+def _table(metadata: MetaData) -> Table:
+    return Table(
         "accounts",
         metadata,
         Column("account_id", BigInteger, primary_key=True, autoincrement=False),
@@ -102,6 +103,10 @@ def _custom(metadata: MetaData, box: Outbox | None) -> Units:
         Column("last", Text, nullable=False),
         Column("version", BigInteger, nullable=False),
     )
+
+
+def _custom(metadata: MetaData, box: Outbox | None) -> Units:
+    table = _table(metadata)
     custom = Custom[Account, int](partial(SqlAccounts, table), table=table)
 
     class CustomUnit(BankUnit):
@@ -123,8 +128,34 @@ def _custom(metadata: MetaData, box: Outbox | None) -> Units:
     return Units(CustomUnit, SyncCustomUnit)
 
 
+def _mapped(metadata: MetaData, box: Outbox | None) -> Units:
+    table = _table(metadata)
+    clear_mappers()  # a process maps the class once for each database that it opens
+    registry().map_imperatively(Account, table, version_id_col=table.c.version)
+    mapped = OrmMapped[Account, int]()
+
+    class MappedUnit(BankUnit):
+        outbox = box
+        accounts = mapped
+
+        @property
+        def the_accounts(self) -> Repository[Account, int]:
+            return self.accounts
+
+    class SyncMappedUnit(SyncBankUnit):
+        outbox = box
+        accounts = mapped
+
+        @property
+        def the_accounts(self) -> SyncRepository[Account, int]:
+            return self.accounts
+
+    return Units(MappedUnit, SyncMappedUnit)
+
+
 REPOSITORIES: Final[Mapping[str, Callable[[MetaData, Outbox | None], Units]]] = {
     "documents": _documents,
     "custom": _custom,
+    "mapped": _mapped,
 }
 """By the name that `--repository` takes: the units over new tables, with an outbox or without one."""
