@@ -184,9 +184,10 @@ class Dispatch:
     ) -> Callable[[MethodContext], Type]:
         """Return the hook on a call of a method; of some bases of its class, rules are asked there."""
         name = fullname.rpartition(".")[2]
-        checks = self._on_call.get((name, *bases))
+        asked = (name, *bases)
+        checks = self._on_call.get(asked)
         if checks is None:
-            checks = self._on_call[(name, *bases)] = [
+            checks = self._on_call[asked] = [
                 check
                 for rule in self._index.rules(self._index.calls.get(name, {}), bases)
                 for check in rule.checks
@@ -218,9 +219,10 @@ class Dispatch:
     def hook_on_signature(self, fullname: str, bases: Sequence[str]) -> Callable[[MethodSigContext], FunctionLike]:
         """Return the hook by which rules change the signature of a method."""
         name = fullname.rpartition(".")[2]
-        checks = self._on_signature.get((name, *bases))
+        asked = (name, *bases)
+        checks = self._on_signature.get(asked)
         if checks is None:
-            checks = self._on_signature[(name, *bases)] = [
+            checks = self._on_signature[asked] = [
                 check
                 for rule in self._index.rules(self._index.signatures[name], bases)
                 for check in rule.checks

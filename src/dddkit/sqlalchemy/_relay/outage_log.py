@@ -111,7 +111,11 @@ def _kind_of_database(error: BaseException) -> str:
     """Return what the driver has raised, and what it says where that tells of the server and not of rows."""
     if isinstance(error, PoolTimeoutError):
         return f"{type(error).__qualname__}: {str(error).partition(' (Background')[0]}"
-    driver: BaseException | None = error.orig if isinstance(error, DBAPIError) else None
+    driver: BaseException | None = error
+    if isinstance(error, DBAPIError):
+        driver = error.orig
+    elif not hasattr(error, "sqlstate"):  # SQLAlchemy 2.0 lets through what asyncpg raises when it connects
+        driver = None
     if driver is None:
         return _kind_of(error)
     driver = driver.__cause__ or driver  # SQLAlchemy has errors of its own for asyncpg
