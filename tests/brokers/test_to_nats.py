@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
-from faststream.nats import NatsBroker
+from faststream.nats import JStream, NatsBroker
 from faststream.rabbit import RabbitBroker
 from nats.js import JetStreamContext
 
@@ -181,6 +181,26 @@ def test_an_outage_of_the_server_is_said_at_once_and_publishing_goes_on_after_it
 def test_no_name_of_a_stream_and_no_subject_are_refused(stream: str, subject: str | None) -> None:
     with pytest.raises(ValueError, match="is no"):
         to_nats(NatsBroker(), stream, subject)
+
+
+def test_a_stream_and_a_subject_of_another_type_are_refused() -> None:
+    wrong: Any
+    for wrong, shown in ((JStream("shop"), "a JStream"), (None, "None")):
+        with pytest.raises(TypeError, match=f"to_nats takes the name of the stream, a str, not {shown}"):
+            to_nats(NatsBroker(), wrong)
+    wrong = 3
+    with pytest.raises(TypeError, match="to_nats: subject is a str, or a function of a message, not 3"):
+        to_nats(NatsBroker(), "shop", wrong)
+
+
+def test_a_message_for_which_there_is_no_subject_is_rejected() -> None:
+    subjects: Any = {"another": "shop.another"}
+    with pytest.raises(MessageRejectedError, match="its subject is a str, and `subject` returned None"):
+        asyncio.run(_once(to_nats(NatsBroker(), "shop", lambda message: subjects.get(message.type))))
+
+
+async def _once(publish: Callable[[Message], Awaitable[None]]) -> None:
+    await publish(message(1))
 
 
 @pytest.mark.parametrize("wrong", [None, "nats://localhost", RabbitBroker()], ids=["none", "url", "rabbitmq"])

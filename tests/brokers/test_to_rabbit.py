@@ -211,6 +211,12 @@ def test_an_exchange_without_name_is_refused() -> None:
             to_rabbit(RabbitBroker(), wrong)
 
 
+@pytest.mark.parametrize("wrong", [None, RabbitQueue("shop")], ids=["none", "queue"])
+def test_what_is_no_exchange_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"to_rabbit takes a RabbitExchange, or its name, not (None|a RabbitQueue)"):
+        to_rabbit(RabbitBroker(), wrong)
+
+
 @pytest.mark.parametrize("wrong", [None, "amqp://localhost", NatsBroker()], ids=["none", "url", "nats"])
 def test_what_is_no_rabbit_broker_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError, match="to_rabbit takes a RabbitBroker, not"):

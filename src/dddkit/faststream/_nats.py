@@ -19,6 +19,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy as Acknowledgement
 from nats.js.errors import APIError, NoStreamResponseError
 
+from dddkit._callables import kind_of
 from dddkit.exceptions import MessageRejectedError, NotPublishedError
 from dddkit.faststream._routes import name_of, pause_after
 from dddkit.messages import Message
@@ -53,6 +54,10 @@ def nats_publisher(
     broker: NatsBroker, stream: str, subject: str | Callable[[Message], str] | None
 ) -> Callable[[Message], Awaitable[None]]:
     """Return what publishes messages to the stream."""
+    if not isinstance(stream, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+        raise TypeError(f"to_nats takes the name of the stream, a str, not {kind_of(stream)}")
+    if subject is not None and not isinstance(subject, str) and not callable(subject):
+        raise TypeError(f"to_nats: subject is a str, or a function of a message, not {kind_of(subject)}")
     if _STREAM.fullmatch(stream) is None:
         raise ValueError(f"{stream!r} is no name of a stream")
     if isinstance(subject, str) and _SUBJECT.fullmatch(subject) is None:
@@ -63,6 +68,8 @@ def nats_publisher(
             route = f"{stream}.{name_of(message)}"
         else:
             route = subject if isinstance(subject, str) else subject(message)
+        if not isinstance(route, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
+            raise MessageRejectedError(f"its subject is a str, and `subject` returned {kind_of(route)}", message.type)
         if _SUBJECT.fullmatch(route) is None:
             raise MessageRejectedError(f"{route!r} is no subject of NATS", message.type)
         headers, body = message.headers(_PREFIX), message.body()

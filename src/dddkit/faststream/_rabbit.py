@@ -15,7 +15,7 @@ from aiormq.exceptions import (
     ChannelPreconditionFailed,
     DeliveryError,
 )
-from faststream.rabbit import QueueType
+from faststream.rabbit import QueueType, RabbitExchange
 from faststream.rabbit.subscriber.usecase import RabbitSubscriber
 from pamqp.commands import Basic
 
@@ -26,7 +26,7 @@ from dddkit.messages import Message
 
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel, AbstractConnection
-    from faststream.rabbit import RabbitBroker, RabbitExchange, RabbitMessage
+    from faststream.rabbit import RabbitBroker, RabbitMessage
 
 __all__ = ["RabbitPublisher", "postpone", "read", "require_nothing_is_lost"]
 
@@ -51,6 +51,8 @@ class RabbitPublisher:
     __slots__ = ("_broker", "_channel", "_connection", "_exchange", "_lock")
 
     def __init__(self, broker: RabbitBroker, exchange: RabbitExchange | str) -> None:
+        if not isinstance(exchange, (str, RabbitExchange)):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+            raise TypeError(f"to_rabbit takes a RabbitExchange, or its name, not {kind_of(exchange)}")
         self._exchange = exchange if isinstance(exchange, str) else exchange.name
         if not self._exchange:
             raise ValueError("to_rabbit publishes to an exchange of yours; the default one has no bindings")

@@ -35,7 +35,7 @@ def to_nats(
             with the name that the event has in its catalog, and no version.
 
     Raises:
-        TypeError: that is no NatsBroker.
+        TypeError: that is no NatsBroker, no name, or no subject.
         ValueError: that is no name of a stream, or no subject.
 
     What is returned raises:
