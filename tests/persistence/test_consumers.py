@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dddkit.dataclasses import EventBroker
 from dddkit.exceptions import (
@@ -428,12 +429,17 @@ async def test_what_is_known_of_the_units_is_refused_when_the_consumer_is_made(s
 
     async def later() -> None: ...
 
+    def on(engine: AsyncEngine) -> UnitOfWork:
+        return UnitOfWork(engine)
+
     wrong: Any
     for wrong, message in (
         (partial(Plain, shop.engine), r"refunds: .*Plain has no inbox, where a consumer notes what is done"),
         (partial(Sync, shop.engine), r"refunds: .*Sync is a SyncUnitOfWork, and a consumer awaits"),
         (dict, r"make_unit makes a unit of work, and this is the class dict; write lambda: ShopUnit\(engine\)"),
         (later, r"refunds: .*later is async, and make_unit is not awaited"),
+        (shop.Unit, r"refunds: make_unit is called without arguments, and .*ShopUnit needs some; write lambda: ShopUn"),
+        (on, r"refunds: make_unit is called without arguments, and .*on needs some; write lambda: ShopUnit\(engine\)"),
         (shop.unit(), r"make_unit is called for each message, and this is a ShopUnit; write lambda"),
     ):
         with pytest.raises(TypeError, match=message):

@@ -91,6 +91,11 @@ class Consumer(Generic[UnitT]):
         made: object = without_partials(make_unit)
         if is_class(made):
             self._check_unit_class(name, made)
+        if not _takes_nothing(make_unit):
+            raise TypeError(
+                f"{name}: make_unit is called without arguments, and {display_name(make_unit)} needs some; write "
+                f"lambda: ShopUnit(engine)"
+            )
         self.name: Final = name
         self._catalog: Final = catalog
         self._make_unit: Final = make_unit
@@ -250,6 +255,13 @@ def _key_of(message: Message) -> str:
         return key
     problems = [(name, "NUL") for name, text in (("id", message.id), ("source", message.source)) if "\0" in text]
     raise MessageRejectedError("no database can note that it is done", message.type, problems)
+
+
+def _takes_nothing(make_unit: Any) -> bool:
+    """Return whether it can be called without arguments, as far as that is known without a call."""
+    has_self = is_class(make_unit)
+    function = make_unit.__init__ if has_self else make_unit
+    return not isinstance(function, FunctionType) or function_takes(function, int(has_self))
 
 
 def _takes_two(function: Any) -> bool:
