@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import MetaData, select, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from dddkit.dataclasses import EventBroker
 from dddkit.exceptions import MessageRejectedError, UnitError
 from dddkit.messages import EventCatalog, Message, caused_by
-from dddkit.sqlalchemy import Outbox, Relay, SyncUnitOfWork, embedded
+from dddkit.sqlalchemy import Outbox, Relay, SyncUnitOfWork, embedded, to_broker
 from dddkit.sqlalchemy._publishing import TryAgainError
 from tests.persistence.relays import Broker, Post, Told, fast, until, with_post
 from tests.persistence.shops import Shop, in_shops
@@ -447,10 +448,33 @@ def test_what_is_wrong_with_its_arguments_is_said_when_it_is_made() -> None:
         Relay(wrong, outbox, broker)
     with pytest.raises(TypeError, match="Relay takes the Outbox that a unit class declares, and got"):
         Relay(engine, wrong, broker)
-    with pytest.raises(TypeError, match="Relay takes an async function that publishes a message, and got"):
+    with pytest.raises(
+        TypeError, match=r"Relay takes an async function .*, and got None; to_consumers\(...\) and to_bro"
+    ):
         Relay(engine, outbox, wrong)
     with pytest.raises(ValueError, match=r"make it with embedded"):
         Relay(create_async_engine("sqlite+aiosqlite:///x.sqlite"), outbox, broker)
+
+
+@pytest.mark.parametrize("method", ["__call__", "publish", "apublish"])
+def test_a_broker_that_would_drop_all_messages_is_refused(method: str) -> None:
+    made: Any = Relay
+    metadata, event_broker = MetaData(), EventBroker(unhandled="ignore")
+    engine, outbox = embedded(":memory:", metadata), Outbox(metadata, EventCatalog("/post"))
+    for wrong in (event_broker, getattr(event_broker, method)):
+        with pytest.raises(TypeError, match=r"an EventBroker takes events; write to_broker\(event_broker, catalog\)"):
+            made(engine, outbox, wrong)
+
+
+def test_a_function_of_something_else_than_a_message_is_refused_by_name() -> None:
+    async def send(topic: str, message: Message) -> None: ...
+
+    made: Any = Relay
+    metadata = MetaData()
+    engine, outbox = embedded(":memory:", metadata), Outbox(metadata, EventCatalog("/post"))
+    for wrong, name in ((send, "send"), (to_broker, "to_broker")):
+        with pytest.raises(TypeError, match=rf"Relay calls .*{name} with a message, and it takes other arguments"):
+            made(engine, outbox, wrong)
 
 
 def test_it_may_be_used_in_one_event_loop_after_the_other(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ async def test_an_id_that_is_not_dead_is_a_lookup_error(post: Post) -> None:
         with pytest.raises(LookupError, match=r"no dead message has the id 'x'; look at `await relay.dead\(\)`"):
             await change("x")
         wrong: Any = 5
-        with pytest.raises(TypeError, match="takes the id of a dead message, and got"):
+        with pytest.raises(TypeError, match="takes the id of a dead message, a str, and got 5"):
             await change(wrong)
     assert await relay.run_once() == 1
 
@@ -106,6 +106,9 @@ async def test_the_metrics_are_those_of_the_backlog_while_it_runs(post: Post) ->
     with pytest.raises(TypeError, match="OutboxMetrics takes a registry of prometheus_client, and not"):
         OutboxMetrics(wrong)
     with pytest.raises(TypeError, match="Relay: metrics is an OutboxMetrics, or nothing, and not"):
+        post.relay(broker, metrics=wrong)
+    wrong = OutboxMetrics
+    with pytest.raises(TypeError, match=r"Relay: metrics is an OutboxMetrics, .* not the class OutboxMetrics"):
         post.relay(broker, metrics=wrong)
 
 

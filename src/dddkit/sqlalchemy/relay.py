@@ -229,7 +229,7 @@ class Relay:
 
     async def _change(self, what: str, change: Callable[[Connection, str], bool], id_: str) -> None:
         if not isinstance(id_, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
-            raise TypeError(f"Relay.{what} takes the id of a dead message, and got {kind_of(id_)}")
+            raise TypeError(f"Relay.{what} takes the id of a dead message, a str, and got {kind_of(id_)}")
         if not await self._in_transaction(change, id_):
             raise LookupError(f"Relay.{what}: no dead message has the id {id_!r}; look at `await relay.dead()`")
         self._settings.outbox._wake()  # pyright: ignore[reportPrivateUsage]  # for relays

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from dddkit._callables import kind_of
+from dddkit._callables import display_name, function_takes, kind_of
+from dddkit._core.broker import EventBroker
 from dddkit.sqlalchemy._publishing import TakesTurns
 from dddkit.sqlalchemy.engines import check_engine, is_sqlite
 from dddkit.sqlalchemy.outbox import Outbox
@@ -57,9 +59,9 @@ class Settings:
             raise ValueError(f"Relay works on PostgreSQL and SQLite, and not on {self.engine.dialect.name}")
         if not isinstance(self.outbox, Outbox):  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
             raise TypeError(f"Relay takes the Outbox that a unit class declares, and got {kind_of(self.outbox)}")
-        if not callable(self.publish):
-            raise TypeError(f"Relay takes an async function that publishes a message, and got {kind_of(self.publish)}")
-        if self.metrics is not None and not callable(getattr(self.metrics, "set", None)):
+        _check_publish(self.publish)
+        is_class = isinstance(self.metrics, type)
+        if self.metrics is not None and (is_class or not callable(getattr(self.metrics, "set", None))):
             raise TypeError(f"Relay: metrics is an OutboxMetrics, or nothing, and not {kind_of(self.metrics)}")
         for name in ("batch", "concurrency", "attempts"):
             number: object = getattr(self, name)
@@ -70,3 +72,16 @@ class Settings:
             is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
             if not is_number or not (isfinite(seconds) and seconds > 0):
                 raise ValueError(f"Relay: {name} is a number of seconds above 0, and not {seconds!r}")
+
+
+def _check_publish(publish: object) -> None:
+    """Raise TypeError for what cannot publish a message."""
+    if isinstance(getattr(publish, "__self__", publish), EventBroker):  # it could be called: nobody handles a Message
+        raise TypeError("Relay has messages, and an EventBroker takes events; write to_broker(event_broker, catalog)")
+    if not callable(publish):
+        raise TypeError(
+            f"Relay takes an async function that publishes a message, and got {kind_of(publish)}; to_consumers(...) "
+            f"and to_broker(...) return one"
+        )
+    if isinstance(publish, FunctionType) and not function_takes(publish, 1):
+        raise TypeError(f"Relay calls {display_name(publish)} with a message, and it takes other arguments")
