@@ -21,13 +21,22 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, Session, mapped_column, reconstructor, registry
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    MappedAsDataclass,
+    Session,
+    mapped_column,
+    raiseload,
+    reconstructor,
+    registry,
+)
 
 import dddkit.pydantic
 from dddkit.dataclasses import Aggregate, AggregateEvent, ValueObject, evolve
 from dddkit.exceptions import ConcurrencyError
 from dddkit.messages import EventCatalog, Message
-from dddkit.sqlalchemy import OrmMapped, Outbox, SyncUnitOfWork, UnitError, sync_embedded
+from dddkit.sqlalchemy import Documents, OrmMapped, Outbox, SyncUnitOfWork, UnitError, sync_embedded
 
 # Any: what is refused here is refused by checkers too, and classes are declared in functions.
 Model = Any
@@ -199,8 +208,21 @@ def test_what_is_no_aggregate_is_refused_with_the_unit_class() -> None:
         unit_of(Session)
     with pytest.raises(TypeError, match=r"say what it stores, as in crates = OrmMapped\[Crate, CrateId\]\(\)"):
         type("DepotUnit", (SyncUnitOfWork,), {"crates": OrmMapped()})
+    with pytest.raises(TypeError, match=r"DepotUnit.crates: OrmMapped is not called; .* as in `crates = Orm.*\(\)`"):
+        type("DepotUnit", (SyncUnitOfWork,), {"crates": declared[Session, int]})
+    with pytest.raises(
+        TypeError, match=r"DepotUnit.orders: Documents is not called; .* as in `orders = Doc.*\(metadata\)`"
+    ):
+        type("DepotUnit", (SyncUnitOfWork,), {"orders": Documents})
     with pytest.raises(TypeError, match="belongs into the body of a unit class"):
         _ = declared[clean_class(), int]().table
+
+
+def test_options_that_are_none_are_refused_where_they_are_written() -> None:
+    made: Any = OrmMapped
+    for wrong, shown in (("lines", "a str"), (["lines"], "a str"), (raiseload("*"), "a .*Load"), (None, "None")):
+        with pytest.raises(TypeError, match=rf"as in options=\[selectinload\(Crate.lines\)\], and got {shown}"):
+            made(options=wrong)
 
 
 # Identities

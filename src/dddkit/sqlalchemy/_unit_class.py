@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, get_origin
 
 from dddkit._callables import kind_of
 from dddkit._core.broker import EventBroker
@@ -53,6 +53,12 @@ class AnyUnit:
         for base in reversed(cls.__mro__):
             declared.update(vars(base))
         users = [value for name, value in declared.items() if name not in ("_outbox", "_inbox")]  # not those of a base
+        for name, value in declared.items():
+            kind = get_origin(value) or value
+            if isinstance(kind, type) and issubclass(kind, Declaration):
+                raise TypeError(
+                    f"{cls.__qualname__}.{name}: {kind.__qualname__} is not called; write it as in `{kind._example}`"  # pyright: ignore[reportPrivateUsage]  # for unit classes
+                )
         cls._outbox = _only(cls, Outbox, users)
         cls._inbox = _only(cls, Inbox, users)
         repositories: list[tuple[str, Declaration[Any, Any]]] = [

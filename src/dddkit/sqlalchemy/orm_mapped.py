@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from sqlalchemy import Table
+from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.types import TypeDecorator
 
 from dddkit._callables import kind_of
@@ -18,8 +19,6 @@ from dddkit.sqlalchemy._orm.objects import MappedObjects
 from dddkit.sqlalchemy._orm.storage import MappedStorage
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm.interfaces import ORMOption
-
     from dddkit.sqlalchemy._repositories import SyncTableRepository, TableRepository
     from dddkit.sqlalchemy.outbox import Outbox
     from dddkit.sqlalchemy.sync_unit import SyncUnitOfWork
@@ -44,12 +43,16 @@ class OrmMapped(Declaration[AggregateT, IdT]):
 
     Args:
         options: how aggregates are loaded: async code cannot load a relationship later, by reading it.
+
+    Raises:
+        TypeError: the options are something else.
     """
 
     _example = "crates = OrmMapped[Crate, CrateId]()"
     _may_lack_identity = True
 
     def __init__(self, *, options: Sequence[ORMOption] = ()) -> None:
+        _check_options(options)
         self._options: Final = tuple(options)
         self._name = ""
         self._cls: type[AggregateT] | None = None
@@ -131,6 +134,18 @@ def check_apart(unit: str, declared: Iterable[OrmMapped[Any, Any]]) -> None:
                 f"unit of its own"
             )
         by_mapper[base] = name
+
+
+def _check_options(options: object) -> None:
+    if isinstance(options, Iterable):
+        wrong = [option for option in cast("Iterable[object]", options) if not isinstance(option, ORMOption)]
+    else:
+        wrong = [options]
+    if wrong:
+        raise TypeError(
+            f"OrmMapped takes a list of loader options, as in options=[selectinload(Crate.lines)], and got "
+            f"{kind_of(wrong[0])}"
+        )
 
 
 def _check_key(kind: type, mapping: ClassMapping[Any]) -> None:
