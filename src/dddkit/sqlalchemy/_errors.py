@@ -84,13 +84,13 @@ def missing(unit: str, error: StatementError) -> UnitError | None:
         table = (found[1] or found[2]) if found else "it needs"
         return UnitError(
             unit,
-            f"the database has no table {table}; create it with `metadata.create_all(...)`, or write a migration: "
-            f"Alembic finds our tables in your metadata",
+            f"the database has no table {table}; create it with `metadata.create_all(...)`, or by a migration: "
+            f"Alembic finds it in your metadata, whether it is ours or yours",
         )
     if state == _UNDEFINED_COLUMN or (state is None and ("no such column" in text or "no column named" in text)):
         return UnitError(
             unit,
             f"the database lacks a column that your metadata has ({text.splitlines()[0]}); add it by a migration: "
-            f"Alembic finds our columns in your metadata",
+            f"Alembic finds it in your metadata, whether it is ours or yours",
         )
     return None

@@ -58,7 +58,7 @@ class Custom(Declaration[AggregateT, IdT]):
     units that write several aggregates never wait for each other.
 
     An aggregate is written when it has recorded an event, or was passed to `save`. The unit folds its events with the
-    changes handler, and passes on the result. Has that a field `domain_events`, those go to the outbox and to the
+    changes handler, and passes on the result. If that has a field `domain_events`, those go to the outbox and to the
     unit's broker, in place of the aggregate's own events; reactions see the aggregate's own.
 
     Each unit makes an object of the class, so that it may remember what it has read.
