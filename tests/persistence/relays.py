@@ -19,7 +19,7 @@ from dddkit.messages import EventCatalog, Message
 from dddkit.sqlalchemy import Outbox, Relay, UnitOfWork
 from tests.servers.databases import Database, PostgreSQL, SQLite
 
-__all__ = ["Broker", "Post", "Told", "engine_of", "fast", "until", "with_post"]
+__all__ = ["SPEED", "Broker", "Post", "Told", "engine_of", "fast", "until", "with_post"]
 
 T = TypeVar("T")
 

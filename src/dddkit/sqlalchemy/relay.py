@@ -177,7 +177,7 @@ class Relay:
 
     def _new_run(self, *, once: bool) -> Run:
         settings = self._settings
-        gauges = Gauges(settings.engine, self._people, settings.metrics, settings.poll)
+        gauges = Gauges(settings.outbox.table, self._people, settings.metrics, settings.poll)
         return Run(settings, self._statements, self._backoff, gauges, once=once)
 
     async def _supervise(self, run: Run) -> None:

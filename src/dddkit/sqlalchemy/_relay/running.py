@@ -122,7 +122,7 @@ class Run:
     async def _turn(self) -> tuple[float, bool]:
         await self._record()
         if not self._once and self._gauges.is_due(self._clock()):
-            await self._in_database(self._gauges.refresh())
+            await self._in_database(self._gauges.refresh(self._claim))
         now, settings = self._clock(), self._settings
         wanted = self._backoff.wanted(now, self._tried if self._once else None)
         taken = await self._in_database(self._claim.take(wanted))
