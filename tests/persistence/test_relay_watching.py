@@ -116,6 +116,18 @@ async def test_the_metrics_are_those_of_the_backlog_while_it_runs(post: Post) ->
 
 
 @with_post("memory")
+async def test_a_relay_that_waits_for_its_turn_sets_its_metrics_too(post: Post) -> None:
+    broker, registry = Broker(), CollectorRegistry()
+    async with post.relay(broker):
+        await post.write("a")
+        await until(lambda: broker.got)
+        broker.is_away = True
+        async with post.relay(Broker(), metrics=OutboxMetrics(registry), poll=0.1):
+            await post.write("a")
+            await until(lambda: registry.get_sample_value("dddkit_outbox_waiting") == 1)
+
+
+@with_post("memory")
 async def test_a_time_written_by_hand_stops_no_message(post: Post) -> None:
     broker = Broker()
     broker.refuse_all_of("held", MessageRejectedError("too large"))
