@@ -7,10 +7,8 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy.exc import StatementError
-
 from dddkit.exceptions import UnitError
-from dddkit.sqlalchemy._errors import cause_of, missing
+from dddkit.sqlalchemy._errors import missing_named
 from dddkit.sqlalchemy._relay.backoff import Backoff, pause_after
 from dddkit.sqlalchemy._relay.claims import claim_of
 from dddkit.sqlalchemy._relay.outage_log import OutageLog
@@ -218,13 +216,8 @@ class Run:
         await self._until(task, bounded=True)
         if not task.done() or task.cancelled():
             raise ConnectionError("a call to the database was cancelled")
-        try:
+        with missing_named("Relay"):
             return task.result()
-        except StatementError as error:
-            error.hide_parameters = True
-            if (better := missing("Relay", error)) is None:
-                raise
-            raise better from cause_of(error)
 
     async def _until(self, future: asyncio.Future[Any], *, bounded: bool = False) -> None:
         """Wait until the future is done; where it is bounded and this run is stopped, for the timeout at most."""
