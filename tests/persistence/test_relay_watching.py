@@ -291,6 +291,28 @@ async def test_each_death_is_an_error_that_names_the_message_and_no_payload_is_l
 
 
 @with_post("memory")
+async def test_a_death_is_logged_too_where_it_could_be_stored_only_later(post: Post) -> None:
+    refused = 0
+
+    def refuse(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        nonlocal refused
+        if refused < 2 and statement.startswith("UPDATE"):
+            refused += 1
+            raise OperationalError(statement, {}, sqlite3.OperationalError("database is locked"))
+
+    event.listen(post.engine.sync_engine, "before_cursor_execute", refuse)
+    broker = Broker()
+    broker.refuse_all_of("bad", MessageRejectedError("too large"))
+    await post.write("bad")
+    with Lines() as log:
+        async with post.relay(broker, attempts=1) as relay:
+            while not await relay.dead():
+                await asyncio.sleep(0.1)
+    assert len(broker.tried) == 1
+    assert log.levels.count("ERROR") == 1
+
+
+@with_post("memory")
 async def test_a_conflict_that_is_soon_over_is_not_worth_a_line(post: Post) -> None:
     broker = Broker()
     left = [1, 1]

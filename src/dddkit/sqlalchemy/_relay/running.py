@@ -47,8 +47,8 @@ class Run:
         self._claim: Final = claim_of(settings.engine, settings.outbox.table, statements)
         self._log: Final = OutageLog(settings.outbox.table.fullname, self._clock)
         self._publishing: Publishing | None = None
-        self._unrecorded: Record | None = None
-        """What has become of a batch, where it could not be stored yet."""
+        self._unrecorded: tuple[Record, list[Failure]] | None = None
+        """What has become of a batch, where it could not be stored yet; it is logged when it is."""
         self._tried: Final[set[Key]] = set()
         self._database_failures = 0
         self._stop_at: float | None = None
@@ -153,16 +153,12 @@ class Run:
             self._interrupt = publishing.interrupt
             self.stop()
         self.published += len(publishing.published)
-        self._unrecorded, failures = self._backoff.settle(publishing.published, publishing.failed, self._clock())
+        record, failures = self._backoff.settle(publishing.published, publishing.failed, self._clock())
+        self._unrecorded = record, failures
         self._tried.update(failure.row.key for failure in failures)
         await self._record()
-        self._log_all(failures)
         if self._backoff.is_empty:
             self._recover(bool(publishing.published))
-
-    def _log_all(self, failures: list[Failure]) -> None:
-        for failure in failures:
-            self._log.failed(failure, self._backoff.number)
 
     def _recover(self, has_published: bool) -> None:
         if not self._backoff.is_empty or self._database_failures:
@@ -186,8 +182,11 @@ class Run:
 
     async def _record(self) -> None:
         if self._unrecorded is not None:
-            await self._in_database(self._claim.record(self._unrecorded))
+            record, failures = self._unrecorded
+            await self._in_database(self._claim.record(record))
             self._unrecorded = None
+            for failure in failures:
+                self._log.failed(failure, self._backoff.number)
 
     async def _end(self) -> None:
         """Record what is not recorded yet, if only the database can be reached; give up the right to publish."""
