@@ -19,7 +19,7 @@ from dddkit.messages import EventCatalog, Message
 from dddkit.sqlalchemy import Outbox, Relay, UnitOfWork
 from tests.servers.databases import Database, PostgreSQL, SQLite
 
-__all__ = ["Broker", "Post", "Told", "engine_of", "fast", "until", "with_post"]
+__all__ = ["SPEED", "Broker", "Post", "Told", "catalog", "engine_of", "fast", "until", "with_post"]
 
 T = TypeVar("T")
 
@@ -45,9 +45,9 @@ def engine_of(database: PostgreSQL, **options: Any) -> AsyncEngine:
 class Post:
     """An outbox in a database of its own."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, metadata: MetaData | None = None) -> None:
         self.database: Final = database
-        self.metadata: Final = MetaData()
+        self.metadata: Final = MetaData() if metadata is None else metadata
         self.outbox: Final = Outbox(self.metadata, catalog)
         engine = database.engine(self.metadata)  # the tables exist now
         self.engine: Final[AsyncEngine] = engine_of(database) if isinstance(database, PostgreSQL) else engine

@@ -430,6 +430,23 @@ async def test_no_commit_shortens_the_pauses_of_an_outage(post: Post) -> None:
         assert after - before >= 0.1 * 2**number
 
 
+@with_post("memory", slow=("memory",))
+async def test_the_pauses_grow_up_to_10_seconds(post: Post) -> None:
+    clock = asyncio.get_running_loop().time
+    times: list[float] = []
+
+    async def publish(message: Message) -> None:
+        times.append(clock())
+        raise BROKEN
+
+    await post.write("a")
+    async with post.relay(publish):
+        await until(lambda: len(times) == 12)
+    pauses = [after - before for before, after in itertools.pairwise(times)]
+    assert all(pause >= 0.1 * 2**number for number, pause in enumerate(pauses[:7]))
+    assert 10 <= min(pauses[-3:]) < 20  # a machine at work makes some of them longer, and none shorter
+
+
 def test_what_is_wrong_with_its_arguments_is_said_when_it_is_made() -> None:
     metadata = MetaData()
     outbox, broker = Outbox(metadata, EventCatalog("/post")), Broker()

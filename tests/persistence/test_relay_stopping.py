@@ -15,11 +15,12 @@ from typing import Any
 from weakref import ref
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import MetaData, select, text
 
 from dddkit.exceptions import UnitError
 from dddkit.messages import Message
-from tests.persistence.relays import Broker, Post, fast, until, with_post
+from dddkit.sqlalchemy import Outbox
+from tests.persistence.relays import Broker, Post, catalog, fast, until, with_post
 from tests.servers.databases import SQLite
 from tests.servers.running import ROOT
 
@@ -366,6 +367,25 @@ async def test_the_outbox_keeps_no_relay(post: Post) -> None:
     del relay
     gc.collect()
     assert kept() is None
+
+
+def test_the_outbox_keeps_nothing_of_a_relay_that_was_never_stopped() -> None:
+    class Ear:
+        def __init__(self) -> None:
+            self.heard = 0
+
+        def wake(self) -> None:
+            self.heard += 1
+
+    outbox, ear, other = Outbox(MetaData(), catalog), Ear(), Ear()
+    outbox._listen(other)  # pyright: ignore[reportPrivateUsage]  # as relays do
+    outbox._listen(ear)  # pyright: ignore[reportPrivateUsage]  # as above
+    kept = ref(other)
+    del other
+    gc.collect()
+    assert kept() is None
+    outbox._wake()  # pyright: ignore[reportPrivateUsage]  # as a commit does
+    assert ear.heard == 1
 
 
 @with_post("memory")

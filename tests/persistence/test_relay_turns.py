@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import MetaData, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from dddkit.exceptions import UnitError
 from dddkit.messages import Message
-from dddkit.sqlalchemy import Relay
+from dddkit.sqlalchemy import Relay, embedded
 from tests.persistence.relays import Broker, Post, fast, until, with_post
 from tests.servers.databases import Database, PostgreSQL, SQLite
 from tests.servers.running import ROOT
@@ -72,6 +72,10 @@ async def test_while_one_publishes_another_one_of_the_same_table_does_not(post: 
 async def test_the_lock_file_stands_beside_the_database_and_stays(post: Post) -> None:
     await post.relay(Broker()).run_once()
     database = Path(post.engine.url.database or "")
+    (link := database.with_name("link.sqlite")).symlink_to(database)
+    engine = embedded(link, post.metadata)
+    await Relay(engine, post.outbox, Broker()).run_once()
+    await engine.dispose()
     assert {path.name for path in database.parent.glob("*.lock")} == {"post.sqlite.dddkit_outbox.lock"}
 
 
@@ -151,6 +155,30 @@ def test_the_relays_of_two_tenants_work_at_the_same_time(kind: str, postgresql: 
         for engine in engines:
             await engine.dispose()
         await post.engine.dispose()
+
+    fast(main())
+
+
+def test_the_relays_of_two_schemas_of_the_metadata_work_at_the_same_time(postgresql: PostgreSQL) -> None:
+    async def main() -> None:
+        posts = [Post(postgresql)]
+        for schema in ("one", 'The "other"'):
+            quoted = schema.replace('"', '""')
+            async with posts[0].engine.begin() as connection:
+                await connection.execute(text(f'CREATE SCHEMA "{quoted}"'))
+            posts.append(Post(postgresql, MetaData(schema=schema)))
+            await posts[-1].write("a")
+        _, one, other = posts
+        others: list[int] = []
+
+        async def publish(message: Message) -> None:
+            others.append(await other.relay(Broker()).run_once())
+            others.append(await one.relay(Broker()).run_once())
+
+        assert await one.relay(publish).run_once() == 1
+        assert others == [1, 0]
+        for post in posts:
+            await post.engine.dispose()
 
     fast(main())
 

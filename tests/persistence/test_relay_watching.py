@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 from prometheus_client import CollectorRegistry
-from sqlalchemy import text, update
+from sqlalchemy import event, text, update
+from sqlalchemy.exc import OperationalError
 
 from dddkit.exceptions import MessageRejectedError
 from dddkit.sqlalchemy import Backlog, Relay
 from dddkit.sqlalchemy._publishing import TryAgainError
 from dddkit.sqlalchemy.prometheus import OutboxMetrics
-from tests.persistence.relays import Broker, Post, engine_of, until, with_post
+from tests.persistence.relays import SPEED, Broker, Post, engine_of, until, with_post
 from tests.servers.databases import PostgreSQL
 
 SECRET = "what the customer said"
@@ -38,6 +40,10 @@ async def test_the_backlog_counts_those_held_and_knows_the_oldest_that_waits(pos
     assert began - timedelta(seconds=1) <= backlog.oldest <= datetime.now(timezone.utc)
     assert backlog.oldest.tzinfo is timezone.utc
     (dead,) = await relay.dead()
+    table, ago = post.outbox.table, began - timedelta(hours=1)
+    async with post.engine.begin() as connection:
+        await connection.execute(update(table).where(table.c.id == dead.id).values(recorded_at=ago))
+    assert (await relay.backlog()).oldest == backlog.oldest  # the dead do not count
     await relay.discard(dead.id)
     assert (await relay.backlog()).dead == 0
     assert [await relay.run_once(), await relay.run_once()] == [0, 0]
@@ -113,6 +119,18 @@ async def test_the_metrics_are_those_of_the_backlog_while_it_runs(post: Post) ->
 
 
 @with_post("memory")
+async def test_a_relay_that_waits_for_its_turn_sets_its_metrics_too(post: Post) -> None:
+    broker, registry = Broker(), CollectorRegistry()
+    async with post.relay(broker):
+        await post.write("a")
+        await until(lambda: broker.got)
+        broker.is_away = True
+        async with post.relay(Broker(), metrics=OutboxMetrics(registry), poll=0.1):
+            await post.write("a")
+            await until(lambda: registry.get_sample_value("dddkit_outbox_waiting") == 1)
+
+
+@with_post("memory")
 async def test_a_time_written_by_hand_stops_no_message(post: Post) -> None:
     broker = Broker()
     broker.refuse_all_of("held", MessageRejectedError("too large"))
@@ -143,6 +161,48 @@ async def test_metrics_that_raise_stop_no_message(post: Post) -> None:
             await until(lambda: broker.got)
     finally:
         logging.getLogger("dddkit.sqlalchemy.relay").disabled = False
+
+
+@with_post("asyncpg", "psycopg", slow=("psycopg",))
+async def test_metrics_need_no_connection_of_the_pool(post: Post) -> None:
+    assert isinstance(post.database, PostgreSQL)
+    engine = engine_of(post.database, pool_size=1, max_overflow=0, pool_timeout=60 * SPEED)
+    broker, registry = Broker(), CollectorRegistry()
+    relay = Relay(engine, post.outbox, broker, metrics=OutboxMetrics(registry), timeout=200.0)
+    async with relay:
+        await post.write("a")
+        await until(lambda: broker.got)
+        async with engine.connect():  # a handler of the host has the only one, and keeps it
+            broker.refuse_all_of("b", RuntimeError("no"))
+            await post.write("a", "b")
+            await until(lambda: len(broker.got) == 2)
+            await until(lambda: registry.get_sample_value("dddkit_outbox_waiting") == 1)
+    await engine.dispose()
+
+
+@with_post("memory")
+async def test_a_backlog_that_cannot_be_counted_stops_no_message(post: Post) -> None:
+    is_slow = True
+
+    def refuse(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if is_slow and "count(" in statement:
+            raise OperationalError(SECRET, {}, sqlite3.OperationalError("statement timeout"))
+
+    event.listen(post.engine.sync_engine, "before_cursor_execute", refuse)
+    broker, registry = Broker(), CollectorRegistry()
+    with Lines() as log:
+        async with post.relay(broker, metrics=OutboxMetrics(registry), poll=0.1):
+            for number in range(1, 4):
+                await post.write("a")
+                await until(lambda: len(broker.got) == number)  # noqa: B023  # it is awaited here
+                await asyncio.sleep(0.3)
+            is_slow = False
+            broker.is_away = True
+            await post.write("a")
+            await until(lambda: registry.get_sample_value("dddkit_outbox_waiting") == 1)
+    said = "dddkit_outbox: the metrics could not be set (OperationalError: statement timeout)"
+    assert log.lines[0] == ("WARNING", said)
+    assert [line for _, line in log.lines].count(said) == 1
 
 
 class Lines(logging.Handler):
@@ -231,6 +291,28 @@ async def test_each_death_is_an_error_that_names_the_message_and_no_payload_is_l
     assert "holds the later ones of its subject" in errors[0]
     assert "holds" not in errors[1]
     assert not [text for _, text in log.lines if SECRET in text]
+
+
+@with_post("memory")
+async def test_a_death_is_logged_too_where_it_could_be_stored_only_later(post: Post) -> None:
+    refused = 0
+
+    def refuse(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        nonlocal refused
+        if refused < 2 and statement.startswith("UPDATE"):
+            refused += 1
+            raise OperationalError(statement, {}, sqlite3.OperationalError("database is locked"))
+
+    event.listen(post.engine.sync_engine, "before_cursor_execute", refuse)
+    broker = Broker()
+    broker.refuse_all_of("bad", MessageRejectedError("too large"))
+    await post.write("bad")
+    with Lines() as log:
+        async with post.relay(broker, attempts=1) as relay:
+            while not await relay.dead():
+                await asyncio.sleep(0.1)
+    assert len(broker.tried) == 1
+    assert log.levels.count("ERROR") == 1
 
 
 @with_post("memory")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Final
 
 from sqlalchemy.exc import (
@@ -16,7 +18,7 @@ from sqlalchemy.exc import (
 
 from dddkit.exceptions import ConcurrencyError, UnitError
 
-__all__ = ["TRANSACTION_FAILED", "cause_of", "is_temporary", "is_unfit_value", "missing", "translated"]
+__all__ = ["TRANSACTION_FAILED", "cause_of", "is_temporary", "is_unfit_value", "missing_named", "translated"]
 
 TRANSACTION_FAILED: Final = (
     "a statement has failed, and the database has undone the whole transaction with it; let its error leave the "
@@ -72,10 +74,10 @@ def translated(
         return ConcurrencyError(None, None, None)
     if state == _FAILED_TRANSACTION:
         return UnitError(unit, TRANSACTION_FAILED)
-    return missing(unit, error)
+    return _missing(unit, error)
 
 
-def missing(unit: str, error: StatementError) -> UnitError | None:
+def _missing(unit: str, error: StatementError) -> UnitError | None:
     """Return what to raise where the database lacks a table or a column; None for any other error."""
     state: object = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
     text = str(error.orig)
@@ -94,3 +96,19 @@ def missing(unit: str, error: StatementError) -> UnitError | None:
             f"Alembic finds it in your metadata, whether it is ours or yours",
         )
     return None
+
+
+@contextmanager
+def missing_named(who: str) -> Generator[None]:
+    """Say what to do where the database lacks a table or a column that `who` needs; other errors show no values.
+
+    Raises:
+        UnitError: it does.
+    """
+    try:
+        yield
+    except StatementError as error:
+        error.hide_parameters = True
+        if (better := _missing(who, error)) is None:
+            raise
+        raise better from cause_of(error)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, Connection, DateTime, Engine, MetaData, Table, Text, bindparam, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dddkit._callables import kind_of
-from dddkit.sqlalchemy._errors import cause_of, missing
+from dddkit.sqlalchemy._errors import missing_named
 from dddkit.sqlalchemy._finishing import finished
 from dddkit.sqlalchemy._keys import is_storable
 from dddkit.sqlalchemy._tables import check_new_table
@@ -112,13 +111,9 @@ class Inbox:
         # Notes that another pruning has locked are left to it; SQLite has no such locks.
         old = select(consumer, key).where(noted_at < until).limit(_AT_ONCE).with_for_update(skip_locked=True)
         deleting = self.table.delete().where(tuple_(consumer, key).in_(old))
-        try:
+        with missing_named("Inbox"):
             some = connection.execute(deleting).rowcount
             connection.commit()
-        except StatementError as error:
-            if (better := missing("Inbox", error)) is None:
-                raise
-            raise better from cause_of(error)
         return some
 
     def _note(self, connection: Connection, consumer: str, key: str) -> bool:

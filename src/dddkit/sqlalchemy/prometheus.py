@@ -27,8 +27,8 @@ class OutboxMetrics:
     """Shows how much waits in an outbox, while a relay runs: `Relay(..., metrics=OutboxMetrics(registry))`.
 
     `dddkit_outbox_waiting` and `dddkit_outbox_dead` count messages, `dddkit_outbox_oldest_seconds` is how long the
-    oldest waiting one waits, 0 where none does. Alert on the last: it grows when nothing gets through, whatever the
-    reason is. Each relay that runs sets them, also one that does not work at the moment.
+    oldest waiting one waits, 0 where none does. Alert on the last: it grows when nothing gets through, as
+    long as the relay can read the outbox. Each relay that runs sets them, also one that does not work at the moment.
 
     Args:
         registry: where the metrics are registered; None: prometheus_client's own. Those of one registry are the same.

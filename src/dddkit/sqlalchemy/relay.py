@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dddkit._callables import kind_of
 from dddkit._typing import Self
 from dddkit.exceptions import UnitError
-from dddkit.sqlalchemy._errors import cause_of, missing
+from dddkit.sqlalchemy._errors import missing_named
 from dddkit.sqlalchemy._finishing import finished
 from dddkit.sqlalchemy._nesting import Holder
 from dddkit.sqlalchemy._relay.backoff import Backoff
@@ -177,7 +176,7 @@ class Relay:
 
     def _new_run(self, *, once: bool) -> Run:
         settings = self._settings
-        gauges = Gauges(settings.engine, self._people, settings.metrics, settings.poll)
+        gauges = Gauges(settings.outbox.table, self._people, settings.metrics, settings.poll)
         return Run(settings, self._statements, self._backoff, gauges, once=once)
 
     async def _supervise(self, run: Run) -> None:
@@ -205,7 +204,8 @@ class Relay:
         """
         settings = self._settings
         self._refuse_in_unit(is_read_only=True)
-        return await _translated(finished(backlog_of(settings.engine, self._people)))
+        with missing_named("Relay"):
+            return await finished(backlog_of(settings.engine, self._people))
 
     async def dead(self) -> list[DeadMessage]:
         """Return the messages that are not tried any more, the oldest first."""
@@ -240,7 +240,8 @@ class Relay:
                 return await connection.run_sync(function, *args)
 
         self._refuse_in_unit()
-        return await _translated(finished(call()))
+        with missing_named("Relay"):
+            return await finished(call())
 
     def _refuse_in_unit(self, *, is_read_only: bool = False) -> None:
         """Refuse to wait for a unit of work around this call: on SQLite it has the lock, or the one connection."""
@@ -282,13 +283,3 @@ def _interrupt_of(task: asyncio.Task[Any]) -> BaseException | None:
         return None
     ended: object = task.exception() or task.result()
     return ended if isinstance(ended, BaseException) and not isinstance(ended, Exception) else None
-
-
-async def _translated(call: Coroutine[Any, Any, T]) -> T:
-    try:
-        return await call
-    except StatementError as error:
-        error.hide_parameters = True
-        if (better := missing("Relay", error)) is None:
-            raise
-        raise better from cause_of(error)

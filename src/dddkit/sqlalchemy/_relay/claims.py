@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -11,12 +11,16 @@ from dddkit.sqlalchemy._relay.sqlite import SQLiteClaim
 from dddkit.sqlalchemy.engines import is_sqlite
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, Table
 
     from dddkit.sqlalchemy._relay.rows import Record, Row
     from dddkit.sqlalchemy._relay.statements import Statements, Wanted
 
 __all__ = ["Claim", "claim_of"]
+
+T = TypeVar("T")
 
 
 class Claim(Protocol):
@@ -28,6 +32,10 @@ class Claim(Protocol):
 
     async def record(self, record: Record) -> None:
         """Store what has become of messages, also where the right was lost meanwhile; it may be repeated."""
+        ...
+
+    async def read(self, function: Callable[[Connection], T]) -> T:
+        """Return what the function reads, with or without the right."""
         ...
 
     async def leave(self) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dddkit.sqlalchemy._relay.backoff import Failure
     from dddkit.sqlalchemy._relay.rows import Row
 
-__all__ = ["LOGGER", "OutageLog"]
+__all__ = ["LOGGER", "OutageLog", "kind_of_database"]
 
 LOGGER: Final = logging.getLogger("dddkit.sqlalchemy.relay")
 
@@ -62,7 +62,7 @@ class OutageLog:
         )
 
     def database_failed(self, error: BaseException) -> None:
-        what = f"the outbox cannot be read or written ({_kind_of_database(error)})"
+        what = f"the outbox cannot be read or written ({kind_of_database(error)})"
         self._note(f"{what}, which is tried again", what)
 
     def unrecorded(self, error: BaseException) -> None:
@@ -70,7 +70,7 @@ class OutageLog:
         LOGGER.warning(
             "%s: what was published last could not be recorded (%s), and will be published again",
             self._outbox,
-            _kind_of_database(error),
+            kind_of_database(error),
         )
 
     def _note(self, first: str, later: str) -> None:
@@ -107,7 +107,7 @@ def _times(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _kind_of_database(error: BaseException) -> str:
+def kind_of_database(error: BaseException) -> str:
     """Return what the driver has raised, and what it says where that tells of the server and not of rows."""
     if isinstance(error, PoolTimeoutError):
         return f"{type(error).__qualname__}: {str(error).partition(' (Background')[0]}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import BigInteger, Connection, Table, Text, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import OID
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from dddkit.sqlalchemy._relay.statements import Statements, Wanted
 
 __all__ = ["PostgreSQLClaim"]
+
+T = TypeVar("T")
 
 _FIRST_KEY: Final = 0x646464 << 32
 """Our advisory locks are those from here on, one for each oid."""
@@ -65,6 +67,16 @@ class PostgreSQLClaim:
         schema = schemas.get(self._table.schema, self._table.schema)
         quote = connection.dialect.identifier_preparer.quote_identifier
         return ".".join(quote(part) for part in (schema, self._table.name) if part is not None)
+
+    async def read(self, function: Callable[[Connection], T]) -> T:
+        try:
+            connection = self._connection or await self._connect()
+            found = await connection.run_sync(function)
+            await connection.rollback()
+            return found
+        except BaseException:
+            await self.leave()
+            raise
 
     async def record(self, record: Record) -> None:
         try:

@@ -58,7 +58,3 @@ class Record(NamedTuple):
 
     published: list[Row]
     changed: list[Change]
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.published or self.changed)

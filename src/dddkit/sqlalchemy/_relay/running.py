@@ -7,10 +7,8 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy.exc import StatementError
-
 from dddkit.exceptions import UnitError
-from dddkit.sqlalchemy._errors import cause_of, missing
+from dddkit.sqlalchemy._errors import missing_named
 from dddkit.sqlalchemy._relay.backoff import Backoff, pause_after
 from dddkit.sqlalchemy._relay.claims import claim_of
 from dddkit.sqlalchemy._relay.outage_log import OutageLog
@@ -49,8 +47,8 @@ class Run:
         self._claim: Final = claim_of(settings.engine, settings.outbox.table, statements)
         self._log: Final = OutageLog(settings.outbox.table.fullname, self._clock)
         self._publishing: Publishing | None = None
-        self._unrecorded: Record | None = None
-        """What has become of a batch, where it could not be stored yet."""
+        self._unrecorded: tuple[Record, list[Failure]] | None = None
+        """What has become of a batch, where it could not be stored yet; it is logged when it is."""
         self._tried: Final[set[Key]] = set()
         self._database_failures = 0
         self._stop_at: float | None = None
@@ -122,7 +120,7 @@ class Run:
     async def _turn(self) -> tuple[float, bool]:
         await self._record()
         if not self._once and self._gauges.is_due(self._clock()):
-            await self._in_database(self._gauges.refresh())
+            await self._in_database(self._gauges.refresh(self._claim))
         now, settings = self._clock(), self._settings
         wanted = self._backoff.wanted(now, self._tried if self._once else None)
         taken = await self._in_database(self._claim.take(wanted))
@@ -155,16 +153,12 @@ class Run:
             self._interrupt = publishing.interrupt
             self.stop()
         self.published += len(publishing.published)
-        self._unrecorded, failures = self._backoff.settle(publishing.published, publishing.failed, self._clock())
+        record, failures = self._backoff.settle(publishing.published, publishing.failed, self._clock())
+        self._unrecorded = record, failures
         self._tried.update(failure.row.key for failure in failures)
         await self._record()
-        self._log_all(failures)
         if self._backoff.is_empty:
             self._recover(bool(publishing.published))
-
-    def _log_all(self, failures: list[Failure]) -> None:
-        for failure in failures:
-            self._log.failed(failure, self._backoff.number)
 
     def _recover(self, has_published: bool) -> None:
         if not self._backoff.is_empty or self._database_failures:
@@ -188,8 +182,11 @@ class Run:
 
     async def _record(self) -> None:
         if self._unrecorded is not None:
-            await self._in_database(self._claim.record(self._unrecorded))
+            record, failures = self._unrecorded
+            await self._in_database(self._claim.record(record))
             self._unrecorded = None
+            for failure in failures:
+                self._log.failed(failure, self._backoff.number)
 
     async def _end(self) -> None:
         """Record what is not recorded yet, if only the database can be reached; give up the right to publish."""
@@ -218,13 +215,8 @@ class Run:
         await self._until(task, bounded=True)
         if not task.done() or task.cancelled():
             raise ConnectionError("a call to the database was cancelled")
-        try:
+        with missing_named("Relay"):
             return task.result()
-        except StatementError as error:
-            error.hide_parameters = True
-            if (better := missing("Relay", error)) is None:
-                raise
-            raise better from cause_of(error)
 
     async def _until(self, future: asyncio.Future[Any], *, bounded: bool = False) -> None:
         """Wait until the future is done; where it is bounded and this run is stopped, for the timeout at most."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import Pool
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SQLiteClaim"]
 
+T = TypeVar("T")
+
 
 class SQLiteClaim:
     """The right to publish, from the first batch until the relay stops."""
@@ -32,10 +35,13 @@ class SQLiteClaim:
     async def take(self, wanted: Wanted) -> list[Row] | None:
         if not (self._lock.held or self._lock.acquire()):
             return None
+        return await self.read(lambda connection: self._statements.read(connection, wanted))
+
+    async def read(self, function: Callable[[Connection], T]) -> T:
         options: dict[str, Any] = {READ_ONLY: True}
         async with self._engine.connect() as connection:
             await connection.execution_options(**options)
-            return await connection.run_sync(self._statements.read, wanted)
+            return await connection.run_sync(function)
 
     async def record(self, record: Record) -> None:
         async with self._engine.begin() as connection:
