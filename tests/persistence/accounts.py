@@ -31,6 +31,7 @@ __all__ = [
     "Way",
     "at_once",
     "balances",
+    "catalog",
     "deposit",
     "metadata",
     "open_accounts",
@@ -72,10 +73,11 @@ class SyncBank(SyncUnitOfWork):
 
 
 class Banks(NamedTuple):
-    """Both units, over the same tables."""
+    """Both units, over the same tables, and the class of their accounts."""
 
     unit: Any  # `accounts` may be any kind of repository
     sync_unit: Any
+    account: Any = Account
 
 
 DOCUMENTS: Final = Banks(Bank, SyncBank)
@@ -172,7 +174,7 @@ def open_accounts(database: Database, number: int, banks: Banks = DOCUMENTS) -> 
     engine = database.sync_engine(metadata)
     with banks.sync_unit(engine) as unit:
         for identity in range(number):
-            unit.accounts.save(Account(account_id=identity))
+            unit.accounts.save(banks.account(account_id=identity))
         unit.commit()
     engine.dispose()
 

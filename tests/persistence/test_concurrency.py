@@ -17,7 +17,6 @@ from dddkit.exceptions import ConcurrencyError
 from tests.persistence.accounts import (
     DOCUMENTS,
     WAYS,
-    Account,
     Amounts,
     Bank,
     Banks,
@@ -95,22 +94,33 @@ def test_many_crossing_transfers_do_not_wait_for_each_other(way: Way, database: 
 
 @pytest.mark.parametrize("way", ["tasks", "threads"])
 def test_one_of_several_writers_creates_an_aggregate(way: Way, database: Database) -> None:
-    open_accounts(database, 0)
-    created = create_at_once(way, database)
+    create_at_once(way, database)
+
+
+def create_at_once(way: Way, database: Database, banks: Banks = DOCUMENTS) -> None:
+    """Let 8 writers create the same account: one of them does, and the others hear that it is taken."""
+    open_accounts(database, 0, banks)
+    created = created_at_once(way, database, banks)
     assert (created.count("created"), created.count("taken")) == (1, WRITERS - 1)
-    assert balances(database) == [created.index("created")]
+    assert balances(database, banks) == [created.index("created")]
 
 
-def create_at_once(way: Way, database: Database) -> list[str]:
-    """Let 8 writers create the same account; return what came of it, writer by writer."""
+def created_at_once(way: Way, database: Database, banks: Banks) -> list[str]:
+    """Return what came of it, writer by writer."""
+
+    def new(number: int) -> Any:
+        account = banks.account(account_id=1)
+        account.change(number)
+        return account
+
     if way == "threads":
         engine = database.sync_engine(metadata)
         start = Barrier(WRITERS)
 
         def create(number: int) -> str:
             try:
-                with SyncBank(engine) as unit:
-                    unit.accounts.save(Account(account_id=1, balance=number))
+                with banks.sync_unit(engine) as unit:
+                    unit.accounts.save(new(number))
                     start.wait()
                     unit.commit()
             except ConcurrencyError:
@@ -124,8 +134,8 @@ def create_at_once(way: Way, database: Database) -> list[str]:
 
     async def create_in_task(engine: AsyncEngine, number: int) -> str:
         try:
-            async with Bank(engine) as unit:
-                await unit.accounts.save(Account(account_id=1, balance=number))
+            async with banks.unit(engine) as unit:
+                await unit.accounts.save(new(number))
                 await unit.commit()
         except ConcurrencyError:
             return "taken"
@@ -187,13 +197,20 @@ def test_so_it_is_in_a_sync_unit(postgresql: PostgreSQL) -> None:
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_unit_that_is_cancelled_anywhere_knows_what_is_stored(database: Database, times: int) -> None:
-    open_accounts(database, 2)
+    cancel_anywhere(database, times)
 
-    async def work(unit: Bank) -> None:
+
+def cancel_anywhere(database: Database, times: int, banks: Banks = DOCUMENTS) -> None:
+    """Cancel one transfer after the other, each at a later point, until one is not reached any more."""
+    open_accounts(database, 2, banks)
+    met: list[Any] = []
+
+    async def work(unit: Any) -> None:
         async with unit:
             for identity, amount in transfer(0, 1, 5):
                 account = await unit.accounts.get(identity)
                 assert account is not None
+                met.append(account)
                 account.change(amount)
             await unit.commit()
 
@@ -201,10 +218,13 @@ def test_a_unit_that_is_cancelled_anywhere_knows_what_is_stored(database: Databa
         engine, number, moved = database.engine(metadata), 0, 0
         try:
             while True:
-                unit = Bank(engine)
+                unit = banks.unit(engine)
+                met.clear()
                 reached = await asyncio.wait_for(cancelled_at(number, work(unit), times=times), 20)
                 moved += 5 if unit.committed else 0
-                async with Bank(engine) as next_one:  # waits for nobody
+                for account in met:  # what was changed is as it was, and belongs to nobody
+                    assert unit.committed or account.balance in (-moved, moved, moved + 5, -moved - 5)
+                async with banks.unit(engine) as next_one:  # waits for nobody
                     found = await next_one.accounts.get_many([0, 1])
                 assert [account.balance for account in found.values()] == [-moved, moved]
                 if not reached:

@@ -173,6 +173,14 @@ async def test_own_statements_that_change_something_need_a_commit(shop: Shop) ->
         "UPDATE": [table.update().values(version=7)],
         "INSERT": [text(" insert INTO dddkit_inbox (consumer, key) VALUES ('secret', 'secret')")],
         "DELETE": [table.delete().returning(table.c.key)],
+        "INSERT, UPDATE, DELETE": [
+            text(f"WITH one AS (SELECT 1 AS version) {statement}")
+            for statement in (
+                "INSERT INTO dddkit_inbox (consumer, key) SELECT '', 'secret' FROM one",
+                "UPDATE baskets SET version = (SELECT version FROM one)",
+                "DELETE FROM baskets WHERE version IN (SELECT version FROM one)",
+            )
+        ],
         "CREATE, INSERT": [text("CREATE TABLE more (id INTEGER)")] + [text("INSERT INTO more VALUES (1)")] * 2,
     }
     for words, statements in changed.items():
@@ -198,6 +206,10 @@ async def test_own_statements_that_change_nothing_need_no_commit(shop: Shop) -> 
         await connection.execute(select(table).with_for_update())
         await connection.execute(table.update().where(table.c.key == 2).values(version=7))
         await connection.execute(text("WITH baskets AS (SELECT 1) SELECT * FROM baskets"))
+        updates = select(table).cte("updates")
+        await connection.execute(
+            select(updates, table).join(table, table.c.key == updates.c.key).with_for_update(of=table)
+        )
         await unit.baskets.get(1, lock=True)
         await unit.baskets.find()
 

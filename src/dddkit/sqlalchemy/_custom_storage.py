@@ -18,7 +18,7 @@ from dddkit._core.recording import Recording, discard, pending_events
 from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._errors import TRANSACTION_FAILED, cause_of
-from dddkit.sqlalchemy._keys import PLAIN, another_identity, plain
+from dddkit.sqlalchemy._keys import PLAIN, key_of
 from dddkit.sqlalchemy._storage import HeldByUnit, Key, Storage, Tracked
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class DeclaredCustom(Generic[AggregateT]):
 
     name: str
     cls: type[AggregateT]
-    kind: type
+    kind: type[Any]
     """What the identity is at run time."""
     make: Callable[[], CustomSQL[AggregateT, Any, Any]]
     sql: type
@@ -107,11 +107,7 @@ class CustomStorage(Storage[AggregateT], HeldByUnit):
     # Identities
 
     def key_of(self, identity: object) -> Key:
-        kind = self._declared.kind
-        key = plain(kind, identity) if kind in PLAIN else identity
-        if not isinstance(key, kind):
-            raise another_identity(self.name, self.cls, kind, identity)
-        return key
+        return key_of(self.name, self.cls, self._declared.kind, identity)
 
     def accepts(self, aggregate: object) -> bool:
         """Return whether the user's SQL is given it: what of a subclass it stores is its own affair."""

@@ -36,7 +36,7 @@ from dddkit._core.versions import set_version
 from dddkit._typing import Self
 from dddkit.exceptions import UnitError
 from dddkit.messages._json import JsonCodec, JsonMismatchError
-from dddkit.sqlalchemy._keys import another_identity, plain
+from dddkit.sqlalchemy._keys import key_of
 from dddkit.sqlalchemy._prepared import Prepared
 
 if TYPE_CHECKING:
@@ -202,11 +202,9 @@ class DocumentTable(Generic[AggregateT]):
         Raises:
             TypeError: it is of another type than declared.
         """
-        if type(identity) is self.kind:
+        if type(identity) is self.kind:  # the usual case
             return identity
-        if (key := plain(self.kind, identity)) is not None:
-            return key
-        raise another_identity(self.name, self.cls, self.kind, identity)
+        return key_of(self.name, self.cls, self.kind, identity)
 
     def dump(self, unit: str, aggregate: AggregateT) -> str:
         """Return the aggregate as JSON.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 from dddkit._callables import kind_of
 
-__all__ = ["PLAIN", "another_identity", "is_storable", "plain"]
+__all__ = ["PLAIN", "is_storable", "key_of"]
 
 PLAIN: Final = (int, str, UUID)
 """The types of such identities."""
+
+KindT = TypeVar("KindT")
 
 _LIMIT: Final = 2**63
 
@@ -24,18 +26,20 @@ def is_storable(key: int | str | UUID) -> bool:
     return "\0" not in key and (key.isascii() or key.encode("utf-8", "ignore").decode() == key)
 
 
-def plain(kind: type[int | str | UUID], identity: object) -> int | str | UUID | None:
-    """Return the value of an identity of this kind, without what a subclass adds; None where it is of another type."""
-    if not isinstance(identity, kind) or isinstance(identity, bool):
-        return None
-    if isinstance(identity, UUID):
-        return identity
-    return str.__str__(identity) if isinstance(identity, str) else int.__int__(identity)
+def key_of(name: str, cls: type, kind: type[KindT], identity: object) -> KindT:
+    """Return what the repository called `name` finds an identity of this kind by: without what a subclass adds.
 
-
-def another_identity(name: str, cls: type, kind: type, identity: object) -> TypeError:
-    """Return the error for an identity of another type than the repository called `name` finds objects by."""
-    hint = "; await it, or check for None first" if identity is None else ""
-    return TypeError(
-        f"{name} finds {cls.__qualname__} by an identity of type {kind.__name__}, and got {kind_of(identity)}{hint}"
-    )
+    Raises:
+        TypeError: it is of another type.
+    """
+    if not isinstance(identity, kind) or (kind is int and isinstance(identity, bool)):
+        hint = "; await it, or check for None first" if identity is None else ""
+        raise TypeError(
+            f"{name} finds {cls.__qualname__} by an identity of type {kind.__name__}, and got {kind_of(identity)}{hint}"
+        )
+    found: Any = identity
+    if kind is str:
+        found = str.__str__(found)
+    elif kind is int:
+        found = int.__int__(found)
+    return cast("KindT", found)

@@ -19,15 +19,16 @@ AggregateT = TypeVar("AggregateT", bound=Recording)
 class Tracking:
     """What a unit tracks, in the order in which it has met it."""
 
-    __slots__ = ("_by_key", "_is_read_only", "_unit")
+    __slots__ = ("_by_key", "_is_read_only", "_met", "_unit")
 
     def __init__(self, unit: str, *, is_read_only: bool) -> None:
         self._unit: Final = unit
         self._is_read_only: Final = is_read_only
+        self._met: Final[list[Tracked]] = []
         self._by_key: Final[dict[tuple[Storage[Any], Key], Tracked]] = {}
 
     def __iter__(self) -> Iterator[Tracked]:
-        return iter(tuple(self._by_key.values()))
+        return iter(tuple(self._met))
 
     def find(self, storage: Storage[Any], key: Key) -> Tracked | None:
         return self._by_key.get((storage, key))
@@ -36,15 +37,16 @@ class Tracking:
         """Return the aggregate of a row that the unit has not met before; from now on it tracks it."""
         aggregate = storage.load(self._unit, row)
         if not self._is_read_only:
-            self._by_key[storage, row.key] = Tracked(storage, row.key, aggregate, row.version, row)
+            tracked = Tracked(storage, row.key, aggregate, row.version, row)
+            if self._by_key.setdefault((storage, row.key), tracked) is tracked:  # else a session has met it just now
+                self._met.append(tracked)
         return aggregate
 
     def assign(self, tracked: Tracked, key: Key) -> None:
         """Track an aggregate under the identity that the database has given it."""
+        del self._by_key[tracked.storage, tracked.key]
         tracked.key = key
-        all_of_them = [*self._by_key.values()]
-        self._by_key.clear()
-        self._by_key.update(((one.storage, one.key), one) for one in all_of_them)
+        self._by_key[tracked.storage, key] = tracked
 
     def save(self, storage: Storage[AggregateT], aggregate: AggregateT) -> Tracked:
         key = self._key_of("save", storage, aggregate)
@@ -73,9 +75,9 @@ class Tracking:
         tracked.is_deleted = True
 
     def _track(self, storage: Storage[Any], key: Key, aggregate: Any) -> Tracked:
-        tracked = self._by_key[storage, key] = Tracked(
-            storage, key, aggregate, version_of(aggregate, storage.store), None
-        )
+        tracked = Tracked(storage, key, aggregate, version_of(aggregate, storage.store), None)
+        self._by_key[storage, key] = tracked
+        self._met.append(tracked)
         return tracked
 
     def _key_of(self, method: str, storage: Storage[Any], aggregate: object) -> Key:

@@ -233,7 +233,7 @@ class Work:
             if tracked.is_changed(self.unit):
                 tracked.storage.prepare(self.unit, tracked)
                 self._writes.append(Write(tracked))
-                if events := tracked.events() if tracked.told is None else tracked.told:
+                if events := tracked.published():
                     self._events += events
                     self._messages += self._messages_of(tracked, events)
                     if type(tracked.key) is Unassigned:

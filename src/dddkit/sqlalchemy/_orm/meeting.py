@@ -14,7 +14,7 @@ from dddkit._core.recording import Recording, pending_events
 from dddkit._core.versions import set_version, version_of
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._orm.session import UnitSession
-from dddkit.sqlalchemy._orm.states import InPlace, make_new, parts_of, pending_of, state_of
+from dddkit.sqlalchemy._orm.states import InPlace, State, make_new, parts_of, pending_of, state_of
 from dddkit.sqlalchemy._storage import HeldByUnit
 
 if TYPE_CHECKING:
@@ -164,7 +164,10 @@ class SessionObjects(HeldByUnit):
     def _add(self, tracked: Tracked) -> None:
         try:
             self.session.attach(tracked.aggregate)
-            self.meet()
+            for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
+                if part.session is None:
+                    self.session.attach(part.obj())
+                self._bring_in_pending(part)
         except InvalidRequestError as error:
             if state_of(tracked.aggregate).was_deleted:
                 raise UnitError(
@@ -188,9 +191,12 @@ class SessionObjects(HeldByUnit):
             met = len(changed)
             for instance in changed:
                 self.session.attach(instance)
-                for linked in pending_of(state_of(instance)):
-                    if linked.session is None:
-                        self.session.attach(linked.obj())
+                self._bring_in_pending(state_of(instance))
+
+    def _bring_in_pending(self, state: State) -> None:
+        for linked in pending_of(state):
+            if linked.session is None:
+                self.session.attach(linked.obj())
 
     def _storage(self, tracked: Tracked) -> MappedStorage[Any]:
         return cast("MappedStorage[Any]", tracked.storage)

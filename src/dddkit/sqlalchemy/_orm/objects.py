@@ -234,12 +234,13 @@ class MappedObjects(SessionObjects):
     def _set_versions(self) -> list[Tracked]:
         """Give what has changed its next version; return what is written now."""
         written: list[Tracked] = []
+        deleted = self.session.deleted  # made anew each time
         for tracked in self._due if self._is_committing else self._ours():
             state = state_of(tracked.aggregate)
             if state.session is not self.session:
                 continue
             if tracked.is_deleted:
-                if tracked.aggregate in self.session.deleted:
+                if tracked.aggregate in deleted:
                     written.append(tracked)
                 continue
             for one in tracked.before:

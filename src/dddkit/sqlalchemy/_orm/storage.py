@@ -10,7 +10,7 @@ from sqlalchemy import Table, inspect
 from dddkit._core.identity import identity_of
 from dddkit._core.recording import Recording
 from dddkit._core.versions import version_of
-from dddkit.sqlalchemy._keys import PLAIN, another_identity, is_storable, plain
+from dddkit.sqlalchemy._keys import PLAIN, is_storable, key_of
 from dddkit.sqlalchemy._orm.mapping import AT_ONCE
 from dddkit.sqlalchemy._storage import TableStorage, Tracked, Unassigned
 
@@ -43,7 +43,7 @@ class MappedStorage(TableStorage[AggregateT]):
         self,
         name: str,
         cls: type[AggregateT],
-        kind: type,
+        kind: type[Any],
         mapping: ClassMapping[AggregateT],
         objects: MappedObjects,
     ) -> None:
@@ -64,10 +64,7 @@ class MappedStorage(TableStorage[AggregateT]):
     # Identities
 
     def key_of(self, identity: object) -> Any:
-        key = plain(self.kind, identity) if self.kind in PLAIN else identity
-        if not isinstance(key, self.kind):
-            raise another_identity(self.name, self.cls, self.kind, identity)
-        return key
+        return key_of(self.name, self.cls, self.kind, identity)
 
     @staticmethod
     def is_storable(key: Any) -> bool:
