@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 
+CHECKERS = ("mypy", "pyright")
+
 
 class Block(NamedTuple):
     language: str
@@ -81,6 +83,12 @@ class Reader:
             assert block.language == "toml", block
             self.configure(block.text)
 
+    def take_files(self, page: str) -> None:
+        """Write all Python files of a page; of one that a later chapter changes, the last."""
+        for block in blocks(page):
+            if block.language == "python":
+                self.take(block)
+
     def configure(self, toml: str) -> None:
         self._tables |= {table.partition("\n")[0]: table for table in re.split(r"^(?=\[)", toml, flags=re.MULTILINE)}
         (self.directory / "pyproject.toml").write_text("\n".join(self._tables.values()), encoding="utf-8")
@@ -111,3 +119,12 @@ class Reader:
             check=False,
         )
         return run.stdout, run.returncode
+
+    def check(self, checker: str) -> tuple[str, int]:
+        """Have one of the CHECKERS look at the files as strictly as it can, mypy with the plugin; return as `enter`."""
+        if checker == "mypy":
+            (self.directory / "mypy.ini").write_text("[mypy]\nplugins = dddkit_mypy\n", encoding="utf-8")
+            return self.enter("mypy --strict --config-file mypy.ini .")
+        configuration = '{"include": ["."], "typeCheckingMode": "strict"}'
+        (self.directory / "strict.json").write_text(configuration, encoding="utf-8")
+        return self.enter(f"pyright -p strict.json --pythonpath '{sys.executable}'")

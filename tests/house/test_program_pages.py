@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.house.pages import Block, Reader, blocks, chapters, links, text_of
+from tests.house.pages import CHECKERS, Block, Reader, blocks, chapters, links, text_of
 
 if TYPE_CHECKING:
     from tests.servers.databases import PostgreSQL
@@ -83,13 +83,10 @@ def _without_times(text: str) -> str:
 
 @pytest.mark.slow
 @every_page
-@pytest.mark.parametrize("checker", ["mypy --strict --config-file mypy.ini", "pyright -p strict.json --pythonpath"])
+@pytest.mark.parametrize("checker", CHECKERS)
 def test_fd8_checkers_find_nothing_in_them(page: str, checker: str, tmp_path: Path) -> None:
-    (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = dddkit_mypy\n", encoding="utf-8")
-    (tmp_path / "strict.json").write_text('{"include": ["*.py"], "typeCheckingMode": "strict"}', encoding="utf-8")
     (tmp_path / "page.py").write_text(program(page), encoding="utf-8")
-    argument = "page.py" if checker.startswith("mypy") else f"'{sys.executable}'"
-    printed, status = Reader(tmp_path).enter(f"{checker} {argument}")
+    printed, status = Reader(tmp_path).check(checker)
     assert status == 0, printed
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.house.pages import Reader, blocks, chapters, links
+from tests.house.pages import CHECKERS, Reader, blocks, chapters, links
 
 if TYPE_CHECKING:
     from tests.servers.databases import PostgreSQL
@@ -48,15 +48,11 @@ def _without_times(text: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("checker", ["mypy --strict --config-file mypy.ini .", "pyright -p strict.json --pythonpath"])
+@pytest.mark.parametrize("checker", CHECKERS)
 def test_checkers_find_nothing_in_the_files(checker: str, tmp_path: Path) -> None:
     reader = Reader(tmp_path)
-    for block in blocks(PAGE):
-        if block.language == "python":
-            reader.take(block)
-    (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = dddkit_mypy\n", encoding="utf-8")
-    (tmp_path / "strict.json").write_text('{"include": ["."], "typeCheckingMode": "strict"}', encoding="utf-8")
-    printed, status = reader.enter(checker if checker.startswith("mypy") else f"{checker} '{sys.executable}'")
+    reader.take_files(PAGE)
+    printed, status = reader.check(checker)
     assert status == 0, printed
 
 

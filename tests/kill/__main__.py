@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
 from tests.kill.faults import FAULTS
 from tests.kill.opening import missing, opened
 from tests.kill.repositories import REPOSITORIES
 from tests.kill.running import Run
 from tests.kill.setups import SETUPS, SetupName
+
+N = TypeVar("N", int, float)
 
 KILLS: Final = 150
 BETWEEN_CHECKS: Final = 50
@@ -30,19 +33,45 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.kill", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.kill",
+        description=__doc__,
+        epilog="It ends with 0 where all is well, 1 where a problem was found, 2 where nothing could run.",
+    )
     parser.add_argument(
         "--setup",
         action="append",
         choices=list(SETUPS),
-        help="can be repeated; default: SQLite, and PostgreSQL with a broker that is installed",
+        help="where messages go; can be repeated; default: SQLite, and PostgreSQL with a broker that is installed",
     )
-    parser.add_argument("--kills", type=int, help=f"of each setup; default: {KILLS}, or any number with --seconds")
-    parser.add_argument("--seconds", type=float, help="of each setup")
-    parser.add_argument("--seed", type=int, help="of what is random; when is what happens, is not")
-    parser.add_argument("--repository", choices=list(REPOSITORIES), default="documents", help="what keeps the accounts")
-    parser.add_argument("--fault", choices=FAULTS, help="plant a fault; it should be found")
+    kills = f"end each set-up after so many kills; default: {KILLS}, or no limit where --seconds is given"
+    parser.add_argument("--kills", type=_positive(int), metavar="NUMBER", help=kills)
+    parser.add_argument("--seconds", type=_positive(float), help="end each set-up after so long")
+    seed = "choose whom to kill as an earlier run with this seed did; the timing of processes differs each time"
+    parser.add_argument("--seed", type=int, help=seed)
+    parser.add_argument(
+        "--repository",
+        choices=list(REPOSITORIES),
+        default="documents",
+        help="what keeps the accounts; default: %(default)s",
+    )
+    parser.add_argument(
+        "--fault", choices=FAULTS, help="plant a fault, which should be found: the run should end with 1"
+    )
     return parser
+
+
+def _positive(kind: type[N]) -> Callable[[str], N]:
+    """Return what reads a number: a run that kills nobody would find no problems."""
+
+    def read(text: str) -> N:
+        number = kind(text)
+        if not number > 0:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return number
+
+    read.__name__ = kind.__name__  # what argparse calls it where the text is no number
+    return read
 
 
 def _defaults() -> tuple[SetupName, SetupName]:
@@ -68,5 +97,10 @@ def _run(name: SetupName, options: argparse.Namespace, seed: int) -> int:
     return 1 if result.problems else 0
 
 
+def _end(*_: object) -> None:
+    sys.exit(128 + signal.SIGTERM)  # as a shell says it
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)  # the folder of the run and its processes would be left
     sys.exit(main(sys.argv[1:]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -40,3 +42,16 @@ def test_a_planted_fault_is_found(fault: str) -> None:
     code, said = kill("--fault", fault, "--seconds", "60")
     assert code == 1, said
     assert SAID[fault] in said
+
+
+def test_a_run_that_is_ended_leaves_no_files(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    command = [sys.executable, "-m", "tests.kill", "--setup", "sqlite", "--seconds", "60"]
+    deadline = time.monotonic() + 60
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TMPDIR": str(folder)}, text=True) as run:
+        while not list(folder.glob("dddkit-kill-*/units")):  # its processes write
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        run.terminate()
+    assert run.returncode == 143
+    assert list(folder.glob("dddkit-kill-*")) == []

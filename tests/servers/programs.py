@@ -161,12 +161,17 @@ class NatsServer(Server):
 
     @classmethod
     def missing(cls) -> str | None:
-        if shutil.which("nats-server") is None:
+        if cls._program() is None:
             return "NATS is not installed here (Debian: apt-get install -y nats-server)"
         return None
 
+    @staticmethod
+    def _program() -> str | None:
+        """Return the path of the program, which Debian has where root alone looks."""
+        return shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin")
+
     def begin(self) -> None:
-        self.spawn("nats-server", "-a", "127.0.0.1", "-p", str(self.port("nats")), "-js", "-sd", str(self.home))
+        self.spawn(str(self._program()), "-a", "127.0.0.1", "-p", str(self.port("nats")), "-js", "-sd", str(self.home))
 
     def answers(self) -> bool:
         return self.says(self.port("nats"), b"") == b"INFO "

@@ -70,7 +70,6 @@ def own_server(program: Program) -> Generator[OwnServer]:
         guard.communicate(timeout=60)  # nothing more to ask for
 
 
-@cache
 def shared_server(program: Program, shared: Path) -> Path:
     """Return the home of a server that all workers of this run of the tests use; skip where it is not installed.
 
@@ -79,13 +78,25 @@ def shared_server(program: Program, shared: Path) -> Path:
         shared: a folder that the workers share.
     """
     _skip_if_missing(program)
+    home = _shared_home(program, shared)
+    if isinstance(home, str):
+        raise RuntimeError(home)
+    return home
+
+
+@cache
+def _shared_home(program: Program, shared: Path) -> Path | str:
+    """Return what is wrong, if it does not start: hundreds of tests would each wait a minute for it."""
     with (shared / program).open("a+") as note:
         fcntl.flock(note, fcntl.LOCK_EX)  # one of the workers starts it
         note.seek(0)
         folder = Path(note.read() or os.devnull)
         if not _use(folder):
             folder, guard = _guarded(program, "shared")
-            _await_ready(guard)
+            try:
+                _await_ready(guard)
+            except RuntimeError as error:
+                return str(error)
             note.truncate(0)
             note.write(str(folder))
     return folder / "server"

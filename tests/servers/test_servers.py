@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, func, select
 
 from tests.servers.databases import Database, PostgreSQL
-from tests.servers.running import Program, own_server
+from tests.servers.programs import PROGRAMS
+from tests.servers.running import Program, own_server, shared_server
 
 metadata = MetaData()
 things = Table("things", metadata, Column("id", Integer, primary_key=True))
@@ -73,6 +74,30 @@ def test_a_server_of_ones_own_can_be_stopped_killed_and_started_again(program: P
             server.kill()
             assert not listens(port)
     assert not server.home.exists()
+
+
+@pytest.mark.skipif(not Path("/usr/sbin/nats-server").exists(), reason="NATS is not installed here as Debian does it")
+def test_a_user_whose_path_lacks_sbin_has_the_servers_of_debian_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin")
+    assert PROGRAMS["nats"].missing() is None  # the next line would skip this test
+    with own_server("nats") as server:
+        assert listens(server.port("nats"))
+
+
+def test_a_server_that_did_not_start_is_not_waited_for_by_each_test(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "nats-server"
+    broken.write_bytes(b"no program")
+    broken.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        with pytest.raises(RuntimeError, match="the server does not start: ") as first:
+            shared_server("nats", tmp_path)
+    broken.unlink()
+    with pytest.raises(RuntimeError) as again:
+        shared_server("nats", tmp_path)
+    assert str(again.value) == str(first.value)
 
 
 def test_a_shared_server_ends_with_the_tests_even_if_they_are_killed(nats_url: str, tmp_path: Path) -> None:
