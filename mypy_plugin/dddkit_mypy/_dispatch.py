@@ -106,12 +106,12 @@ class Dispatch:
         classes = checker.tscope.classes
         if classes and not self._is_for_daemon and checker.tscope.function is None:
             last = classes[-1]  # the class itself, but for a call in the source, which counts for nothing
-            if last not in self._prepared or last in self._call_types.correct:
+            if last in self._call_types.correct or not self._bases_of(last):
                 return ctx.default_return_type
         info = mypy_api.class_just_checked(ctx)
         if info is None:
             return ctx.default_return_type
-        bases = self._bases_of(info) if self._is_for_daemon else self._prepared.get(info)
+        bases = self._bases_of(info)
         if bases:
             of_run = {} if self._is_for_daemon else self._of_check
             context = ClassContext(info, checker, checker, checker.tree, {}, of_run)
@@ -148,10 +148,10 @@ class Dispatch:
 
     def _bases_of(self, info: TypeInfo) -> frozenset[str]:
         """Return the bases of a class that checks ask for; a base itself has no checks of its own."""
-        return self._bases.intersection([base.fullname for base in info.mro[1:]])
+        return self._prepared.get(info) or self._bases.intersection([base.fullname for base in info.mro[1:]])
 
     def _analysed_for(self, info: TypeInfo) -> list[OnAnalysed]:
-        bases = self._prepared.get(info) or self._bases_of(info)
+        bases = self._bases_of(info)
         found = self._analysed.get(bases)
         if found is None:
             rules = self._index.rules(self._index.analysed, bases)
