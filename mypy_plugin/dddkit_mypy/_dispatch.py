@@ -191,7 +191,7 @@ class Dispatch:
                 check
                 for rule in self._index.rules(self._index.calls.get(name, {}), bases)
                 for check in rule.checks
-                if isinstance(check, OnCall) and check.name == name
+                if isinstance(check, OnCall) and check.name == name and not set(bases).isdisjoint(check.bases)
             ]
 
         def hook(ctx: MethodContext) -> Type:
@@ -226,7 +226,7 @@ class Dispatch:
                 check
                 for rule in self._index.rules(self._index.signatures[name], bases)
                 for check in rule.checks
-                if isinstance(check, OnSignature) and check.name == name
+                if isinstance(check, OnSignature) and check.name == name and not set(bases).isdisjoint(check.bases)
             ]
 
         def hook(ctx: MethodSigContext) -> FunctionLike:
