@@ -71,6 +71,7 @@ OTHER_STEPS: Final = (
     "{0}: ClassVar[Callable[[object], None]] = print",
     "@staticmethod\n    def {0}(self, state: State) -> None: ...",
     "async def {0}(self, state: State) -> Awaitable[None]: ...",
+    "def {0}(self, state: State) -> None: print(self.kept); self.kept = 1",
     "def {0}(self, state: State) -> Union[None, NoReturn]: ...",
     "{0}: 'Story0'",
     "{0} = lambda self, state: None",

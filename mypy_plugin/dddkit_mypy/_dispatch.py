@@ -132,13 +132,13 @@ class Dispatch:
 
     def _check_class(self, ctx: ClassContext, bases: frozenset[str], asked: Collection[str] | None = None) -> None:
         """Call the rules about a class: of those that are on by default, those that are asked."""
-        names, opt_in = self._rules_for(bases)
+        rules, opt_in = self._rules_for(bases)
         if asked is not None:
-            names = [name for name in names if name in asked] if asked else []
+            rules = [name for name in rules if name in asked] if asked else []
         enabled = ctx.api.options.enabled_error_codes
         if enabled:
-            names = names + [name for name, code in opt_in if code in enabled]
-        for name in names:
+            rules = rules + [name for name, code in opt_in if code in enabled]
+        for name in rules:
             for check in self._checks_of(name, bases):
                 try:
                     check(ctx)
