@@ -71,6 +71,7 @@ OTHER_STEPS: Final = (
     "{0}: ClassVar[Callable[[object], None]] = print",
     "@staticmethod\n    def {0}(self, state: State) -> None: ...",
     "async def {0}(self, state: State) -> Awaitable[None]: ...",
+    "def {0}(self, state: State) -> None: print(self.kept); self.kept = 1",
     "def {0}(self, state: State) -> Union[None, NoReturn]: ...",
     "{0}: 'Story0'",
     "{0} = lambda self, state: None",
@@ -106,6 +107,7 @@ EXTRAS: Final = (
     "J = I\n    J.a",
     "from dddkit.stories import I as K\n    K.a",
     "I: ClassVar[Any] = steps()",
+    "I: ClassVar[Any] = steps()\n    I.mispelt",
     "I: ClassVar[Story0] = steps()",
     "I: ClassVar[Mixin] = steps()",
     "def extra(self, state: State) -> None: ...",
@@ -209,6 +211,11 @@ class Listing_{0}({0}):
     I.a
     async def a(self, state: {0}.State) -> None: ...
     def __call__(self, x: int, y: int) -> int: ...
+
+class Reordering_{0}({0}):
+    I.c
+    I.b
+    I.a
 """
 
 STORIES: Final = 12
@@ -245,7 +252,7 @@ def _story(name: str, oddities: Oddities, random: Random) -> str:
     methods = [
         (step if step and own == odd else random.choice(SIMPLE_STEPS)).format(own, random.choice(does)) for own in names
     ]
-    listed = random.choice([*3 * [names], names[::-1], names[1:], [*names[1:], names[1]]])
+    listed = random.choice([*3 * [names], names[::-1], names[1:], [*names[1:], names[1]], []])
     body = [*[f"I.{own}" for own in listed], state, *methods]
     if extra is not None:
         body.insert(random.randint(0, len(body)), extra)

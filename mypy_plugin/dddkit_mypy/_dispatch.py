@@ -106,12 +106,12 @@ class Dispatch:
         classes = checker.tscope.classes
         if classes and not self._is_for_daemon and checker.tscope.function is None:
             last = classes[-1]  # the class itself, but for a call in the source, which counts for nothing
-            if last not in self._prepared or last in self._call_types.correct:
+            if last in self._call_types.correct or not self._bases_of(last):
                 return ctx.default_return_type
         info = mypy_api.class_just_checked(ctx)
         if info is None:
             return ctx.default_return_type
-        bases = self._bases_of(info) if self._is_for_daemon else self._prepared.get(info)
+        bases = self._bases_of(info)
         if bases:
             of_run = {} if self._is_for_daemon else self._of_check
             context = ClassContext(info, checker, checker, checker.tree, {}, of_run)
@@ -132,13 +132,13 @@ class Dispatch:
 
     def _check_class(self, ctx: ClassContext, bases: frozenset[str], asked: Collection[str] | None = None) -> None:
         """Call the rules about a class: of those that are on by default, those that are asked."""
-        names, opt_in = self._rules_for(bases)
+        rules, opt_in = self._rules_for(bases)
         if asked is not None:
-            names = [name for name in names if name in asked] if asked else []
+            rules = [name for name in rules if name in asked] if asked else []
         enabled = ctx.api.options.enabled_error_codes
         if enabled:
-            names = names + [name for name, code in opt_in if code in enabled]
-        for name in names:
+            rules = rules + [name for name, code in opt_in if code in enabled]
+        for name in rules:
             for check in self._checks_of(name, bases):
                 try:
                     check(ctx)
@@ -148,10 +148,10 @@ class Dispatch:
 
     def _bases_of(self, info: TypeInfo) -> frozenset[str]:
         """Return the bases of a class that checks ask for; a base itself has no checks of its own."""
-        return self._bases.intersection([base.fullname for base in info.mro[1:]])
+        return self._prepared.get(info) or self._bases.intersection([base.fullname for base in info.mro[1:]])
 
     def _analysed_for(self, info: TypeInfo) -> list[OnAnalysed]:
-        bases = self._prepared.get(info) or self._bases_of(info)
+        bases = self._bases_of(info)
         found = self._analysed.get(bases)
         if found is None:
             rules = self._index.rules(self._index.analysed, bases)
@@ -191,7 +191,7 @@ class Dispatch:
                 check
                 for rule in self._index.rules(self._index.calls.get(name, {}), bases)
                 for check in rule.checks
-                if isinstance(check, OnCall) and check.name == name
+                if isinstance(check, OnCall) and check.name == name and not set(bases).isdisjoint(check.bases)
             ]
 
         def hook(ctx: MethodContext) -> Type:
@@ -226,7 +226,7 @@ class Dispatch:
                 check
                 for rule in self._index.rules(self._index.signatures[name], bases)
                 for check in rule.checks
-                if isinstance(check, OnSignature) and check.name == name
+                if isinstance(check, OnSignature) and check.name == name and not set(bases).isdisjoint(check.bases)
             ]
 
         def hook(ctx: MethodSigContext) -> FunctionLike:

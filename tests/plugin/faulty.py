@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from mypy.plugin import AttributeContext, MethodContext, MethodSigContext, Plugin
@@ -39,8 +40,10 @@ def _fail(_: object, *__: object) -> NoReturn:
     raise ValueError("planned")
 
 
-def _index(on_class: OnClass, on_attribute: OnAttribute, on_call: OnCall, on_signature: OnSignature) -> Index:
-    checks: tuple[Check, ...] = (on_class, on_attribute, on_call, on_signature)
+def _index(
+    on_class: OnClass, on_attribute: OnAttribute, on_calls: Sequence[OnCall], on_signatures: Sequence[OnSignature]
+) -> Index:
+    checks: tuple[Check, ...] = (on_class, on_attribute, *on_calls, *on_signatures)
     return Index(
         ["only"],
         lambda _: Rule(CALLED, "", "", "", checks),
@@ -48,18 +51,25 @@ def _index(on_class: OnClass, on_attribute: OnAttribute, on_call: OnCall, on_sig
         analysed={},
         attributes={on_attribute.owner: ["only"]},
         constructions={},
-        calls={on_call.name: {key: ["only"] for key in on_call.bases}},
-        signatures={on_signature.name: {key: ["only"] for key in on_signature.bases}},
+        calls=_tables(on_calls),
+        signatures=_tables(on_signatures),
         opt_in={},
     )
+
+
+def _tables(checks: Sequence[OnCall | OnSignature]) -> dict[str, dict[str, list[str]]]:
+    tables: dict[str, dict[str, list[str]]] = {}
+    for check in checks:
+        tables.setdefault(check.name, {}).update({key: ["only"] for key in check.bases})
+    return tables
 
 
 class CalledPlugin(DDDKitPlugin):
     index = _index(
         OnClass(("building.Block", "building.Model"), _class),
         OnAttribute("building.Open", _attribute),
-        OnCall(("building.Block",), "add_event", _call),
-        OnSignature(("building.Block",), "expect", _signature),
+        [OnCall(("building.Block",), "add_event", _call), OnCall(("building.Open",), "add_event", _fail)],
+        [OnSignature(("building.Block",), "expect", _signature), OnSignature(("building.Open",), "expect", _fail)],
     )
 
 
@@ -67,8 +77,8 @@ class FaultyPlugin(DDDKitPlugin):
     index = _index(
         OnClass(("building.Block", "building.Model"), _fail),
         OnAttribute("building.Open", _fail),
-        OnCall(("building.Block",), "add_event", _fail),
-        OnSignature(("building.Block",), "expect", _fail),
+        [OnCall(("building.Block",), "add_event", _fail)],
+        [OnSignature(("building.Block",), "expect", _fail)],
     )
 
 

@@ -66,7 +66,6 @@ from dddkit_mypy.mypy_api.signatures import (
     return_type_of,
     returns_nothing,
     takes_exactly,
-    takes_instance,
     with_argument_type,
 )
 from dddkit_mypy.mypy_api.source_calls import (
@@ -155,7 +154,6 @@ __all__ = [
     "set_private_text",
     "source_name",
     "takes_exactly",
-    "takes_instance",
     "target_of",
     "type_in_context",
     "type_of_attribute",

@@ -16,10 +16,10 @@ def takes_exactly(method: SymbolNode | None, argument: Type | None) -> bool:
     This is the common case, and mypy never reports such a call; everything else is for `check_call`.
     """
     given = get_proper_type(argument)
-    return isinstance(method, FuncDef) and isinstance(given, Instance) and takes_instance(method, given)
+    return isinstance(method, FuncDef) and isinstance(given, Instance) and _takes_instance(method, given)
 
 
-def takes_instance(method: FuncDef, given: Instance) -> bool:
+def _takes_instance(method: FuncDef, given: Instance) -> bool:
     """Whether the one parameter of a method beside `self` has this very type."""
     type_ = method.type
     return (
