@@ -23,7 +23,7 @@ from typing_extensions import NotRequired, TypedDict
 
 import dddkit.dataclasses
 import dddkit.pydantic
-from dddkit.messages._json import JsonCodec, JsonMismatchError
+from dddkit._json import JsonCodec, JsonMismatchError
 from tests.blocks.flavours import Flavour, in_both_flavours
 
 # Any: classes that are declared at run time, and values that a checker rejects.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dddkit.messages._json import JsonCodec, JsonMismatchError
+from dddkit._json import JsonCodec, JsonMismatchError
 from tests.messages.random_classes import classes, is_model, parts, values
 
 _NEVER_MIND = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)

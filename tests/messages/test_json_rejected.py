@@ -35,7 +35,7 @@ from pydantic import (
 
 import dddkit.dataclasses
 import dddkit.pydantic
-from dddkit.messages._json import JsonCodec
+from dddkit._json import JsonCodec
 from tests.blocks.flavours import Flavour, in_both_flavours
 
 # Any: tests declare what a checker rejects.

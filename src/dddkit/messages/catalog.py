@@ -13,11 +13,11 @@ from pydantic_core import from_json
 from dddkit._callables import kind_of
 from dddkit._core.events import AnyDomainEvent, current_time, new_event_id
 from dddkit._core.typing_objects import is_class
+from dddkit._json import JsonCodec, JsonMismatchError
 from dddkit._locks import new_lock
 from dddkit._markers import EntityMark
 from dddkit.exceptions import MessageRejectedError, UnknownMessageError, UnnamedEventError
 from dddkit.messages._attributes import is_json_object, problem_of, text_of_time
-from dddkit.messages._json import JsonCodec, JsonMismatchError
 from dddkit.messages._json_format import write_event
 from dddkit.messages.causation import current_cause
 from dddkit.messages.message import Message

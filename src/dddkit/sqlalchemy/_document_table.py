@@ -33,9 +33,9 @@ from dddkit._callables import kind_of
 from dddkit._core.identity import identity_of
 from dddkit._core.recording import Recording
 from dddkit._core.versions import set_version
+from dddkit._json import JsonCodec, JsonMismatchError
 from dddkit._typing import Self
 from dddkit.exceptions import UnitError
-from dddkit.messages._json import JsonCodec, JsonMismatchError
 from dddkit.sqlalchemy._keys import key_of
 from dddkit.sqlalchemy._prepared import Prepared
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any, Final
 
-from dddkit._core.recording import Recording
-from dddkit.messages._json.forms import OBJECT
-from dddkit.messages._json.mismatch import Path, Problem, class_text, found, shown
-from dddkit.messages._json.shapes import CHANGED, DICT, Shape
+from dddkit._json.forms import OBJECT
+from dddkit._json.mismatch import Path, Problem, class_text, found, shown
+from dddkit._json.shapes import CHANGED, DICT, Shape
+from dddkit._markers import AggregateMark
 
 __all__ = ["NamedValues", "Record"]
 
@@ -136,8 +136,9 @@ class Record(Shape):
                 yield (*path, name), _NO_FIELD
 
     def drop_events(self, value: Any) -> None:
-        if isinstance(value, Recording):
-            value.clear_events()
+        if isinstance(value, AggregateMark):
+            events: Any = value
+            events.clear_events()
         for name, shape in self.fields.items():
             shape.drop_events(getattr(value, name))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from dddkit.messages._json.forms import ARRAY, OBJECT
-from dddkit.messages._json.mismatch import Path, Problem, found, shown
-from dddkit.messages._json.shapes import CHANGED, DICT, Shape
+from dddkit._json.forms import ARRAY, OBJECT
+from dddkit._json.mismatch import Path, Problem, found, shown
+from dddkit._json.shapes import CHANGED, DICT, Shape
 
 __all__ = ["ListOf", "MappingOf", "TupleOf"]
 

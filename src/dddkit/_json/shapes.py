@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from typing import Any, Final
 
-from dddkit.messages._json.forms import ANY, Form
-from dddkit.messages._json.mismatch import Path, Problem, found
+from dddkit._json.forms import ANY, Form
+from dddkit._json.mismatch import Path, Problem, found
 
 __all__ = ["CHANGED", "DICT", "Custom", "Scalar", "Shape"]
 

@@ -10,12 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
-from dddkit._core.recording import Recording
+from dddkit._json.classes import BY_NAME, CONFIG, is_dataclass, is_model
+from dddkit._json.definition import Definition
+from dddkit._json.json_schema import schema_of
+from dddkit._json.mismatch import JsonMismatchError, Problem, class_text, mismatch
 from dddkit._markers import AggregateMark
-from dddkit.messages._json.classes import BY_NAME, CONFIG, is_dataclass, is_model
-from dddkit.messages._json.definition import Definition
-from dddkit.messages._json.json_schema import schema_of
-from dddkit.messages._json.mismatch import JsonMismatchError, Problem, class_text, mismatch
 
 __all__ = ["JsonCodec"]
 
@@ -75,7 +74,7 @@ class JsonCodec(Generic[T]):
         self._shape = definition.shape
         self._needs_proof = definition.needs_proof
         self._has_nested_aggregates = definition.has_nested_aggregates
-        self._is_aggregate = issubclass(origin, Recording)
+        self._is_aggregate = issubclass(origin, AggregateMark)
         self._to_json = partial(self._adapter.serializer.to_json, round_trip=True, by_alias=False, warnings="error")
         validate: Any = self._adapter.validator.validate_json
         self._validate = partial(validate, strict=True, **BY_NAME)

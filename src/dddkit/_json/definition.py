@@ -19,8 +19,7 @@ from typing import Annotated, Any, Final, ForwardRef, Literal, TypeVar, Union, g
 import typing_extensions
 from pydantic import EmailStr, Secret, SecretBytes, SecretStr
 
-from dddkit._core.recording import Recording
-from dddkit.messages._json.classes import (
+from dddkit._json.classes import (
     CONFIG,
     Config,
     config_of,
@@ -30,8 +29,8 @@ from dddkit.messages._json.classes import (
     read_fields,
     values_of,
 )
-from dddkit.messages._json.containers import ListOf, MappingOf, TupleOf
-from dddkit.messages._json.customs import (
+from dddkit._json.containers import ListOf, MappingOf, TupleOf
+from dddkit._json.customs import (
     Customised,
     class_faults,
     customised_field,
@@ -39,11 +38,12 @@ from dddkit.messages._json.customs import (
     sets_more,
     validates,
 )
-from dddkit.messages._json.mismatch import Path, class_text
-from dddkit.messages._json.records import NamedValues, Record
-from dddkit.messages._json.scalars import KEYS, enum_of, literal_of, scalar_of
-from dddkit.messages._json.shapes import Custom, Scalar, Shape
-from dddkit.messages._json.unions import UnionOf, may_read
+from dddkit._json.mismatch import Path, class_text
+from dddkit._json.records import NamedValues, Record
+from dddkit._json.scalars import KEYS, enum_of, literal_of, scalar_of
+from dddkit._json.shapes import Custom, Scalar, Shape
+from dddkit._json.unions import UnionOf, may_read
+from dddkit._markers import AggregateMark
 
 __all__ = ["Definition"]
 
@@ -230,7 +230,7 @@ class Definition:
         for name, fault in class_faults(cls, scope.config, is_tolerant=self._is_tolerant):
             self._reject((*scope.path, name) if name else scope.path, fault)
         self.needs_proof |= validates(cls, scope.config)
-        self.has_nested_aggregates |= bool(scope.path) and derives(cls, Recording)
+        self.has_nested_aggregates |= bool(scope.path) and derives(cls, AggregateMark)
         fields: dict[str, Shape] = {}
         required: set[str] = set()
         for field in read_fields(cls, scope.arguments):

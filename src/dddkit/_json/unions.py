@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dddkit.messages._json.forms import NOTHING, can_read
-from dddkit.messages._json.mismatch import Path, Problem, found
-from dddkit.messages._json.records import NamedValues, Record
-from dddkit.messages._json.shapes import Shape
+from dddkit._json.forms import NOTHING, can_read
+from dddkit._json.mismatch import Path, Problem, found
+from dddkit._json.records import NamedValues, Record
+from dddkit._json.shapes import Shape
 
 __all__ = ["UnionOf", "may_read"]
 

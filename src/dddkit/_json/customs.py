@@ -24,8 +24,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from dddkit._annotations import is_class_var, own_annotations
-from dddkit.messages._json.classes import BY_NAME, Config, Field, derives, is_dataclass, is_model
-from dddkit.messages._json.mismatch import class_text
+from dddkit._json.classes import BY_NAME, Config, Field, derives, is_dataclass, is_model
+from dddkit._json.mismatch import class_text
 
 __all__ = ["Customised", "class_faults", "customised_field", "customised_type", "sets_more", "validates"]
 

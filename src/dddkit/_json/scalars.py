@@ -13,9 +13,9 @@ from types import NoneType
 from typing import Any, Final
 from uuid import UUID
 
-from dddkit.messages._json.forms import Form
-from dddkit.messages._json.mismatch import class_text
-from dddkit.messages._json.shapes import Scalar
+from dddkit._json.forms import Form
+from dddkit._json.mismatch import class_text
+from dddkit._json.shapes import Scalar
 
 __all__ = ["KEYS", "enum_of", "literal_of", "scalar_of"]
 
