@@ -1,0 +1,1 @@
+"""Stories that survive their process."""
