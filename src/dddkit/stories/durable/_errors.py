@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from dddkit.exceptions import StepFailedError
@@ -155,7 +155,7 @@ def _found(path: str) -> type[Any] | None:
 
 def _shape(value: Any) -> Any:
     """Return what two values have in common if they are equal; exceptions inside of them count by their number."""
-    cls: Any = type(value)
+    cls = cast("type[object]", type(value))
     if cls in (_TUPLE, _LIST):
         return [cls.__name__, *map(_shape, value)]
     return "an exception" if isinstance(value, Exception) else repr(_encoded(value))
@@ -163,7 +163,7 @@ def _shape(value: Any) -> Any:
 
 def _encoded(value: Any) -> Any:
     """Return a value as JSON: a text, a number, a list as they are, others as an object with the name of their kind."""
-    cls: Any = type(value)
+    cls = cast("type[object]", type(value))
     if value is None or cls in (str, bool, int) or (cls is float and math.isfinite(value)):
         return value
     if cls is _LIST:

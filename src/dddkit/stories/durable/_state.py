@@ -6,7 +6,7 @@ import collections.abc
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from types import FunctionType, MemberDescriptorType, MethodType
-from typing import Any, Final, NamedTuple, get_origin
+from typing import Any, Final, NamedTuple, cast, get_origin
 
 import typing_extensions
 
@@ -157,7 +157,7 @@ class StateCodec:
         raise self._not_recordable(problems)
 
     def _dump(self, state: Any, step: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-        cls: Any = type(state)
+        cls = cast("type[object]", type(state))
         if cls is not self._class:
             other = f"is a {class_text(cls)}, where {self._name} is declared"
             raise self._not_recordable([("", other)], step)
@@ -205,7 +205,7 @@ def _value_of(default: object) -> object:
 
 def _not_kept(state: Any) -> Iterator[tuple[str, str]]:
     """Yield what a state has beside its fields, and fields that are gone."""
-    cls: Any = type(state)
+    cls = cast("type[object]", type(state))
     for name in _beside_fields(state):
         if not hasattr(getattr(cls, name, None), "__get__"):
             yield name, "is no field, and would not be recorded; declare it as one, or use functools.cached_property"
