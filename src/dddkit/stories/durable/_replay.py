@@ -78,9 +78,7 @@ class Progress:
 
     def _changed(self, run_id: str, what: str, recorded: Sequence[str], expected: Sequence[str]) -> StoryChangedError:
         index = next(
-            number
-            for number, label in enumerate(recorded)
-            if number >= len(expected) or label != expected[number]
+            number for number, label in enumerate(recorded) if number >= len(expected) or label != expected[number]
         )
         wanted = f"has {expected[index]!r} there" if index < len(expected) else "has nothing more there"
         steps = "steps to undo" if what == "undone" else "steps"

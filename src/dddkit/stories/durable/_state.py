@@ -62,18 +62,13 @@ class StateCodec:
         types = field_types(state_class)
         problems = [*_slots_without_field(self._class), *_without_type(types)]
         faulty = {name for name, _ in problems}
-        carrier = _TYPED_DICT(
-            self._name,
-            {name: declared for name, declared in types.items() if name not in faulty},
-            total=False,
-        )
-        carrier.__module__ = self._class.__module__  # where the names of forward references are looked up
+        fields = {name: declared for name, declared in types.items() if name not in faulty}
         try:
-            self._codec: JsonCodec[dict[str, Any]] = JsonCodec(carrier, is_tolerant=False, refusal=_unfit)
+            self._codec = self._codec_of(fields)
         except NoJsonError as error:
-            problems += [(path, _advised(problem)) for path, problem in error.problems] or [("", str(error))]
+            problems += self._unfit_fields(fields, error)
         else:
-            problems += self._unfit_defaults(faulty)
+            problems += self._unfit_defaults(fields)
         if problems:
             raise self._not_recordable(problems)
 
@@ -175,9 +170,23 @@ class StateCodec:
     def _not_recordable(self, problems: Iterable[tuple[str, str]], step: str | None = None) -> StoryNotRecordableError:
         return StoryNotRecordableError(self._story, self._name, problems, step)
 
-    def _unfit_defaults(self, faulty: Collection[str]) -> Iterator[tuple[str, str]]:
+    def _codec_of(self, fields: Mapping[str, Any]) -> JsonCodec[dict[str, Any]]:
+        carrier = _TYPED_DICT(self._name, dict(fields), total=False)
+        carrier.__module__ = self._class.__module__  # where the names of forward references are looked up
+        return JsonCodec(carrier, is_tolerant=False, refusal=_unfit)
+
+    def _unfit_fields(self, fields: Mapping[str, Any], found: NoJsonError) -> Iterator[tuple[str, str]]:
+        yield from ((path, _advised(problem)) for path, problem in found.problems)
+        if not found.problems:  # pydantic does not say which field it means
+            for name, declared in fields.items():
+                try:
+                    self._codec_of({name: declared})
+                except NoJsonError as error:
+                    yield name, str(error.__cause__ or error)
+
+    def _unfit_defaults(self, names: Collection[str]) -> Iterator[tuple[str, str]]:
         for name, default in _fields_of(self._class).items():
-            if default is not REQUIRED and default is not VARIABLE and name not in faulty:
+            if default is not REQUIRED and default is not VARIABLE and name in names:
                 try:
                     self._codec.dump({name: _value_of(default)})
                 except JsonMismatchError as error:
