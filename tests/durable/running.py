@@ -45,16 +45,14 @@ class Running(Generic[StateT]):
         self.journal = MemoryJournal(
             "order-1", signals=signals, crashes=crashes, entries=entries, skips_time=skips_time
         )
-        self.options = {"in_threads": in_threads, **options}
+        self.options: dict[str, Any] = {"in_threads": in_threads, **options}
         self.outcome: dict[str, Any] = {}
         self.executions = 0
 
     async def execute(self) -> StateT:
         """Run one execution; return the State at the end, or raise what the caller gets."""
         self.executions += 1
-        text = await run(
-            self.plan, self.codec, self.start, self.journal, retries=self.retries, **self.options
-        )
+        text = await run(self.plan, self.codec, self.start, self.journal, retries=self.retries, **self.options)
         self.outcome = json.loads(text)
         ended: StateT = outcome_of(text, self.plan, self.codec, "order-1")
         return ended
