@@ -13,6 +13,8 @@
     ├── MessageRejectedError     (also ValueError)           a message that cannot be written, read or delivered
     ├── NotPublishedError                                    a message that a broker does not take now
     ├── CompensationError                                    a run was stopped, and not all of it could be undone
+    ├── DuplicateRunError                                    the id of a durable run is taken by another run
+    ├── RunNotFoundError         (also LookupError)          no durable run of this story has the id
     └── UnitError                                            a unit of work that is used wrongly, or cannot go on
         ├── UnitClosedError                                  a unit that has ended is used again
         └── UncommittedChangesError                          a unit was left with changes and without `commit`
@@ -31,9 +33,11 @@ __all__ = [
     "CompensationError",
     "ConcurrencyError",
     "DDDKitError",
+    "DuplicateRunError",
     "MessageRejectedError",
     "MissingDependencyError",
     "NotPublishedError",
+    "RunNotFoundError",
     "StepListError",
     "StoryDefinitionError",
     "StoryStateError",
@@ -420,6 +424,58 @@ def _with_cause(
     made = cls(story, failures, undone, left)
     made.__cause__ = cause
     return made
+
+
+class DuplicateRunError(DDDKitError):
+    """A durable run was started under an id that another run has: one of another state, or of another story.
+
+    The same id with the same state is no error: it is the same run.
+
+    Attributes:
+        story: the durable name of the story that was to be started.
+        run_id: the id.
+        other: the durable name of the story that has the id; the same as `story` where only the states differ.
+    """
+
+    def __init__(self, story: str, run_id: str, other: str) -> None:
+        super().__init__(story, run_id, other)
+        self.story = story
+        self.run_id = run_id
+        self.other = other
+
+    def __str__(self) -> str:
+        if self.other == self.story:
+            return (
+                f"{self.story}: the run {self.run_id!r} was started with another state; give another operation "
+                f"another id, and the same one the same state"
+            )
+        return (
+            f"{self.story}: {self.other} has a run {self.run_id!r} already; ids are shared by all stories of a "
+            f"database, so put the story's name into the id, as in {f'{self.story}-{self.run_id}'!r}"
+        )
+
+
+class RunNotFoundError(DDDKitError, LookupError):
+    """No durable run of this story has the id.
+
+    Attributes:
+        story: the durable name of the story that was asked.
+        run_id: the id.
+        other: the durable name of the story that has such a run; None where none has.
+    """
+
+    def __init__(self, story: str, run_id: str, other: str | None = None) -> None:
+        super().__init__(story, run_id, other)
+        self.story = story
+        self.run_id = run_id
+        self.other = other
+
+    def __str__(self) -> str:
+        if self.other is not None:
+            return f"{self.story}: the run {self.run_id!r} is one of {self.other}; ask the Durable of that name"
+        return (
+            f"{self.story}: there is no run {self.run_id!r}; it was never started in this database, or has been purged"
+        )
 
 
 class UnitError(DDDKitError):
