@@ -6,13 +6,20 @@ A test holds each of these to what DBOS does.
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Collection
+from collections.abc import Collection, Container
 
 from dbos import DBOS
 from dbos import _dbos as state_of_dbos
 from dbos._utils import GlobalParams
 
-__all__ = ["configured_version", "instance", "is_launched", "registered_workflows", "registry", "target_loop"]
+__all__ = [
+    "configured_version",
+    "instance",
+    "is_launched",
+    "registered_workflows",
+    "set_executor_id",
+    "target_loop",
+]
 
 # pyright: reportPrivateUsage=false
 
@@ -33,11 +40,6 @@ def configured_version() -> str:
     return GlobalParams.app_version
 
 
-def registry() -> object | None:
-    """Return what workflows are registered with; another one after `DBOS.destroy(destroy_registry=True)`."""
-    return state_of_dbos._dbos_global_registry
-
-
 def registered_workflows() -> Collection[str]:
     """Return the names that are taken: a second function of the same name would silently take the place of the first."""
     found = state_of_dbos._dbos_global_registry
@@ -52,3 +54,9 @@ def target_loop() -> AbstractEventLoop | None:
     """
     dbos = instance()
     return None if dbos is None else dbos._background_event_loop.target_loop()
+
+
+def set_executor_id(mine: str, instead_of: Container[str | None]) -> None:
+    """Call this process so, where it is called by one of the others. DBOS reads its configuration only once."""
+    if GlobalParams.executor_id in instead_of:
+        GlobalParams.executor_id = mine
