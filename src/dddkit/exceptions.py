@@ -13,6 +13,7 @@
     ├── MessageRejectedError     (also ValueError)           a message that cannot be written, read or delivered
     ├── NotPublishedError                                    a message that a broker does not take now
     ├── CompensationError                                    a run was stopped, and not all of it could be undone
+    ├── ExecutorInUseError                                   two processes chose one executor id
     └── UnitError                                            a unit of work that is used wrongly, or cannot go on
         ├── UnitClosedError                                  a unit that has ended is used again
         └── UncommittedChangesError                          a unit was left with changes and without `commit`
@@ -31,6 +32,7 @@ __all__ = [
     "CompensationError",
     "ConcurrencyError",
     "DDDKitError",
+    "ExecutorInUseError",
     "MessageRejectedError",
     "MissingDependencyError",
     "NotPublishedError",
@@ -420,6 +422,24 @@ def _with_cause(
     made = cls(story, failures, undone, left)
     made.__cause__ = cause
     return made
+
+
+class ExecutorInUseError(DDDKitError):
+    """A process chose an executor id that another one has, which is running: both would run the same stories.
+
+    Attributes:
+        executor_id: the id.
+    """
+
+    def __init__(self, executor_id: str) -> None:
+        super().__init__(executor_id)
+        self.executor_id = executor_id
+
+    def __str__(self) -> str:
+        return (
+            f"the executor id {self.executor_id!r} belongs to a process that is running; leave executor_id out of "
+            f"settings(...), or choose one that no other process has"
+        )
 
 
 class UnitError(DDDKitError):
