@@ -79,17 +79,20 @@ class TakeOver:
     def _begin_strays(self, own: Iterable[WorkflowStatus]) -> None:
         """Begin again what this process has, and does not execute: an execution has ended and left its run."""
         active, known, now = active_workflows(), registered_workflows(), time.monotonic()
-        before, self._strays = self._strays, {}
+        before = self._strays
         for run in own:
             if run.workflow_id in active or _is_handed_back(run):
                 continue
             if run.name not in known:  # another version of the application has it
                 _hand_back(run)
                 continue
-            stray = self._strays[run.workflow_id] = before.get(run.workflow_id) or _Stray(now)
+            stray = before.setdefault(run.workflow_id, _Stray(now))
+            stray.seen = now
             if now - stray.since >= stray.pause:
                 _resume([run])
-                self._strays[run.workflow_id] = _Stray(now, min(stray.pause * 2, _LONGEST))
+                stray.since, stray.pause = now, min(stray.pause * 2, _LONGEST)
+        # One that was begun again is remembered for a while: it may soon be left again.
+        self._strays = {run_id: stray for run_id, stray in before.items() if now - stray.seen < stray.pause * 2}
 
     def _take_handed_back(self, runs: Iterable[WorkflowStatus]) -> None:
         """Take what another worker could not continue, where this one can."""
@@ -97,10 +100,10 @@ class TakeOver:
         for run in runs:
             if before.get(run.workflow_id, -1) == run.updated_at:
                 self._cannot[run.workflow_id] = run.updated_at
-            elif run.name not in known or not all(can_continue(run) for can_continue in _asked):
-                self._cannot[run.workflow_id] = run.updated_at
-            else:
+            elif run.name in known and any(can_continue(run) for can_continue in _asked):
                 self._take(run)
+            else:
+                self._cannot[run.workflow_id] = run.updated_at
 
     def _take(self, run: WorkflowStatus) -> None:
         with self._lease.borrowed(f"run {run.workflow_id}") as is_free:
@@ -113,16 +116,16 @@ class TakeOver:
 class _Stray:
     """A run that nothing executes."""
 
-    def __init__(self, since: float, pause: float = _STRAY) -> None:
-        self.since: Final = since
-        self.pause: Final = pause
+    def __init__(self, since: float) -> None:
+        self.since = self.seen = since
+        self.pause = _STRAY
 
 
 _asked: Final[list[CanContinue]] = []
 
 
 def ask_before_taking(can_continue: CanContinue) -> None:
-    """Have this asked whether a run can be continued here which another worker could not continue."""
+    """Have this asked whether it can continue a run here which another worker could not continue."""
     if can_continue not in _asked:
         _asked.append(can_continue)
 

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from threading import Event
 from typing import Final
 
-from dddkit.stories.dbos._executions import executions_here, stop_executions
+from dbos import DBOS
+
+from dddkit.stories.dbos._executions import allow_executions, executions_here, stop_executions
 from dddkit.stories.dbos._leases import Lease, current_lease, end_lease
 from dddkit.stories.dbos._outage_log import LOGGER, OutageLog
-from dddkit.stories.dbos._private import at_launch, has_ended
+from dddkit.stories.dbos._private import at_launch, has_ended, instance
 from dddkit.stories.dbos._take_over import TakeOver
 
 __all__ = ["enlist", "look_each_second"]
@@ -42,14 +44,17 @@ def _work(stop: Event) -> None:
             "DBOS was configured without settings(...) of dddkit.stories.dbos: this process neither has a lease nor "
             "takes over the runs of others; write DBOS(config=settings(name, url))"
         )
+    dbos = instance()
     try:
         _look_until(stop, lease)
         stop_executions()
-        _wait_for_the_end()
+        if dbos is not None:
+            _wait_for_the_end(dbos)
     finally:
+        allow_executions()  # those of the next DBOS
         if lease is not None:
             end_lease(lease)
-        at_launch(_work)  # of the next DBOS
+        at_launch(_work)
 
 
 def _look_until(stop: Event, lease: Lease | None) -> None:
@@ -75,9 +80,9 @@ def _guarded(look: Callable[[], object], log: OutageLog, stop: Event) -> None:
         log.recovered()
 
 
-def _wait_for_the_end() -> None:
+def _wait_for_the_end(dbos: DBOS) -> None:
     """Wait until no step of this process runs any more: until then nobody may take over its runs."""
-    while not has_ended():
+    while not has_ended(dbos):
         time.sleep(0.01)
     deadline = time.monotonic() + _LAST_STEPS
     while executions_here() and time.monotonic() < deadline:
