@@ -13,7 +13,7 @@ __all__ = ["SQLiteLocks"]
 
 
 class SQLiteLocks:
-    """Lock files, held until the process ends. Each disappears with its owner, or with who takes over. Any thread may call."""
+    """Lock files, held until the process ends. Each goes with its owner, or with who takes over. Any thread may call."""
 
     def __init__(self, database: str) -> None:
         self._folder: Final = Path(f"{database}.executors")
@@ -25,12 +25,21 @@ class SQLiteLocks:
         with self._guard:
             if self.has(name):
                 return True
-            self._folder.mkdir(exist_ok=True)
+            if not self._held:
+                self._folder.mkdir(exist_ok=True)
+                self._sweep()
             lock = FileLock(self._folder / _file_of(name))
             if not lock.acquire():
                 return False
             self._held[name] = lock
             return True
+
+    def _sweep(self) -> None:
+        """Remove the files of processes that were killed."""
+        for path in self._folder.glob("*.lock"):
+            with FileLock(path) as found:
+                if found.acquire():
+                    found.release(remove=True)
 
     def give_back(self, name: str) -> None:
         """Give the lock back."""

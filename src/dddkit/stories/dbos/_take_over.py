@@ -133,7 +133,11 @@ def ask_before_taking(can_continue: CanContinue) -> None:
 def _pending(executor: str | None = None) -> list[WorkflowStatus]:
     """Return what executors are executing, as far as the database knows, in this version's processes alone."""
     return DBOS.list_workflows(
-        status="PENDING", executor_id=executor, app_version=DBOS.application_version, load_input=False, load_output=False
+        status="PENDING",
+        executor_id=executor,
+        app_version=DBOS.application_version,
+        load_input=False,
+        load_output=False,
     )
 
 
