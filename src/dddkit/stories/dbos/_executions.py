@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from threading import Lock
 from typing import Final
 
 from dddkit._typing import Self
+from dddkit.stories.dbos._leases import runs_may_begin
 
-__all__ = ["Execution", "RunLeft", "allow_executions", "execution_of", "executions_here", "stop_executions"]
+__all__ = ["Execution", "RunLeft", "allow_executions", "executions_here", "executions_of", "stop_executions"]
 
 _LONGEST_SLEEP: Final = 600.0  # seconds; the clock of the machine may be set meanwhile
 
@@ -28,12 +29,14 @@ class Execution:
     def __init__(self, run_id: str) -> None:
         self.run_id: Final = run_id
         self.cancel_requested = False
-        self.is_stopped = _all_are_stopped
+        self.is_stopped = _all_are_stopped or not runs_may_begin()
         """Whether it is to end before the next step, and leave the run pending."""
         self.awaits: str | None = None
         """The mailbox of the signal that it waits for."""
         self._loop: Final = asyncio.get_running_loop()
+        self._task: Final = asyncio.current_task()
         self._woken: asyncio.Future[None] | None = None
+        self._has_ended: Final = asyncio.Event()
 
     def __enter__(self) -> Self:
         with _lock:
@@ -41,6 +44,7 @@ class Execution:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._has_ended.set()
         with _lock:
             _executions[self.run_id].remove(self)
             if not _executions[self.run_id]:
@@ -61,17 +65,30 @@ class Execution:
         if self.is_stopped:
             raise RunLeft(self.run_id)
 
+    async def ended(self, timeout: float) -> None:
+        """Wait until it has ended, at most for so many seconds."""
+        if asyncio.get_running_loop() is not self._loop:
+            await asyncio.sleep(min(timeout, 0.05))
+            return
+        waiting = asyncio.ensure_future(self._has_ended.wait())
+        await asyncio.wait([waiting], timeout=timeout)
+        waiting.cancel()
+
     def wake(self) -> None:
         """Let it look what has come, if it sleeps; from any thread."""
-        try:
+        with suppress(RuntimeError):  # its loop has ended, and it too
             self._loop.call_soon_threadsafe(self._wake)
-        except RuntimeError:  # its loop has ended, and it too
-            pass
 
     def stop(self) -> None:
         """End it at the next step, now where it sleeps, and leave the run pending; from any thread."""
         self.is_stopped = True
         self.wake()
+
+    def interrupt(self) -> None:
+        """End it in the middle of its step; from any thread. A step that runs in a thread goes on there."""
+        if self._task is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._task.cancel)
 
     def _wake(self) -> None:
         if self._woken is not None:
@@ -111,7 +128,7 @@ def allow_executions() -> None:
 _all_are_stopped = False
 
 
-def execution_of(run_id: str) -> Iterator[Execution]:
+def executions_of(run_id: str) -> tuple[Execution, ...]:
     """Return those of one run."""
     with _lock:
-        return iter(tuple(_executions.get(run_id, ())))
+        return tuple(_executions.get(run_id, ()))

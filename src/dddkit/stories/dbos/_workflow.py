@@ -20,6 +20,7 @@ from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
 from dddkit.stories.dbos._slots import Slots
 from dddkit.stories.durable._run import run
+from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import StoryPlan
 from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
@@ -40,7 +41,7 @@ _begun_here: Final[ContextVar[str | None]] = ContextVar("dddkit_begun_here", def
 _log: Final = logging.getLogger("dddkit.stories.durable")
 
 
-class RunEnded(Exception):
+class RunEnded(Exception):  # noqa: N818  # an outcome, for DBOS to record
     """A run has ended otherwise than by completing: DBOS records it as an error, and keeps `data` with it."""
 
     def __init__(self, message: str, data: str) -> None:
@@ -63,7 +64,8 @@ class Prepared(NamedTuple):
     """What was found out of a durable story when it was made."""
 
     plan: StoryPlan
-    codec: Any
+    state_class: type
+    codec: StateCodec
     retries: Mapping[str, Retry]
     queue: str | None
     executor: Executor
