@@ -57,10 +57,14 @@ class RunEnded(Exception):  # noqa: N818  # an outcome, for DBOS to record
 
 
 class _NotOurs(logging.Filter):
-    """Drops what DBOS logs of a run that ended: LoggingHook has logged the failure, or its user wants none logged."""
+    """Drops what DBOS logs of a run that has ended: LoggingHook has logged the failure, or its user wants none logged.
+
+    So it does for one that was left on purpose.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], RunEnded))
+        logged = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
+        return not isinstance(logged, (RunEnded, RunLeft))
 
 
 class Prepared(NamedTuple):
