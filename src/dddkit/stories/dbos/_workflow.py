@@ -18,7 +18,6 @@ from dddkit.stories._engine.step_keys import key_prefix
 from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
-from dddkit.stories.dbos._leases import current_lease
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.durable._run import run
@@ -118,9 +117,6 @@ async def row_of(run_id: str, *, load_input: bool = False, load_output: bool = F
 async def _execute(prepared: Prepared, name: str, start: str) -> str:
     run_id = DBOS.workflow_id
     assert run_id is not None, "this is a workflow"
-    lease = current_lease()
-    if lease is not None:
-        await lease.wait_until_held()
     with Execution(run_id) as execution:
         try:
             text = await _run(prepared, name, start, execution)
