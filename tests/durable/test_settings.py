@@ -152,11 +152,12 @@ def test_none_is_often_a_variable_that_is_not_set() -> None:
 @limited(max_examples=40)
 @given(st.sampled_from(["mysql", "oracle", "postgresql+asyncpg", "sqlite", "x y", "postgres//"]), st.text(max_size=20))
 def test_no_message_contains_the_password(scheme: str, rest: str) -> None:
-    with pytest.raises((ValueError, OSError)) as raised:
+    said = ""
+    try:
         settings("shop", f"{scheme}://ann:{SECRET}@db{rest}")
-        raise ValueError  # a URL that is right
-    shown = f"{raised.value!r} {raised.value.__cause__!r}"
-    assert SECRET not in shown
+    except (ValueError, OSError) as error:
+        said = f"{error!r} {error.__cause__!r}"
+    assert SECRET not in said
 
 
 def test_the_folder_of_the_file_must_exist(tmp_path: Path) -> None:
