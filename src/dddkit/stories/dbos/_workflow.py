@@ -6,7 +6,6 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Executor
 from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
@@ -20,6 +19,7 @@ from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
 from dddkit.stories.dbos._slots import slots_of
+from dddkit.stories.dbos._threads import step_threads
 from dddkit.stories.durable._run import run
 from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import StoryPlan
@@ -55,10 +55,14 @@ class RunEnded(Exception):  # noqa: N818  # an outcome, for DBOS to record
 
 
 class _NotOurs(logging.Filter):
-    """Drops what DBOS logs of a run that ended: LoggingHook has logged the failure, or its user wants none logged."""
+    """Drops what DBOS logs of a run that has ended: LoggingHook has logged the failure, or its user wants none logged.
+
+    So it does for one that was left on purpose.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], RunEnded))
+        logged = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
+        return not isinstance(logged, (RunEnded, RunLeft))
 
 
 class Prepared(NamedTuple):
@@ -69,7 +73,6 @@ class Prepared(NamedTuple):
     codec: StateCodec
     retries: Mapping[str, Retry]
     queue: str | None
-    executor: Executor
 
 
 def register(prepared: Prepared, name: str) -> Workflow:
@@ -136,7 +139,7 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
 async def _run(prepared: Prepared, name: str, start: str, execution: Execution) -> str:
     plan, run_id, queue = prepared.plan, execution.run_id, prepared.queue
     if _begun_here.get() == run_id:
-        journal, again = DBOSJournal(execution, []), None
+        journal, again = DBOSJournal(execution, None), None
     else:
         row = await in_empty_context(lambda: row_of(run_id))
         attributes: dict[str, Any] = (row and row.attributes) or {}
@@ -156,7 +159,7 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
         start,
         journal,
         retries=prepared.retries,
-        executor=prepared.executor,
+        executor=step_threads(),
         keys=key_prefix(name, run_id, 1 if again is None else again["keys"]),
         kept=None if again is None else again["kept"],
     )
