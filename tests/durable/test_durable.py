@@ -14,7 +14,7 @@ from sqlalchemy import MetaData
 from dddkit.exceptions import CompensationError
 from dddkit.sqlalchemy import Inbox, SyncUnitOfWork, UnitOfWork, embedded, sync_embedded
 from dddkit.stories import I, Story, StoryState, compensates, step_key, variable
-from dddkit.stories.dbos import Durable, DuplicateRunError, RunNotFoundError, RunStatusError
+from dddkit.stories.dbos import DuplicateRunError, Durable, RunNotFoundError, RunStatusError
 from dddkit.stories.durable import RunCancelledError, RunStatus, StepFailedError, StoryNotRecordableError
 from tests.durable.launched import configured, logged_by_dbos
 

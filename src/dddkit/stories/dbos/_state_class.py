@@ -53,7 +53,7 @@ def _annotated(story: object) -> Iterator[type]:
             if not names:
                 continue
             hint = _hints(function, cls).get(names[-1])
-            if isinstance(hint, type) and hint is not object:
+            if isinstance(hint, type) and hint not in (object, Any):  # a class too, from 3.11 on
                 yield hint
 
 
