@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
+import pytest
 from dbos import DBOS
 
 from dddkit.stories.dbos import settings
 
-__all__ = ["configured", "logged_by_dbos"]
+__all__ = ["DATABASES", "configured", "logged_by_dbos", "url_of"]
+
+DATABASES: Final = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+"""The parameters of a fixture of a module that is tested on both."""
+
+
+def url_of(database: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the URL of an empty database for a module; skip without a server."""
+    if database == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('durable')}/shop.sqlite"
+    from tests.servers.databases import shared_postgresql
+
+    base = tmp_path_factory.getbasetemp()
+    found = shared_postgresql(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+    return found.url("psycopg").render_as_string(hide_password=False)
 
 
 @contextmanager

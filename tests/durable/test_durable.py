@@ -16,7 +16,7 @@ from dddkit.sqlalchemy import Inbox, SyncUnitOfWork, UnitOfWork, embedded, sync_
 from dddkit.stories import I, Story, StoryState, compensates, step_key, variable
 from dddkit.stories.dbos import DuplicateRunError, Durable, RunNotFoundError, RunStatusError
 from dddkit.stories.durable import RunCancelledError, RunStatus, StepFailedError, StoryNotRecordableError
-from tests.durable.launched import configured, logged_by_dbos
+from tests.durable.launched import DATABASES, configured, logged_by_dbos, url_of
 
 
 @dataclass
@@ -152,9 +152,9 @@ class Shop:
         outer.inner.append(self.checkout)
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with configured(f"sqlite:///{tmp_path_factory.mktemp('durable')}/shop.sqlite"):
+@pytest.fixture(scope="module", params=DATABASES)
+def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with configured(url_of(request.param, tmp_path_factory)):
         shop = Shop()
         DBOS.launch()
         yield shop

@@ -21,7 +21,7 @@ from dddkit.stories.durable import (
     SignalTimeoutError,
     StoryNotRecordableError,
 )
-from tests.durable.launched import configured
+from tests.durable.launched import DATABASES, configured, url_of
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Stories:
         self.ended = time.time()
 
 
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stories]:
-    with configured(f"sqlite:///{tmp_path_factory.mktemp('signals')}/shop.sqlite"):
+@pytest.fixture(scope="module", params=DATABASES)
+def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stories]:
+    with configured(url_of(request.param, tmp_path_factory)):
         stories = Stories()
         DBOS.launch()
         yield stories
