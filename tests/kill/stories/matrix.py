@@ -1,0 +1,54 @@
+"""The matrix: a process dies at each place of each step, and another one takes its run over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from tests.kill.stories.cases import Case
+from tests.kill.stories.killing import Processes
+from tests.kill.stories.processes import run_survivor, run_victim
+from tests.kill.stories.setups import Setup
+
+__all__ = ["matrix"]
+
+AT_ONCE: Final = 7
+"""How many processes die together."""
+
+PATIENCE: Final = 40.0
+"""After so many seconds, a run that has not ended will not end."""
+
+
+def matrix(setup: Setup, chosen: Sequence[Case], seconds: float | None) -> list[Case]:
+    """Carry out the cases, some at once; return those that there was time for."""
+    began, carried_out = time.monotonic(), list[Case]()
+    with Processes(setup) as processes:
+        survivor = processes.start(run_survivor, "survivor")
+        for first in range(0, len(chosen), AT_ONCE):
+            if seconds is not None and time.monotonic() - began >= seconds:
+                break
+            together = chosen[first : first + AT_ONCE]
+            go = setup.folder / f"go-{first}"
+            victims = [processes.start(run_victim, f"victim-{case.run}", case, go) for case in together]
+            names = {case.run for case in together}
+            _wait(setup, "ready", names)
+            go.touch()
+            for victim in victims:
+                victim.join(PATIENCE)
+            carried_out += together
+            if not _wait(setup, "ended", names):
+                break
+        setup.stop.touch()
+        survivor.join(PATIENCE)
+    return carried_out
+
+
+def _wait(setup: Setup, what: str, runs: set[str]) -> bool:
+    """Return whether all of the runs have come so far."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if runs <= {line["run"] for line in setup.lines() if line["what"] == what}:
+            return True
+        time.sleep(0.05)
+    return False
