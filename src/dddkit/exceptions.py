@@ -13,6 +13,9 @@
     ├── MessageRejectedError     (also ValueError)           a message that cannot be written, read or delivered
     ├── NotPublishedError                                    a message that a broker does not take now
     ├── CompensationError                                    a run was stopped, and not all of it could be undone
+    ├── StoryChangedError                                    a durable run does not fit the story as it is now
+    ├── SignalTimeoutError       (also TimeoutError)         a signal that a durable run has waited for did not come
+    ├── RunCancelledError                                    somebody has cancelled a durable run
     └── UnitError                                            a unit of work that is used wrongly, or cannot go on
         ├── UnitClosedError                                  a unit that has ended is used again
         └── UncommittedChangesError                          a unit was left with changes and without `commit`
@@ -34,7 +37,10 @@ __all__ = [
     "MessageRejectedError",
     "MissingDependencyError",
     "NotPublishedError",
+    "RunCancelledError",
+    "SignalTimeoutError",
     "StepListError",
+    "StoryChangedError",
     "StoryDefinitionError",
     "StoryStateError",
     "UncommittedChangesError",
@@ -420,6 +426,70 @@ def _with_cause(
     made = cls(story, failures, undone, left)
     made.__cause__ = cause
     return made
+
+
+class StoryChangedError(DDDKitError):
+    """What is recorded of a durable run does not fit the story as it is now. The run stays pending, untouched.
+
+    A worker whose story fits continues it; so does this one, once its story lists the recorded steps first again.
+
+    Attributes:
+        story: the name that the durable story has.
+        run_id: the id of the run.
+        problem: what does not fit.
+        step: the label of the step concerned; None where it is about the State.
+    """
+
+    def __init__(self, story: str, run_id: str, problem: str, step: str | None = None) -> None:
+        super().__init__(story, run_id, problem, step)
+        self.story = story
+        self.run_id = run_id
+        self.problem = problem
+        self.step = step
+
+    def __str__(self) -> str:
+        return f"{self.story}: the run {self.run_id!r} cannot continue: {self.problem}"
+
+
+class SignalTimeoutError(DDDKitError, TimeoutError):
+    """A durable run has waited for a signal that did not come in time, so its step has failed.
+
+    Attributes:
+        story: the name that the durable story has.
+        step: the label of the step that waited.
+        signal: the name of the signal.
+        seconds: how long it waited.
+    """
+
+    def __init__(self, story: str, step: str, signal: str, seconds: float) -> None:
+        super().__init__(story, step, signal, seconds)
+        self.story = story
+        self.step = step
+        self.signal = signal
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"{self.story}: the signal {self.signal!r}, which {self.step} waits for, did not come within {self.seconds:g} s"
+
+
+class RunCancelledError(DDDKitError):
+    """A durable run has no result, since somebody has cancelled it.
+
+    Attributes:
+        story: the name that the durable story has.
+        run_id: the id of the run.
+        undone: the steps that were undone.
+    """
+
+    def __init__(self, story: str, run_id: str, undone: Iterable[str] = ()) -> None:
+        self.undone = tuple(undone)
+        super().__init__(story, run_id, self.undone)
+        self.story = story
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        undone = f"; undone: {', '.join(self.undone)}" if self.undone else ""
+        return f"{self.story}: the run {self.run_id!r} was cancelled{undone}"
 
 
 class UnitError(DDDKitError):
