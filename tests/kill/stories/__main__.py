@@ -1,4 +1,4 @@
-"""Kill processes that carry out durable stories with -9, and check that no run is lost and no recorded step runs again."""
+"""Kill processes that carry out durable stories with -9; check that nothing is lost, and nothing recorded done again."""
 
 from __future__ import annotations
 
@@ -29,9 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     """Return 0 where all is well, 1 where a problem was found, 2 where nothing could run."""
     options = _parser().parse_args(arguments)
     seed = options.seed if options.seed is not None else Random().randrange(1_000_000)
-    codes = [
-        _run(name, part, options, Random(seed)) for name in options.database or DATABASES for part in options.part or PARTS
-    ]
+    parts = [(name, part) for name in options.database or DATABASES for part in options.part or PARTS]
+    codes = [_run(name, part, options, Random(seed)) for name, part in parts]
     return 1 if 1 in codes else min(codes)
 
 

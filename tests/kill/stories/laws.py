@@ -1,4 +1,4 @@
-"""What must be true of the runs of durable stories, whoever was killed: lines of the ledger, and the faults they show."""
+"""What must be true of durable stories, whoever was killed: lines of the ledger, and the faults that they show."""
 
 from __future__ import annotations
 

@@ -144,7 +144,10 @@ FAULTS: dict[str, tuple[str, Callable[[History], History]]] = {
     "while alive": ("though their process lived", lambda h: without(h, "killed", INSIDE)),
     "twice in one process": ("twice in one process", lambda h: without(h, "raised", "completed", "pay.capture")),
     "new key": ("whose key changed", lambda h: changed(h, "began", AFTER, "ship", key="other")),
-    "shared key": ("keys of more than one", lambda h: changed(h, "began", "completed", "ship", key="shop/refused/ship")),
+    "shared key": (
+        "keys of more than one",
+        lambda h: changed(h, "began", "completed", "ship", key="shop/refused/ship"),
+    ),
     "order": ("after a later one", lambda h: moved(h, "completed", "ship", after="thank")),
     "too early": ("before the one before", lambda h: moved(h, "completed", "reserve", after="ship")),
     "other state": ("saw another state", lambda h: changed(h, "began", "refused", "undo:ship", sees={})),
@@ -156,7 +159,10 @@ FAULTS: dict[str, tuple[str, Callable[[History], History]]] = {
     "database without it": ("not in the database", lambda h: in_database(h, "completed", None)),
     "twice in the database": ("another than", lambda h: in_database(h, INSIDE, Recorded("SUCCESS", ["ship", *LABELS]))),
     "pending": ("did not end in", lambda h: in_database(h, "completed", Recorded("PENDING", LABELS))),
-    "process": ("problems of", lambda h: History([*h.lines, {**h.lines[0], "what": "problem", "text": "?"}], h.recorded)),
+    "process": (
+        "problems of",
+        lambda h: History([*h.lines, {**h.lines[0], "what": "problem", "text": "?"}], h.recorded),
+    ),
 }
 
 

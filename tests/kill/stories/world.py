@@ -41,7 +41,9 @@ class Ledger:
 class World:
     """Does what steps are about, and notes it. This process dies there, if that is asked of it."""
 
-    def __init__(self, ledger: Ledger, kill: Kill | None = None, failures: int = 0, *, forgets_keys: bool = False) -> None:
+    def __init__(
+        self, ledger: Ledger, kill: Kill | None = None, failures: int = 0, *, forgets_keys: bool = False
+    ) -> None:
         self.ledger: Final = ledger
         self._kill: Final = kill
         self._failures: Final = failures
