@@ -1,4 +1,4 @@
-"""Kill processes that carry out durable stories with -9; check that nothing is lost, and nothing recorded done again."""
+"""Kill processes that carry out durable stories with -9, and check that no run is lost and no record is ignored."""
 
 from __future__ import annotations
 

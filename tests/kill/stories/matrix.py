@@ -16,9 +16,6 @@ __all__ = ["matrix"]
 AT_ONCE: Final = 7
 """How many processes die together."""
 
-PATIENCE: Final = 40.0
-"""After so many seconds, a run that has not ended will not end."""
-
 
 def matrix(setup: Setup, chosen: Sequence[Case], seconds: float | None) -> list[Case]:
     """Carry out the cases, some at once; return those that there was time for."""
@@ -35,18 +32,18 @@ def matrix(setup: Setup, chosen: Sequence[Case], seconds: float | None) -> list[
             _wait(setup, "ready", names)
             go.touch()
             for victim in victims:
-                victim.join(PATIENCE)
+                victim.join(setup.patience)
             carried_out += together
             if not _wait(setup, "ended", names):
                 break
         setup.stop.touch()
-        survivor.join(PATIENCE)
+        survivor.join(setup.patience)
     return carried_out
 
 
 def _wait(setup: Setup, what: str, runs: set[str]) -> bool:
     """Return whether all of the runs have come so far."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + setup.patience
     while time.monotonic() < deadline:
         if runs <= {line["run"] for line in setup.lines() if line["what"] == what}:
             return True

@@ -38,6 +38,11 @@ class Setup:
         return self.folder / "ledger"
 
     @property
+    def patience(self) -> float:
+        """After so many seconds without progress, what has not come will not come."""
+        return 40.0 if self.fault is None else 10.0
+
+    @property
     def stop(self) -> Path:
         """The file whose existence asks processes to begin nothing new."""
         return self.folder / "stop"

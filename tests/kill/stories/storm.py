@@ -17,9 +17,6 @@ PROCESSES: Final = 3
 LONGEST_LIFE: Final = 2.0
 """Seconds from one kill to the next, at most: long enough that some process takes runs over."""
 
-PATIENCE: Final = 30.0
-"""After so many seconds without progress, what has not ended will not end."""
-
 
 def storm(setup: Setup, random: Random, kills: int | None, seconds: float | None) -> list[str]:
     """Kill so often, or so long; then let all runs end. Return what processes died of that nobody killed."""
@@ -48,7 +45,7 @@ def storm(setup: Setup, random: Random, kills: int | None, seconds: float | None
             size = sum(line["what"] in ("began", "recorded", "ended") for line in setup.lines())
             if size != last:
                 last, since = size, time.monotonic()
-            elif time.monotonic() - since > PATIENCE:
+            elif time.monotonic() - since > setup.patience:
                 break
             time.sleep(0.2)
         ended += [processes.last_words(process) for process in alive if process.exitcode not in (0, None)]
