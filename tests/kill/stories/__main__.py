@@ -95,9 +95,9 @@ def _matrix(setup: Setup, options: argparse.Namespace, random: Random) -> list[s
     chosen = cases()
     if options.seconds is not None:
         random.shuffle(chosen)
-    carried_out = matrix(setup, chosen, options.seconds)
+    carried_out, ended = matrix(setup, chosen, options.seconds)
     print(f"{len(carried_out)} of {len(chosen)} places")
-    return list(problems_of_cases(carried_out, setup.lines()))
+    return [*ended, *problems_of_cases(carried_out, setup.lines())]
 
 
 def _storm(setup: Setup, options: argparse.Namespace, random: Random) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
@@ -46,7 +46,14 @@ class Processes:
         process.join()
         self._ledger.write("killed", "", pid=process.pid)
 
-    def last_words(self, process: BaseProcess) -> str:
+    def ended_otherwise(self, codes: Collection[int]) -> list[str]:
+        """Return what the processes said last that have ended, and with none of these codes."""
+        return [
+            f"{process.name} ended with {process.exitcode}; its last words: {self._last_words(process)}"
+            for process in self._all
+            if process.exitcode is not None and process.exitcode not in codes
+        ]
+
+    def _last_words(self, process: BaseProcess) -> str:
         log = self._setup.folder / f"{process.name}.log"
-        said = log.read_text(encoding="utf-8")[-1500:] if log.exists() else ""
-        return f"{process.name} ended with {process.exitcode}; its last words: {said}"
+        return log.read_text(encoding="utf-8")[-1500:] if log.exists() else ""

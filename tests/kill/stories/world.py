@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, NoReturn
 from uuid import uuid4
 
-from dddkit.stories import I as step_key  # TODO
+from dddkit.stories import step_key
 from tests.kill.journals import Journal
 
 __all__ = ["PLACES", "Kill", "Ledger", "Place", "World"]
