@@ -15,6 +15,7 @@
     ├── CompensationError                                    a run was stopped, and not all of it could be undone
     ├── DuplicateRunError                                    the id of a durable run is taken by another run
     ├── RunNotFoundError         (also LookupError)          no durable run of this story has the id
+    ├── RunStatusError                                       a durable run is not in a state to do what is asked of it
     ├── StoryChangedError                                    a durable run does not fit the story as it is now
     ├── SignalTimeoutError       (also TimeoutError)         a signal that a durable run has waited for did not come
     ├── RunCancelledError                                    somebody has cancelled a durable run
@@ -44,6 +45,7 @@ __all__ = [
     "NotPublishedError",
     "RunCancelledError",
     "RunNotFoundError",
+    "RunStatusError",
     "SignalTimeoutError",
     "StepFailedError",
     "StepListError",
@@ -486,6 +488,27 @@ class RunNotFoundError(DDDKitError, LookupError):
         return (
             f"{self.story}: there is no run {self.run_id!r}; it was never started in this database, or has been purged"
         )
+
+
+class RunStatusError(DDDKitError):
+    """A durable run cannot do what is asked of it as it stands: one that has ended is not cancelled, for example.
+
+    Attributes:
+        story: the durable name of the story.
+        run_id: the id of the run.
+        status: how the run stands, as `RunStatus` has it: "completed".
+        problem: what cannot be done, and what can.
+    """
+
+    def __init__(self, story: str, run_id: str, status: str, problem: str) -> None:
+        super().__init__(story, run_id, status, problem)
+        self.story = story
+        self.run_id = run_id
+        self.status = status
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.story}: the run {self.run_id!r} is {self.status}: {self.problem}"
 
 
 class StoryChangedError(DDDKitError):

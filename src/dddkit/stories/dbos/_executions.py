@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from threading import Lock
 from typing import Final
 
 from dddkit._typing import Self
 
-__all__ = ["Execution", "RunLeft", "executions_here", "execution_of"]
+__all__ = ["Execution", "RunLeft", "executions_here", "executions_of"]
 
 _LONGEST_SLEEP: Final = 600.0  # seconds; the clock of the machine may be set meanwhile
 
@@ -34,6 +33,7 @@ class Execution:
         """The mailbox of the signal that it waits for."""
         self._loop: Final = asyncio.get_running_loop()
         self._woken: asyncio.Future[None] | None = None
+        self._has_ended: Final = asyncio.Event()
 
     def __enter__(self) -> Self:
         with _lock:
@@ -41,6 +41,7 @@ class Execution:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._has_ended.set()
         with _lock:
             _executions[self.run_id].remove(self)
             if not _executions[self.run_id]:
@@ -60,6 +61,15 @@ class Execution:
             self._woken = None
         if self.is_stopped:
             raise RunLeft(self.run_id)
+
+    async def ended(self, timeout: float) -> None:
+        """Wait until it has ended, at most for so many seconds."""
+        if asyncio.get_running_loop() is not self._loop:
+            await asyncio.sleep(min(timeout, 0.05))
+            return
+        waiting = asyncio.ensure_future(self._has_ended.wait())
+        await asyncio.wait([waiting], timeout=timeout)
+        waiting.cancel()
 
     def wake(self) -> None:
         """Let it look what has come, if it sleeps; from any thread."""
@@ -94,7 +104,7 @@ def executions_here() -> list[Execution]:
         return [execution for found in _executions.values() for execution in found]
 
 
-def execution_of(run_id: str) -> Iterator[Execution]:
+def executions_of(run_id: str) -> tuple[Execution, ...]:
     """Return those of one run."""
     with _lock:
-        return iter(tuple(_executions.get(run_id, ())))
+        return tuple(_executions.get(run_id, ()))

@@ -92,5 +92,3 @@ def input_of(row: WorkflowStatus) -> str:
     arguments: Any = row.input
     text: str = arguments["args"][0]
     return text
-
-

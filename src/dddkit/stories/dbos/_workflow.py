@@ -20,6 +20,7 @@ from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
 from dddkit.stories.dbos._slots import Slots
 from dddkit.stories.durable._run import run
+from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import StoryPlan
 from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
@@ -63,7 +64,8 @@ class Prepared(NamedTuple):
     """What was found out of a durable story when it was made."""
 
     plan: StoryPlan
-    codec: Any
+    state_class: type
+    codec: StateCodec
     retries: Mapping[str, Retry]
     queue: str | None
     executor: Executor

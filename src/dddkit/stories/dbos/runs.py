@@ -72,7 +72,9 @@ def status_of(row: WorkflowStatus) -> RunStatus:
 
 def run_in(row: WorkflowStatus) -> Run:
     started = row.created_at or 0
-    return Run(row.workflow_id, status_of(row), told_of(row).get("step"), _time(started), _time(row.updated_at or started))
+    return Run(
+        row.workflow_id, status_of(row), told_of(row).get("step"), _time(started), _time(row.updated_at or started)
+    )
 
 
 def _time(milliseconds: int) -> datetime:
