@@ -13,6 +13,7 @@
     ├── MessageRejectedError     (also ValueError)           a message that cannot be written, read or delivered
     ├── NotPublishedError                                    a message that a broker does not take now
     ├── CompensationError                                    a run was stopped, and not all of it could be undone
+    ├── ExecutorInUseError                                   two processes chose one executor id
     ├── DuplicateRunError                                    the id of a durable run is taken by another run
     ├── RunNotFoundError         (also LookupError)          no durable run of this story has the id
     ├── RunStatusError                                       a durable run is not in a state to do what is asked of it
@@ -40,6 +41,7 @@ __all__ = [
     "ConcurrencyError",
     "DDDKitError",
     "DuplicateRunError",
+    "ExecutorInUseError",
     "MessageRejectedError",
     "MissingDependencyError",
     "NotPublishedError",
@@ -436,6 +438,24 @@ def _with_cause(
     made = cls(story, failures, undone, left)
     made.__cause__ = cause
     return made
+
+
+class ExecutorInUseError(DDDKitError):
+    """A process chose an executor id that another one has, which is running: both would run the same stories.
+
+    Attributes:
+        executor_id: the id.
+    """
+
+    def __init__(self, executor_id: str) -> None:
+        super().__init__(executor_id)
+        self.executor_id = executor_id
+
+    def __str__(self) -> str:
+        return (
+            f"the executor id {self.executor_id!r} belongs to a process that is running; leave executor_id out of "
+            f"settings(...), or choose one that no other process has"
+        )
 
 
 class DuplicateRunError(DDDKitError):

@@ -9,7 +9,7 @@ from typing import Final
 
 from dddkit._typing import Self
 
-__all__ = ["Execution", "RunLeft", "executions_here", "executions_of"]
+__all__ = ["Execution", "RunLeft", "allow_executions", "executions_here", "executions_of", "stop_executions"]
 
 _LONGEST_SLEEP: Final = 600.0  # seconds; the clock of the machine may be set meanwhile
 
@@ -27,7 +27,7 @@ class Execution:
     def __init__(self, run_id: str) -> None:
         self.run_id: Final = run_id
         self.cancel_requested = False
-        self.is_stopped = False
+        self.is_stopped = _all_are_stopped
         """Whether it is to end before the next step, and leave the run pending."""
         self.awaits: str | None = None
         """The mailbox of the signal that it waits for."""
@@ -102,6 +102,23 @@ def executions_here() -> list[Execution]:
     """Return all executions of this process."""
     with _lock:
         return [execution for found in _executions.values() for execution in found]
+
+
+def stop_executions() -> None:
+    """End all executions of this process as `stop` does, and those that begin later too: it is about to end."""
+    global _all_are_stopped
+    _all_are_stopped = True
+    for execution in executions_here():
+        execution.stop()
+
+
+def allow_executions() -> None:
+    """Let executions go on from now on."""
+    global _all_are_stopped
+    _all_are_stopped = False
+
+
+_all_are_stopped = False
 
 
 def executions_of(run_id: str) -> tuple[Execution, ...]:

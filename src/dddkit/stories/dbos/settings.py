@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from dddkit._callables import kind_of
 from dddkit.stories.dbos._executors import new_executor_id, renewed_after_fork
+from dddkit.stories.dbos._leases import LeaseAtLaunch
 from dddkit.stories.dbos._sqlite import Connection
 
 __all__ = ["APPLICATION_VERSION", "settings"]
@@ -81,7 +82,10 @@ def settings(
         executor_id=new_executor_id() if executor_id is None else executor_id,
         application_version=APPLICATION_VERSION,
         serializer=DBOSPortableJSONSerializer(),
-        db_engine_kwargs={"connect_args": _connect_args(name, url)},
+        db_engine_kwargs={
+            "connect_args": _connect_args(name, url),
+            "pool_events": [(LeaseAtLaunch(name, url), "connect")],
+        },
         run_migrations=run_migrations,
         max_executor_threads=max_executor_threads,
         log_level=log_level,
