@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dbos import DBOS
+
+from dddkit.stories.dbos._leases import Lease
+from dddkit.stories.dbos._take_over import TakeOver
 
 if TYPE_CHECKING:
     from tests.kill.stories.world import World
@@ -59,3 +63,17 @@ async def _recorded_before(record: Any, options: Any, body: Callable[[], Awaitab
 
 def plant(fault: Fault | None) -> None:
     """Plant what is wrong with the workers of this process."""
+    if fault == "no-take-over":
+        TakeOver.look = _nothing  # type: ignore[method-assign]  # it is planted
+    elif fault == "no-leases":
+        Lease.borrowed = _given  # type: ignore[method-assign]  # it is planted
+
+
+def _nothing(take_over: TakeOver) -> None:
+    """Leave the runs of dead workers alone."""
+
+
+@contextmanager
+def _given(lease: Lease, executor_id: str) -> Generator[bool]:
+    """Take every other process for dead."""
+    yield executor_id != lease.executor_id

@@ -16,9 +16,9 @@ from tests.kill.stories.setups import Setup
 
 __all__ = ["storm"]
 
-PROCESSES: Final = 3
-LONGEST_LIFE: Final = 2.0
-"""Seconds from one kill to the next, at most: long enough that some process takes runs over."""
+PROCESSES: Final = 5
+LONGEST_PAUSE: Final = 2.0
+"""Seconds from one kill to the next, at most: so some processes live long enough to take runs over."""
 
 
 def storm(setup: Setup, random: Random, kills: int | None, seconds: float | None) -> list[str]:
@@ -32,7 +32,7 @@ def storm(setup: Setup, random: Random, kills: int | None, seconds: float | None
 
         alive = [start() for _ in range(PROCESSES)]
         while (kills is None or killed < kills) and (seconds is None or time.monotonic() - began < seconds):
-            time.sleep(random.uniform(0.1, LONGEST_LIFE))
+            time.sleep(random.uniform(0.1, LONGEST_PAUSE))
             if any(process.exitcode is not None for process in alive):
                 break
             processes.kill(alive.pop(random.randrange(len(alive))))
