@@ -572,7 +572,10 @@ class SignalTimeoutError(DDDKitError, TimeoutError):
         self.seconds = seconds
 
     def __str__(self) -> str:
-        return f"{self.story}: the signal {self.signal!r}, which {self.step} waits for, did not come within {self.seconds:g} s"
+        return (
+            f"{self.story}: the signal {self.signal!r}, which {self.step} waits for, "
+            f"did not come within {self.seconds:g} s"
+        )
 
 
 class RunCancelledError(DDDKitError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from threading import Lock
 from typing import Final
 
@@ -73,10 +74,8 @@ class Execution:
 
     def wake(self) -> None:
         """Let it look what has come, if it sleeps; from any thread."""
-        try:
+        with suppress(RuntimeError):  # its loop has ended, and it too
             self._loop.call_soon_threadsafe(self._wake)
-        except RuntimeError:  # its loop has ended, and it too
-            pass
 
     def stop(self) -> None:
         """End it at the next step, now where it sleeps, and leave the run pending; from any thread."""

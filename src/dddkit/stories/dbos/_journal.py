@@ -88,7 +88,8 @@ class DBOSJournal:
     async def wait(self, signal: str | None, until: float | None) -> str | None:
         execution = self._execution
         if signal is None:
-            return await self._pause(until)
+            await self._pause(until)
+            return None
         box = execution.awaits = signal_box(self.run_id, signal)
         try:
             while not execution.cancel_requested:
@@ -132,4 +133,4 @@ class DBOSJournal:
 async def entries_of(run_id: str) -> list[Entry]:
     """Return what is recorded of a run."""
     found = await in_empty_context(lambda: DBOS.list_workflow_steps_async(run_id))
-    return [Entry(step["function_name"], step["output"]) for step in found]
+    return [Entry(step["function_name"], str(step["output"])) for step in found]

@@ -9,8 +9,7 @@ from datetime import datetime, timedelta, timezone
 from time import monotonic
 from typing import Any, Final
 
-from dbos import DBOS, WorkflowStatus
-from dbos.error import DBOSException, DBOSWorkflowIDInUseError
+from dbos import DBOS, WorkflowStatus, error
 
 from dddkit.exceptions import DuplicateRunError, RunCancelledError, RunNotFoundError, RunStatusError
 from dddkit.stories.dbos._executions import executions_of
@@ -75,9 +74,9 @@ class Operations:
             self._queue_exists = True
         try:
             await begin(self._workflows[self._name], json.dumps(fields), run_id, queue, trace)
-        except DBOSWorkflowIDInUseError as error:
-            if error.workflow_name not in self._workflows:
-                raise DuplicateRunError(self._name, run_id, str(error.workflow_name)) from None
+        except error.DBOSWorkflowIDInUseError as taken:
+            if taken.workflow_name not in self._workflows:
+                raise DuplicateRunError(self._name, run_id, str(taken.workflow_name)) from None
             row = await self._row(run_id, load_input=True)
             if not self._prepared.codec.same(json.loads(input_of(row)), fields):
                 raise DuplicateRunError(self._name, run_id, self._name) from None
@@ -193,10 +192,10 @@ class Operations:
             await forget([cancel_box(run_id)])
         try:
             await DBOS.rewind_workflow_async(run_id, start_step=index + 1, queue_name=self._prepared.queue)
-        except DBOSException as error:
+        except error.DBOSException as refused:
             raise RunStatusError(
                 self._name, run_id, status.value, "somebody else retries it at this moment; look at its status"
-            ) from error
+            ) from refused
 
     async def _is_being_undone(self, run_id: str) -> bool:
         return any(entry.name.startswith(UNDO) for entry in await entries_of(run_id))

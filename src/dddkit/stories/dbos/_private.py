@@ -45,7 +45,7 @@ def configured_version() -> str:
 
 
 def registered_workflows() -> Collection[str]:
-    """Return the names that are taken: a second function of the same name would silently take the place of the first."""
+    """Return the names that are taken: a second function of the same name would take the place of the first."""
     found = state_of_dbos._dbos_global_registry
     return () if found is None else found.workflow_info_map.keys()
 

@@ -41,6 +41,4 @@ class Slots:
 
 async def limits_running(queue: Queue) -> bool:
     """Whether the queue limits how many run at once, and not only how many begin."""
-    return (
-        await queue.get_worker_concurrency_async() is not None or await queue.get_global_concurrency_async() is not None
-    )
+    return (await queue.get_worker_concurrency_async(), await queue.get_global_concurrency_async()) != (None, None)

@@ -41,7 +41,7 @@ _begun_here: Final[ContextVar[str | None]] = ContextVar("dddkit_begun_here", def
 _log: Final = logging.getLogger("dddkit.stories.durable")
 
 
-class RunEnded(Exception):
+class RunEnded(Exception):  # noqa: N818  # an outcome, for DBOS to record
     """A run has ended otherwise than by completing: DBOS records it as an error, and keeps `data` with it."""
 
     def __init__(self, message: str, data: str) -> None:

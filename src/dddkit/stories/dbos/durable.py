@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 from uuid import uuid4
 
-from dddkit._callables import kind_of
 from dddkit.stories.dbos._calls import ambient_trace, awaited, blocking
 from dddkit.stories.dbos._checks import (
     check_configured,
@@ -138,6 +137,7 @@ class Durable(Generic[StateT]):
         """Wait until the run has ended; return its state.
 
         Args:
+            id: of the run.
             timeout: seconds to wait at most; None: as long as it takes.
 
         Raises:
@@ -196,6 +196,7 @@ class Durable(Generic[StateT]):
         """Stop the run: a step that is under way is done first. This does not wait for it.
 
         Args:
+            id: of the run.
             undo: whether what was done is undone. If not, the run stays as it is, and `resume` continues it.
 
         Raises:
@@ -227,6 +228,7 @@ class Durable(Generic[StateT]):
         Where something could not be undone, the undoing goes on.
 
         Args:
+            id: of the run.
             new_keys: whether `step_key()` gives new keys from there on, for a service that answers a key with the
                 failure that it answered before.
 
@@ -282,9 +284,7 @@ class Durable(Generic[StateT]):
 
     def _check_age(self, older_than: object) -> None:
         if not isinstance(older_than, timedelta) or older_than < timedelta(0):
-            raise TypeError(
-                f"{self._name}: purge takes a timedelta, as in timedelta(days=30), not {kind_of(older_than)}"
-            )
+            raise TypeError(f"{self._name}: purge takes a timedelta, as in timedelta(days=30), ")
 
     def _ask(self, call: str, run_id: str, work: Callable[[], Any]) -> Any:
         check_id(self._name, run_id)
