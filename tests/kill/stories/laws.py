@@ -130,7 +130,7 @@ def _of_lines(lines: Iterable[Line], found: Mapping[str, list[str]]) -> dict[str
             runs[name].accepted.append(line["value"])
         elif what == "problem":
             found["problems of processes"].append(f"{name}: {line['text']}")
-        elif line["label"] in (run := runs[name]).labels:  # others only wait
+        elif what in ("began", "raised", "done", "recorded") and line["label"] in (run := runs[name]).labels:
             for fault in _of_step(run, line, dead):
                 found[fault].append(f"{name} {line['label']}")
     return runs
