@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from tests.kill.stories.labels import expected_labels
-from tests.kill.stories.laws import Line
+from tests.kill.stories.laws import Line, said
 from tests.kill.stories.world import PLACES, Kill
 
 __all__ = ["Case", "cases", "problems_of_cases"]
@@ -42,16 +42,20 @@ def cases() -> list[Case]:
     return found
 
 
-def problems_of_cases(carried_out: Sequence[Case], lines: Sequence[Line]) -> Iterator[str]:
-    """Return where anything else ran again than the interrupted step."""
+def problems_of_cases(carried_out: Sequence[Case], lines: Sequence[Line]) -> list[str]:
+    """Return where anything else ran again than the interrupted step, a line for each kind of fault."""
     began = Counter((line["run"], line["label"]) for line in lines if line["what"] == "began")
     began.subtract((line["run"], line["label"]) for line in lines if line["what"] == "raised")
     killed = {line["run"]: (line.get("label"), line.get("place")) for line in lines if line["what"] == "killed"}
+    found = defaultdict[str, list[str]](list)
     for case in carried_out:
+        place = f"{case.run}, killed {case.kill.place} {case.kill.label}"
         if killed.get(case.run) != case.kill[1:]:
-            yield f"{case.run}: its process was to die {case.kill.place} {case.kill.label}"
+            found["processes that did not die where they were to"].append(place)
         for label in expected_labels(refused=case.refused):
             interrupted = label == case.kill.label and case.kill.place in ("inside", "after")
-            times, wanted = began[case.run, label], 2 if interrupted else 1
-            if times != wanted:
-                yield f"{case.run}, killed {case.kill.place} {case.kill.label}: {label} ran {times} times, not {wanted}"
+            if began[case.run, label] != (wanted := 2 if interrupted else 1):
+                found[f"steps that were to run {wanted} times, and did not"].append(
+                    f"{label} ran {began[case.run, label]} times in {place}"
+                )
+    return said(found)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tests.kill.stories.labels import STEPS, UNDONE, expected_labels
 
-__all__ = ["Figures", "Line", "Recorded", "figures", "problems"]
+__all__ = ["Figures", "Line", "Recorded", "figures", "problems", "said"]
 
 Line = Mapping[str, Any]
 """A line of the ledger."""
@@ -108,6 +108,11 @@ def problems(lines: Sequence[Line], recorded: Mapping[str, Recorded]) -> list[st
         found[fault].append(example)
     for fault, example in _of_keys(runs.values()):
         found[fault].append(example)
+    return said(found)
+
+
+def said(found: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a line for each kind of fault, with some examples."""
     return [f"{fault}: {_shown(examples)}" for fault, examples in found.items()]
 
 
