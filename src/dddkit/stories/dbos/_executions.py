@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Final
 
 from dddkit._typing import Self
+from dddkit.stories.dbos._leases import runs_may_begin
 
 __all__ = ["Execution", "RunLeft", "allow_executions", "executions_here", "executions_of", "stop_executions"]
 
@@ -28,11 +29,12 @@ class Execution:
     def __init__(self, run_id: str) -> None:
         self.run_id: Final = run_id
         self.cancel_requested = False
-        self.is_stopped = _all_are_stopped
+        self.is_stopped = _all_are_stopped or not runs_may_begin()
         """Whether it is to end before the next step, and leave the run pending."""
         self.awaits: str | None = None
         """The mailbox of the signal that it waits for."""
         self._loop: Final = asyncio.get_running_loop()
+        self._task: Final = asyncio.current_task()
         self._woken: asyncio.Future[None] | None = None
         self._has_ended: Final = asyncio.Event()
 
@@ -81,6 +83,12 @@ class Execution:
         """End it at the next step, now where it sleeps, and leave the run pending; from any thread."""
         self.is_stopped = True
         self.wake()
+
+    def interrupt(self) -> None:
+        """End it in the middle of its step; from any thread. A step that runs in a thread goes on there."""
+        if self._task is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._task.cancel)
 
     def _wake(self) -> None:
         if self._woken is not None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
-from dbos import DBOS, StepOptions
+from dbos import DBOS, StepInfo, StepOptions
 
 from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._executions import Execution, RunLeft
@@ -16,7 +16,7 @@ from dddkit.stories.dbos._slots import Slots
 from dddkit.stories.durable._journal import WAIT, Entry
 from dddkit.stories.durable.status import RunStatus
 
-__all__ = ["ATTRIBUTE", "DBOSJournal", "entries_of"]
+__all__ = ["ATTRIBUTE", "DBOSJournal", "entries_in", "entries_of"]
 
 ATTRIBUTE: Final = "dddkit"
 """The attribute of a workflow that says how its run stands, where DBOS's own status does not."""
@@ -132,5 +132,8 @@ class DBOSJournal:
 
 async def entries_of(run_id: str) -> list[Entry]:
     """Return what is recorded of a run."""
-    found = await in_empty_context(lambda: DBOS.list_workflow_steps_async(run_id))
+    return entries_in(await in_empty_context(lambda: DBOS.list_workflow_steps_async(run_id)))
+
+
+def entries_in(found: Iterable[StepInfo]) -> list[Entry]:
     return [Entry(step["function_name"], str(step["output"])) for step in found]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import time
@@ -19,7 +18,7 @@ from dddkit.stories.dbos._outage_log import LOGGER, OutageLog
 from dddkit.stories.dbos._postgresql_locks import PostgreSQLLocks
 from dddkit.stories.dbos._sqlite_locks import SQLiteLocks
 
-__all__ = ["Lease", "LeaseAtLaunch", "current_lease", "end_lease"]
+__all__ = ["Lease", "LeaseAtLaunch", "current_lease", "end_lease", "runs_may_begin"]
 
 _EVERY: Final = 1.0  # seconds
 _TRUSTED: Final = 10.0
@@ -71,11 +70,6 @@ class Lease:
     def held_for(self) -> float:
         """Return for how many seconds it has been held without a break; 0 where it is not."""
         return time.monotonic() - self._since if self.held else 0.0
-
-    async def wait_until_held(self) -> None:
-        """Return when the lease is held: no run begins before. Holds no thread."""
-        while not self.held:
-            await asyncio.sleep(_EVERY / 5)
 
     @contextmanager
     def borrowed(self, executor_id: str) -> Generator[bool]:
@@ -137,6 +131,11 @@ _current: Lease | None = None
 def current_lease() -> Lease | None:
     """Return the lease of this process; None where it runs no durable stories."""
     return _current
+
+
+def runs_may_begin() -> bool:
+    """Whether this process may execute runs: it may not while others may take them over."""
+    return _current is None or _current.held
 
 
 def end_lease(lease: Lease) -> None:

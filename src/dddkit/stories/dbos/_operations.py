@@ -11,9 +11,16 @@ from typing import Any, Final
 
 from dbos import DBOS, WorkflowStatus, error
 
-from dddkit.exceptions import DuplicateRunError, RunCancelledError, RunNotFoundError, RunStatusError
+from dddkit._json import JsonMismatchError
+from dddkit.exceptions import (
+    DuplicateRunError,
+    RunCancelledError,
+    RunNotFoundError,
+    RunStatusError,
+    StoryChangedError,
+)
 from dddkit.stories.dbos._executions import executions_of
-from dddkit.stories.dbos._journal import entries_of
+from dddkit.stories.dbos._journal import ATTRIBUTE, entries_in, entries_of
 from dddkit.stories.dbos._looking import deliver
 from dddkit.stories.dbos._mailboxes import (
     MAILBOX,
@@ -29,6 +36,7 @@ from dddkit.stories.dbos._mailboxes import (
 from dddkit.stories.dbos._workflow import AGAIN, Prepared, Workflow, begin, row_of
 from dddkit.stories.dbos.runs import Run, SignalReceipt, outcome_in, run_in, status_of
 from dddkit.stories.durable._journal import UNDO
+from dddkit.stories.durable._replay import Progress
 from dddkit.stories.durable._run import first_entry_to_repeat, kept_entries, outcome_of
 from dddkit.stories.durable.status import RunStatus
 from dddkit.stories.durable.waiting import Signal
@@ -162,6 +170,8 @@ class Operations:
                 raise RunStatusError(self._name, run_id, status.value, f"it cannot be resumed; {advice}")
             return  # somebody executes it, or is about to
         await forget([cancel_box(run_id)])
+        told: dict[str, Any] = {ATTRIBUTE: {"status": RunStatus.PENDING.value, "step": None}}
+        await DBOS.update_workflow_attributes_async(run_id, told, merge=True)
         await DBOS.resume_workflow_async(run_id, queue_name=self._prepared.queue)
 
     async def retry(self, run_id: str, *, new_keys: bool) -> None:
@@ -196,6 +206,19 @@ class Operations:
             raise RunStatusError(
                 self._name, run_id, status.value, "somebody else retries it at this moment; look at its status"
             ) from refused
+
+    def can_continue(self, row: WorkflowStatus) -> bool:
+        """Whether what is recorded of a run fits the story as it is here; in a thread without a loop."""
+        if row.name not in self._workflows:
+            return False
+        prepared, run_id = self._prepared, row.workflow_id
+        try:
+            Progress.read(prepared.plan, entries_in(DBOS.list_workflow_steps(run_id)), run_id)
+            started = DBOS.list_workflows(workflow_ids=[run_id], load_output=False)
+            prepared.codec.load(json.loads(input_of(started[0])))
+        except (StoryChangedError, JsonMismatchError):
+            return False
+        return True
 
     async def _is_being_undone(self, run_id: str) -> bool:
         return any(entry.name.startswith(UNDO) for entry in await entries_of(run_id))

@@ -13,7 +13,7 @@ __all__ = ["SQLiteLocks"]
 
 
 class SQLiteLocks:
-    """Lock files, held until the process ends. Each goes with its owner, or with who takes over. Any thread may call."""
+    """Lock files, held until the process ends. Each goes with its owner, or who takes over. Any thread may call."""
 
     def __init__(self, database: str) -> None:
         self._folder: Final = Path(f"{database}.executors")

@@ -14,11 +14,13 @@ from typing import Any, Final, NamedTuple
 from dbos import DBOS, PropagateOtelContext, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
 
 from dddkit.exceptions import StoryChangedError
+from dddkit.stories._engine.step_keys import key_prefix
 from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
+from dddkit.stories.dbos._leases import current_lease
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
-from dddkit.stories.dbos._slots import Slots
+from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.durable._run import run
 from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import StoryPlan
@@ -116,11 +118,14 @@ async def row_of(run_id: str, *, load_input: bool = False, load_output: bool = F
 async def _execute(prepared: Prepared, name: str, start: str) -> str:
     run_id = DBOS.workflow_id
     assert run_id is not None, "this is a workflow"
+    lease = current_lease()
+    if lease is not None:
+        await lease.wait_until_held()
     with Execution(run_id) as execution:
         try:
             text = await _run(prepared, name, start, execution)
         except StoryChangedError as error:
-            _log.error("%s", error)
+            _log.error("%s; another worker may continue it", error)
             raise RunLeft(run_id) from None
         except Exception:
             # Not the story's: its errors are in the record. The database, perhaps; whoever finds the run goes on.
@@ -147,7 +152,7 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
             execution,
             await entries_of(run_id),
             None if told is None else RunStatus(told["status"]),
-            None if queue is None or row is None else Slots(queue, row.queue_name == queue),
+            None if queue is None or row is None else await in_empty_context(lambda: slots_of(queue, row.queue_name)),
         )
     return await run(
         plan,
@@ -156,7 +161,7 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
         journal,
         retries=prepared.retries,
         executor=prepared.executor,
-        keys=None,
+        keys=key_prefix(name, run_id, 1 if again is None else again["keys"]),
         kept=None if again is None else again["kept"],
     )
 

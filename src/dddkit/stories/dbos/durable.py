@@ -24,9 +24,12 @@ from dddkit.stories.dbos._checks import (
     check_story,
     check_timeout,
 )
+from dddkit.stories.dbos._looking import look_for_mail
 from dddkit.stories.dbos._mailboxes import register_mailboxes
 from dddkit.stories.dbos._operations import Operations
 from dddkit.stories.dbos._state_class import state_class_of
+from dddkit.stories.dbos._take_over import ask_before_taking
+from dddkit.stories.dbos._worker import enlist, look_each_second
 from dddkit.stories.dbos._workflow import Prepared, register
 from dddkit.stories.dbos.runs import Run, SignalReceipt
 from dddkit.stories.durable._state import StateCodec
@@ -95,9 +98,12 @@ class Durable(Generic[StateT]):
         check_retries(plan, retries)
         prepared = Prepared(plan, state_class, codec, dict(retries), queue, _THREADS)
         register_mailboxes()
+        enlist()
+        look_each_second(look_for_mail)
         self._name: Final = name
         self._codec: Final = codec
         self._do: Final = Operations(prepared, {one: register(prepared, one) for one in (name, *formerly)})
+        ask_before_taking(self._do.can_continue)
 
     def __repr__(self) -> str:
         return f"<Durable {self._name}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Final
 
 from dbos import WorkflowStatus
 
@@ -41,6 +41,10 @@ class SignalReceipt:
     """How the run stood when the signal came. One that has finished takes none."""
 
 
+_TOLD: Final = {status.value for status in (RunStatus.WAITING, RunStatus.UNDOING, RunStatus.CHANGED)}
+"""What only the run itself knows."""
+
+
 def told_of(row: WorkflowStatus) -> dict[str, Any]:
     """Return what the run itself has said of how it stands."""
     found: dict[str, Any] = (row.attributes or {}).get(ATTRIBUTE) or {}
@@ -65,8 +69,8 @@ def status_of(row: WorkflowStatus) -> RunStatus:
     if row.status == "CANCELLED":
         return RunStatus.CANCELLED
     told = told_of(row).get("status")
-    if told is not None and (told := RunStatus(told)) is not RunStatus.RUNNING:
-        return told
+    if told in _TOLD:
+        return RunStatus(told)
     return RunStatus.RUNNING if row.status == "PENDING" else RunStatus.PENDING
 
 

@@ -39,9 +39,7 @@ def to_json(error: BaseException) -> dict[str, Any]:
         described = {
             **data,
             "args": [_encoded(argument) for argument in arguments],
-            "attributes": {
-                name: _encoded(value) for name, value in attributes.items() if _is_written(value)
-            },
+            "attributes": {name: _encoded(value) for name, value in attributes.items() if _is_written(value)},
         }
         made = _made(described, "", "")
         if _is_the_same(made, error):

@@ -171,9 +171,7 @@ class StateCodec:
         # Here, since the error that pydantic has raised shows the value.
         raise self._not_recordable(problems, step)
 
-    def _not_recordable(
-        self, problems: Iterable[tuple[str, str]], step: str | None = None
-    ) -> StoryNotRecordableError:
+    def _not_recordable(self, problems: Iterable[tuple[str, str]], step: str | None = None) -> StoryNotRecordableError:
         return StoryNotRecordableError(self._story, self._name, problems, step)
 
     def _unfit_defaults(self, faulty: set[str]) -> Iterator[tuple[str, str]]:
