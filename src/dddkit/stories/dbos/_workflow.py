@@ -6,7 +6,6 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Executor
 from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
@@ -21,6 +20,7 @@ from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._leases import current_lease
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
 from dddkit.stories.dbos._slots import slots_of
+from dddkit.stories.dbos._threads import step_threads
 from dddkit.stories.durable._run import run
 from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import StoryPlan
@@ -70,7 +70,6 @@ class Prepared(NamedTuple):
     codec: StateCodec
     retries: Mapping[str, Retry]
     queue: str | None
-    executor: Executor
 
 
 def register(prepared: Prepared, name: str) -> Workflow:
@@ -160,7 +159,7 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
         start,
         journal,
         retries=prepared.retries,
-        executor=prepared.executor,
+        executor=step_threads(),
         keys=key_prefix(name, run_id, 1 if again is None else again["keys"]),
         kept=None if again is None else again["kept"],
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
@@ -41,9 +40,6 @@ __all__ = ["Durable"]
 
 StateT = TypeVar("StateT")
 
-_THREADS: Final = ThreadPoolExecutor(32, "dddkit-step")
-"""For the steps of sync stories. DBOS's own threads write the records, also of runs that such a step starts."""
-
 
 class Durable(Generic[StateT]):
     """Runs a story so that it goes on where it was when its process ends; what is recorded as done never runs again.
@@ -63,8 +59,8 @@ class Durable(Generic[StateT]):
         story: the story object. In a sync story steps run in threads.
         name: what its runs are recorded under, for good; each durable story of a database has its own.
         formerly: names that it had before: their runs go on here, with the keys that they began with.
-        retries: for steps by name, `pay.authorize` for those of nested stories, and `undo:charge` for the compensation
-            of a step. What is not named is tried once.
+        retries: by the names of steps, `pay.authorize` for those of nested stories, and of compensations: `refund`.
+            What is not named is tried once.
         queue: the name of a queue that was registered with DBOS, which limits how many runs there are at once. A run
             that waits for a signal or a delay takes no slot.
 
@@ -96,7 +92,7 @@ class Durable(Generic[StateT]):
         codec = StateCodec(state_class, name)
         plan = plan_of(story, name, state_class)
         check_retries(plan, retries)
-        prepared = Prepared(plan, state_class, codec, dict(retries), queue, _THREADS)
+        prepared = Prepared(plan, state_class, codec, dict(retries), queue)
         register_mailboxes()
         enlist()
         look_each_second(look_for_mail)

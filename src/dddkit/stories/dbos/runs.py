@@ -75,10 +75,9 @@ def status_of(row: WorkflowStatus) -> RunStatus:
 
 
 def run_in(row: WorkflowStatus) -> Run:
-    started = row.created_at or 0
-    return Run(
-        row.workflow_id, status_of(row), told_of(row).get("step"), _time(started), _time(row.updated_at or started)
-    )
+    started, status = row.created_at or 0, status_of(row)
+    step = told_of(row).get("step") if status.value in _TOLD else None
+    return Run(row.workflow_id, status, step, _time(started), _time(row.updated_at or started))
 
 
 def _time(milliseconds: int) -> datetime:

@@ -32,11 +32,12 @@ class Progress:
     Attributes:
         steps: what is recorded of the steps that have begun, in order.
         waits: what is recorded of waiting, by the label of the step.
-        undone: what is recorded of the undoing, in order; None before it has begun.
+        undone: what is recorded of the undoing, in order.
         is_cancelled: whether the run was stopped between its steps.
+        may_have_begun: whether an execution that was cut off may have begun the next step of a run that is cancelled.
     """
 
-    __slots__ = ("_plan", "is_cancelled", "steps", "undone", "waits")
+    __slots__ = ("_plan", "is_cancelled", "may_have_begun", "steps", "undone", "waits")
 
     def __init__(self, plan: StoryPlan) -> None:
         self._plan: Final = plan
@@ -44,6 +45,7 @@ class Progress:
         self.waits: Final[dict[str, Recorded]] = {}
         self.undone: Final[list[Recorded]] = []
         self.is_cancelled = False
+        self.may_have_begun = False
 
     @classmethod
     def read(cls, plan: StoryPlan, entries: Sequence[Entry], run_id: str) -> Progress:
@@ -65,6 +67,7 @@ class Progress:
                 made.steps.append(json.loads(text))
         if undoing:
             made.is_cancelled = made.end is None
+            made.may_have_begun = made.undone[0].get("may_have_begun", False)
             expected = [undo.step.label for undo in made.to_undo()]
             if undoing != expected[: len(undoing)]:
                 raise made._changed(run_id, "undone", undoing, expected)
@@ -78,9 +81,7 @@ class Progress:
 
     def _changed(self, run_id: str, what: str, recorded: Sequence[str], expected: Sequence[str]) -> StoryChangedError:
         index = next(
-            number
-            for number, label in enumerate(recorded)
-            if number >= len(expected) or label != expected[number]
+            number for number, label in enumerate(recorded) if number >= len(expected) or label != expected[number]
         )
         wanted = f"has {expected[index]!r} there" if index < len(expected) else "has nothing more there"
         steps = "steps to undo" if what == "undone" else "steps"
@@ -118,7 +119,8 @@ class Progress:
         last = self.steps[-1] if self.steps else {}
         if self.completed == len(self._plan.steps) and LOST not in last:
             return []  # the operation is done, whatever a hook says of it afterwards
-        return steps_to_undo(self._plan, self.completed, interrupted=FAILED in last, guarded=last.get("guarded"))
+        is_interrupted = FAILED in last or self.may_have_begun
+        return steps_to_undo(self._plan, self.completed, interrupted=is_interrupted, guarded=last.get("guarded"))
 
 
 def first_entry_to_repeat(entries: Sequence[Entry], plan: StoryPlan) -> int:
@@ -135,7 +137,9 @@ def first_entry_to_repeat(entries: Sequence[Entry], plan: StoryPlan) -> int:
     undone = [index for index in ends if entries[index].name.startswith(UNDO)]
     if not ends:
         raise ValueError(f"{plan.name}: no step of this run has failed, and no undoing, so there is nothing to repeat")
-    return undone[0] if undone else ends[0]
+    first = undone[0] if undone else ends[0]
+    waited = first > 0 and entries[first - 1].name == WAIT + entries[first].name
+    return first - 1 if waited else first  # to wait anew
 
 
 def kept_entries(entries: Sequence[Entry], index: int) -> dict[str, str]:
