@@ -43,7 +43,7 @@ def state_class_of(story: object, name: str) -> type:
 def _annotated(story: object) -> Iterator[type]:
     """Yield the classes that the steps' parameters are annotated with."""
     cls: Any = type(story)
-    for step in cls.I:
+    for step in cls.I.__steps__:
         value: object = getattr(story, step, None)
         function = getattr(value, "__func__", value)
         if isinstance(function, FunctionType):
