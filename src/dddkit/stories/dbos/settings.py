@@ -162,6 +162,11 @@ def _database(given: object) -> URL:
 
 
 def _file(url: URL) -> str:
+    if url.host:
+        raise ValueError(
+            "settings: database_url names a host, which SQLite does not have; write three slashes before a path that "
+            "is relative, four before one that is not"
+        )
     path = url.database
     if not path or path == ":memory:" or url.query.get("mode") == "memory":
         raise ValueError(
@@ -170,11 +175,6 @@ def _file(url: URL) -> str:
         )
     if path.startswith("file:") or url.query:
         raise ValueError("settings: database_url has to be the path of a file alone, as in sqlite:///shop.sqlite")
-    if url.host:
-        raise ValueError(
-            f"settings: sqlite://{url.host}/... names a host, which SQLite has not; write three slashes before a path "
-            f"that is relative, four before one that is not"
-        )
     file = Path(os.path.abspath(Path(path).expanduser()))  # the current folder may change before the first connection
     if not file.parent.is_dir():
         raise FileNotFoundError(
