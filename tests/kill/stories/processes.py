@@ -17,7 +17,6 @@ from uuid import uuid4
 
 from dbos import DBOS
 
-from dddkit.exceptions import RunNotFoundError
 from dddkit.stories.dbos import Durable, settings
 from dddkit.stories.durable import Delay, Signal
 from tests.kill.stories.cases import Case
@@ -82,7 +81,7 @@ async def _survive(setup: Setup, world: World, stories: Stories) -> None:
     while not setup.stop.exists():
         for line in setup.lines():
             run = line["run"]
-            if line["what"] == "starting" and run not in ends:
+            if line["what"] in ("started", "began") and run not in ends:
                 ends[run] = asyncio.create_task(_note_end(world, stories[_kind_of(run)], run))
         await asyncio.sleep(0.1)
     DBOS.destroy()
@@ -139,8 +138,6 @@ async def _note_end(world: World, durable: Durable[Order], run: str) -> None:
     facts: dict[str, Any] = {}
     try:
         state = await durable.aresult(run)
-    except RunNotFoundError:
-        return  # its process died before it had started it
     except RefusedError:
         outcome = "refused"
     except Exception as error:
