@@ -167,8 +167,12 @@ def test_an_owner_is_named_among_what_was_not_committed_where_a_part_was_deleted
     with Unit(engine) as unit:
         unit.nodes.save(Node(node_id=1, leaves=[Leaf(leaf_id=1)]))
         unit.commit()
-    with pytest.raises(UncommittedChangesError) as caught, Unit(engine) as unit:
-        node = unit.nodes.get(1)
-        assert node.leaves
-        unit.leaves.delete(unit.leaves.get(1))
-    assert node in caught.value.aggregates
+
+    def forget_to_commit() -> None:
+        with Unit(engine) as unit:
+            assert unit.nodes.get(1).leaves
+            unit.leaves.delete(unit.leaves.get(1))
+
+    with pytest.raises(UncommittedChangesError) as caught:
+        forget_to_commit()
+    assert {type(one) for one in caught.value.aggregates} == {Node, Leaf}

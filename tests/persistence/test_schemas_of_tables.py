@@ -15,7 +15,7 @@ from dddkit.sqlalchemy import Custom, OrmMapped, SyncUnitOfWork
 from tests.persistence.baskets_by_hand import ByHand, handler_for
 from tests.persistence.crates import Depot, in_depots
 from tests.persistence.shops import Model, Shop, in_shops
-from tests.servers.databases import Database, PostgreSQL
+from tests.servers.databases import Database, PostgreSQL, SQLite
 
 SCHEMAS: Final = ("leeds", "York city")
 
@@ -30,6 +30,7 @@ def with_schemas(database: Database, engine: Model, metadata: MetaData) -> None:
                 metadata.create_all(connection)
         made.dispose()
         return
+    assert isinstance(database, SQLite)
 
     @event.listens_for(engine if isinstance(engine, Engine) else engine.sync_engine, "connect")
     def attach(connection: Any, record: object) -> None:
