@@ -109,19 +109,35 @@ def test_a_part_of_two_aggregates_moves_the_versions_of_both_where_both_are_read
         unit.commit()
 
 
+def delete_one_of_the_same_class(unit: Model) -> None:
+    unit.nodes.delete(unit.nodes.get(2))
+
+
+def delete_one_of_the_same_class_by_the_session(unit: Model) -> None:
+    unit.session().delete(unit.nodes.get(2))
+
+
+def delete_one_of_another_class(unit: Model) -> None:
+    unit.leaves.delete(unit.leaves.get(1))
+
+
+def delete_one_of_another_class_by_the_session(unit: Model) -> None:
+    unit.session().delete(unit.leaves.get(1))
+
+
 @pytest.mark.parametrize("flushes", [False, True])
 @pytest.mark.parametrize(
     "delete",
     [
-        lambda unit: unit.nodes.delete(unit.nodes.get(2)),
-        lambda unit: unit.session().delete(unit.nodes.get(2)),
-        lambda unit: unit.leaves.delete(unit.leaves.get(1)),
-        lambda unit: unit.session().delete(unit.leaves.get(1)),
+        delete_one_of_the_same_class,
+        delete_one_of_the_same_class_by_the_session,
+        delete_one_of_another_class,
+        delete_one_of_another_class_by_the_session,
     ],
-    ids=["of one class", "of one class, by the session", "of two", "of two, by the session"],
+    ids=lambda function: str(function.__name__),
 )
 def test_an_owned_aggregate_that_is_deleted_moves_the_version_of_its_owner(
-    engine: Engine, delete: Callable[[Any], None], flushes: bool
+    engine: Engine, delete: Callable[[Model], None], flushes: bool
 ) -> None:
     with Unit(engine) as unit:
         unit.nodes.save(Node(node_id=1, nodes=[Node(node_id=2)], leaves=[Leaf(leaf_id=1)]))

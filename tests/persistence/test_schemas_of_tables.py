@@ -55,7 +55,7 @@ async def test_each_tenant_has_mapped_rows_of_its_own(depot: Depot) -> None:
     with_schemas(depot.database, depot.engine, depot.metadata)
     for tenant in tenants(depot):
         await depot.save(depot.new(1, "tea", name=tenant), depot.new(2))
-    crates = {}
+    crates: dict[str, Model] = {}
     for tenant in tenants(depot):
         before = await depot.version() or 0
         async with depot.unit() as unit:
