@@ -558,9 +558,9 @@ def test_what_the_database_computes_is_known_after_the_unit(database: Any) -> No
 def test_the_column_of_a_newtype_inside_of_identity_needs_its_type() -> None:
     base = new_base()
     with pytest.raises(ArgumentError, match=r"Could not locate SQLAlchemy Core type.*\bCrateId\b.*'number'"):
-        type("Crate", (Aggregate, base), {
+        type("Bag", (Aggregate, base), {
             "__module__": __name__,
-            "__tablename__": "crates",
+            "__tablename__": "bags",
             "__annotations__": {"number": Mapped[Identity[CrateId]]},
             "number": mapped_column(primary_key=True),
         })  # fmt: skip
