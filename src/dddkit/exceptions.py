@@ -13,6 +13,10 @@
     ├── MessageRejectedError     (also ValueError)           a message that cannot be written, read or delivered
     ├── NotPublishedError                                    a message that a broker does not take now
     ├── CompensationError                                    a run was stopped, and not all of it could be undone
+    ├── ExecutorInUseError                                   two processes chose one executor id
+    ├── DuplicateRunError                                    the id of a durable run is taken by another run
+    ├── RunNotFoundError         (also LookupError)          no durable run of this story has the id
+    ├── RunStatusError                                       a durable run is not in a state to do what is asked of it
     ├── StoryChangedError                                    a durable run does not fit the story as it is now
     ├── SignalTimeoutError       (also TimeoutError)         a signal that a durable run has waited for did not come
     ├── RunCancelledError                                    somebody has cancelled a durable run
@@ -36,10 +40,14 @@ __all__ = [
     "CompensationError",
     "ConcurrencyError",
     "DDDKitError",
+    "DuplicateRunError",
+    "ExecutorInUseError",
     "MessageRejectedError",
     "MissingDependencyError",
     "NotPublishedError",
     "RunCancelledError",
+    "RunNotFoundError",
+    "RunStatusError",
     "SignalTimeoutError",
     "StepFailedError",
     "StepListError",
@@ -432,6 +440,97 @@ def _with_cause(
     return made
 
 
+class ExecutorInUseError(DDDKitError):
+    """A process chose an executor id that another one has, which is running: both would run the same stories.
+
+    Attributes:
+        executor_id: the id.
+    """
+
+    def __init__(self, executor_id: str) -> None:
+        super().__init__(executor_id)
+        self.executor_id = executor_id
+
+    def __str__(self) -> str:
+        return (
+            f"the executor id {self.executor_id!r} belongs to a process that is running; leave executor_id out of "
+            f"settings(...), or choose one that no other process has"
+        )
+
+
+class DuplicateRunError(DDDKitError):
+    """A durable run was started under an id that another run has: one of another state, or of another story.
+
+    The same id with the same state is no error: it is the same run.
+
+    Attributes:
+        story: the durable name of the story that was to be started.
+        run_id: the id.
+        other: the durable name of the story that has the id; the same as `story` where only the states differ.
+    """
+
+    def __init__(self, story: str, run_id: str, other: str) -> None:
+        super().__init__(story, run_id, other)
+        self.story = story
+        self.run_id = run_id
+        self.other = other
+
+    def __str__(self) -> str:
+        if self.other == self.story:
+            return (
+                f"{self.story}: the run {self.run_id!r} was started with another state; give another operation "
+                f"another id, and the same one the same state"
+            )
+        return (
+            f"{self.story}: {self.other} has a run {self.run_id!r} already; ids are shared by all stories of a "
+            f"database, so put the story's name into the id, as in {f'{self.story}-{self.run_id}'!r}"
+        )
+
+
+class RunNotFoundError(DDDKitError, LookupError):
+    """No durable run of this story has the id.
+
+    Attributes:
+        story: the durable name of the story that was asked.
+        run_id: the id.
+        other: the durable name of the story that has such a run; None where none has.
+    """
+
+    def __init__(self, story: str, run_id: str, other: str | None = None) -> None:
+        super().__init__(story, run_id, other)
+        self.story = story
+        self.run_id = run_id
+        self.other = other
+
+    def __str__(self) -> str:
+        if self.other is not None:
+            return f"{self.story}: the run {self.run_id!r} is one of {self.other}; ask the Durable of that name"
+        return (
+            f"{self.story}: there is no run {self.run_id!r}; it was never started in this database, or has been purged"
+        )
+
+
+class RunStatusError(DDDKitError):
+    """A durable run cannot do what is asked of it as it stands: one that has ended is not cancelled, for example.
+
+    Attributes:
+        story: the durable name of the story.
+        run_id: the id of the run.
+        status: how the run stands, as `RunStatus` has it: "completed".
+        problem: what cannot be done, and what can.
+    """
+
+    def __init__(self, story: str, run_id: str, status: str, problem: str) -> None:
+        super().__init__(story, run_id, status, problem)
+        self.story = story
+        self.run_id = run_id
+        self.status = status
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.story}: the run {self.run_id!r} is {self.status}: {self.problem}"
+
+
 class StoryChangedError(DDDKitError):
     """What is recorded of a durable run does not fit the story as it is now. The run stays pending, untouched.
 
@@ -467,6 +566,7 @@ class SignalTimeoutError(DDDKitError, TimeoutError):
 
     def __init__(self, story: str, step: str, signal: str, seconds: float) -> None:
         super().__init__(story, step, signal, seconds)
+        self.args = (story, step, signal, seconds)  # of which OSError, the base of TimeoutError, keeps two
         self.story = story
         self.step = step
         self.signal = signal
