@@ -85,8 +85,6 @@ class StateCodec:
         """
         return self._dump(state, step)[0]
 
-    checked = dump
-
     def settle(self, state: Any, step: str | None = None) -> dict[str, Any]:
         """Put into the state what its own JSON reads back as, and return that JSON.
 
