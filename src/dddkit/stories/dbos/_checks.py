@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dddkit._callables import kind_of
 from dddkit._markers import unit_around
@@ -94,9 +94,7 @@ def check_not_launched(name: str) -> None:
 def check_retries_given(name: str, retries: object) -> None:
     if not isinstance(retries, Mapping):
         raise TypeError(f'{name}: retries is a dict, not {kind_of(retries)}; write retries={{"charge": Retry(...)}}')
-    step: Any  # as above
-    retry: Any
-    for step, retry in retries.items():
+    for step, retry in cast("Mapping[object, object]", retries).items():
         if not isinstance(step, str):
             raise TypeError(f"{name}: retries has the names of steps as keys, and one is {kind_of(step)}")
         if not isinstance(retry, Retry):
