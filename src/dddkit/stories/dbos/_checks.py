@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from dddkit._callables import kind_of
 from dddkit._markers import unit_around
+from dddkit.stories.dbos._mailboxes import BOXES
 from dddkit.stories.dbos._private import configured_version, instance, is_launched, registered_workflows
 from dddkit.stories.dbos.settings import APPLICATION_VERSION
 from dddkit.stories.durable.retry import Retry
@@ -117,6 +118,8 @@ def check_id(name: str, run_id: object) -> None:
         raise TypeError(f"{name}: the id of a run is a str, not {kind_of(run_id)}; write id=str(...)")
     if not run_id.strip():
         raise ValueError(f"{name}: the id of a run is empty; give what identifies the operation, as in the order's id")
+    if run_id.startswith(BOXES):
+        raise ValueError(f"{name}: ids that begin with {BOXES} belong to dddkit; write another")
     if "\0" in run_id:
         raise ValueError(f"{name}: the id of a run contains a NUL character, which databases do not take")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
@@ -123,6 +124,16 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
         except Exception:
             # Not the story's: its errors are in the record. The database, perhaps; whoever finds the run goes on.
             _log.exception("%s: the run %s was left, and stays pending", name, run_id)
+            raise RunLeft(run_id) from None
+        except (SystemExit, KeyboardInterrupt) as error:
+            if threading.current_thread() is threading.main_thread():
+                raise
+            # It would end the loop, with all other runs, and not the process.
+            _log.error(
+                "%s: a step of the run %s raised %s, which ends no process from here; the run stays pending, and the "
+                "step is tried again",
+                *(name, run_id, type(error).__name__),
+            )
             raise RunLeft(run_id) from None
     status = json.loads(text)["status"]
     if status != RunStatus.COMPLETED.value:
