@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import sys
@@ -18,7 +17,6 @@ from dddkit.stories._engine.step_keys import key_prefix
 from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
-from dddkit.stories.dbos._leases import runs_may_begin
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
@@ -122,8 +120,6 @@ async def row_of(run_id: str, *, load_input: bool = False, load_output: bool = F
 async def _execute(prepared: Prepared, name: str, start: str) -> str:
     run_id = DBOS.workflow_id
     assert run_id is not None, "this is a workflow"
-    while not runs_may_begin():
-        await asyncio.sleep(0.2)
     with Execution(run_id) as execution:
         try:
             text = await _run(prepared, name, start, execution)
