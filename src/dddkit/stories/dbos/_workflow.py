@@ -16,9 +16,11 @@ from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatu
 from dddkit.exceptions import StoryChangedError
 from dddkit.stories._engine.step_keys import key_prefix
 from dddkit.stories.dbos._calls import in_empty_context
+from dddkit.stories.dbos._ends import note_task
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
+from dddkit.stories.dbos._private import task_of
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
 from dddkit.stories.dbos._traces import TRACE, go_on_in, joined
@@ -90,7 +92,7 @@ def register(prepared: Prepared, name: str) -> Workflow:
     return made
 
 
-async def begin(workflow: Workflow, start: str, run_id: str, queue: str | None, trace: Any) -> None:
+async def begin(workflow: Workflow, story: str, start: str, run_id: str, queue: str | None, trace: Any) -> None:
     """Record a new run, and begin to execute it in this loop, or leave that to the queue.
 
     Raises:
@@ -103,7 +105,8 @@ async def begin(workflow: Workflow, start: str, run_id: str, queue: str | None, 
             await DBOS.enqueue_workflow_async(queue, workflow, start)
         else:
             _begun_here.set(run_id)
-            await DBOS.start_workflow_async(workflow, start)
+            handle = await DBOS.start_workflow_async(workflow, start)
+            note_task(run_id, story, task_of(handle))
 
 
 async def row_of(run_id: str, *, load_input: bool = False, load_output: bool = False) -> WorkflowStatus | None:
