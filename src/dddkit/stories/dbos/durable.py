@@ -152,7 +152,7 @@ class Durable(Generic[StateT]):
             RunNotFoundError: no run of this story has the id.
         """
         check_timeout(self._name, timeout)
-        state: StateT = self._ask("result", id, lambda: self._do.result(id, timeout))
+        state: StateT = self._ask("result", id, lambda: self._do.result(id, timeout), to_the_end=False)
         return state
 
     async def aresult(self, id: str, *, timeout: float | None = None) -> StateT:
@@ -239,6 +239,7 @@ class Durable(Generic[StateT]):
         Raises:
             RunNotFoundError: no run of this story has the id.
             RunStatusError: it has not failed, or all of it was undone.
+            StoryChangedError: what is recorded of it does not fit the story as it is here.
         """
         self._ask("retry", id, lambda: self._do.retry(id, new_keys=new_keys))
 
@@ -294,9 +295,9 @@ class Durable(Generic[StateT]):
         if older_than < timedelta(0):
             raise ValueError(f"{self._name}: purge takes the age of runs, and got a negative timedelta")
 
-    def _ask(self, call: str, run_id: str, work: Callable[[], Any]) -> Any:
+    def _ask(self, call: str, run_id: str, work: Callable[[], Any], *, to_the_end: bool = True) -> Any:
         check_id(self._name, run_id)
-        return blocking(self._name, call, work)
+        return blocking(self._name, call, work, to_the_end=to_the_end)
 
     async def _aask(self, run_id: str, work: Callable[[], Any], *, to_the_end: bool = True) -> Any:
         check_id(self._name, run_id)
