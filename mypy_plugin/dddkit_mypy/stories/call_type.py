@@ -33,6 +33,7 @@ from mypy.types import (
     get_proper_type,
 )
 
+from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.attributes import uses_of_attributes
 from dddkit_mypy.stories.compensations import member_named, read_compensations
@@ -296,6 +297,8 @@ class _Decision:
         if isinstance(called, Instance):
             if called.type is self._story.type:
                 return Result.UNKNOWN  # the story is its own step
+            if called.type.fullname in _WAITING:
+                return Result.NONE
             self._calls.generate(called.type)
             if self._calls.complete(called.type, self._named_type) is Result.PENDING:
                 return Result.PENDING
@@ -303,6 +306,10 @@ class _Decision:
                 return result_of_calling(called.type)
             return self._of_node(member_named(called.type, "__call__"), "__call__", called)
         return Result.UNKNOWN
+
+
+_WAITING: Final = (names.SIGNAL, names.DELAY)
+"""Steps that wait as the story runs: the others decide whether it is async."""
 
 
 def _value(getter: Var) -> Type | None:
