@@ -566,6 +566,7 @@ class SignalTimeoutError(DDDKitError, TimeoutError):
 
     def __init__(self, story: str, step: str, signal: str, seconds: float) -> None:
         super().__init__(story, step, signal, seconds)
+        self.args = (story, step, signal, seconds)  # of which OSError, the base of TimeoutError, keeps two
         self.story = story
         self.step = step
         self.signal = signal
@@ -576,6 +577,10 @@ class SignalTimeoutError(DDDKitError, TimeoutError):
             f"{self.story}: the signal {self.signal!r}, which {self.step} waits for, "
             f"did not come within {self.seconds:g} s"
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A TimeoutError is an OSError, which takes four arguments for those of a file.
+        return type(self), (self.story, self.step, self.signal, self.seconds)
 
 
 class RunCancelledError(DDDKitError):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from contextlib import suppress
-from threading import Lock
 from typing import Final
 
+from dddkit._locks import new_lock
 from dddkit._typing import Self
 from dddkit.stories.dbos._leases import runs_may_begin
 
@@ -16,10 +17,10 @@ __all__ = ["Execution", "RunLeft", "allow_executions", "executions_here", "execu
 _LONGEST_SLEEP: Final = 600.0  # seconds; the clock of the machine may be set meanwhile
 
 
-class RunLeft(BaseException):
+class RunLeft(asyncio.CancelledError):
     """An execution ends, and its run has not: somebody goes on with it later.
 
-    Like a cancellation it is no Exception, so that DBOS records nothing, and the run stays pending.
+    A cancellation, for of these DBOS records nothing, and the run stays pending.
     """
 
 
@@ -102,7 +103,7 @@ def _end_of_sleep(woken: asyncio.Future[None]) -> None:
 
 _executions: Final[dict[str, list[Execution]]] = {}
 """By the id of the run. A run that was resumed may have two for a moment, of which DBOS lets only the last record."""
-_lock: Final = Lock()
+_lock: Final = new_lock()
 
 
 def executions_here() -> list[Execution]:
@@ -132,3 +133,7 @@ def executions_of(run_id: str) -> tuple[Execution, ...]:
     """Return those of one run."""
     with _lock:
         return tuple(_executions.get(run_id, ()))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_executions.clear)  # those of the parent

@@ -37,23 +37,31 @@ class DBOSJournal:
 
     Args:
         execution: what others reach the run by while it runs here.
-        entries: what was recorded before.
+        entries: what was recorded before; None for a run that was recorded a moment ago.
         told: how others think that the run stands.
         slots: what a run leaves free while it waits; None where it takes none.
     """
 
     def __init__(
-        self, execution: Execution, entries: Sequence[Entry], told: RunStatus | None = None, slots: Slots | None = None
+        self,
+        execution: Execution,
+        entries: Sequence[Entry] | None,
+        told: RunStatus | None = None,
+        slots: Slots | None = None,
     ) -> None:
         self.run_id: Final = execution.run_id
         self._execution: Final = execution
-        self._entries: Final = entries
+        self._is_new: Final = entries is None
+        self._entries: Final = entries or ()
         self._position = 0
         self._told = told
         self._slots: Final = slots
 
     def entries(self) -> Sequence[Entry]:
         return self._entries
+
+    def resumed(self) -> bool:
+        return not self._is_new
 
     async def record(self, name: str, body: Callable[[], Awaitable[str]]) -> str:
         if self._position < len(self._entries):
@@ -62,8 +70,6 @@ class DBOSJournal:
             raise RunLeft(self.run_id)
         if self._slots is not None and not name.startswith(WAIT):
             await self._slots.take(self.run_id)
-        if self._told in (RunStatus.WAITING, RunStatus.CHANGED) and not name.startswith(WAIT):
-            await self.tell(RunStatus.RUNNING, name)
         options: StepOptions = {"name": name}
 
         async def recorded() -> str:
@@ -122,6 +128,8 @@ class DBOSJournal:
         return self._execution.cancel_requested
 
     async def tell(self, status: RunStatus, step: str | None) -> None:
+        if status is RunStatus.RUNNING and self._told in (None, status):
+            return  # as everybody thinks
         self._told = status
         said: dict[str, Any] = {ATTRIBUTE: {"status": status.value, "step": step}}
         try:

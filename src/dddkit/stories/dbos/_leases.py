@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol
 
@@ -41,8 +41,19 @@ class Lease:
     A thread confirms it each second, and takes it again where it was lost.
     """
 
-    def __init__(self, application: str, executor_id: str, locks: Locks) -> None:
+    def __init__(
+        self,
+        application: str,
+        executor_id: str,
+        locks: Locks,
+        *,
+        every: float = _EVERY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.executor_id: Final = executor_id
+        self._every: Final = every
+        self._clock: Final = clock
+        self._log: Final = OutageLog(f"the lease of {executor_id}")
         self._application: Final = application
         self._locks: Final = locks
         self._confirmed = 0.0
@@ -59,17 +70,17 @@ class Lease:
         if not self._locks.take(self._name(self.executor_id)):
             self._locks.close()
             raise ExecutorInUseError(self.executor_id)
-        self._confirmed = self._since = time.monotonic()
+        self._confirmed = self._since = self._clock()
         self._thread.start()
 
     @property
     def held(self) -> bool:
         """Whether others leave the runs of this process alone, as far as is known."""
-        return time.monotonic() - self._confirmed < _TRUSTED and not self._ended.is_set()
+        return self._clock() - self._confirmed < _TRUSTED and not self._ended.is_set()
 
     def held_for(self) -> float:
         """Return for how many seconds it has been held without a break; 0 where it is not."""
-        return time.monotonic() - self._since if self.held else 0.0
+        return self._clock() - self._since if self.held else 0.0
 
     @contextmanager
     def borrowed(self, executor_id: str) -> Generator[bool]:
@@ -102,26 +113,28 @@ class Lease:
         return f"{self._application} {executor_id}"
 
     def _keep(self) -> None:
-        log = OutageLog(f"the lease of {self.executor_id}")
+        while not self._ended.wait(self._every):
+            self.confirm()
+
+    def confirm(self) -> None:
+        """Show others that this process is alive; take the lease again where it was lost."""
         name = self._name(self.executor_id)
-        while not self._ended.wait(_EVERY):
-            try:
-                if not self._locks.has(name):
-                    if not self._locks.take(name):
-                        log.failed("another process takes over its runs", BlockingIOError())
-                        continue
-                    self._since = time.monotonic()
-                    LOGGER.warning(
-                        "the lease of %s was lost, and is held again; others may have taken over its runs",
-                        self.executor_id,
-                    )
-                elif not self.held:  # paused for a while, and nobody has noticed
-                    self._since = time.monotonic()
-                self._confirmed = time.monotonic()
-            except Exception as error:
-                log.failed("it cannot be confirmed, so no more runs begin", error)
-            else:
-                log.recovered()
+        try:
+            if not self._locks.has(name):
+                if not self._locks.take(name):
+                    self._log.failed("another process takes over its runs", BlockingIOError())
+                    return
+                self._since = self._clock()
+                LOGGER.warning(
+                    "the lease of %s was lost, and is held again; others may have taken over its runs", self.executor_id
+                )
+            elif not self.held:  # paused for a while, and nobody has noticed
+                self._since = self._clock()
+            self._confirmed = self._clock()
+        except Exception as error:
+            self._log.failed("it cannot be confirmed, so no more runs begin", error)
+        else:
+            self._log.recovered()
 
 
 _guard: Final = new_lock()

@@ -124,13 +124,14 @@ class Operations:
     async def signal(self, run_id: str, signal: str, text: str) -> SignalReceipt:
         status = status_of(await self._row(run_id, load_output=True))
         box = signal_box(run_id, signal)
-        if status.is_finished:
+        is_too_late = status.is_finished or status is RunStatus.UNDOING
+        if is_too_late:
             before = (await contents([box])).get(box)
         else:
             before = await first_in(box, text)
             for execution in executions_of(run_id):
                 deliver(execution, box)
-        accepted = not status.is_finished and before is None
+        accepted = not is_too_late and before is None
         return SignalReceipt(accepted, None if before in (None, TOO_LATE) else self._value(signal, before), status)
 
     def _value(self, signal: str, text: str) -> Any:
@@ -198,14 +199,20 @@ class Operations:
             "keys": again.get("keys", 1) + new_keys,
         }
         await DBOS.update_workflow_attributes_async(run_id, {AGAIN: takes_over}, merge=True)
-        if status is RunStatus.FAILED:
-            await forget([cancel_box(run_id)])
+        await self._open_again(run_id, is_cancelled_no_more=status is RunStatus.FAILED)
         try:
             await DBOS.rewind_workflow_async(run_id, start_step=index + 1, queue_name=self._prepared.queue)
         except error.DBOSException as refused:
             raise RunStatusError(
                 self._name, run_id, status.value, "somebody else retries it at this moment; look at its status"
             ) from refused
+
+    async def _open_again(self, run_id: str, *, is_cancelled_no_more: bool) -> None:
+        """Open the boxes of signals that did not come in time, and forget that somebody wanted the run cancelled."""
+        sent = await contents([signal_box(run_id, signal) for signal in self.signals])
+        await forget([box for box, text in sent.items() if text == TOO_LATE])
+        if is_cancelled_no_more:
+            await forget([cancel_box(run_id)])
 
     def can_continue(self, row: WorkflowStatus) -> bool:
         """Whether what is recorded of a run fits the story as it is here; in a thread without a loop."""

@@ -17,7 +17,6 @@ from dddkit.stories._engine.step_keys import key_prefix
 from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
-from dddkit.stories.dbos._leases import current_lease
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
@@ -56,10 +55,14 @@ class RunEnded(Exception):  # noqa: N818  # an outcome, for DBOS to record
 
 
 class _NotOurs(logging.Filter):
-    """Drops what DBOS logs of a run that ended: LoggingHook has logged the failure, or its user wants none logged."""
+    """Drops what DBOS logs of a run that has ended: LoggingHook has logged the failure, or its user wants none logged.
+
+    So it does for one that was left on purpose.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], RunEnded))
+        logged = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
+        return not isinstance(logged, (RunEnded, RunLeft))
 
 
 class Prepared(NamedTuple):
@@ -117,9 +120,6 @@ async def row_of(run_id: str, *, load_input: bool = False, load_output: bool = F
 async def _execute(prepared: Prepared, name: str, start: str) -> str:
     run_id = DBOS.workflow_id
     assert run_id is not None, "this is a workflow"
-    lease = current_lease()
-    if lease is not None:
-        await lease.wait_until_held()
     with Execution(run_id) as execution:
         try:
             text = await _run(prepared, name, start, execution)
@@ -139,7 +139,7 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
 async def _run(prepared: Prepared, name: str, start: str, execution: Execution) -> str:
     plan, run_id, queue = prepared.plan, execution.run_id, prepared.queue
     if _begun_here.get() == run_id:
-        journal, again = DBOSJournal(execution, []), None
+        journal, again = DBOSJournal(execution, None), None
     else:
         row = await in_empty_context(lambda: row_of(run_id))
         attributes: dict[str, Any] = (row and row.attributes) or {}

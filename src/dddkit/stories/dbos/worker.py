@@ -53,7 +53,7 @@ class Worker:
     """
 
     def __init__(self, *, grace: float = 25.0) -> None:
-        if isinstance(grace, bool) or not isinstance(grace, (int, float)) or not 0 <= grace < math.inf:  # pyright: ignore[reportUnnecessaryIsInstance]  # not everybody uses a checker
+        if not _is_a_time(grace):
             raise ValueError(f"Worker(grace=...) is a number of seconds, 0 or more, not {kind_of(grace)}")
         self._grace: Final = grace
 
@@ -112,6 +112,10 @@ class Worker:
         for execution in left:
             execution.interrupt()
         await _idle_within(_AFTER_INTERRUPT)
+
+
+def _is_a_time(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 async def _idle_within(seconds: float) -> bool:

@@ -21,7 +21,7 @@ from dddkit.stories._engine.outcome import StoppedRun, complete_step_async, fini
 from dddkit.stories._engine.registry import Hooks, hooks_of
 from dddkit.stories._engine.status import StepStatus, Suspended
 from dddkit.stories._engine.tracebacks import remove_frames, set_traceback, traceback_of
-from dddkit.stories.durable._log import log_error
+from dddkit.stories.durable._log import COMPENSATIONS, LOGGER, log_error
 from dddkit.stories.durable._steps import PlannedStep, StoryPlan
 
 __all__ = ["StoryRun", "StoryRuns"]
@@ -117,7 +117,7 @@ class StoryRun:
     def finish(self, error: BaseException | None) -> BaseException | None:
         """Leave the hooks around the story; return what is to be raised instead of the error."""
         replacement = finish_run(self.context, self._started, self._generators, error)
-        self._end_nested()
+        self.end_nested()
         return replacement
 
     def suspend(self) -> None:
@@ -126,9 +126,10 @@ class StoryRun:
             self.step._progress = Failure(0.0, StepStatus.CANCELLED, None)
         _suspend(self._step_generators)
         _suspend(self._generators)
-        self._end_nested()
+        self.end_nested()
 
-    def _end_nested(self) -> None:
+    def end_nested(self) -> None:
+        """Let go of the run around this one."""
         if self._nested_as is not None:
             runs, key = self._nested_as
             runs.end(key, self.context)
@@ -182,9 +183,8 @@ class StoryRun:
     def _log_hook(self, label: str, hook: object, error: BaseException) -> None:
         remove_frames(error)
         of = f" of {label}" if label else ""
-        log_error(
-            "%s: the hook %s failed around the undoing%s", self.context.story_name, display_name(hook), of, error=error
-        )
+        story, name = self.context.story_name, display_name(hook)
+        log_error(COMPENSATIONS, "%s: the hook %s failed around the undoing%s", story, name, of, error=error)
 
 
 class StoryRuns:
@@ -301,6 +301,8 @@ class StoryRuns:
         """Leave all hooks, since the run goes on later."""
         while self._opened:
             self._opened.pop().suspend()
+        for run in self._runs.values():
+            run.end_nested()
 
     @property
     def may_have_changed_state(self) -> bool:
@@ -316,7 +318,7 @@ def _suspend(generators: Generators) -> None:
         except Suspended:
             continue
         except Exception as own:
-            log_error("the hook %s failed while its run was handed back", display_name(generator), error=own)
+            log_error(LOGGER, "the hook %s failed while its run was handed back", display_name(generator), error=own)
 
 
 def _is_ours(hook: object) -> bool:
