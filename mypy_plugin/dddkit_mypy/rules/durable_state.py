@@ -27,8 +27,8 @@ def check(ctx: FunctionContext, info: TypeInfo) -> None:
     """Report each field of the State that cannot be recorded, where a story is made durable."""
     if info.fullname != names.DURABLE or "story" not in ctx.callee_arg_names:
         return
-    given = ctx.arg_types[ctx.callee_arg_names.index("story")]
-    story = get_proper_type(given[0]) if len(given) == 1 else None
+    place = ctx.callee_arg_names.index("story")
+    story = get_proper_type(ctx.arg_types[place][0]) if len(ctx.arg_types[place]) == 1 else None
     if not isinstance(story, Instance) or not is_story(story.type) or mypy_api.has_uninhabited_component(story):
         return
     checker = mypy_api.checker_of(ctx.api)
@@ -41,7 +41,7 @@ def check(ctx: FunctionContext, info: TypeInfo) -> None:
         name = f"{mypy_api.source_name(story.type)}.State"
     for path, problem in _problems(checker, story, state):
         at = f"{path}: " if path else ""
-        checker.fail(f"{name} cannot be recorded: {at}{problem}", ctx.context, code=CODE)
+        checker.fail(f"{name} cannot be recorded: {at}{problem}", ctx.args[place][0], code=CODE)
 
 
 def _problems(checker: mypy_api.TypeChecker, story: Instance, state: Instance) -> Iterator[tuple[str, str]]:
@@ -100,7 +100,6 @@ RULE: Final = Rule(
     ),
     bad="""\
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 from dddkit.stories import I, Story, StoryState
@@ -114,7 +113,6 @@ class Checkout(Story):
     class State(StoryState):
         order_id: int
         receipt: dict[str, Any]
-        lock: Lock
 
     def charge(self, state: State) -> None: ...
 
@@ -124,7 +122,6 @@ def make() -> Durable[Checkout.State]:
 """,
     good="""\
 from dataclasses import dataclass
-from threading import Lock
 
 from dddkit.stories import I, Story, StoryState
 from dddkit.stories.dbos import Durable
@@ -133,7 +130,6 @@ from dddkit.stories.dbos import Durable
 @dataclass(frozen=True)
 class Checkout(Story):
     I.charge
-    lock: Lock
 
     class State(StoryState):
         order_id: int
@@ -143,7 +139,7 @@ class Checkout(Story):
 
 
 def make() -> Durable[Checkout.State]:
-    return Durable(Checkout(Lock()), name="checkout")
+    return Durable(Checkout(), name="checkout")
 """,
     checks=(
         OnConstruction(names.DURABLE, check),
