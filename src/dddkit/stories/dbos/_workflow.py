@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 from dbos import DBOS, PropagateOtelContext, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
 from dbos import error as errors
 
-
 from dddkit.exceptions import StoryChangedError
 from dddkit.stories._engine.step_keys import key_prefix
 from dddkit.stories.dbos._calls import in_empty_context
@@ -133,7 +132,8 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
             # Not the story's: its errors are in the record. The database, perhaps; whoever finds the run goes on.
             _log.exception("%s: the run %s was left, and stays pending", name, run_id)
             raise RunLeft(run_id) from None
-        except errors.DBOSWorkflowCancelledError:  # which DBOS would log
+        except (errors.DBOSWorkflowCancelledError, errors.DBOSWorkflowConflictIDError):
+            # It was cancelled, or another execution has it. DBOS would wait for the outcome, and log what that is.
             raise RunLeft(run_id) from None
         except (SystemExit, KeyboardInterrupt) as error:
             if threading.current_thread() is threading.main_thread():
