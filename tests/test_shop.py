@@ -229,9 +229,9 @@ async def test_no_transaction_is_open_while_the_bank_is_asked(shop: Shop) -> Non
             await use_the_database()
             await super().check(card)
 
-        async def capture(self, hold_id: HoldId) -> None:
+        async def capture(self, hold_id: HoldId, key: str) -> None:
             await use_the_database()
-            await super().capture(hold_id)
+            await super().capture(hold_id, key)
 
     bank = Bank(shop.bank.balances)
     await Checkout(shop.make_unit, bank, Authorize(bank))(await customer(shop))
