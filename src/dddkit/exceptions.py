@@ -13,6 +13,13 @@
     ├── MessageRejectedError     (also ValueError)           a message that cannot be written, read or delivered
     ├── NotPublishedError                                    a message that a broker does not take now
     ├── CompensationError                                    a run was stopped, and not all of it could be undone
+    ├── DuplicateRunError                                    the id of a durable run is taken by another run
+    ├── RunNotFoundError         (also LookupError)          no durable run of this story has the id
+    ├── StoryChangedError                                    a durable run does not fit the story as it is now
+    ├── SignalTimeoutError       (also TimeoutError)         a signal that a durable run has waited for did not come
+    ├── RunCancelledError                                    somebody has cancelled a durable run
+    ├── StoryNotRecordableError  (also TypeError)            a State that cannot be recorded as JSON
+    ├── StepFailedError                                      a recorded failure whose exception cannot be made again
     └── UnitError                                            a unit of work that is used wrongly, or cannot go on
         ├── UnitClosedError                                  a unit that has ended is used again
         └── UncommittedChangesError                          a unit was left with changes and without `commit`
@@ -31,11 +38,18 @@ __all__ = [
     "CompensationError",
     "ConcurrencyError",
     "DDDKitError",
+    "DuplicateRunError",
     "MessageRejectedError",
     "MissingDependencyError",
     "NotPublishedError",
+    "RunCancelledError",
+    "RunNotFoundError",
+    "SignalTimeoutError",
+    "StepFailedError",
     "StepListError",
+    "StoryChangedError",
     "StoryDefinitionError",
+    "StoryNotRecordableError",
     "StoryStateError",
     "UncommittedChangesError",
     "UnhandledEventError",
@@ -420,6 +434,171 @@ def _with_cause(
     made = cls(story, failures, undone, left)
     made.__cause__ = cause
     return made
+
+
+class DuplicateRunError(DDDKitError):
+    """A durable run was started under an id that another run has: one of another state, or of another story.
+
+    The same id with the same state is no error: it is the same run.
+
+    Attributes:
+        story: the durable name of the story that was to be started.
+        run_id: the id.
+        other: the durable name of the story that has the id; the same as `story` where only the states differ.
+    """
+
+    def __init__(self, story: str, run_id: str, other: str) -> None:
+        super().__init__(story, run_id, other)
+        self.story = story
+        self.run_id = run_id
+        self.other = other
+
+    def __str__(self) -> str:
+        if self.other == self.story:
+            return (
+                f"{self.story}: the run {self.run_id!r} was started with another state; give another operation "
+                f"another id, and the same one the same state"
+            )
+        return (
+            f"{self.story}: {self.other} has a run {self.run_id!r} already; ids are shared by all stories of a "
+            f"database, so put the story's name into the id, as in {f'{self.story}-{self.run_id}'!r}"
+        )
+
+
+class RunNotFoundError(DDDKitError, LookupError):
+    """No durable run of this story has the id.
+
+    Attributes:
+        story: the durable name of the story that was asked.
+        run_id: the id.
+        other: the durable name of the story that has such a run; None where none has.
+    """
+
+    def __init__(self, story: str, run_id: str, other: str | None = None) -> None:
+        super().__init__(story, run_id, other)
+        self.story = story
+        self.run_id = run_id
+        self.other = other
+
+    def __str__(self) -> str:
+        if self.other is not None:
+            return f"{self.story}: the run {self.run_id!r} is one of {self.other}; ask the Durable of that name"
+        return (
+            f"{self.story}: there is no run {self.run_id!r}; it was never started in this database, or has been purged"
+        )
+
+
+class StoryChangedError(DDDKitError):
+    """What is recorded of a durable run does not fit the story as it is now. The run stays pending, untouched.
+
+    A worker whose story fits continues it; so does this one, once its story lists the recorded steps first again.
+
+    Attributes:
+        story: the name that the durable story has.
+        run_id: the id of the run.
+        problem: what does not fit.
+        step: the label of the step concerned; None where it is about the State.
+    """
+
+    def __init__(self, story: str, run_id: str, problem: str, step: str | None = None) -> None:
+        super().__init__(story, run_id, problem, step)
+        self.story = story
+        self.run_id = run_id
+        self.problem = problem
+        self.step = step
+
+    def __str__(self) -> str:
+        return f"{self.story}: the run {self.run_id!r} cannot continue: {self.problem}"
+
+
+class SignalTimeoutError(DDDKitError, TimeoutError):
+    """A durable run has waited for a signal that did not come in time, so its step has failed.
+
+    Attributes:
+        story: the name that the durable story has.
+        step: the label of the step that waited.
+        signal: the name of the signal.
+        seconds: how long it waited.
+    """
+
+    def __init__(self, story: str, step: str, signal: str, seconds: float) -> None:
+        super().__init__(story, step, signal, seconds)
+        self.story = story
+        self.step = step
+        self.signal = signal
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"{self.story}: the signal {self.signal!r}, which {self.step} waits for, did not come within {self.seconds:g} s"
+
+
+class RunCancelledError(DDDKitError):
+    """A durable run has no result, since somebody has cancelled it.
+
+    Attributes:
+        story: the name that the durable story has.
+        run_id: the id of the run.
+        undone: the steps that were undone.
+    """
+
+    def __init__(self, story: str, run_id: str, undone: Iterable[str] = ()) -> None:
+        self.undone = tuple(undone)
+        super().__init__(story, run_id, self.undone)
+        self.story = story
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        undone = f"; undone: {', '.join(self.undone)}" if self.undone else ""
+        return f"{self.story}: the run {self.run_id!r} was cancelled{undone}"
+
+
+class StoryNotRecordableError(DDDKitError, TypeError):
+    """A State cannot be recorded: what is written as JSON would not read back the same.
+
+    Raised when a durable story is made, for what its State declares; in a run, for a value that a field has.
+
+    Attributes:
+        story: the name of the story class.
+        state: the name of its State.
+        problems: the path of a field, as in `lines.0.price`, and why, with what to write instead, each; the path of the
+            State itself is "".
+        step: the step that has left the value; None where it is not about one step.
+    """
+
+    def __init__(self, story: str, state: str, problems: Iterable[tuple[str, str]], step: str | None = None) -> None:
+        self.story = story
+        self.state = state
+        self.problems = tuple(problems)
+        self.step = step
+        super().__init__(story, state, self.problems, step)
+
+    def __str__(self) -> str:
+        what = f"{self.story}: {self.state}" + (f", as {self.step} has left it," if self.step else "")
+        lines = [f"{path}: {problem}" if path else problem for path, problem in self.problems]
+        if len(lines) == 1:
+            return f"{what} cannot be recorded: {lines[0]}"
+        return "\n  ".join((f"{what} cannot be recorded:", *lines))
+
+
+class StepFailedError(DDDKitError):
+    """A step has failed, and its exception cannot be made again from what was recorded of it.
+
+    Attributes:
+        story: the name of the story.
+        step: the name of the step.
+        error_class: the class of the exception, as in `shop.payment.Declined`.
+        text: the message of the exception.
+    """
+
+    def __init__(self, story: str, step: str, error_class: str, text: str) -> None:
+        super().__init__(story, step, error_class, text)
+        self.story = story
+        self.step = step
+        self.error_class = error_class
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"{self.story}: {self.step} failed with {self.error_class}{self.text and ': '}{self.text}"
 
 
 class UnitError(DDDKitError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any, Final, Generic, Literal, Optional, TypeVar, get_origin
 
+import typing_extensions
 from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
@@ -13,7 +14,7 @@ from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, t
 from dddkit._json.classes import BY_NAME, CONFIG, is_dataclass, is_model
 from dddkit._json.definition import Definition
 from dddkit._json.json_schema import schema_of
-from dddkit._json.mismatch import JsonMismatchError, Problem, class_text, mismatch
+from dddkit._json.mismatch import JsonMismatchError, NoJsonError, Problem, class_text, mismatch
 from dddkit._markers import AggregateMark
 
 __all__ = ["JsonCodec"]
@@ -33,8 +34,8 @@ _NOT_FINITE: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity"
 class JsonCodec(Generic[T]):
     """Writes objects of one class as JSON, and reads them: what is written reads back the same.
 
-    The class is a dataclass or a pydantic model, of any flavour of the kit or of none. What its fields say decides when
-    the codec is made; a value that does not fit its field is rejected when it is written. Pending events and versions
+    The class is a dataclass, a pydantic model, of any flavour of the kit or of none, or a TypedDict. What its fields say
+    decides when the codec is made; a value that does not fit its field is rejected when it is written. Pending events and versions
     of aggregates are no part of the JSON. Unknown fields are ignored when reading.
 
     Validators and `__post_init__` run when an object is read. Where there are any, and where fields have constraints,
@@ -43,7 +44,14 @@ class JsonCodec(Generic[T]):
     A time comes back as the same instant with the same offset, and an int in a float as that float.
     """
 
-    def __init__(self, cls: type[T], *, is_tolerant: bool | None = None, aware: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        cls: type[T],
+        *,
+        is_tolerant: bool | None = None,
+        aware: Collection[str] = (),
+        refusal: Callable[[Any], str | None] | None = None,
+    ) -> None:
         """Look at the class.
 
         Args:
@@ -51,14 +59,16 @@ class JsonCodec(Generic[T]):
             is_tolerant: reject `extra="forbid"`, since a later version may write more fields; None for every class but
                 aggregates.
             aware: the fields whose times need a time zone.
+            refusal: why a type is not for what the codec is made for, whether it comes back or not; None where it is.
 
         Raises:
-            TypeError: a field would not come back; names the class and each such field, and what to write instead.
+            NoJsonError: a field would not come back; names the class and each such field, and what to write instead.
         """
         self._aware = tuple(aware)
         origin: Any = get_origin(cls) or cls
-        if not is_model(origin) and not is_dataclass(origin):
-            raise TypeError(f"{class_text(cls)} has no fields; give a dataclass or a pydantic model")
+        if not is_model(origin) and not is_dataclass(origin) and not typing_extensions.is_typeddict(origin):
+            fault = "has no fields; give a dataclass or a pydantic model"
+            raise NoJsonError(f"{class_text(cls)} {fault}", (("", fault),))
         if is_tolerant is None:
             is_tolerant = not issubclass(origin, AggregateMark)
         try:
@@ -68,9 +78,9 @@ class JsonCodec(Generic[T]):
             unfit: Exception | None = None
         except Exception as error:  # pydantic raises many
             unfit = error
-        definition = Definition(cls, is_tolerant=is_tolerant)
+        definition = Definition(cls, is_tolerant=is_tolerant, refusal=refusal)
         if definition.problems or unfit is not None:
-            raise TypeError(_rejection(cls, definition.problems, unfit)) from unfit
+            raise _rejection(cls, definition.problems, unfit) from unfit
         self._shape = definition.shape
         self._needs_proof = definition.needs_proof
         self._has_nested_aggregates = definition.has_nested_aggregates
@@ -85,17 +95,19 @@ class JsonCodec(Generic[T]):
         Raises:
             JsonMismatchError: a value does not fit its field, or would not come back.
         """
-        try:
-            if not self._shape.fits(value) or (self._aware and not self._is_aware(value)):
-                self._reject_unfit(value)
-            written = self._to_json(value)
-        except (PydanticSerializationError, RecursionError, ValueError) as error:
-            raise self._unwritable(value, error) from error
-        if len(written) > _DIGITS:
-            self._reject_unread(value, written)
+        written = self._written(value)
         if self._needs_proof:
             self._prove(value, written)
         return written
+
+    def dump_and_load(self, value: T) -> tuple[bytes, T]:
+        """Return the object as JSON, and the same as `load` makes it of that.
+
+        Raises:
+            JsonMismatchError: as `dump`.
+        """
+        written = self._written(value)
+        return written, self._prove(value, written)
 
     def load(self, data: bytes | str) -> T:
         """Return the object; the events that it records while it is made are dropped.
@@ -123,7 +135,12 @@ class JsonCodec(Generic[T]):
         Raises:
             JsonMismatchError: as `dump`.
         """
-        parsed: dict[str, Any] = from_json(self.dump(value))
+        return self.parsed(self.dump(value))
+
+    @staticmethod
+    def parsed(written: bytes) -> dict[str, Any]:
+        """Return what `dump` has written as parsed JSON."""
+        parsed: dict[str, Any] = from_json(written)
         return parsed
 
     def load_object(self, data: object) -> T:
@@ -147,6 +164,17 @@ class JsonCodec(Generic[T]):
     def differences(self, value: T, read: T) -> tuple[tuple[str, str], ...]:
         """Return the path of each field that is another value in what was read, with what is wrong."""
         return mismatch(self._shape.differences(value, read, ())).problems
+
+    def _written(self, value: T) -> bytes:
+        try:
+            if not self._shape.fits(value) or (self._aware and not self._is_aware(value)):
+                self._reject_unfit(value)
+            written = self._to_json(value)
+        except (PydanticSerializationError, RecursionError, ValueError) as error:
+            raise self._unwritable(value, error) from error
+        if len(written) > _DIGITS:
+            self._reject_unread(value, written)
+        return written
 
     def _reject_unfit(self, value: T) -> None:
         problems = list(self._problems(value))
@@ -178,8 +206,8 @@ class JsonCodec(Generic[T]):
                 self._reject_unfit(value)
                 return
 
-    def _prove(self, value: T, written: bytes) -> None:
-        """Raise JsonMismatchError if reading what was written does not give the same object."""
+    def _prove(self, value: T, written: bytes) -> T:
+        """Return what is read; raise JsonMismatchError if that is not the same object."""
         try:
             read = self.load(written)
         except JsonMismatchError as error:
@@ -188,6 +216,7 @@ class JsonCodec(Generic[T]):
         differences = list(self._shape.differences(value, read, ()))
         if differences:
             raise mismatch(differences)
+        return read
 
     def _read_again(self, data: bytes | str, error: ValidationError) -> Any:
         """Read JSON with numbers that are not finite: they are written as texts, which a strict reader rejects."""
@@ -243,7 +272,11 @@ def _raised(error: Exception) -> JsonMismatchError:
     return mismatch([((), f"making the object raised {class_text(type(error))}")])
 
 
-def _rejection(cls: Any, problems: list[tuple[str, str]], unfit: Exception | None) -> str:
+def _rejection(cls: Any, problems: list[tuple[str, str]], unfit: Exception | None) -> NoJsonError:
+    return NoJsonError(_rejection_text(cls, problems, unfit), tuple(problems))
+
+
+def _rejection_text(cls: Any, problems: list[tuple[str, str]], unfit: Exception | None) -> str:
     name = class_text(cls)
     lines = [f"{path}: {problem}" if path else problem for path, problem in problems]
     if not lines and "freezegun" in str(unfit):

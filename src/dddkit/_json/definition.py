@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import collections.abc
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import Enum
@@ -45,9 +45,12 @@ from dddkit._json.shapes import Custom, Scalar, Shape
 from dddkit._json.unions import UnionOf, may_read
 from dddkit._markers import AggregateMark
 
-__all__ = ["Definition"]
+__all__ = ["DECLARE", "Definition"]
 
 # Any: annotations are objects of many kinds.
+
+DECLARE: Final = "declare a dataclass or a model"
+"""What to write in the place of a class that nobody can write as JSON."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,14 @@ class Definition:
         has_nested_aggregates: an aggregate is among the parts.
     """
 
-    def __init__(self, declared: Any, *, is_tolerant: bool) -> None:
+    def __init__(
+        self, declared: Any, *, is_tolerant: bool, refusal: Callable[[Any], str | None] | None = None
+    ) -> None:
         self.problems: list[tuple[str, str]] = []
         self.needs_proof = False
         self.has_nested_aggregates = False
         self._is_tolerant = is_tolerant
+        self._refusal = refusal
         self._known: dict[Any, Shape] = {}
         self._open: list[Any] = []
         self._unions: list[tuple[Path, list[Shape]]] = []
@@ -107,6 +113,8 @@ class Definition:
         if origin is Union or origin is UnionType:
             return self._shape_of_union(get_args(declared), scope)
         if (fault := _nothing_known(declared)) is not None:
+            return self._reject(scope.path, fault)
+        if self._refusal is not None and (fault := self._refusal(origin or declared)) is not None:
             return self._reject(scope.path, fault)
         if (scalar := scalar_of(declared)) is not None:
             if (fault := _of_configuration(declared, scope)) is not None:
@@ -190,7 +198,7 @@ class Definition:
 
     def _shape_of_class(self, cls: Any, arguments: tuple[Any, ...], declared: Any, scope: _Scope) -> Shape:
         if not derives(cls, object):
-            return self._reject(scope.path, f"{class_text(declared)} has no JSON; declare a dataclass or a model")
+            return self._reject(scope.path, f"{class_text(declared)} has no JSON; {DECLARE}")
         filled = dict(zip(getattr(cls, "__parameters__", ()), arguments, strict=False))
         arguments_inside = {key: values_of(value, scope.arguments) for key, value in filled.items()}
         inside = _Scope(scope.path, cls, config_of(cls, scope.config), arguments_inside)
@@ -218,7 +226,7 @@ class Definition:
         if hasattr(cls, "__get_pydantic_core_schema__"):
             self.needs_proof = True
             return Custom(class_text(cls))
-        return self._reject(scope.path, f"{class_text(declared)} has no JSON; declare a dataclass or a model")
+        return self._reject(scope.path, f"{class_text(declared)} has no JSON; {DECLARE}")
 
     def _shape_of_fields(self, shape: Record | NamedValues | TupleOf, cls: Any, scope: _Scope) -> Shape:
         key = (cls, tuple(scope.arguments.items()), tuple(scope.config.get(option) for option in _OPTIONS))

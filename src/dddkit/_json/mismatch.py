@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
-__all__ = ["JsonMismatchError", "Path", "Problem", "class_text", "found", "mismatch", "shown"]
+__all__ = ["JsonMismatchError", "NoJsonError", "Path", "Problem", "class_text", "found", "mismatch", "shown"]
 
 Path = tuple[str, ...]
 Problem = tuple[Path, str]
+
+
+class NoJsonError(TypeError):
+    """Objects of a class would not come back from JSON.
+
+    Attributes:
+        problems: the path of a field and why, with what to write instead, each; the path of the class itself is "".
+    """
+
+    def __init__(self, message: str, problems: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(message, problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class JsonMismatchError(ValueError):

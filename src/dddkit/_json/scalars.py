@@ -141,6 +141,14 @@ def _is_uuid(value: object) -> bool:
     return isinstance(value, UUID)  # asyncpg has a class of its own, whose objects equal those of the standard library
 
 
+def _same_moment(written: Any, read: Any) -> bool:  # Any: datetimes or times
+    # `==` says no to every time of an hour that the clock goes through twice, if the zones are of two kinds.
+    return (
+        written.replace(tzinfo=None, fold=0) == read.replace(tzinfo=None, fold=0)
+        and written.utcoffset() == read.utcoffset()
+    )
+
+
 def _same_decimal(written: Decimal, read: Decimal) -> bool:
     return str(written) == str(read)  # 1.0 == 1.00
 
@@ -159,9 +167,9 @@ _SCALARS: Final[dict[object, Scalar]] = {
     bytes: Scalar("bytes", _STR, bytes),
     UUID: Scalar("UUID", _STR, UUID, like=_is_uuid),
     Decimal: Scalar("Decimal", _DECIMAL, Decimal, refusal=_decimal, same=_same_decimal),
-    datetime: Scalar("datetime", _STR, datetime, like=_frozen(datetime), refusal=_moment),
+    datetime: Scalar("datetime", _STR, datetime, like=_frozen(datetime), refusal=_moment, same=_same_moment),
     date: Scalar("date", _STR, date, like=_frozen(date)),
-    time: Scalar("time", _STR, time, refusal=_moment),
+    time: Scalar("time", _STR, time, refusal=_moment, same=_same_moment),
     timedelta: Scalar("timedelta", _STR, timedelta),
     # Those of this system: a path of another one reads back as another path.
     Path: Scalar("Path", _STR, type(Path()), refusal=lambda value: _text(str(value)), late=True),

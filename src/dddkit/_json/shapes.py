@@ -72,7 +72,7 @@ class Scalar(Shape):
             like: whether a value of another class counts as one of them.
             refusal: why one of its values cannot be written.
             late: nothing is lost if the refusal is asked only when writing has failed.
-            same: whether a value of one of the classes has come back.
+            same: whether a value has come back, where that is not what `==` says.
         """
         self.declared = declared
         self.form = form
@@ -105,9 +105,12 @@ class Scalar(Shape):
             yield path, reason
 
     def differences(self, written: Any, read: Any, path: Path) -> Iterator[Problem]:
-        is_same = written == read or (written != written and read != read)
-        if is_same and type(written) in self._exact:
-            is_same = type(read) is type(written) and (self._same is None or self._same(written, read))
+        if self._same is not None and self.is_meant(written):
+            is_same = self.is_meant(read) and self._same(written, read)
+        else:
+            is_same = written == read or (written != written and read != read)
+            if is_same and type(written) in self._exact:
+                is_same = type(read) is type(written)
         if not is_same:
             yield path, CHANGED
 

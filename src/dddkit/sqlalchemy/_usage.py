@@ -5,6 +5,8 @@ from __future__ import annotations
 from threading import Lock
 from typing import Final, Literal
 
+from dddkit._context import set_variable
+from dddkit._markers import OPEN_UNIT, OpenUnit, unit_around
 from dddkit.exceptions import UnitClosedError, UnitError
 
 __all__ = ["Usage"]
@@ -15,7 +17,7 @@ End = Literal["committed", "rolled back", "ended by an error"]
 class Usage:
     """Guards one unit: `with usage.of("commit"):` is refused while something else is under way, and after the end."""
 
-    __slots__ = ("_lock", "_operation", "consumer", "ended", "is_committing", "is_entered", "unit")
+    __slots__ = ("_lock", "_operation", "consumer", "ended", "is_committing", "is_entered", "outer", "unit")
 
     def __init__(self, unit: str) -> None:
         self.unit: Final = unit
@@ -24,6 +26,8 @@ class Usage:
         self.consumer = ""
         """The consumer whose handler is running: it ends the unit, and nobody else."""
         self.is_entered = False
+        self.outer: OpenUnit | None = None
+        """The open unit in whose block this one was entered."""
         self._operation = ""
         self._lock: Final = Lock()  # never waited for, so no fork or signal handler finds it in its way
 
@@ -31,6 +35,8 @@ class Usage:
         if self.is_entered:
             raise UnitClosedError(self.unit, f"a unit is used once; make another one: `{keyword} {self.unit}(...)`")
         self.is_entered = True
+        self.outer = unit_around()
+        set_variable(OPEN_UNIT, self)
 
     def of(self, operation: str) -> Usage:
         """Return what a `with` statement takes around the operation.
@@ -84,3 +90,7 @@ class Usage:
     @property
     def is_open(self) -> bool:
         return self.is_entered and self.ended is None
+
+    @property
+    def is_undecided(self) -> bool:
+        return self.is_entered and self.ended is None and not self.consumer  # a consumer's message comes again

@@ -45,7 +45,7 @@ def _reject_decorated(cls: type, new_names: Container[str]) -> None:
 
 
 def _reject_argument(cls: type, name: str, why: str) -> None:
-    raise TypeError(f"{_names(cls)[1]}(): {name} {why}")
+    raise TypeError(f"{names_of(cls)[1]}(): {name} {why}")
 
 
 def _reject_missing(cls: Any, given: Collection[str]) -> None:
@@ -60,19 +60,19 @@ def _reject_missing(cls: Any, given: Collection[str]) -> None:
         hint = f"; where a step sets {it}, write `{missing[0]}: <its type> = variable()`"
     else:
         hint = f"; {unknown} is not declared; {_hint(cls, unknown, 'caller')}"
-    raise TypeError(f"{_names(cls)[1]}(): {verb} not given{hint}")
+    raise TypeError(f"{names_of(cls)[1]}(): {verb} not given{hint}")
 
 
 def _reject_positional(cls: Any, number: int) -> None:
     fields = [name for name, default in cls.__state_fields__.items() if default is not VARIABLE]
     what = f"{number} argument without a name" if number == 1 else f"{number} arguments without names"
-    name = _names(cls)[1]
+    name = names_of(cls)[1]
     example = f"; write {name}({', '.join(f'{field}=...' for field in fields)})" if fields else "; it takes none"
     raise TypeError(f"{name}() takes its fields by keyword, and got {what}{example}")
 
 
 def _reject_change(state: StoryState, name: str) -> None:
-    story, full_name = _names(type(state))
+    story, full_name = names_of(type(state))
     raise StoryStateError(
         f"{full_name}.{name} is Final, so it keeps the value that the object was made with; "
         f"take Final off where steps change it",
@@ -82,7 +82,7 @@ def _reject_change(state: StoryState, name: str) -> None:
 
 
 def _reject_undeclared(cls: type, name: str) -> None:
-    story, full_name = _names(cls)
+    story, full_name = names_of(cls)
     if any(name in base.__dict__ for base in cls.__mro__):
         why = f"{full_name}.{name} belongs to the class, and cannot be set; set a field of another name"
     else:
@@ -95,7 +95,7 @@ def _class_value(cls: type, name: str) -> Any:
     return next((base.__dict__[name] for base in cls.__mro__ if name in base.__dict__), None)
 
 
-def _held(state: StoryState) -> dict[str, Any]:
+def fields_set(state: StoryState) -> dict[str, Any]:
     """Return the fields that are set, in order; other attributes, such as those of a cached_property, are none."""
     cls, values = type(state), state.__dict__
     if cls.__state_slots__:
@@ -108,7 +108,7 @@ def _held(state: StoryState) -> dict[str, Any]:
     return {name: values[name] for name in cls.__state_fields__ if name in values}
 
 
-def _names(cls: type) -> tuple[str, str]:
+def names_of(cls: type) -> tuple[str, str]:
     """The story, and the State as its reader knows it: `Checkout`, `Checkout.State`."""
     full_name = cls.__qualname__.rpartition("<locals>.")[2]
     return full_name.rpartition(".")[0] or full_name, full_name
@@ -140,7 +140,7 @@ class _Unset:
     def __str__(self) -> str:
         from dddkit.stories._engine.unset import why_unset
 
-        return f"{_names(self._cls)[1]}.{self._name} is not set: {why_unset(self._cls, self._name)}"
+        return f"{names_of(self._cls)[1]}.{self._name} is not set: {why_unset(self._cls, self._name)}"
 
     def __repr__(self) -> str:
         return repr(str(self))
@@ -238,7 +238,7 @@ class StoryState(_Base):
                 elif default is VARIABLE:
                     continue
                 elif default is REQUIRED:
-                    _reject_missing(type(self), [*_held(self), *values])
+                    _reject_missing(type(self), [*fields_set(self), *values])
                 else:
                     value = default.for_object() if type(default) is Default else default
                 object.__setattr__(self, name, value)
@@ -247,7 +247,7 @@ class StoryState(_Base):
 
         def __getattr__(self, name):
             cls = type(self)
-            story, full_name = _names(cls)
+            story, full_name = names_of(cls)
             if name in cls.__state_fields__:
                 raise StoryStateError(cast("str", _Unset(cls, name)), story, name)
             if hasattr(_class_value(cls, name), "__get__"):
@@ -267,7 +267,7 @@ class StoryState(_Base):
 
         def __delattr__(self, name):
             cls = type(self)
-            if name in cls.__state_fields__ and name not in _held(self):
+            if name in cls.__state_fields__ and name not in fields_set(self):
                 self.__getattr__(name)
             if name in cls.__state_final__:
                 _reject_change(self, name)
@@ -275,7 +275,7 @@ class StoryState(_Base):
 
         def __replace__(self, /, **changes):
             cls = type(self)
-            held = _held(self)
+            held = fields_set(self)
             variables = {name: held.pop(name) for name in [*held] if cls.__state_fields__[name] is VARIABLE}
             made = cls(**{**held, **changes})
             for name, value in variables.items():
@@ -285,11 +285,11 @@ class StoryState(_Base):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, StoryState) or type(self) is not type(other):
             return NotImplemented
-        return _held(self) == _held(other)
+        return fields_set(self) == fields_set(other)
 
     __hash__: ClassVar[None]  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]  # mutable
 
     @recursive_repr()
     def __repr__(self) -> str:
-        held = ", ".join(f"{name}={value!r}" for name, value in _held(self).items())
-        return f"{_names(type(self))[1]}({held})"
+        held = ", ".join(f"{name}={value!r}" for name, value in fields_set(self).items())
+        return f"{names_of(type(self))[1]}({held})"

@@ -11,7 +11,7 @@ from dddkit.stories._engine.fields import REQUIRED, VARIABLE
 if TYPE_CHECKING:
     from inspect import Signature
 
-__all__ = ["signature_of"]
+__all__ = ["signature_of", "type_of_field"]
 
 
 def signature_of(cls: Any) -> Signature:
@@ -21,7 +21,7 @@ def signature_of(cls: Any) -> Signature:
     parameters: list[Parameter] = []
     for name, default in cls.__state_fields__.items():
         if default is not VARIABLE:
-            annotation, value = _type_of(cls, name), default
+            annotation, value = type_of_field(cls, name), default
             if annotation is None:
                 annotation = Parameter.empty
             if default is REQUIRED:
@@ -32,7 +32,7 @@ def signature_of(cls: Any) -> Signature:
     return Signature(parameters, return_annotation=None)
 
 
-def _type_of(cls: type, name: str) -> Any:
+def type_of_field(cls: type, name: str) -> Any:
     """Return the type of a field, or its text where that cannot be evaluated; None where Final leaves it open."""
     owner = next(base for base in cls.__mro__ if name in own_annotations(base))
     annotation: Any = own_annotations(owner)[name]

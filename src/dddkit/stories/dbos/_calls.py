@@ -1,0 +1,88 @@
+"""Calling what runs on DBOS's loop, from async code and from sync code, and from inside of a run.
+
+What is called begins in an empty context: inside of a workflow or a step, DBOS would record the call as a part of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any, TypeVar
+
+from dddkit.stories.dbos._private import target_loop
+
+__all__ = ["ambient_trace", "awaited", "blocking", "in_empty_context", "is_on_loop", "loop_of_runs"]
+
+R = TypeVar("R")
+Work = Callable[[], Coroutine[Any, Any, R]]
+
+
+def loop_of_runs(who: str) -> asyncio.AbstractEventLoop:
+    """Return the loop that runs run on.
+
+    Raises:
+        RuntimeError: DBOS was not launched.
+    """
+    loop = target_loop()
+    if loop is None or loop.is_closed():
+        raise RuntimeError(f"{who}: DBOS is not running in this process; call DBOS.launch() first")
+    return loop
+
+
+def is_on_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def blocking(who: str, call: str, work: Work[R]) -> R:
+    """Wait in this thread until the work is done; it holds none of DBOS's threads meanwhile.
+
+    Raises:
+        RuntimeError: a loop is running in this thread, which would wait too.
+    """
+    if is_on_loop():
+        raise RuntimeError(
+            f"{who}: {call}() waits in its thread, and an event loop is running here, which would stand still; "
+            f"write `await ....a{call}(...)`"
+        )
+    loop = loop_of_runs(who)
+    return Context().run(asyncio.run_coroutine_threadsafe, work(), loop).result()
+
+
+async def awaited(who: str, work: Work[R], *, to_the_end: bool = True) -> R:
+    """Wait in whatever loop this is. Work that was begun is done `to_the_end`, also where the caller is cancelled."""
+    loop = loop_of_runs(who)
+    future: asyncio.Future[R]
+    if loop is asyncio.get_running_loop():
+        future = in_empty_context(work)
+    else:
+        future = asyncio.wrap_future(Context().run(asyncio.run_coroutine_threadsafe, work(), loop))
+    if not to_the_end:
+        return await future
+    future.add_done_callback(_retrieved)
+    return await asyncio.shield(future)
+
+
+def in_empty_context(work: Work[R]) -> asyncio.Task[R]:
+    """Run the work as a task of this loop that knows nothing of the run it is called from."""
+    return Context().run(asyncio.get_running_loop().create_task, work())
+
+
+def _retrieved(future: asyncio.Future[Any]) -> None:
+    """Whoever was cancelled does not ask for the error: asyncio would log that nobody has."""
+    if not future.cancelled():
+        future.exception()
+
+
+def ambient_trace() -> Any:
+    """Return the OpenTelemetry context of the caller, None where nobody has imported OpenTelemetry."""
+    if "opentelemetry.trace" not in sys.modules:
+        return None
+    from opentelemetry.context import get_current
+
+    return get_current()

@@ -1,0 +1,135 @@
+"""The record of a run, kept by DBOS: each entry is a step of a workflow."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from dbos import DBOS, StepOptions
+
+from dddkit.stories.dbos._calls import in_empty_context
+from dddkit.stories.dbos._executions import Execution, RunLeft
+from dddkit.stories.dbos._mailboxes import TOO_LATE, contents, first_in, signal_box
+from dddkit.stories.dbos._slots import Slots
+from dddkit.stories.durable._journal import WAIT, Entry
+from dddkit.stories.durable.status import RunStatus
+
+__all__ = ["ATTRIBUTE", "DBOSJournal", "entries_of"]
+
+ATTRIBUTE: Final = "dddkit"
+"""The attribute of a workflow that says how its run stands, where DBOS's own status does not."""
+
+_log: Final = logging.getLogger("dddkit.stories.durable")
+
+
+class _Through(BaseException):
+    """Carries an Exception through DBOS, which would otherwise record it as the step's."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error: Final = error
+
+
+class DBOSJournal:
+    """The journal of one execution.
+
+    Args:
+        execution: what others reach the run by while it runs here.
+        entries: what was recorded before.
+        told: how others think that the run stands.
+        slots: what a run leaves free while it waits; None where it takes none.
+    """
+
+    def __init__(
+        self, execution: Execution, entries: Sequence[Entry], told: RunStatus | None = None, slots: Slots | None = None
+    ) -> None:
+        self.run_id: Final = execution.run_id
+        self._execution: Final = execution
+        self._entries: Final = entries
+        self._position = 0
+        self._told = told
+        self._slots: Final = slots
+
+    def entries(self) -> Sequence[Entry]:
+        return self._entries
+
+    async def record(self, name: str, body: Callable[[], Awaitable[str]]) -> str:
+        if self._position < len(self._entries):
+            return self._repeated(name)
+        if self._execution.is_stopped:
+            raise RunLeft(self.run_id)
+        if self._slots is not None and not name.startswith(WAIT):
+            await self._slots.take(self.run_id)
+        if self._told in (RunStatus.WAITING, RunStatus.CHANGED) and not name.startswith(WAIT):
+            await self.tell(RunStatus.RUNNING, name)
+        options: StepOptions = {"name": name}
+
+        async def recorded() -> str:
+            try:
+                return await body()
+            except Exception as error:
+                raise _Through(error) from None
+
+        try:
+            return await DBOS.run_step_async(options, recorded)
+        except _Through as through:
+            raise through.error from None
+
+    def _repeated(self, name: str) -> str:
+        entry = self._entries[self._position]
+        if entry.name != name:
+            raise RuntimeError(f"{self.run_id}: the record has {entry.name} where the run wants {name}")
+        self._position += 1
+        DBOS.reserve_step()  # as if it had run, without asking the database again
+        return entry.text
+
+    async def wait(self, signal: str | None, until: float | None) -> str | None:
+        execution = self._execution
+        if signal is None:
+            return await self._pause(until)
+        box = execution.awaits = signal_box(self.run_id, signal)
+        try:
+            while not execution.cancel_requested:
+                sent = await in_empty_context(lambda: contents([box]))
+                if box in sent:
+                    return None if sent[box] == TOO_LATE else sent[box]
+                if until is not None and until <= time.time():
+                    return await in_empty_context(lambda: self._closed(box))
+                await self._leave_slot(until)
+                await execution.sleep(until)
+            return None
+        finally:
+            execution.awaits = None
+
+    async def _pause(self, until: float | None) -> None:
+        while not self._execution.cancel_requested and (until is None or until > time.time()):
+            await self._leave_slot(until)
+            await self._execution.sleep(until)
+
+    async def _leave_slot(self, until: float | None) -> None:
+        if self._slots is not None:
+            await self._slots.leave(self.run_id, until)
+
+    async def _closed(self, box: str) -> str | None:
+        """Close the box of a signal whose time is over; return what has come in the last moment, if something has."""
+        sent = await first_in(box, TOO_LATE)
+        return sent or None
+
+    def cancelled(self) -> bool:
+        return self._execution.cancel_requested
+
+    async def tell(self, status: RunStatus, step: str | None) -> None:
+        self._told = status
+        said: dict[str, Any] = {ATTRIBUTE: {"status": status.value, "step": step}}
+        try:
+            await in_empty_context(lambda: DBOS.update_workflow_attributes_async(self.run_id, said, merge=True))
+        except Exception:
+            _log.warning("the run %s is %s, which could not be written down", self.run_id, status, exc_info=True)
+
+
+async def entries_of(run_id: str) -> list[Entry]:
+    """Return what is recorded of a run."""
+    found = await in_empty_context(lambda: DBOS.list_workflow_steps_async(run_id))
+    return [Entry(step["function_name"], step["output"]) for step in found]

@@ -1,0 +1,62 @@
+"""What DBOS does not tell publicly, read in this one place: which instance there is, whether it was launched, its loop.
+
+A test holds each of these to what DBOS does.
+"""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from collections.abc import Collection, Container
+
+from dbos import DBOS
+from dbos import _dbos as state_of_dbos
+from dbos._utils import GlobalParams
+
+__all__ = [
+    "configured_version",
+    "instance",
+    "is_launched",
+    "registered_workflows",
+    "set_executor_id",
+    "target_loop",
+]
+
+# pyright: reportPrivateUsage=false
+
+
+def instance() -> DBOS | None:
+    """Return the DBOS of this process, None before `DBOS(config=...)` and after `DBOS.destroy()`."""
+    return state_of_dbos._dbos_global_instance
+
+
+def is_launched() -> bool:
+    """Whether `DBOS.launch()` was called, and not `DBOS.destroy()` after it."""
+    dbos = instance()
+    return dbos is not None and dbos._launched and dbos._sys_db_field is not None
+
+
+def configured_version() -> str:
+    """Return the application version that DBOS was given, empty where it is to compute one."""
+    return GlobalParams.app_version
+
+
+def registered_workflows() -> Collection[str]:
+    """Return the names that are taken: a second function of the same name would silently take the place of the first."""
+    found = state_of_dbos._dbos_global_registry
+    return () if found is None else found.workflow_info_map.keys()
+
+
+def target_loop() -> AbstractEventLoop | None:
+    """Return the loop that DBOS runs async workflows on; None before it was launched.
+
+    It is the loop that was running when DBOS was launched, and a loop in a thread of its own when there was none, or
+    when that one has ended.
+    """
+    dbos = instance()
+    return None if dbos is None else dbos._background_event_loop.target_loop()
+
+
+def set_executor_id(mine: str, instead_of: Container[str | None]) -> None:
+    """Call this process so, where it is called by one of the others. DBOS reads its configuration only once."""
+    if GlobalParams.executor_id in instead_of:
+        GlobalParams.executor_id = mine

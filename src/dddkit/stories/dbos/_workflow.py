@@ -1,0 +1,168 @@
+"""The workflow that a durable story is for DBOS: one execution of one run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple
+
+from dbos import DBOS, PropagateOtelContext, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
+
+from dddkit.exceptions import StoryChangedError
+from dddkit.stories.dbos._calls import in_empty_context
+from dddkit.stories.dbos._executions import Execution, RunLeft
+from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
+from dddkit.stories.dbos._mailboxes import cancel_box, contents
+from dddkit.stories.dbos._slots import Slots
+from dddkit.stories.durable._run import run
+from dddkit.stories.durable._steps import StoryPlan
+from dddkit.stories.durable.retry import Retry
+from dddkit.stories.durable.status import RunStatus
+
+__all__ = ["AGAIN", "Prepared", "RunEnded", "Workflow", "begin", "register", "row_of"]
+
+Workflow = Callable[[str], Coroutine[Any, Any, str]]
+
+AGAIN: Final = "dddkit.again"
+"""The attribute of a workflow that says what a run that is repeated takes over."""
+
+_OTEL: Final = "dbos.otelContext"
+"""Where DBOS keeps the trace that a workflow belongs to; it reads it only where it sends traces itself."""
+
+_begun_here: Final[ContextVar[str | None]] = ContextVar("dddkit_begun_here", default=None)
+"""The id of the run that was recorded a moment ago, so that there is nothing to be read of it yet."""
+
+_log: Final = logging.getLogger("dddkit.stories.durable")
+
+
+class RunEnded(Exception):
+    """A run has ended otherwise than by completing: DBOS records it as an error, and keeps `data` with it."""
+
+    def __init__(self, message: str, data: str) -> None:
+        super().__init__(message, data)
+        self.data = data
+
+    def __str__(self) -> str:
+        message: str = self.args[0]
+        return message
+
+
+class _NotOurs(logging.Filter):
+    """Drops what DBOS logs of a run that ended: LoggingHook has logged the failure, or its user wants none logged."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], RunEnded))
+
+
+class Prepared(NamedTuple):
+    """What was found out of a durable story when it was made."""
+
+    plan: StoryPlan
+    codec: Any
+    retries: Mapping[str, Retry]
+    queue: str | None
+    executor: Executor
+
+
+def register(prepared: Prepared, name: str) -> Workflow:
+    """Make the workflow that runs the story, under this name."""
+
+    async def story(start: str) -> str:
+        return await _execute(prepared, name, start)
+
+    story.__qualname__ = name  # which DBOS logs
+    logger = logging.getLogger("dbos")
+    if not any(isinstance(found, _NotOurs) for found in logger.filters):
+        logger.addFilter(_NotOurs())
+    made: Workflow = DBOS.workflow(
+        name=name, max_recovery_attempts=None, serialization_type=WorkflowSerializationFormat.PORTABLE
+    )(story)
+    return made
+
+
+async def begin(workflow: Workflow, start: str, run_id: str, queue: str | None, trace: Any) -> None:
+    """Record a new run, and begin to execute it in this loop, or leave that to the queue.
+
+    Raises:
+        DBOSWorkflowIDInUseError: the id is taken.
+    """
+    with ExitStack() as options:
+        options.enter_context(SetWorkflowID(run_id, workflow_id_reuse_policy="reject"))
+        if trace is not None:
+            from opentelemetry.context import attach
+
+            attach(trace)  # this context is the run's alone, so nobody detaches it
+            options.enter_context(PropagateOtelContext())
+        if queue is not None:
+            await DBOS.enqueue_workflow_async(queue, workflow, start)
+        else:
+            _begun_here.set(run_id)
+            await DBOS.start_workflow_async(workflow, start)
+
+
+async def row_of(run_id: str, *, load_input: bool = False, load_output: bool = False) -> WorkflowStatus | None:
+    """Return what DBOS knows of a run."""
+    found = await DBOS.list_workflows_async(workflow_ids=[run_id], load_input=load_input, load_output=load_output)
+    return found[0] if found else None
+
+
+async def _execute(prepared: Prepared, name: str, start: str) -> str:
+    run_id = DBOS.workflow_id
+    assert run_id is not None, "this is a workflow"
+    with Execution(run_id) as execution:
+        try:
+            text = await _run(prepared, name, start, execution)
+        except StoryChangedError as error:
+            _log.error("%s", error)
+            raise RunLeft(run_id) from None
+        except Exception:
+            # Not the story's: its errors are in the record. The database, perhaps; whoever finds the run goes on.
+            _log.exception("%s: the run %s was left, and stays pending", name, run_id)
+            raise RunLeft(run_id) from None
+    status = json.loads(text)["status"]
+    if status != RunStatus.COMPLETED.value:
+        raise RunEnded(f"{name}: the run {run_id} is {status}", text)
+    return text
+
+
+async def _run(prepared: Prepared, name: str, start: str, execution: Execution) -> str:
+    plan, run_id, queue = prepared.plan, execution.run_id, prepared.queue
+    if _begun_here.get() == run_id:
+        journal, again = DBOSJournal(execution, []), None
+    else:
+        row = await in_empty_context(lambda: row_of(run_id))
+        attributes: dict[str, Any] = (row and row.attributes) or {}
+        _join_trace(attributes.get(_OTEL))
+        again = attributes.get(AGAIN)
+        told = attributes.get(ATTRIBUTE)
+        execution.cancel_requested = bool(await in_empty_context(lambda: contents([cancel_box(run_id)])))
+        journal = DBOSJournal(
+            execution,
+            await entries_of(run_id),
+            None if told is None else RunStatus(told["status"]),
+            None if queue is None or row is None else Slots(queue, row.queue_name == queue),
+        )
+    return await run(
+        plan,
+        prepared.codec,
+        start,
+        journal,
+        retries=prepared.retries,
+        executor=prepared.executor,
+        keys=None,
+        kept=None if again is None else again["kept"],
+    )
+
+
+def _join_trace(carrier: Any) -> None:
+    """Go on in the trace that the run was started in."""
+    if carrier and "opentelemetry.trace" in sys.modules:
+        from opentelemetry.context import attach
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        attach(TraceContextTextMapPropagator().extract(carrier))

@@ -1,0 +1,273 @@
+"""The state of a durable run as JSON, and back."""
+
+from __future__ import annotations
+
+import collections.abc
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from types import FunctionType, MemberDescriptorType, MethodType
+from typing import Any, Final, NamedTuple, get_origin
+
+import typing_extensions
+
+from dddkit._json import JsonCodec, JsonMismatchError, NoJsonError
+from dddkit._json.classes import derives
+from dddkit._json.definition import DECLARE
+from dddkit._json.mismatch import class_text
+from dddkit._markers import AggregateMark
+from dddkit.exceptions import StoryNotRecordableError
+from dddkit.stories._engine.defaults import Default
+from dddkit.stories._engine.fields import REQUIRED, VARIABLE
+from dddkit.stories.durable._field_types import field_types
+from dddkit.stories.state import StoryState, fields_set, names_of
+from dddkit.stories.story import Story
+
+__all__ = ["Changes", "StateCodec", "changes"]
+
+# Any: States of any class, their values, and JSON.
+
+
+class Changes(NamedTuple):
+    """What has changed of a state, as it is recorded."""
+
+    set: dict[str, Any]
+    unset: list[str]
+
+
+class StateCodec:
+    """Writes the states of one class as JSON, and reads them: what is written reads back the same, or is rejected.
+
+    The JSON of a state has its fields that are set. A state is a tree: where two fields hold the same list, two lists
+    are read. So that an interrupted run does not differ from another one, `settle` puts what was read into the state
+    after each step, and the first step gets a state that was read as well.
+    """
+
+    def __init__(self, state_class: Any, story: str) -> None:
+        """Look at the State.
+
+        Args:
+            state_class: a StoryState; a generic one with its arguments.
+            story: the name of the story, for messages.
+
+        Raises:
+            StoryNotRecordableError: it is no StoryState, or a field would not come back; names each, and what to write
+                instead.
+        """
+        self._story: Final = story
+        self._class: Any = get_origin(state_class) or state_class
+        if not derives(self._class, StoryState):
+            self._name = class_text(self._class)
+            raise self._not_recordable([("", _NO_STORY_STATE)])
+        self._name = names_of(self._class)[1]
+        types = field_types(state_class)
+        problems = [*_slots_without_field(self._class), *_without_type(types)]
+        faulty = {name for name, _ in problems}
+        carrier: Any = typing_extensions.TypedDict(  # type: ignore[misc]  # its fields are those of the State
+            self._name,
+            {name: declared for name, declared in types.items() if name not in faulty},
+            total=False,
+        )
+        carrier.__module__ = self._class.__module__  # where the names of forward references are looked up
+        try:
+            self._codec: JsonCodec[dict[str, Any]] = JsonCodec(carrier, is_tolerant=False, refusal=_unfit)
+        except NoJsonError as error:
+            problems += [(path, _advised(problem)) for path, problem in error.problems] or [("", str(error))]
+        else:
+            problems += self._unfit_defaults(faulty)
+        if problems:
+            raise self._not_recordable(problems)
+
+    def dump(self, state: Any, step: str | None = None) -> dict[str, Any]:
+        """Return the JSON of the fields that are set. It was read once, and compared by type and by every field.
+
+        Args:
+            state: an object of exactly the class of the codec.
+            step: what has left the state so, for messages.
+
+        Raises:
+            StoryNotRecordableError: a value would not come back; names the field and the path inside of it.
+        """
+        return self._dump(state, step)[0]
+
+    checked = dump
+
+    def settle(self, state: Any, step: str | None = None) -> dict[str, Any]:
+        """Put into the state what its own JSON reads back as, and return that JSON.
+
+        From now on the state is what another process would read. Where it raises, the state stays as it was.
+
+        Raises:
+            StoryNotRecordableError: as `dump`.
+        """
+        fields, read = self._dump(state, step)
+        _put(state, read)
+        return fields
+
+    def load(self, fields: Mapping[str, Any]) -> Any:
+        """Return a new state. Fields that the State does not have (any more) are left out.
+
+        A field that is missing gets its default; one that a step sets stays unset.
+
+        Raises:
+            JsonMismatchError: a required field is missing, or the JSON of a field does not fit it.
+        """
+        values = self._codec.load_object(fields)
+        missing: list[tuple[str, str]] = []
+        for name, default in self._class.__state_fields__.items():
+            if name in values or default is VARIABLE:
+                continue
+            if default is REQUIRED:
+                missing.append((name, f"is required by {self._name}, and was not recorded; give it a default"))
+            else:
+                values[name] = _value_of(default)
+        if missing:
+            raise JsonMismatchError(tuple(missing))
+        state = self._class.__new__(self._class)
+        _put(state, values)
+        return state
+
+    def set(self, state: Any, fields: Mapping[str, Any], unset: Iterable[str] = ()) -> None:
+        """Put recorded values into a state, Final ones too, and drop what a cached property has kept of others.
+
+        Raises:
+            JsonMismatchError: the JSON of a field does not fit it; nothing is put into the state.
+        """
+        _put(state, self._codec.load_object(fields))
+        for name in fields_set(state).keys() & set(unset):
+            object.__delattr__(state, name)
+
+    def same(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """Return whether the JSON of two states is that of one state, as the State is today: a default may be new."""
+        try:
+            states = self.load(one), self.load(other)
+        except JsonMismatchError:
+            return False
+        return not self._codec.differences(*map(fields_set, states))
+
+    def dump_field(self, name: str, value: Any) -> Any:
+        """Return the JSON of a value for one field.
+
+        Raises:
+            StoryNotRecordableError: the value does not fit the field, or would not come back.
+        """
+        try:
+            return self._codec.dump_object({name: value})[name]
+        except JsonMismatchError as error:
+            problems = error.problems
+        raise self._not_recordable(problems)
+
+    def _dump(self, state: Any, step: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+        if type(state) is not self._class:
+            other = f"is a {class_text(type(state))}, where {self._name} is declared"
+            raise self._not_recordable([("", other)], step)
+        problems: Iterable[tuple[str, str]] = tuple(_not_kept(state))
+        if not problems:
+            try:
+                written, read = self._codec.dump_and_load(fields_set(state))
+            except JsonMismatchError as error:
+                problems = error.problems
+            else:
+                return self._codec.parsed(written), read
+        # Here, since the error that pydantic has raised shows the value.
+        raise self._not_recordable(problems, step)
+
+    def _not_recordable(
+        self, problems: Iterable[tuple[str, str]], step: str | None = None
+    ) -> StoryNotRecordableError:
+        return StoryNotRecordableError(self._story, self._name, problems, step)
+
+    def _unfit_defaults(self, faulty: set[str]) -> Iterator[tuple[str, str]]:
+        for name, default in self._class.__state_fields__.items():
+            if default is not REQUIRED and default is not VARIABLE and name not in faulty:
+                try:
+                    self._codec.dump({name: _value_of(default)})
+                except JsonMismatchError as error:
+                    yield from ((path, f"its default {problem}") for path, problem in error.problems)
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
+    """Return in which fields the JSON of two states differs; `True`, `1` and `1.0` do, and so does another order."""
+    return Changes(
+        {name: value for name, value in after.items() if name not in before or repr(before[name]) != repr(value)},
+        [name for name in before if name not in after],
+    )
+
+
+def _put(state: Any, values: Mapping[str, Any]) -> None:
+    kept: dict[str, Any] = state.__dict__
+    for name in kept.keys() - type(state).__state_fields__.keys():
+        del kept[name]  # what a cached property has found in other values
+    for name, value in values.items():
+        object.__setattr__(state, name, value)
+
+
+def _value_of(default: object) -> object:
+    return default.for_object() if type(default) is Default else default
+
+
+def _not_kept(state: Any) -> Iterator[tuple[str, str]]:
+    """Yield what a state has beside its fields, and fields that are gone."""
+    cls = type(state)
+    for name in state.__dict__.keys() - cls.__state_fields__.keys():
+        if not hasattr(getattr(cls, name, None), "__get__"):
+            yield name, "is no field, and would not be recorded; declare it as one, or use functools.cached_property"
+    values = fields_set(state)
+    for name, default in cls.__state_fields__.items():
+        if default is not VARIABLE and name not in values:
+            yield name, "was deleted; where a step may do that, declare it as variable()"
+
+
+def _slots_without_field(cls: type) -> Iterator[tuple[str, str]]:
+    fields: Any = cls
+    for base in cls.__mro__:
+        for name, member in vars(base).items():
+            if isinstance(member, MemberDescriptorType) and name not in fields.__state_fields__:
+                yield name, "is a slot and no field, and would not be recorded; declare it as a field"
+
+
+def _without_type(types: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, declared in types.items():
+        if declared is None:
+            yield name, "Final alone leaves its type open; write Final[...] with its type"
+            continue
+        try:
+            typing_extensions.TypedDict("One", {name: declared})  # type: ignore[operator]  # asks whether it is a type
+        except (TypeError, SyntaxError):
+            yield name, "its annotation is no type; declare what it is"
+
+
+def _advised(problem: str) -> str:
+    return f"{problem}, or give it to the story as a field where it is a tool" if problem.endswith(DECLARE) else problem
+
+
+def _unfit(declared: Any) -> str | None:
+    """Return why values of a type are nothing to be kept in the state of a run that may go on in another process."""
+    if derives(declared, AggregateMark):
+        return (
+            f"{class_text(declared)} is an aggregate, whose events and version would be lost; keep its identity, and "
+            f"get it from its repository in each step"
+        )
+    if declared is collections.abc.Callable or declared is type or derives(declared, *_FUNCTIONS):
+        return f"a {'class' if declared is type else 'function'} cannot be recorded; give it to the story as a field"
+    if getattr(declared, "__module__", "").partition(".")[0] in _MODULES or _is_stream(declared):
+        name = getattr(declared, "__qualname__", class_text(declared)).replace("allocate_lock", "Lock")
+        return f"{name} is of this process alone; give it to the story as a field, or make it in the step"
+    return None
+
+
+def _is_stream(declared: Any) -> bool:
+    return derives(declared, typing_extensions.IO)
+
+
+_FUNCTIONS: Final = (FunctionType, MethodType, partial, Story)
+_MODULES: Final = frozenset(
+    {
+        *("_asyncio", "_contextvars", "_io", "_queue", "_socket", "_sqlite3", "_thread", "asyncio", "concurrent"),
+        *("contextlib", "contextvars", "io", "logging", "multiprocessing", "queue", "random", "socket", "sqlite3"),
+        *("ssl", "subprocess", "tempfile", "threading"),
+    }
+)
+_NO_STORY_STATE: Final = (
+    "is no StoryState, so its fields are not known; write `class State(StoryState):` in the story, with the type of "
+    "each field"
+)
