@@ -219,3 +219,51 @@ def test_a_lock_that_nobody_refers_to_is_released(tmp_path: Path) -> None:
     assert gone() is None
     with FileLock(tmp_path / "lock") as other:
         assert other.acquire()
+
+
+def test_a_file_that_goes_with_its_lock_is_locked_by_one_at_a_time(tmp_path: Path) -> None:
+    owners, most, taken = [0], [0], [0]
+
+    def take_and_remove() -> None:
+        for _ in range(300):
+            lock = FileLock(tmp_path / "lock")
+            if lock.acquire():
+                owners[0] += 1
+                most[0] = max(most[0], owners[0])
+                taken[0] += 1
+                time.sleep(0)
+                owners[0] -= 1
+                lock.release(remove=True)
+
+    threads = [threading.Thread(target=take_and_remove) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+    assert taken[0] >= 300
+    assert not (tmp_path / "lock").exists()
+
+
+@needs_processes
+def test_who_has_opened_a_file_before_its_owner_removed_it_does_not_lock_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, waiting = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
+    assert owner.acquire()
+    opened = os.open
+
+    def open_then_remove(path: str, flags: int, mode: int = 0o777) -> int:
+        found = opened(path, flags, mode)
+        owner.release(remove=True)
+        return found
+
+    monkeypatch.setattr(os, "open", open_then_remove)
+    assert waiting.acquire()
+    monkeypatch.undo()
+    assert waiting.is_current()
+    with FileLock(tmp_path / "lock") as other:
+        assert not other.acquire()
+    os.remove(tmp_path / "lock")
+    assert (waiting.held, waiting.is_current()) == (True, False)
+    waiting.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from io import FileIO
 from threading import RLock
 from typing import Final
@@ -41,8 +42,8 @@ _LOCKS: Final[WeakSet[FileLock]] = WeakSet()
 class FileLock:
     """A lock file. Of all objects for one path, in all threads and processes of the machine, at most one has the lock.
 
-    It is released by `release`, and by the end of the process, however that ends. The file stays: if it were deleted,
-    somebody could lock the old one, and somebody else a new one. A forked child does not have its parent's locks.
+    It is released by `release`, and by the end of the process, however that ends. The file stays, unless the owner
+    removes it with the lock. A forked child does not have its parent's locks.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -64,24 +65,39 @@ class FileLock:
         with _GUARD:
             if self._file is not None:
                 return False
-            file = FileIO(self.path, "r", opener=_create)
-            try:
-                _lock(file)
-            except BlockingIOError:
-                file.close()
-                return False
-            except BaseException:
-                file.close()
-                raise
-            self._file = file
-            return True
+            while True:
+                file = FileIO(self.path, "r", opener=_create)
+                try:
+                    _lock(file)
+                except BlockingIOError:
+                    file.close()
+                    return False
+                except BaseException:
+                    file.close()
+                    raise
+                if _is_at(self.path, file):
+                    self._file = file
+                    return True
+                file.close()  # its owner has removed it after it was opened here: others lock a new one
 
-    def release(self) -> None:
-        """Give the lock back. Where this object does not have it, nothing happens."""
+    def is_current(self) -> bool:
+        """Return whether this object has the lock, and its file is where others look for it."""
+        with _GUARD:
+            return self._file is not None and _is_at(self.path, self._file)
+
+    def release(self, *, remove: bool = False) -> None:
+        """Give the lock back. Where this object does not have it, nothing happens.
+
+        Args:
+            remove: whether to remove the file too, where the system lets us remove one that is open.
+        """
         with _GUARD:
             file, self._file = self._file, None
             if file is not None:
                 try:
+                    if remove and _is_at(self.path, file):
+                        with suppress(PermissionError):  # Windows; a folder of somebody else
+                            os.remove(self.path)
                     _unlock(file)
                 finally:
                     file.close()
@@ -97,6 +113,15 @@ class FileLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _is_at(path: str, file: FileIO) -> bool:
+    """Return whether this file is the one at the path, and not one that was removed."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(found, os.fstat(file.fileno()))
 
 
 def _create(path: str, flags: int) -> int:

@@ -13,8 +13,10 @@
     ├── MessageRejectedError     (also ValueError)           a message that cannot be written, read or delivered
     ├── NotPublishedError                                    a message that a broker does not take now
     ├── CompensationError                                    a run was stopped, and not all of it could be undone
+    ├── ExecutorInUseError                                   two processes chose one executor id
     ├── DuplicateRunError                                    the id of a durable run is taken by another run
     ├── RunNotFoundError         (also LookupError)          no durable run of this story has the id
+    ├── RunStatusError                                       a durable run is not in a state to do what is asked of it
     ├── StoryChangedError                                    a durable run does not fit the story as it is now
     ├── SignalTimeoutError       (also TimeoutError)         a signal that a durable run has waited for did not come
     ├── RunCancelledError                                    somebody has cancelled a durable run
@@ -39,11 +41,13 @@ __all__ = [
     "ConcurrencyError",
     "DDDKitError",
     "DuplicateRunError",
+    "ExecutorInUseError",
     "MessageRejectedError",
     "MissingDependencyError",
     "NotPublishedError",
     "RunCancelledError",
     "RunNotFoundError",
+    "RunStatusError",
     "SignalTimeoutError",
     "StepFailedError",
     "StepListError",
@@ -436,6 +440,24 @@ def _with_cause(
     return made
 
 
+class ExecutorInUseError(DDDKitError):
+    """A process chose an executor id that another one has, which is running: both would run the same stories.
+
+    Attributes:
+        executor_id: the id.
+    """
+
+    def __init__(self, executor_id: str) -> None:
+        super().__init__(executor_id)
+        self.executor_id = executor_id
+
+    def __str__(self) -> str:
+        return (
+            f"the executor id {self.executor_id!r} belongs to a process that is running; leave executor_id out of "
+            f"settings(...), or choose one that no other process has"
+        )
+
+
 class DuplicateRunError(DDDKitError):
     """A durable run was started under an id that another run has: one of another state, or of another story.
 
@@ -488,6 +510,27 @@ class RunNotFoundError(DDDKitError, LookupError):
         )
 
 
+class RunStatusError(DDDKitError):
+    """A durable run cannot do what is asked of it as it stands: one that has ended is not cancelled, for example.
+
+    Attributes:
+        story: the durable name of the story.
+        run_id: the id of the run.
+        status: how the run stands, as `RunStatus` has it: "completed".
+        problem: what cannot be done, and what can.
+    """
+
+    def __init__(self, story: str, run_id: str, status: str, problem: str) -> None:
+        super().__init__(story, run_id, status, problem)
+        self.story = story
+        self.run_id = run_id
+        self.status = status
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.story}: the run {self.run_id!r} is {self.status}: {self.problem}"
+
+
 class StoryChangedError(DDDKitError):
     """What is recorded of a durable run does not fit the story as it is now. The run stays pending, untouched.
 
@@ -529,7 +572,10 @@ class SignalTimeoutError(DDDKitError, TimeoutError):
         self.seconds = seconds
 
     def __str__(self) -> str:
-        return f"{self.story}: the signal {self.signal!r}, which {self.step} waits for, did not come within {self.seconds:g} s"
+        return (
+            f"{self.story}: the signal {self.signal!r}, which {self.step} waits for, "
+            f"did not come within {self.seconds:g} s"
+        )
 
 
 class RunCancelledError(DDDKitError):

@@ -34,9 +34,9 @@ _NOT_FINITE: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity"
 class JsonCodec(Generic[T]):
     """Writes objects of one class as JSON, and reads them: what is written reads back the same.
 
-    The class is a dataclass, a pydantic model, of any flavour of the kit or of none, or a TypedDict. What its fields say
-    decides when the codec is made; a value that does not fit its field is rejected when it is written. Pending events and versions
-    of aggregates are no part of the JSON. Unknown fields are ignored when reading.
+    The class is a dataclass or a pydantic model, of any flavour of the kit or of none, or a TypedDict. What its fields
+    say decides when the codec is made; a value that does not fit its field is rejected when it is written. Pending
+    events and versions of aggregates are no part of the JSON. Unknown fields are ignored when reading.
 
     Validators and `__post_init__` run when an object is read. Where there are any, and where fields have constraints,
     what is written is read once as well, since only that tells whether it comes back.

@@ -77,9 +77,7 @@ class Definition:
         has_nested_aggregates: an aggregate is among the parts.
     """
 
-    def __init__(
-        self, declared: Any, *, is_tolerant: bool, refusal: Callable[[Any], str | None] | None = None
-    ) -> None:
+    def __init__(self, declared: Any, *, is_tolerant: bool, refusal: Callable[[Any], str | None] | None = None) -> None:
         self.problems: list[tuple[str, str]] = []
         self.needs_proof = False
         self.has_nested_aggregates = False

@@ -143,10 +143,11 @@ def _is_uuid(value: object) -> bool:
 
 def _same_moment(written: Any, read: Any) -> bool:  # Any: datetimes or times
     # `==` says no to every time of an hour that the clock goes through twice, if the zones are of two kinds.
-    return (
-        written.replace(tzinfo=None, fold=0) == read.replace(tzinfo=None, fold=0)
-        and written.utcoffset() == read.utcoffset()
-    )
+    return _clock_and_offset(written) == _clock_and_offset(read)
+
+
+def _clock_and_offset(value: Any) -> tuple[Any, timedelta | None]:
+    return value.replace(tzinfo=None, fold=0), value.utcoffset()
 
 
 def _same_decimal(written: Decimal, read: Decimal) -> bool:

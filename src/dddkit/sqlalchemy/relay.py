@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dddkit._callables import kind_of
+from dddkit._sigterm import stopped_by_sigterm
 from dddkit._typing import Self
 from dddkit.exceptions import UnitError
 from dddkit.sqlalchemy._errors import missing_named
@@ -23,7 +24,6 @@ from dddkit.sqlalchemy._relay.gauges import Gauges, backlog_of
 from dddkit.sqlalchemy._relay.outage_log import LOGGER
 from dddkit.sqlalchemy._relay.running import Run
 from dddkit.sqlalchemy._relay.settings import Settings
-from dddkit.sqlalchemy._relay.signals import stopped_by_sigterm
 from dddkit.sqlalchemy._relay.statements import Statements
 from dddkit.sqlalchemy.engines import database_of, is_sqlite
 

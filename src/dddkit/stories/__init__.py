@@ -2,6 +2,7 @@
 
 from dddkit._awaitables import FINISHED
 from dddkit.stories._engine.compensations import compensates
+from dddkit.stories._engine.step_keys import step_key
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
 from dddkit.stories.hooks import (
     ExecutionTimeTracker,
@@ -30,6 +31,7 @@ __all__ = [
     "StoryState",
     "compensates",
     "inject_hooks",
+    "step_key",
     "steps",
     "variable",
 ]

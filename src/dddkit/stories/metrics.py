@@ -23,7 +23,7 @@ from dddkit.stories._engine.metric_options import (
     Settings,
     check_registry,
 )
-from dddkit.stories._engine.status import status_of
+from dddkit.stories._engine.status import Suspended, status_of
 
 __all__ = [
     "DEFAULT_BUCKETS",
@@ -236,11 +236,12 @@ class MetricsHook:
             raise
         finally:
             # Most runs complete, and reading the name of a status takes as long as all the rest.
-            word = "completed" if raised is None else outcome_word(status_of(raised), raised, self._settings.expected)
+            word = "completed" if raised is None else self._word(raised)
             del raised  # this frame is in its traceback
             story = type(context.story)
             try:
-                self._stories[story.__name__, word](context.duration * 1000)
+                if word:
+                    self._stories[story.__name__, word](context.duration * 1000)
                 if id(story) not in self._begun:
                     self._begin(story)
             except Exception:
@@ -265,12 +266,20 @@ class MetricsHook:
         try:
             yield
             word = "completed"
+        except Suspended:
+            word = ""
+            raise
         finally:
             try:
                 seconds = perf_counter() - started
-                self._compensations[type(context.story).__name__, step.step_name, word](seconds * 1000)
+                if word:
+                    self._compensations[type(context.story).__name__, step.step_name, word](seconds * 1000)
             except Exception:
                 self._failures.log()
+
+    def _word(self, error: BaseException) -> str:
+        """Return the word for a run that an exception has ended; nothing for one that has not ended."""
+        return "" if type(error) is Suspended else outcome_word(status_of(error), error, self._settings.expected)
 
     def _begin(self, story: type) -> None:
         """Let the series of a story's compensations begin at 0, so that Prometheus sees the first one."""

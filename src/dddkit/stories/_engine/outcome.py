@@ -35,6 +35,7 @@ __all__ = [
     "finish_run",
     "finish_stopped_run",
     "finish_stopped_run_async",
+    "leave_stopped_step_async",
     "log_not_undone_of",
     "undo_stopped_run",
     "undo_stopped_run_async",
@@ -84,6 +85,13 @@ async def finish_stopped_run_async(run: StoppedRun) -> BaseException | None:
     except GeneratorExit:
         pass  # recorded already: in a coroutine that is closed, every await on the way out raises it
     return _finish(run, _leave_step(run, outcome))
+
+
+async def leave_stopped_step_async(run: StoppedRun) -> BaseException:
+    """Record how the step ended that was stopped, and call what is left of its hooks; return what propagates."""
+    outcome, remaining = _outcome_of(run)
+    await _await_remaining(outcome, remaining, run.step)
+    return _leave_step(run, outcome)
 
 
 def undo_stopped_run(run: StoppedRun, handled: Handled) -> BaseException | None:

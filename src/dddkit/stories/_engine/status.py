@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["StepStatus", "status_of"]
+__all__ = ["StepStatus", "Suspended", "status_of"]
 
 
 class StepStatus(Enum):
@@ -25,6 +25,10 @@ class StepStatus(Enum):
 
     def __format__(self, spec: str) -> str:
         return format(self._value_, spec)
+
+
+class Suspended(BaseException):
+    """What leaves the hooks around a durable run that goes on later: it has not ended, so nothing is counted."""
 
 
 def status_of(error: BaseException | None) -> StepStatus:

@@ -55,6 +55,8 @@ def was_logged_inside(context: StoryExecutionContext, error: BaseException | Non
     The error itself is not written to, and nothing of a run is kept.
     """
     own: FailureMark | None = getattr(context, "_failure", None)
+    if own is not None and own.was_logged:  # by a story inside a durable run, all of which share one mark
+        return True
     traceback = None if error is None or own is None else traceback_of(error)
     traceback = traceback and traceback.tb_next  # the first frame is that of this run, and clears itself when it ends
     while traceback is not None:

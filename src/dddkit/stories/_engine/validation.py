@@ -219,7 +219,9 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool, describe
         from dddkit.stories._engine.advice import not_callable
 
         _reject_reserved(cls, name)
-        raise _error(cls, name, not_callable(name, value, is_name=callable(call), bound=bound), described)
+        own_text: str | None = getattr(type(call), "__not_a_step__", None)
+        what = own_text or not_callable(name, value, is_name=callable(call), bound=bound)
+        raise _error(cls, name, what, described)
     if not isinstance(call, FunctionType):
         own: object = getattr(type(call), "__call__", None)  # noqa: B004  # the function itself is wanted, not a yes or no
         if isinstance(own, FunctionType):
@@ -328,8 +330,12 @@ def reject_async_hook(cls: type, kind: str, hook: object) -> None:
 
 
 def check_step_result(story: object, name: str, result: object) -> None:
-    """Reject an awaitable from a step of a sync story; FINISHED counts as None."""
+    """Reject an awaitable from a step of a sync story; FINISHED counts as None, and what can finish by itself does."""
     if result is FINISHED or not is_awaitable(result):
+        return
+    finish: Callable[[object], object] | None = getattr(type(result), "__finish__", None)
+    if finish is not None:  # a delay
+        finish(result)
         return
     dispose(result)
     found = look_up(type(story), name)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Iterator
-from threading import Lock
+from contextlib import suppress
 from typing import Final
 
+from dddkit._locks import new_lock
 from dddkit._typing import Self
+from dddkit.stories.dbos._leases import runs_may_begin
 
-__all__ = ["Execution", "RunLeft", "executions_here", "execution_of"]
+__all__ = ["Execution", "RunLeft", "allow_executions", "executions_here", "executions_of", "stop_executions"]
 
 _LONGEST_SLEEP: Final = 600.0  # seconds; the clock of the machine may be set meanwhile
 
 
-class RunLeft(BaseException):
+class RunLeft(asyncio.CancelledError):
     """An execution ends, and its run has not: somebody goes on with it later.
 
-    Like a cancellation it is no Exception, so that DBOS records nothing, and the run stays pending.
+    A cancellation, for of these DBOS records nothing, and the run stays pending.
     """
 
 
@@ -28,12 +30,14 @@ class Execution:
     def __init__(self, run_id: str) -> None:
         self.run_id: Final = run_id
         self.cancel_requested = False
-        self.is_stopped = False
+        self.is_stopped = _all_are_stopped or not runs_may_begin()
         """Whether it is to end before the next step, and leave the run pending."""
         self.awaits: str | None = None
         """The mailbox of the signal that it waits for."""
         self._loop: Final = asyncio.get_running_loop()
+        self._task: Final = asyncio.current_task()
         self._woken: asyncio.Future[None] | None = None
+        self._has_ended: Final = asyncio.Event()
 
     def __enter__(self) -> Self:
         with _lock:
@@ -41,6 +45,7 @@ class Execution:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._has_ended.set()
         with _lock:
             _executions[self.run_id].remove(self)
             if not _executions[self.run_id]:
@@ -61,17 +66,30 @@ class Execution:
         if self.is_stopped:
             raise RunLeft(self.run_id)
 
+    async def ended(self, timeout: float) -> None:
+        """Wait until it has ended, at most for so many seconds."""
+        if asyncio.get_running_loop() is not self._loop:
+            await asyncio.sleep(min(timeout, 0.05))
+            return
+        waiting = asyncio.ensure_future(self._has_ended.wait())
+        await asyncio.wait([waiting], timeout=timeout)
+        waiting.cancel()
+
     def wake(self) -> None:
         """Let it look what has come, if it sleeps; from any thread."""
-        try:
+        with suppress(RuntimeError):  # its loop has ended, and it too
             self._loop.call_soon_threadsafe(self._wake)
-        except RuntimeError:  # its loop has ended, and it too
-            pass
 
     def stop(self) -> None:
         """End it at the next step, now where it sleeps, and leave the run pending; from any thread."""
         self.is_stopped = True
         self.wake()
+
+    def interrupt(self) -> None:
+        """End it in the middle of its step; from any thread. A step that runs in a thread goes on there."""
+        if self._task is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._task.cancel)
 
     def _wake(self) -> None:
         if self._woken is not None:
@@ -85,7 +103,7 @@ def _end_of_sleep(woken: asyncio.Future[None]) -> None:
 
 _executions: Final[dict[str, list[Execution]]] = {}
 """By the id of the run. A run that was resumed may have two for a moment, of which DBOS lets only the last record."""
-_lock: Final = Lock()
+_lock: Final = new_lock()
 
 
 def executions_here() -> list[Execution]:
@@ -94,7 +112,28 @@ def executions_here() -> list[Execution]:
         return [execution for found in _executions.values() for execution in found]
 
 
-def execution_of(run_id: str) -> Iterator[Execution]:
+def stop_executions() -> None:
+    """End all executions of this process as `stop` does, and those that begin later too: it is about to end."""
+    global _all_are_stopped
+    _all_are_stopped = True
+    for execution in executions_here():
+        execution.stop()
+
+
+def allow_executions() -> None:
+    """Let executions go on from now on."""
+    global _all_are_stopped
+    _all_are_stopped = False
+
+
+_all_are_stopped = False
+
+
+def executions_of(run_id: str) -> tuple[Execution, ...]:
     """Return those of one run."""
     with _lock:
-        return iter(tuple(_executions.get(run_id, ())))
+        return tuple(_executions.get(run_id, ()))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_executions.clear)  # those of the parent

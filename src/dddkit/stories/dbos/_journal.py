@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
-from dbos import DBOS, StepOptions
+from dbos import DBOS, StepInfo, StepOptions
 
 from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._executions import Execution, RunLeft
@@ -16,7 +16,7 @@ from dddkit.stories.dbos._slots import Slots
 from dddkit.stories.durable._journal import WAIT, Entry
 from dddkit.stories.durable.status import RunStatus
 
-__all__ = ["ATTRIBUTE", "DBOSJournal", "entries_of"]
+__all__ = ["ATTRIBUTE", "DBOSJournal", "entries_in", "entries_of"]
 
 ATTRIBUTE: Final = "dddkit"
 """The attribute of a workflow that says how its run stands, where DBOS's own status does not."""
@@ -37,23 +37,31 @@ class DBOSJournal:
 
     Args:
         execution: what others reach the run by while it runs here.
-        entries: what was recorded before.
+        entries: what was recorded before; None for a run that was recorded a moment ago.
         told: how others think that the run stands.
         slots: what a run leaves free while it waits; None where it takes none.
     """
 
     def __init__(
-        self, execution: Execution, entries: Sequence[Entry], told: RunStatus | None = None, slots: Slots | None = None
+        self,
+        execution: Execution,
+        entries: Sequence[Entry] | None,
+        told: RunStatus | None = None,
+        slots: Slots | None = None,
     ) -> None:
         self.run_id: Final = execution.run_id
         self._execution: Final = execution
-        self._entries: Final = entries
+        self._is_new: Final = entries is None
+        self._entries: Final = entries or ()
         self._position = 0
         self._told = told
         self._slots: Final = slots
 
     def entries(self) -> Sequence[Entry]:
         return self._entries
+
+    def resumed(self) -> bool:
+        return not self._is_new
 
     async def record(self, name: str, body: Callable[[], Awaitable[str]]) -> str:
         if self._position < len(self._entries):
@@ -62,8 +70,6 @@ class DBOSJournal:
             raise RunLeft(self.run_id)
         if self._slots is not None and not name.startswith(WAIT):
             await self._slots.take(self.run_id)
-        if self._told in (RunStatus.WAITING, RunStatus.CHANGED) and not name.startswith(WAIT):
-            await self.tell(RunStatus.RUNNING, name)
         options: StepOptions = {"name": name}
 
         async def recorded() -> str:
@@ -88,7 +94,8 @@ class DBOSJournal:
     async def wait(self, signal: str | None, until: float | None) -> str | None:
         execution = self._execution
         if signal is None:
-            return await self._pause(until)
+            await self._pause(until)
+            return None
         box = execution.awaits = signal_box(self.run_id, signal)
         try:
             while not execution.cancel_requested:
@@ -121,6 +128,8 @@ class DBOSJournal:
         return self._execution.cancel_requested
 
     async def tell(self, status: RunStatus, step: str | None) -> None:
+        if status is RunStatus.RUNNING and self._told in (None, status):
+            return  # as everybody thinks
         self._told = status
         said: dict[str, Any] = {ATTRIBUTE: {"status": status.value, "step": step}}
         try:
@@ -131,5 +140,8 @@ class DBOSJournal:
 
 async def entries_of(run_id: str) -> list[Entry]:
     """Return what is recorded of a run."""
-    found = await in_empty_context(lambda: DBOS.list_workflow_steps_async(run_id))
-    return [Entry(step["function_name"], step["output"]) for step in found]
+    return entries_in(await in_empty_context(lambda: DBOS.list_workflow_steps_async(run_id)))
+
+
+def entries_in(found: Iterable[StepInfo]) -> list[Entry]:
+    return [Entry(step["function_name"], str(step["output"])) for step in found]

@@ -10,8 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
-from dbos.error import DBOSWorkflowIDInUseError
+from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus, error
 
 from dddkit.stories.dbos._private import registered_workflows
 
@@ -68,7 +67,7 @@ async def first_in(box: str, sent: str) -> str | None:
     with SetWorkflowID(box, workflow_id_reuse_policy="reject"):
         try:
             await DBOS.start_workflow_async(_kept_by, sent)
-        except DBOSWorkflowIDInUseError:
+        except error.DBOSWorkflowIDInUseError:
             return (await contents([box])).get(box)
     return None
 
@@ -92,5 +91,3 @@ def input_of(row: WorkflowStatus) -> str:
     arguments: Any = row.input
     text: str = arguments["args"][0]
     return text
-
-

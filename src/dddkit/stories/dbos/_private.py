@@ -6,14 +6,18 @@ A test holds each of these to what DBOS does.
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Collection, Container
+from collections.abc import Callable, Collection, Container
+from threading import Event
 
 from dbos import DBOS
 from dbos import _dbos as state_of_dbos
 from dbos._utils import GlobalParams
 
 __all__ = [
+    "active_workflows",
+    "at_launch",
     "configured_version",
+    "has_ended",
     "instance",
     "is_launched",
     "registered_workflows",
@@ -41,7 +45,7 @@ def configured_version() -> str:
 
 
 def registered_workflows() -> Collection[str]:
-    """Return the names that are taken: a second function of the same name would silently take the place of the first."""
+    """Return the names that are taken: a second function of the same name would take the place of the first."""
     found = state_of_dbos._dbos_global_registry
     return () if found is None else found.workflow_info_map.keys()
 
@@ -60,3 +64,25 @@ def set_executor_id(mine: str, instead_of: Container[str | None]) -> None:
     """Call this process so, where it is called by one of the others. DBOS reads its configuration only once."""
     if GlobalParams.executor_id in instead_of:
         GlobalParams.executor_id = mine
+
+
+def at_launch(work: Callable[[Event], None]) -> None:
+    """Have this called once, in a thread of its own, when DBOS is launched next, unless it will be.
+
+    DBOS sets the event when it begins to end, and waits up to 10 seconds for the thread.
+    """
+    pollers = state_of_dbos._get_or_create_dbos_registry().pollers
+    if not any(found is work for _, found, _, _ in pollers):
+        stop = Event()
+        pollers.append((stop, work, (stop,), {}))
+
+
+def has_ended(dbos: DBOS) -> bool:
+    """Whether this DBOS, which has begun to end, has given up its loop and its threads: nothing runs there any more."""
+    return not dbos._background_event_loop._running and dbos._executor_field is None
+
+
+def active_workflows() -> Collection[str]:
+    """Return the ids of the workflows that this process is executing."""
+    dbos = instance()
+    return () if dbos is None else dbos._active_workflows_set.activeList()

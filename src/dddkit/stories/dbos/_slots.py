@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from dbos import DBOS, Queue
+from dbos import DBOS
 
 from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._executions import RunLeft
 
-__all__ = ["Slots", "limits_running"]
+__all__ = ["Slots", "slots_of"]
 
 _SHORT: Final = 5.0
 """Seconds for which leaving a slot is not worth it: both ways take until the queues look again."""
@@ -39,6 +39,10 @@ class Slots:
             raise RunLeft(run_id)
 
 
-async def limits_running(queue: Queue) -> bool:
-    """Whether the queue limits how many run at once, and not only how many begin."""
-    return await queue.get_worker_concurrency_async() is not None or await queue.get_global_concurrency_async() is not None
+async def slots_of(queue: str, current: str | None) -> Slots | None:
+    """Return the slots of a run that is being executed from the `current` queue; None where its own sets no limit."""
+    found = await DBOS.retrieve_queue_async(queue)
+    if found is None:
+        return None
+    limits = (await found.get_worker_concurrency_async(), await found.get_global_concurrency_async())
+    return None if limits == (None, None) else Slots(queue, current == queue)

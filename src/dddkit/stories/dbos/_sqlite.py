@@ -6,7 +6,7 @@ import sqlite3
 import time
 from typing import Any, Final
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "define_unixepoch"]
 
 _WAITS: Final = 30.0  # seconds, as DBOS waits for locks
 _KNOWS_SUBSECONDS: Final = sqlite3.sqlite_version_info >= (3, 42)
@@ -23,7 +23,7 @@ class Connection(sqlite3.Connection):
         try:
             self._write_ahead()
             if not _KNOWS_SUBSECONDS:  # DBOS reads the time in this way where Python is 3.12 or newer
-                self.create_function("unixepoch", 1, _unixepoch)
+                define_unixepoch(self)
         except BaseException:
             self.close()  # nobody else has it yet
             raise
@@ -48,8 +48,12 @@ class Connection(sqlite3.Connection):
             return
 
 
+def define_unixepoch(connection: sqlite3.Connection) -> None:
+    """Define the function of SQLite 3.42, in the one form that DBOS uses."""
+    connection.create_function("unixepoch", 1, _unixepoch)
+
+
 def _unixepoch(modifier: str) -> float:
-    """Stand in for the function of SQLite 3.42, in the one form that DBOS uses."""
     if modifier not in ("subsec", "subsecond"):
         raise ValueError(modifier)
     return time.time()

@@ -14,7 +14,7 @@ __all__ = ["state_class_of"]
 
 
 def state_class_of(story: object, name: str) -> type:
-    """Return the class of a story's State: the one that its body declares or inherits, or that its steps are written for.
+    """Return the class of a story's State: the one that its body declares or inherits, or that its steps take.
 
     Raises:
         StoryDefinitionError: there is none, or there are several.

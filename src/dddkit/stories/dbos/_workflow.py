@@ -6,7 +6,6 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Executor
 from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
@@ -14,12 +13,15 @@ from typing import Any, Final, NamedTuple
 from dbos import DBOS, PropagateOtelContext, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
 
 from dddkit.exceptions import StoryChangedError
+from dddkit.stories._engine.step_keys import key_prefix
 from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
-from dddkit.stories.dbos._slots import Slots
+from dddkit.stories.dbos._slots import slots_of
+from dddkit.stories.dbos._threads import step_threads
 from dddkit.stories.durable._run import run
+from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import StoryPlan
 from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
@@ -40,7 +42,7 @@ _begun_here: Final[ContextVar[str | None]] = ContextVar("dddkit_begun_here", def
 _log: Final = logging.getLogger("dddkit.stories.durable")
 
 
-class RunEnded(Exception):
+class RunEnded(Exception):  # noqa: N818  # an outcome, for DBOS to record
     """A run has ended otherwise than by completing: DBOS records it as an error, and keeps `data` with it."""
 
     def __init__(self, message: str, data: str) -> None:
@@ -53,20 +55,24 @@ class RunEnded(Exception):
 
 
 class _NotOurs(logging.Filter):
-    """Drops what DBOS logs of a run that ended: LoggingHook has logged the failure, or its user wants none logged."""
+    """Drops what DBOS logs of a run that has ended: LoggingHook has logged the failure, or its user wants none logged.
+
+    So it does for one that was left on purpose.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], RunEnded))
+        logged = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
+        return not isinstance(logged, (RunEnded, RunLeft))
 
 
 class Prepared(NamedTuple):
     """What was found out of a durable story when it was made."""
 
     plan: StoryPlan
-    codec: Any
+    state_class: type
+    codec: StateCodec
     retries: Mapping[str, Retry]
     queue: str | None
-    executor: Executor
 
 
 def register(prepared: Prepared, name: str) -> Workflow:
@@ -118,7 +124,7 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
         try:
             text = await _run(prepared, name, start, execution)
         except StoryChangedError as error:
-            _log.error("%s", error)
+            _log.error("%s; another worker may continue it", error)
             raise RunLeft(run_id) from None
         except Exception:
             # Not the story's: its errors are in the record. The database, perhaps; whoever finds the run goes on.
@@ -133,7 +139,7 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
 async def _run(prepared: Prepared, name: str, start: str, execution: Execution) -> str:
     plan, run_id, queue = prepared.plan, execution.run_id, prepared.queue
     if _begun_here.get() == run_id:
-        journal, again = DBOSJournal(execution, []), None
+        journal, again = DBOSJournal(execution, None), None
     else:
         row = await in_empty_context(lambda: row_of(run_id))
         attributes: dict[str, Any] = (row and row.attributes) or {}
@@ -145,7 +151,7 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
             execution,
             await entries_of(run_id),
             None if told is None else RunStatus(told["status"]),
-            None if queue is None or row is None else Slots(queue, row.queue_name == queue),
+            None if queue is None or row is None else await in_empty_context(lambda: slots_of(queue, row.queue_name)),
         )
     return await run(
         plan,
@@ -153,8 +159,8 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
         start,
         journal,
         retries=prepared.retries,
-        executor=prepared.executor,
-        keys=None,
+        executor=step_threads(),
+        keys=key_prefix(name, run_id, 1 if again is None else again["keys"]),
         kept=None if again is None else again["kept"],
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Final
 
 from dbos import WorkflowStatus
 
@@ -41,6 +41,10 @@ class SignalReceipt:
     """How the run stood when the signal came. One that has finished takes none."""
 
 
+_TOLD: Final = {status.value for status in (RunStatus.WAITING, RunStatus.UNDOING, RunStatus.CHANGED)}
+"""What only the run itself knows."""
+
+
 def told_of(row: WorkflowStatus) -> dict[str, Any]:
     """Return what the run itself has said of how it stands."""
     found: dict[str, Any] = (row.attributes or {}).get(ATTRIBUTE) or {}
@@ -65,14 +69,15 @@ def status_of(row: WorkflowStatus) -> RunStatus:
     if row.status == "CANCELLED":
         return RunStatus.CANCELLED
     told = told_of(row).get("status")
-    if told is not None and (told := RunStatus(told)) is not RunStatus.RUNNING:
-        return told
+    if told in _TOLD:
+        return RunStatus(told)
     return RunStatus.RUNNING if row.status == "PENDING" else RunStatus.PENDING
 
 
 def run_in(row: WorkflowStatus) -> Run:
-    started = row.created_at or 0
-    return Run(row.workflow_id, status_of(row), told_of(row).get("step"), _time(started), _time(row.updated_at or started))
+    started, status = row.created_at or 0, status_of(row)
+    step = told_of(row).get("step") if status.value in _TOLD else None
+    return Run(row.workflow_id, status, step, _time(started), _time(row.updated_at or started))
 
 
 def _time(milliseconds: int) -> datetime:

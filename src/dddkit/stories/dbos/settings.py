@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from dddkit._callables import kind_of
 from dddkit.stories.dbos._executors import new_executor_id, renewed_after_fork
+from dddkit.stories.dbos._leases import LeaseAtLaunch
 from dddkit.stories.dbos._sqlite import Connection
 
 __all__ = ["APPLICATION_VERSION", "settings"]
@@ -81,7 +82,10 @@ def settings(
         executor_id=new_executor_id() if executor_id is None else executor_id,
         application_version=APPLICATION_VERSION,
         serializer=DBOSPortableJSONSerializer(),
-        db_engine_kwargs={"connect_args": _connect_args(name, url)},
+        db_engine_kwargs={
+            "connect_args": _connect_args(name, url),
+            "pool_events": [(LeaseAtLaunch(name, url), "connect")],
+        },
         run_migrations=run_migrations,
         max_executor_threads=max_executor_threads,
         log_level=log_level,
@@ -158,6 +162,11 @@ def _database(given: object) -> URL:
 
 
 def _file(url: URL) -> str:
+    if url.host:
+        raise ValueError(
+            "settings: database_url names a host, which SQLite does not have; write three slashes before a path that "
+            "is relative, four before one that is not"
+        )
     path = url.database
     if not path or path == ":memory:" or url.query.get("mode") == "memory":
         raise ValueError(
@@ -166,11 +175,6 @@ def _file(url: URL) -> str:
         )
     if path.startswith("file:") or url.query:
         raise ValueError("settings: database_url has to be the path of a file alone, as in sqlite:///shop.sqlite")
-    if url.host:
-        raise ValueError(
-            f"settings: sqlite://{url.host}/... names a host, which SQLite has not; write three slashes before a path "
-            f"that is relative, four before one that is not"
-        )
     file = Path(os.path.abspath(Path(path).expanduser()))  # the current folder may change before the first connection
     if not file.parent.is_dir():
         raise FileNotFoundError(

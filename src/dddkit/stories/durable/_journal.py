@@ -40,6 +40,10 @@ class Journal(Protocol):
         """Return what was recorded before this execution began, in order."""
         ...
 
+    def resumed(self) -> bool:
+        """Return whether another execution of the run may have begun before this one, recorded anything or not."""
+        ...
+
     async def record(self, name: str, body: Callable[[], Awaitable[str]]) -> str:
         """Return the text of the next entry: the recorded one if there is one, else what `body` returns.
 

@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import json
+from collections.abc import Mapping
 from concurrent.futures import Executor
-from typing import Any
+from time import perf_counter, time
+from typing import Any, Final, NoReturn
 
-from dddkit.stories.durable._journal import Entry, Journal
-from dddkit.stories.durable._steps import StoryPlan
+from dddkit._context import reset_variable, set_variable
+from dddkit._json import JsonMismatchError
+from dddkit.exceptions import (
+    CompensationError,
+    RunCancelledError,
+    SignalTimeoutError,
+    StoryChangedError,
+    StoryNotRecordableError,
+)
+from dddkit.stories._engine.current_run import CURRENT_RUN
+from dddkit.stories._engine.step_keys import CURRENT_KEY, key_prefix, label_in_key
+from dddkit.stories._engine.tracebacks import set_cause
+from dddkit.stories.durable._calling import Caller
+from dddkit.stories.durable._errors import from_json, to_json
+from dddkit.stories.durable._hooks import StoryRuns
+from dddkit.stories.durable._journal import UNDO, WAIT, Journal
+from dddkit.stories.durable._log import log_error
+from dddkit.stories.durable._replay import (
+    FAILED,
+    LOST,
+    STOPPED,
+    Progress,
+    Recorded,
+    first_entry_to_repeat,
+    kept_entries,
+)
+from dddkit.stories.durable._state import StateCodec, changes
+from dddkit.stories.durable._steps import PlannedStep, StoryPlan
+from dddkit.stories.durable._undoing import Undo
 from dddkit.stories.durable.retry import Retry
+from dddkit.stories.durable.status import RunStatus
+from dddkit.stories.durable.waiting import Signal
+from dddkit.stories.state import fields_set
 
 __all__ = ["first_entry_to_repeat", "kept_entries", "outcome_of", "run"]
 
 
 async def run(
     plan: StoryPlan,
-    codec: Any,  # StateCodec
+    codec: StateCodec,
     start_text: str,
     journal: Journal,
     *,
@@ -32,7 +65,7 @@ async def run(
         codec: writes and reads the State.
         start_text: the JSON of `codec.dump(state)`.
         journal: the record of this run.
-        retries: by the labels of steps and compensations, as `check_retries` accepts them.
+        retries: by the paths of steps and compensations, as `check_retries` accepts them.
         in_threads: whether steps and compensations are called in threads; None: those of a sync story are.
         executor: where these threads come from; None: the loop's own.
         keys: what the keys of the steps begin with; None: `key_prefix(plan.name, journal.run_id)`.
@@ -40,34 +73,381 @@ async def run(
 
     Raises:
         StoryChangedError: what is recorded does not fit the story or its State now; nothing was recorded.
-        BaseException: what the journal raises, and a step that is no Exception: nothing was recorded of that step,
-            nothing is undone, and no hook has counted the run.
+        BaseException: what the journal raises, and what a step raises that is no Exception: nothing was recorded of
+            that step, nothing is undone, and no hook has counted the run.
     """
-    raise NotImplementedError
+    try:
+        execution = _Execution(plan, codec, start_text, journal)
+    except StoryChangedError as error:
+        await journal.tell(RunStatus.CHANGED, error.step)
+        raise
+    execution.retries, execution.kept = retries, kept or {}
+    execution.keys = key_prefix(plan.name, journal.run_id) if keys is None else keys
+    execution.caller = Caller(
+        f"{plan.name}/{journal.run_id}",
+        in_threads=not plan.is_async if in_threads is None else in_threads,
+        is_async=plan.is_async,
+        executor=executor,
+        cancelled=journal.cancelled,
+    )
+    try:
+        return await execution.run()
+    finally:
+        execution.runs.suspend()  # what has not ended
 
 
-def outcome_of(text: str, plan: StoryPlan, codec: Any, run_id: str) -> Any:
+async def _never() -> NoReturn:
+    raise AssertionError("the journal calls no body for what it has recorded")
+
+
+class _Execution:
+    """One execution of a run: from its record to its end, or until the process ends."""
+
+    retries: Mapping[str, Retry]
+    kept: Mapping[str, str]
+    keys: str
+    caller: Caller
+
+    def __init__(self, plan: StoryPlan, codec: StateCodec, start_text: str, journal: Journal) -> None:
+        self._plan: Final = plan
+        self._codec: Final = codec
+        self._journal: Final = journal
+        self._entries: Final = tuple(journal.entries())
+        self._progress: Final = Progress.read(plan, self._entries, journal.run_id)
+        self._recorded: Final = len(self._progress.steps)
+        self._fields: dict[str, Any] = json.loads(start_text)
+        for recorded in (*self._progress.steps, *self._progress.undone):
+            self._take_over(recorded)
+        try:
+            self._state: Final = codec.load(self._fields)
+        except JsonMismatchError as error:
+            raise StoryChangedError(plan.name, journal.run_id, f"its State does not fit: {error}") from error
+        self.runs: Final = StoryRuns(plan, self._state)
+        self._error: BaseException | None = None
+        self._failures: Final[list[tuple[str, Any]]] = []
+        self._undone: Final[list[str]] = []
+        self._left: Final[list[str]] = []
+
+    def _take_over(self, recorded: Recorded) -> None:
+        self._fields.update(recorded.get("set", ()))
+        for name in recorded.get("unset", ()):
+            self._fields.pop(name, None)
+
+    async def run(self) -> str:
+        progress, journal, steps = self._progress, self._journal, self._plan.steps
+        self._show_recorded()
+        for entry in self._entries:
+            await journal.record(entry.name, _never)
+        if self._entries:
+            await journal.tell(RunStatus.RUNNING, None)
+        while not progress.is_stopped and len(progress.steps) < len(steps):
+            step = steps[len(progress.steps)]
+            if journal.cancelled():
+                progress.is_cancelled = True
+                is_first_of_execution = len(progress.steps) == self._recorded and step.waits_for is None
+                progress.may_have_begun = is_first_of_execution and journal.resumed()
+            elif not await self._run_step(step):
+                progress.is_cancelled = True
+        if progress.is_stopped:
+            await self._undo()
+        return self._end()
+
+    def _show_recorded(self) -> None:
+        for recorded, step in zip(self._progress.steps, self._plan.steps):  # noqa: B905  # fewer are recorded
+            failed = recorded.get(FAILED)
+            self._error = None if failed is None else self._exception(failed, step.label)
+            self.runs.show_recorded(step, recorded["at"], recorded["took"], self._error)
+        end = self._progress.end
+        if end is not None and self._error is None:
+            self._error = self._exception(end, self._plan.steps[len(self._progress.steps) - 1].label)
+
+    def _exception(self, data: Any, step: str) -> Exception:
+        return from_json(data, self._plan.name, step)
+
+    # One step
+
+    async def _run_step(self, step: PlannedStep) -> bool:
+        """Run a step, or wait for it; return False where the run was cancelled meanwhile."""
+        if step.label in self.kept:
+            text = await self._journal.record(step.label, self._keep(step.label))
+            recorded: Recorded = json.loads(text)
+            self._take_over(recorded)
+            self._codec.set(self._state, recorded["set"], recorded["unset"])
+            self.runs.show_recorded(step, recorded["at"], recorded["took"], None)
+        elif step.waits_for is not None:
+            text = await self._wait(step)
+            if text is None:
+                return False
+        else:
+            text = await self._journal.record(step.label, lambda: self._perform(step))
+        self._progress.steps.append(json.loads(text))
+        return True
+
+    def _keep(self, name: str) -> Any:
+        async def body() -> str:
+            return self.kept[name]
+
+        return body
+
+    async def _perform(self, step: PlannedStep) -> str:
+        """Run a step with its hooks; return what is to be recorded."""
+        started = time()
+        try:
+            await self.runs.open(step)
+        except BaseException as error:
+            return await self._failed(step, started, 0.0, error)
+        run_context = self.runs.run_of(step.around).context
+        token = set_variable(CURRENT_RUN, (run_context, step.index))
+        key = set_variable(CURRENT_KEY, f"{self.keys}/{label_in_key(step.label)}")
+        clock = perf_counter()
+        try:
+            error = await self.caller.call(
+                step.story, step.name, step.label, self._state, self.retries.get(step.path), self._reset
+            )
+        finally:
+            reset_variable(CURRENT_KEY, key)
+            reset_variable(CURRENT_RUN, token)
+        seconds = perf_counter() - clock
+        if error is None:
+            return await self._completed(step, started, seconds)
+        return await self._failed(step, started, seconds, error)
+
+    async def _completed(self, step: PlannedStep, started: float, seconds: float) -> str:
+        fields, problem = self._settled(step.label)
+        if problem is None:
+            error = await self.runs.complete(step, started, seconds)
+            if self.runs.may_have_changed_state:
+                fields, problem = self._settled(step.label)
+            if error is not None:
+                return self._text(started, seconds, fields, {STOPPED: self._final(error)})
+        else:
+            problem = await self.runs.stop(problem)
+        if problem is not None:
+            return self._text(started, seconds, fields, {LOST: self._final(problem)})
+        return self._text(started, seconds, fields, {})
+
+    async def _failed(self, step: PlannedStep, started: float, seconds: float, error: BaseException) -> str:
+        if not isinstance(error, Exception):
+            raise error
+        guarded = self.runs.guarded
+        error = await self.runs.stop(error)
+        more = {FAILED: self._final(error)}
+        if guarded is not None:
+            more["guarded"] = guarded
+        return self._text(started, seconds, self._settled(step.label)[0], more)
+
+    def _final(self, error: BaseException) -> Any:
+        """Take the exception that stops the run; raise it where it ends the process instead."""
+        if not isinstance(error, Exception):
+            raise error
+        self._error = error
+        return to_json(error)
+
+    # The state
+
+    def _settled(self, label: str) -> tuple[dict[str, Any], Exception | None]:
+        """Make the state what its record reads back as; return the record, and why some of it does not read back."""
+        try:
+            return self._codec.settle(self._state, label), None
+        except StoryNotRecordableError as error:
+            problem = error
+        fields: dict[str, Any] = {}
+        for name, value in fields_set(self._state).items():
+            try:
+                fields[name] = self._codec.dump_field(name, value)
+            except StoryNotRecordableError:
+                if name in self._fields:
+                    fields[name] = self._fields[name]
+        return fields, problem
+
+    def _text(self, started: float, seconds: float, fields: dict[str, Any], more: Mapping[str, Any]) -> str:
+        changed = changes(self._fields, fields)
+        self._fields = fields
+        return json.dumps({"at": started, "took": seconds, "set": changed.set, "unset": changed.unset, **more})
+
+    def _reset(self) -> None:
+        """Make the state what it was before the step, for another attempt."""
+        new = [name for name in fields_set(self._state) if name not in self._fields]
+        self._codec.set(self._state, self._fields, new)
+
+    # Waiting
+
+    async def _wait(self, step: PlannedStep) -> str | None:
+        """Wait for a signal, or for time to pass; return None where the run was cancelled meanwhile."""
+        waits_for, journal = step.waits_for, self._journal
+        signal = waits_for.name if isinstance(waits_for, Signal) else None
+        began: Recorded | None = self._progress.waits.get(step.label)
+        if began is None:
+            began = json.loads(await journal.record(WAIT + step.label, lambda: self._begin_waiting(step)))
+        until: float | None = began["until"]
+        try:
+            await self.runs.open(step)
+        except BaseException as error:
+            guard = error
+            return await journal.record(step.label, lambda: self._failed(step, time(), 0.0, guard))
+        if signal is not None or until is None or until > time():
+            await journal.tell(RunStatus.WAITING, step.label)
+        value = await journal.wait(signal, until)
+        if value is None and journal.cancelled():
+            return None
+        await journal.tell(RunStatus.RUNNING, None)
+        return await journal.record(step.label, lambda: self._end_waiting(step, began["at"], value))
+
+    async def _begin_waiting(self, step: PlannedStep) -> str:
+        waits_for, now = step.waits_for, time()
+        seconds = waits_for.within if isinstance(waits_for, Signal) else waits_for and waits_for.seconds
+        return json.dumps({"at": now, "until": None if seconds is None else now + seconds})
+
+    async def _end_waiting(self, step: PlannedStep, started: float, value: str | None) -> str:
+        seconds = max(0.0, time() - started)
+        signal = step.waits_for
+        if not isinstance(signal, Signal):
+            return await self._completed(step, started, seconds)
+        if value is None:
+            late = SignalTimeoutError(self._plan.name, step.label, signal.name, signal.within or 0.0)
+            return await self._failed(step, started, seconds, late)
+        try:
+            self._codec.set(self._state, {signal.into: json.loads(value)})
+        except JsonMismatchError as error:  # the State has changed since the signal was sent
+            mismatch = error
+        else:
+            return await self._completed(step, started, seconds)
+        return await self._failed(step, started, seconds, mismatch)
+
+    # Undoing
+
+    async def _undo(self) -> None:
+        progress, journal = self._progress, self._journal
+        if progress.is_cancelled and self.runs.is_open:
+            await self.runs.stop(asyncio.CancelledError(f"the run {journal.run_id!r} was cancelled"))
+        for index, undo in enumerate(progress.to_undo()):
+            if index < len(progress.undone):
+                recorded = progress.undone[index]
+            else:
+                if index == len(progress.undone):
+                    await journal.tell(RunStatus.UNDOING, undo.step.label)
+                recorded = json.loads(await self._record_undoing(undo))
+                progress.undone.append(recorded)
+            self._note(undo, recorded)
+        if progress.undone:
+            self.runs.outer.tell_undone(is_complete=not self._failures)
+
+    async def _record_undoing(self, undo: Undo) -> str:
+        name = UNDO + undo.step.label
+        if name not in self.kept:
+            return await self._journal.record(name, lambda: self._perform_undoing(undo))
+        text = await self._journal.record(name, self._keep(name))
+        recorded: Recorded = json.loads(text)
+        self._take_over(recorded)
+        self._codec.set(self._state, recorded["set"], recorded["unset"])
+        return text
+
+    def _note(self, undo: Undo, recorded: Recorded) -> None:
+        step = undo.step
+        error: Exception | None = None
+        if FAILED in recorded:
+            error = self._exception(recorded[FAILED], step.label)
+            self._failures.append((step.label, recorded[FAILED]))
+            if undo.is_completed:
+                self._left.append(step.label)
+        else:
+            self._undone.append(step.label)
+        self.runs.run_of(step.around).show_undoing(step.index, error)
+
+    async def _perform_undoing(self, undo: Undo) -> str:
+        step, started, clock = undo.step, time(), perf_counter()
+        compensation = step.compensation
+        assert compensation is not None
+        run = self.runs.run_of(step.around)
+        generators = run.enter_undoing(step.label, step.index)
+        key = set_variable(CURRENT_KEY, f"{self.keys}/{UNDO}{label_in_key(step.label)}")
+        try:
+            error = await self.caller.call(
+                step.story,
+                compensation.method,
+                UNDO + step.label,
+                self._state,
+                self.retries.get(step.undo_path),
+                self._reset,
+            )
+        except BaseException:
+            run.suspend_undoing(generators)
+            raise
+        finally:
+            reset_variable(CURRENT_KEY, key)
+        if error is not None and not isinstance(error, Exception):
+            run.suspend_undoing(generators)
+            raise error
+        run.leave_undoing(step.label, generators, error)
+        more: dict[str, Any] = {"may_have_begun": True} if self._progress.may_have_begun else {}
+        if error is not None:
+            more[FAILED] = to_json(error)
+            log_error(
+                "%s/%s: %s is not undone: its compensation %s failed",
+                *(self._plan.name, self._journal.run_id, step.label, compensation.method),
+                error=error,
+            )
+        return self._text(started, perf_counter() - clock, self._settled(UNDO + step.label)[0], more)
+
+    # The end
+
+    def _end(self) -> str:
+        progress = self._progress
+        error, data = self._error, progress.end
+        status = RunStatus.COMPLETED
+        if self._failures:
+            status = RunStatus.UNDO_FAILED
+        elif progress.is_cancelled:
+            status = RunStatus.CANCELLED
+        elif data is not None:
+            status = RunStatus.UNDONE if self._undone else RunStatus.FAILED
+        if progress.is_cancelled:
+            error = asyncio.CancelledError(f"the run {self._journal.run_id!r} was cancelled")
+        if self._failures and isinstance(error, Exception):
+            stopped_by = error
+            failures = [(label, self._exception(one, label)) for label, one in self._failures]
+            error = CompensationError(self._plan.name, failures, self._undone, self._left)
+            set_cause(error, stopped_by)
+        replacement = self.runs.finish(error)
+        if replacement is not None and replacement is not error:
+            if not isinstance(replacement, Exception):
+                raise replacement
+            if data is None and not progress.is_cancelled:
+                status, data = RunStatus.FAILED, to_json(replacement)
+        outcome = {
+            "status": status.value,
+            "state": self._fields,
+            "error": data,
+            "step": self._plan.steps[len(progress.steps) - 1].label if data is not None else None,
+            "failures": self._failures,
+            "undone": self._undone,
+            "left": self._left,
+        }
+        self._error = None
+        return json.dumps(outcome)
+
+
+def outcome_of(text: str, plan: StoryPlan, codec: StateCodec, run_id: str) -> Any:
     """Return the State at the end of a run that completed.
 
     Raises:
         Exception: what has stopped the run: the exception of the step, or StepFailedError.
         CompensationError: something could not be undone; its cause is what has stopped the run.
         RunCancelledError: somebody has cancelled the run.
+        StoryChangedError: the run has completed, and its state does not fit the State now.
     """
-    raise NotImplementedError
-
-
-def first_entry_to_repeat(entries: Sequence[Entry], plan: StoryPlan) -> int:
-    """Return the index of the first entry to forget, so that a failed run is repeated from there.
-
-    The entry of the step that has failed; where its undoing has failed, that of the first undoing that has.
-
-    Raises:
-        ValueError: nothing in it has failed.
-    """
-    raise NotImplementedError
-
-
-def kept_entries(entries: Sequence[Entry], index: int) -> dict[str, str]:
-    """Return what of the entries from `index` on was done and need not be repeated: pass it to `run` as `kept`."""
-    raise NotImplementedError
+    outcome: dict[str, Any] = json.loads(text)
+    if outcome["status"] == RunStatus.COMPLETED.value:
+        try:
+            return codec.load(outcome["state"])
+        except JsonMismatchError as error:
+            problem = f"it has completed, and the State does not fit its result: {error}"
+            raise StoryChangedError(plan.name, run_id, problem) from error
+    if outcome["error"] is None:
+        error: Exception = RunCancelledError(plan.name, run_id, outcome["undone"])
+    else:
+        error = from_json(outcome["error"], plan.name, outcome["step"])
+    if outcome["failures"]:
+        failures = [(label, from_json(data, plan.name, label)) for label, data in outcome["failures"]]
+        raise CompensationError(plan.name, failures, outcome["undone"], outcome["left"]) from error
+    raise error

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import collections.abc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from types import FunctionType, MemberDescriptorType, MethodType
-from typing import Any, Final, NamedTuple, get_origin
+from typing import Any, Final, NamedTuple, cast, get_origin
 
 import typing_extensions
 
@@ -62,18 +62,13 @@ class StateCodec:
         types = field_types(state_class)
         problems = [*_slots_without_field(self._class), *_without_type(types)]
         faulty = {name for name, _ in problems}
-        carrier: Any = typing_extensions.TypedDict(  # type: ignore[misc]  # its fields are those of the State
-            self._name,
-            {name: declared for name, declared in types.items() if name not in faulty},
-            total=False,
-        )
-        carrier.__module__ = self._class.__module__  # where the names of forward references are looked up
+        fields = {name: declared for name, declared in types.items() if name not in faulty}
         try:
-            self._codec: JsonCodec[dict[str, Any]] = JsonCodec(carrier, is_tolerant=False, refusal=_unfit)
+            self._codec = self._codec_of(fields)
         except NoJsonError as error:
-            problems += [(path, _advised(problem)) for path, problem in error.problems] or [("", str(error))]
+            problems += self._unfit_fields(fields, error)
         else:
-            problems += self._unfit_defaults(faulty)
+            problems += self._unfit_defaults(fields)
         if problems:
             raise self._not_recordable(problems)
 
@@ -113,7 +108,7 @@ class StateCodec:
         """
         values = self._codec.load_object(fields)
         missing: list[tuple[str, str]] = []
-        for name, default in self._class.__state_fields__.items():
+        for name, default in _fields_of(self._class).items():
             if name in values or default is VARIABLE:
                 continue
             if default is REQUIRED:
@@ -157,8 +152,9 @@ class StateCodec:
         raise self._not_recordable(problems)
 
     def _dump(self, state: Any, step: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-        if type(state) is not self._class:
-            other = f"is a {class_text(type(state))}, where {self._name} is declared"
+        cls = cast("type[object]", type(state))
+        if cls is not self._class:
+            other = f"is a {class_text(cls)}, where {self._name} is declared"
             raise self._not_recordable([("", other)], step)
         problems: Iterable[tuple[str, str]] = tuple(_not_kept(state))
         if not problems:
@@ -171,14 +167,26 @@ class StateCodec:
         # Here, since the error that pydantic has raised shows the value.
         raise self._not_recordable(problems, step)
 
-    def _not_recordable(
-        self, problems: Iterable[tuple[str, str]], step: str | None = None
-    ) -> StoryNotRecordableError:
+    def _not_recordable(self, problems: Iterable[tuple[str, str]], step: str | None = None) -> StoryNotRecordableError:
         return StoryNotRecordableError(self._story, self._name, problems, step)
 
-    def _unfit_defaults(self, faulty: set[str]) -> Iterator[tuple[str, str]]:
-        for name, default in self._class.__state_fields__.items():
-            if default is not REQUIRED and default is not VARIABLE and name not in faulty:
+    def _codec_of(self, fields: Mapping[str, Any]) -> JsonCodec[dict[str, Any]]:
+        carrier = _TYPED_DICT(self._name, dict(fields), total=False)
+        carrier.__module__ = self._class.__module__  # where the names of forward references are looked up
+        return JsonCodec(carrier, is_tolerant=False, refusal=_unfit)
+
+    def _unfit_fields(self, fields: Mapping[str, Any], found: NoJsonError) -> Iterator[tuple[str, str]]:
+        yield from ((path, _advised(problem)) for path, problem in found.problems)
+        if not found.problems:  # pydantic does not say which field it means
+            for name, declared in fields.items():
+                try:
+                    self._codec_of({name: declared})
+                except NoJsonError as error:
+                    yield name, str(error.__cause__ or error)
+
+    def _unfit_defaults(self, names: Collection[str]) -> Iterator[tuple[str, str]]:
+        for name, default in _fields_of(self._class).items():
+            if default is not REQUIRED and default is not VARIABLE and name in names:
                 try:
                     self._codec.dump({name: _value_of(default)})
                 except JsonMismatchError as error:
@@ -194,9 +202,8 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
 
 
 def _put(state: Any, values: Mapping[str, Any]) -> None:
-    kept: dict[str, Any] = state.__dict__
-    for name in kept.keys() - type(state).__state_fields__.keys():
-        del kept[name]  # what a cached property has found in other values
+    for name in _beside_fields(state):
+        del state.__dict__[name]  # what a cached property has found in other values
     for name, value in values.items():
         object.__setattr__(state, name, value)
 
@@ -207,21 +214,31 @@ def _value_of(default: object) -> object:
 
 def _not_kept(state: Any) -> Iterator[tuple[str, str]]:
     """Yield what a state has beside its fields, and fields that are gone."""
-    cls = type(state)
-    for name in state.__dict__.keys() - cls.__state_fields__.keys():
+    cls = cast("type[object]", type(state))
+    for name in _beside_fields(state):
         if not hasattr(getattr(cls, name, None), "__get__"):
             yield name, "is no field, and would not be recorded; declare it as one, or use functools.cached_property"
     values = fields_set(state)
-    for name, default in cls.__state_fields__.items():
+    for name, default in _fields_of(cls).items():
         if default is not VARIABLE and name not in values:
             yield name, "was deleted; where a step may do that, declare it as variable()"
 
 
+def _fields_of(cls: Any) -> dict[str, Any]:
+    """Return the fields of a State, each with its default, or with what stands for one."""
+    return cls.__state_fields__  # type: ignore[no-any-return]  # of any State
+
+
+def _beside_fields(state: Any) -> list[str]:
+    """Return the names of what is kept in a state and is no field, in order."""
+    fields = _fields_of(type(state))
+    return [name for name in state.__dict__ if name not in fields]
+
+
 def _slots_without_field(cls: type) -> Iterator[tuple[str, str]]:
-    fields: Any = cls
     for base in cls.__mro__:
         for name, member in vars(base).items():
-            if isinstance(member, MemberDescriptorType) and name not in fields.__state_fields__:
+            if isinstance(member, MemberDescriptorType) and name not in _fields_of(cls):
                 yield name, "is a slot and no field, and would not be recorded; declare it as a field"
 
 
@@ -231,7 +248,7 @@ def _without_type(types: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, "Final alone leaves its type open; write Final[...] with its type"
             continue
         try:
-            typing_extensions.TypedDict("One", {name: declared})  # type: ignore[operator]  # asks whether it is a type
+            _TYPED_DICT("One", {name: declared})
         except (TypeError, SyntaxError):
             yield name, "its annotation is no type; declare what it is"
 
@@ -247,7 +264,7 @@ def _unfit(declared: Any) -> str | None:
             f"{class_text(declared)} is an aggregate, whose events and version would be lost; keep its identity, and "
             f"get it from its repository in each step"
         )
-    if declared is collections.abc.Callable or declared is type or derives(declared, *_FUNCTIONS):
+    if declared is _CALLABLE or declared is type or derives(declared, *_FUNCTIONS):
         return f"a {'class' if declared is type else 'function'} cannot be recorded; give it to the story as a field"
     if getattr(declared, "__module__", "").partition(".")[0] in _MODULES or _is_stream(declared):
         name = getattr(declared, "__qualname__", class_text(declared)).replace("allocate_lock", "Lock")
@@ -259,6 +276,8 @@ def _is_stream(declared: Any) -> bool:
     return derives(declared, typing_extensions.IO)
 
 
+_TYPED_DICT: Final[Any] = typing_extensions.TypedDict  # Any: to checkers it is no function
+_CALLABLE: Final[Any] = collections.abc.Callable
 _FUNCTIONS: Final = (FunctionType, MethodType, partial, Story)
 _MODULES: Final = frozenset(
     {

@@ -49,15 +49,16 @@ class Signal:
         # It stands where a step stands. A plain run finds that nobody can call it, before its first step.
         def __call__(self, state: Any, /) -> Any: ...
 
-    def __not_a_step__(self) -> str:
-        return "is a Signal, which only a durable run can wait for; inject a function here, or run the story by Durable"
+    __not_a_step__ = (
+        "is a Signal, which only a durable run can wait for; inject a function instead, or run the story by Durable"
+    )
 
     def __repr__(self) -> str:
         return f"Signal({self.name!r}, into={self.into!r}, within={self.within!r})"
 
 
 class Delay:
-    """A step that waits for some time: `Delay(minutes=5)`, with the keywords of `timedelta`, or `Delay(90)` for seconds.
+    """A step that waits for some time: `Delay(minutes=5)`, with the keywords of `timedelta`, or `Delay(90)`, seconds.
 
     In a durable run it costs no thread, and a process that ends meanwhile does not make it longer. In a plain run it
     waits as the story runs: a sync story sleeps, an async one awaits.

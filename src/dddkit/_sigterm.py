@@ -1,4 +1,4 @@
-"""SIGTERM, while relays run in the main thread."""
+"""SIGTERM, while something runs in the main thread that wants to end what it has begun."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def stopped_by_sigterm(stop: Callable[[], object]) -> Generator[None]:
 
     `stop` runs in the middle of anything.
     """
-    global _old  # there is one handler in the process, and several relays may run
+    global _old  # there is one handler in the process, and several may run
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is None:
         yield  # None: the handler is not Python's, and could not be restored
         return

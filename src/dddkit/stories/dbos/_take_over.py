@@ -1,0 +1,167 @@
+"""Finding the runs that nobody executes any more, and having them executed."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from dbos import DBOS, WorkflowStatus
+
+from dddkit.stories.dbos._leases import Lease
+from dddkit.stories.dbos._outage_log import LOGGER
+from dddkit.stories.dbos._private import active_workflows, registered_workflows
+
+__all__ = ["ATTRIBUTE", "CHANGED", "TakeOver", "ask_before_taking"]
+
+ATTRIBUTE: Final = "dddkit"
+CHANGED: Final = "changed"
+
+_SETTLED: Final = 3.0
+"""Seconds after which a process that has just got its lease takes over: after an outage, others get theirs back too."""
+_STRAY: Final = 5.0
+"""Seconds after which a run of this process that nothing executes is begun again, at first; then ever later."""
+_LONGEST: Final = 300.0
+
+CanContinue = Callable[[WorkflowStatus], bool]
+
+
+class TakeOver:
+    """What one worker has seen so far."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease: Final = lease
+        self._without_lease: set[str] = set()
+        self._strays: dict[str, _Stray] = {}
+        self._cannot: dict[str, int | None] = {}
+        """The runs that this process cannot continue, as it has found out, and when they were changed last."""
+
+    def look(self) -> None:
+        """Look at all runs that somebody should be executing."""
+        if self._lease.held_for() < _SETTLED:
+            self._without_lease.clear()
+            return
+        own, others, handed_back = self._executed()
+        self._begin_strays(own)
+        self._take_from_dead({str(run.executor_id) for run in others})
+        self._take_handed_back(handed_back)
+
+    def _executed(self) -> tuple[list[WorkflowStatus], list[WorkflowStatus], list[WorkflowStatus]]:
+        """Return the runs of this process, those of others, and those of others that cannot continue them."""
+        own: list[WorkflowStatus] = []
+        others: list[WorkflowStatus] = []
+        handed_back: list[WorkflowStatus] = []
+        for run in _pending():
+            if run.executor_id == self._lease.executor_id:
+                own.append(run)
+            else:
+                others.append(run)
+                if _is_handed_back(run):
+                    handed_back.append(run)
+        return own, others, handed_back
+
+    def _take_from_dead(self, executors: set[str]) -> None:
+        """Take the runs of executors without a lease. Seen twice: a connection may be lost and made again."""
+        seen, self._without_lease = self._without_lease, set()
+        for executor in sorted(executors):
+            with self._lease.borrowed(executor) as is_dead:
+                if not is_dead:
+                    continue
+                if executor not in seen:
+                    self._without_lease.add(executor)
+                    continue
+                runs = _pending(executor)  # again: another worker may have taken them a moment ago
+                _resume(runs)
+                if runs:
+                    LOGGER.warning("took over %d runs of %s, which is not running any more", len(runs), executor)
+
+    def _begin_strays(self, own: Iterable[WorkflowStatus]) -> None:
+        """Begin again what this process has, and does not execute: an execution has ended and left its run."""
+        active, known, now = active_workflows(), registered_workflows(), time.monotonic()
+        before = self._strays
+        for run in own:
+            if run.workflow_id in active or _is_handed_back(run):
+                continue
+            if run.name not in known:  # another version of the application has it
+                _hand_back(run)
+                continue
+            stray = before.setdefault(run.workflow_id, _Stray(now))
+            stray.seen = now
+            if now - stray.since >= stray.pause:
+                _resume([run])
+                stray.since, stray.pause = now, min(stray.pause * 2, _LONGEST)
+        # One that was begun again is remembered for a while: it may soon be left again.
+        self._strays = {run_id: stray for run_id, stray in before.items() if now - stray.seen < stray.pause * 2}
+
+    def _take_handed_back(self, runs: Iterable[WorkflowStatus]) -> None:
+        """Take what another worker could not continue, where this one can."""
+        known, before, self._cannot = registered_workflows(), self._cannot, {}
+        for run in runs:
+            if before.get(run.workflow_id, -1) == run.updated_at:
+                self._cannot[run.workflow_id] = run.updated_at
+            elif run.name in known and any(can_continue(run) for can_continue in _asked):
+                self._take(run)
+            else:
+                self._cannot[run.workflow_id] = run.updated_at
+
+    def _take(self, run: WorkflowStatus) -> None:
+        with self._lease.borrowed(f"run {run.workflow_id}") as is_free:
+            again = [found for found in _pending(str(run.executor_id)) if found.workflow_id == run.workflow_id]
+            if is_free and again and _is_handed_back(again[0]):
+                _say(run, "pending")
+                _resume(again)
+
+
+class _Stray:
+    """A run that nothing executes."""
+
+    def __init__(self, since: float) -> None:
+        self.since = self.seen = since
+        self.pause = _STRAY
+
+
+_asked: Final[list[CanContinue]] = []
+
+
+def ask_before_taking(can_continue: CanContinue) -> None:
+    """Have this asked whether it can continue a run here which another worker could not continue."""
+    if can_continue not in _asked:
+        _asked.append(can_continue)
+
+
+def _pending(executor: str | None = None) -> list[WorkflowStatus]:
+    """Return what executors are executing, as far as the database knows, in this version's processes alone."""
+    return DBOS.list_workflows(
+        status="PENDING",
+        executor_id=executor,
+        app_version=DBOS.application_version,
+        load_input=False,
+        load_output=False,
+    )
+
+
+def _resume(runs: Iterable[WorkflowStatus]) -> None:
+    by_queue: defaultdict[str | None, list[str]] = defaultdict(list)
+    for run in runs:
+        by_queue[run.queue_name].append(run.workflow_id)
+    for queue, ids in by_queue.items():
+        DBOS.resume_workflows(ids, queue_name=queue)
+
+
+def _is_handed_back(run: WorkflowStatus) -> bool:
+    said: Any = (run.attributes or {}).get(ATTRIBUTE)
+    return isinstance(said, dict) and said.get("status") == CHANGED
+
+
+def _hand_back(run: WorkflowStatus) -> None:
+    LOGGER.warning(
+        "the run %s is one of %s, which this process does not have; another worker may continue it",
+        run.workflow_id,
+        run.name,
+    )
+    _say(run, CHANGED)
+
+
+def _say(run: WorkflowStatus, status: str) -> None:
+    DBOS.update_workflow_attributes(run.workflow_id, {ATTRIBUTE: {"status": status, "step": None}}, merge=True)

@@ -1,0 +1,89 @@
+"""What runs beside the runs of this process, from DBOS's launch to its end: a thread that looks every second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Final
+
+from dbos import DBOS
+
+from dddkit.stories.dbos._executions import allow_executions, executions_here, stop_executions
+from dddkit.stories.dbos._leases import Lease, current_lease, end_lease
+from dddkit.stories.dbos._outage_log import LOGGER, OutageLog
+from dddkit.stories.dbos._private import at_launch, has_ended, instance
+from dddkit.stories.dbos._take_over import TakeOver
+
+__all__ = ["enlist", "look_each_second"]
+
+_EVERY: Final = 1.0  # seconds
+_SHARE: Final = 20
+"""A look that takes long, since there are very many runs, is followed by a pause that is so many times as long."""
+_LAST_STEPS: Final = 5.0
+"""So many seconds steps may take to end after DBOS has."""
+
+_looks: Final[list[Callable[[], object]]] = []
+
+
+def enlist() -> None:
+    """Let a worker begin when DBOS is launched. Called again, it changes nothing."""
+    at_launch(_work)
+
+
+def look_each_second(look: Callable[[], object]) -> None:
+    """Let the worker call this each second, in its thread. Whatever it raises is logged, and it is called again."""
+    if look not in _looks:
+        _looks.append(look)
+
+
+def _work(stop: Event) -> None:
+    lease = current_lease()
+    if lease is None:
+        LOGGER.error(
+            "DBOS was configured without settings(...) of dddkit.stories.dbos: this process neither has a lease nor "
+            "takes over the runs of others; write DBOS(config=settings(name, url))"
+        )
+    dbos = instance()
+    try:
+        _look_until(stop, lease)
+        stop_executions()
+        if dbos is not None:
+            _wait_for_the_end(dbos)
+    finally:
+        allow_executions()  # those of the next DBOS
+        if lease is not None:
+            end_lease(lease)
+        at_launch(_work)
+
+
+def _look_until(stop: Event, lease: Lease | None) -> None:
+    take_over = None if lease is None else TakeOver(lease)
+    logs = {"signals": OutageLog("signals and cancellations"), "runs": OutageLog("the runs of other workers")}
+    next_take_over = 0.0
+    while not stop.wait(_EVERY):
+        for look in _looks:
+            _guarded(look, logs["signals"], stop)
+        if take_over is not None and time.monotonic() >= next_take_over:
+            began = time.monotonic()
+            _guarded(take_over.look, logs["runs"], stop)
+            next_take_over = time.monotonic() + (time.monotonic() - began) * _SHARE
+
+
+def _guarded(look: Callable[[], object], log: OutageLog, stop: Event) -> None:
+    try:
+        look()
+    except Exception as error:
+        if not stop.is_set():
+            log.failed("the database cannot be read", error)
+    else:
+        log.recovered()
+
+
+def _wait_for_the_end(dbos: DBOS) -> None:
+    """Wait until no step of this process runs any more: until then nobody may take over its runs."""
+    while not has_ended(dbos):
+        time.sleep(0.01)
+    deadline = time.monotonic() + _LAST_STEPS
+    while executions_here() and time.monotonic() < deadline:
+        time.sleep(0.01)

@@ -1,0 +1,134 @@
+"""Calling a step or a compensation: on the loop or in a thread, within its time, as often as its retries allow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from contextvars import copy_context
+from random import random
+from typing import Any, Final
+
+from dddkit._awaitables import is_awaitable
+from dddkit.stories._engine.validation import check_step_result
+from dddkit.stories.durable._log import LOGGER
+from dddkit.stories.durable.retry import Retry
+
+__all__ = ["Caller"]
+
+_SLICE: Final = 0.5
+"""Seconds between two looks at whether the run is cancelled, while it waits for the next attempt."""
+
+
+class Caller:
+    """Calls the steps of one run.
+
+    Args:
+        story: what the log calls the run.
+        in_threads: whether each call happens in a thread, with the context of the caller.
+        is_async: whether a step may give an awaitable.
+        executor: where threads come from; None: the loop's own.
+        cancelled: whether the run is to be stopped, so that there is no further attempt.
+    """
+
+    __slots__ = ("_cancelled", "_executor", "_in_threads", "_is_async", "_story")
+
+    def __init__(
+        self, story: str, *, in_threads: bool, is_async: bool, executor: Executor | None, cancelled: Callable[[], bool]
+    ) -> None:
+        self._story: Final = story
+        self._in_threads: Final = in_threads
+        self._is_async: Final = is_async
+        self._executor: Final = executor
+        self._cancelled: Final = cancelled
+
+    async def call(
+        self, story: object, name: str, label: str, state: Any, retry: Retry | None, reset: Callable[[], object]
+    ) -> BaseException | None:
+        """Call a method of a story with the state; return what it raises in the end.
+
+        What is no `Exception` is returned at once. It is returned and not raised, so that the frames in its traceback
+        begin with the one that has called the step: they lead to nothing of the run.
+
+        Args:
+            story: the story.
+            name: the step, or the compensation.
+            label: what the log calls it.
+            state: what it is called with.
+            retry: how often; None: once.
+            reset: makes the state again what it was before the step.
+        """
+        attempt = 1
+        while True:
+            error = await self._attempt(story, name, label, state, None if retry is None else retry.timeout)
+            if error is None or retry is None or not _is_one_of(error, retry.on) or attempt >= retry.attempts:
+                return error
+            seconds = retry.wait_after(attempt, random())
+            LOGGER.info(
+                "%s: attempt %d of %d of %s failed with %s; the next one follows in %.1f s",
+                *(self._story, attempt, retry.attempts, label, type(error).__qualname__, seconds),
+            )
+            if not await self._wait(seconds):
+                return error
+            attempt += 1
+            reset()
+
+    async def _attempt(
+        self, story: object, name: str, label: str, state: Any, timeout: float | None
+    ) -> BaseException | None:
+        if self._in_threads:
+            context = copy_context()
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._executor, context.run, _caught, story, name, state)
+        if not self._is_async:
+            return _caught(story, name, state)
+        return await _caught_async(story, name, state, None if timeout is None else (timeout, label))
+
+    async def _wait(self, seconds: float) -> bool:
+        """Wait for the next attempt; return False where the run is cancelled meanwhile."""
+        while seconds > 0 and not self._cancelled():
+            await asyncio.sleep(min(seconds, _SLICE))
+            seconds -= _SLICE
+        return not self._cancelled()
+
+
+def _is_one_of(error: BaseException, classes: tuple[type[Exception], ...]) -> bool:
+    return issubclass(type(error), classes)
+
+
+def _caught(story: Any, name: str, state: Any) -> BaseException | None:
+    try:
+        result = getattr(story, name)(state)
+        if result is not None:
+            check_step_result(story, name, result)
+    except BaseException as error:
+        return error
+    return None
+
+
+async def _caught_async(story: Any, name: str, state: Any, limit: tuple[float, str] | None) -> BaseException | None:
+    try:
+        result = getattr(story, name)(state)
+        if result is not None and is_awaitable(result):
+            if limit is None:
+                await result
+            else:
+                await _limited(result, *limit)
+    except BaseException as error:
+        return error
+    return None
+
+
+async def _limited(awaitable: Awaitable[object], seconds: float, label: str) -> None:
+    """Await something; cancel it when its time is over, and wait until it has ended."""
+    task = asyncio.ensure_future(awaitable)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        is_late = not task.done()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+    if is_late and task.cancelled():
+        raise TimeoutError(f"{label} took longer than {seconds:g} s")
+    task.result()

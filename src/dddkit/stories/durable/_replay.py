@@ -1,0 +1,153 @@
+"""Reading what is recorded of a run: how far it has come, and whether the story still fits it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from dddkit.exceptions import StoryChangedError
+from dddkit.stories.durable._journal import UNDO, WAIT, Entry
+from dddkit.stories.durable._steps import StoryPlan
+from dddkit.stories.durable._undoing import Undo, steps_to_undo
+
+__all__ = ["FAILED", "LOST", "STOPPED", "Progress", "Recorded", "first_entry_to_repeat", "kept_entries"]
+
+Recorded = dict[str, Any]
+"""What the text of an entry says."""
+
+FAILED: Final = "failed"
+"""What the entry of a step holds, or of an undoing, that has raised: the exception."""
+STOPPED: Final = "stopped"
+"""What the entry of a step holds that has completed, and after which a hook has stopped the run."""
+LOST: Final = "lost"
+"""What the entry of a step holds that has completed, and has set what does not read back."""
+
+_ENDS: Final = (FAILED, STOPPED, LOST)
+
+
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        steps: what is recorded of the steps that have begun, in order.
+        waits: what is recorded of waiting, by the label of the step.
+        undone: what is recorded of the undoing, in order.
+        is_cancelled: whether the run was stopped between its steps.
+        may_have_begun: whether an execution that was cut off may have begun the next step of a run that is cancelled.
+    """
+
+    __slots__ = ("_plan", "is_cancelled", "may_have_begun", "steps", "undone", "waits")
+
+    def __init__(self, plan: StoryPlan) -> None:
+        self._plan: Final = plan
+        self.steps: Final[list[Recorded]] = []
+        self.waits: Final[dict[str, Recorded]] = {}
+        self.undone: Final[list[Recorded]] = []
+        self.is_cancelled = False
+        self.may_have_begun = False
+
+    @classmethod
+    def read(cls, plan: StoryPlan, entries: Sequence[Entry], run_id: str) -> Progress:
+        """Read the record of a run.
+
+        Raises:
+            StoryChangedError: it does not fit the story.
+        """
+        made = cls(plan)
+        undoing: list[str] = []
+        for name, text in entries:
+            if name.startswith(UNDO):
+                undoing.append(name[len(UNDO) :])
+                made.undone.append(json.loads(text))
+            elif name.startswith(WAIT):
+                made.waits[name[len(WAIT) :]] = json.loads(text)
+            else:
+                made._check(run_id, name)
+                made.steps.append(json.loads(text))
+        if undoing:
+            made.is_cancelled = made.end is None
+            made.may_have_begun = made.undone[0].get("may_have_begun", False)
+            expected = [undo.step.label for undo in made.to_undo()]
+            if undoing != expected[: len(undoing)]:
+                raise made._changed(run_id, "undone", undoing, expected)
+        return made
+
+    def _check(self, run_id: str, name: str) -> None:
+        index = len(self.steps)
+        if index >= len(self._plan.steps) or self._plan.steps[index].label != name:
+            recorded = [step.label for step in self._plan.steps[:index]] + [name]
+            raise self._changed(run_id, "done", recorded, [step.label for step in self._plan.steps])
+
+    def _changed(self, run_id: str, what: str, recorded: Sequence[str], expected: Sequence[str]) -> StoryChangedError:
+        index = next(
+            number for number, label in enumerate(recorded) if number >= len(expected) or label != expected[number]
+        )
+        wanted = f"has {expected[index]!r} there" if index < len(expected) else "has nothing more there"
+        steps = "steps to undo" if what == "undone" else "steps"
+        return StoryChangedError(
+            self._plan.name,
+            run_id,
+            f"{recorded[index]!r} is recorded as {what}, at place {index + 1}, and the story {wanted}; run it where "
+            f"the first {steps} are {', '.join(recorded)}",
+            recorded[index],
+        )
+
+    @property
+    def completed(self) -> int:
+        """How many recorded steps have completed."""
+        return len(self.steps) - (bool(self.steps) and FAILED in self.steps[-1])
+
+    @property
+    def end(self) -> dict[str, Any] | None:
+        """The exception that has stopped the run, as JSON."""
+        last = self.steps[-1] if self.steps else {}
+        return next((last[kind] for kind in _ENDS if kind in last), None)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no further step is to run."""
+        return self.is_cancelled or self.end is not None
+
+    @property
+    def started(self) -> float | None:
+        """When the first step began, in epoch seconds; None before it has."""
+        return min((one["at"] for one in (*self.steps[:1], *self.waits.values())), default=None)
+
+    def to_undo(self) -> list[Undo]:
+        """Return what a stopped run has to undo."""
+        last = self.steps[-1] if self.steps else {}
+        if self.completed == len(self._plan.steps) and LOST not in last:
+            return []  # the operation is done, whatever a hook says of it afterwards
+        is_interrupted = FAILED in last or self.may_have_begun
+        return steps_to_undo(self._plan, self.completed, interrupted=is_interrupted, guarded=last.get("guarded"))
+
+
+def first_entry_to_repeat(entries: Sequence[Entry], plan: StoryPlan) -> int:
+    """Return the index of the first entry to forget, so that a failed run is repeated from there.
+
+    The entry of the step that has failed, or after which a hook has stopped the run; where an undoing has failed, the
+    first undoing that has.
+
+    Raises:
+        ValueError: nothing in it has failed.
+        StoryChangedError: the record does not fit the story.
+    """
+    ends = [index for index, (_, text) in enumerate(entries) if any(kind in json.loads(text) for kind in _ENDS)]
+    undone = [index for index in ends if entries[index].name.startswith(UNDO)]
+    if not ends:
+        raise ValueError(f"{plan.name}: no step of this run has failed, and no undoing, so there is nothing to repeat")
+    first = undone[0] if undone else ends[0]
+    waited = first > 0 and entries[first - 1].name == WAIT + entries[first].name
+    return first - 1 if waited else first  # to wait anew
+
+
+def kept_entries(entries: Sequence[Entry], index: int) -> dict[str, str]:
+    """Return what is done of the entries from `index` on, by name: pass it to `run` as `kept`."""
+    kept: dict[str, str] = {}
+    for name, text in entries[index:]:
+        recorded: Recorded = json.loads(text)
+        recorded.pop(STOPPED, None)  # what the hook has stopped goes on after the step
+        if FAILED not in recorded and LOST not in recorded and not name.startswith(WAIT):
+            kept[name] = json.dumps(recorded)
+    return kept
