@@ -14,7 +14,8 @@ def state_class(**fields: Any) -> Any:
     """Declare `Checkout.State`, in which a step sets each of these fields."""
     namespace: dict[str, Any] = dict.fromkeys(fields, variable())
     namespace |= {"__annotations__": fields, "__module__": __name__, "__qualname__": "Checkout.State"}
-    return type(StoryState)("State", (StoryState,), namespace)
+    metaclass: Any = type(StoryState)
+    return metaclass("State", (StoryState,), namespace)
 
 
 def holding(cls: Any, **values: Any) -> Any:
