@@ -20,7 +20,7 @@ from dbos import DBOS
 from pydantic import TypeAdapter
 
 from dddkit.stories import StepExecutionInfo, Story, StoryExecutionContext, inject_hooks
-from dddkit.stories.dbos import Durable, settings
+from dddkit.stories.dbos import Durable, Worker, settings
 
 from .shop.basket import Basket, BasketId, Line
 from .shop.checkout import Checkout
@@ -55,7 +55,7 @@ class Told:
     """Says which steps run in this process."""
 
     def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
-        print(f"runs:    {context.story_name}.{step.step_name}")
+        print(f"runs:    {context.story_name}.{step.step_name}", flush=True)
 
 
 def main() -> None:
@@ -89,11 +89,8 @@ async def open_durable_shop(folder: Path, *, hangs: bool = False) -> AsyncGenera
     async with open_shop(folder / "shop.sqlite", bank) as shop:
         DBOS(config=settings("shop", f"sqlite:///{folder / 'runs.sqlite'}"))
         checkout = durable(shop.checkout)
-        DBOS.launch()
-        try:
+        async with Worker():
             yield shop, checkout
-        finally:
-            DBOS.destroy()
 
 
 async def start(folder: Path) -> None:
@@ -110,7 +107,7 @@ async def start(folder: Path) -> None:
 
 async def go_on(folder: Path) -> None:
     async with open_durable_shop(folder) as (shop, checkout):
-        print(f"\nThe 2nd one finds the run in the database: {(await checkout.astatus(RUN)).name}")
+        print(f"\nThe 2nd one finds the run in the database: {(await checkout.astatus(RUN)).name}", flush=True)
         await checkout.aresult(RUN)
         await shop.wait_for_letters()
         print(f"status:  {(await checkout.astatus(RUN)).name}")
