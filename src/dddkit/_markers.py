@@ -1,4 +1,4 @@
-"""What packages of the kit recognise of each other without importing each other: marked classes, an open unit of work."""
+"""What packages of the kit recognise of each other without importing each other: marked classes, an open unit."""
 
 from __future__ import annotations
 

@@ -566,6 +566,7 @@ class SignalTimeoutError(DDDKitError, TimeoutError):
 
     def __init__(self, story: str, step: str, signal: str, seconds: float) -> None:
         super().__init__(story, step, signal, seconds)
+        self.args = (story, step, signal, seconds)  # of which OSError, the base of TimeoutError, keeps two
         self.story = story
         self.step = step
         self.signal = signal

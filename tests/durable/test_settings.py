@@ -43,7 +43,7 @@ def test_records_are_json_and_nothing_leaves_for_anywhere_but_the_database(tmp_p
 def test_threads_are_limited_and_tables_are_made_unless_somebody_says_otherwise(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.sqlite"
     config = settings("shop", url)
-    assert (config.get("max_executor_threads"), config.get("run_migrations")) == (32, True)
+    assert (config.get("max_executor_threads"), config.get("run_migrations")) == (28, True)
     config = settings("shop", url, max_executor_threads=4, run_migrations=False, log_level="ERROR")
     assert (config.get("max_executor_threads"), config.get("run_migrations")) == (4, False)
     assert config.get("log_level") == "ERROR"

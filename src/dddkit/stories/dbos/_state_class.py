@@ -8,6 +8,7 @@ from types import FunctionType
 from typing import Any, get_type_hints
 
 from dddkit.exceptions import StoryDefinitionError
+from dddkit.stories._engine.compensations import steps_of
 from dddkit.stories.state import StoryState
 
 __all__ = ["state_class_of"]
@@ -42,8 +43,8 @@ def state_class_of(story: object, name: str) -> type:
 
 def _annotated(story: object) -> Iterator[type]:
     """Yield the classes that the steps' parameters are annotated with."""
-    cls: Any = type(story)
-    for step in cls.I:
+    cls = type(story)
+    for step in steps_of(cls):
         value: object = getattr(story, step, None)
         function = getattr(value, "__func__", value)
         if isinstance(function, FunctionType):
@@ -52,7 +53,7 @@ def _annotated(story: object) -> Iterator[type]:
             if not names:
                 continue
             hint = _hints(function, cls).get(names[-1])
-            if isinstance(hint, type) and hint is not object:
+            if isinstance(hint, type) and hint not in (object, Any):  # a class too, from 3.11 on
                 yield hint
 
 

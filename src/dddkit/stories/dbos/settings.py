@@ -40,7 +40,7 @@ def settings(
     *,
     executor_id: str | None = None,
     run_migrations: bool = True,
-    max_executor_threads: int = 32,
+    max_executor_threads: int = 28,
     log_level: LogLevel = "WARNING",
 ) -> DBOSConfig:
     """Return the configuration for a DBOS that runs durable stories: `DBOS(config=settings("shop", url))`.
@@ -59,7 +59,8 @@ def settings(
             id, and something random. A process that chooses one must be the only one that has it.
         run_migrations: whether DBOS creates and changes its tables when it is launched. With False somebody else has
             called `DBOS.migrate(url)`, as in a deployment.
-        max_executor_threads: the threads for synchronous steps, and for DBOS's own work.
+        max_executor_threads: the threads that write records, and that DBOS works in; with 28 a process that runs any
+            number of async runs at once has less than 40 threads. The steps of sync stories have 32 others.
         log_level: what DBOS logs of itself.
 
     Raises:

@@ -117,7 +117,7 @@ class StoryRun:
     def finish(self, error: BaseException | None) -> BaseException | None:
         """Leave the hooks around the story; return what is to be raised instead of the error."""
         replacement = finish_run(self.context, self._started, self._generators, error)
-        self._end_nested()
+        self.end_nested()
         return replacement
 
     def suspend(self) -> None:
@@ -126,9 +126,10 @@ class StoryRun:
             self.step._progress = Failure(0.0, StepStatus.CANCELLED, None)
         _suspend(self._step_generators)
         _suspend(self._generators)
-        self._end_nested()
+        self.end_nested()
 
-    def _end_nested(self) -> None:
+    def end_nested(self) -> None:
+        """Let go of the run around this one."""
         if self._nested_as is not None:
             runs, key = self._nested_as
             runs.end(key, self.context)
@@ -301,6 +302,8 @@ class StoryRuns:
         """Leave all hooks, since the run goes on later."""
         while self._opened:
             self._opened.pop().suspend()
+        for run in self._runs.values():
+            run.end_nested()
 
     @property
     def may_have_changed_state(self) -> bool:

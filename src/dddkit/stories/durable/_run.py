@@ -138,7 +138,7 @@ class _Execution:
         self._show_recorded()
         for entry in self._entries:
             await journal.record(entry.name, _never)
-        if self._entries:
+        if self._entries and not progress.is_stopped:
             await journal.tell(RunStatus.RUNNING, None)
         while not progress.is_stopped and len(progress.steps) < len(steps):
             step = steps[len(progress.steps)]
