@@ -1,0 +1,202 @@
+"""A process of the tests: a worker that runs trips, notes what their steps do, and does what its stdin says.
+
+Run as `python -m tests.durable.trip_worker OPTIONS`, where OPTIONS is JSON of `Options`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from dbos import DBOS
+
+from dddkit.stories import I, Story, StoryState, step_key
+from dddkit.stories.dbos import Durable, Worker, settings
+from dddkit.stories.durable import Signal
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the tests choose."""
+
+    url: str
+    notes: str
+    """The file that steps write to."""
+    version: int = 1
+    """1, 2: has a step that 1 does not have, 3: has no trips at all."""
+    pause: float = 0.4
+    """Seconds that a step takes."""
+    grace: float = 20.0
+    executor_id: str | None = None
+    way: str = "worker"
+    """How it runs: "worker" until SIGTERM, "sync" by DBOS.launch and DBOS.destroy, "fork" in a forked child."""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+OPTIONS = Options(**json.loads(sys.argv[1])) if __name__ == "__main__" else Options("", "")
+
+
+def note(what: str) -> None:
+    line = json.dumps({"pid": os.getpid(), "key": step_key(), "what": what, "at": time.time()})
+    with open(OPTIONS.notes, "a") as notes:  # one write, which is not torn apart by those of others
+        notes.write(f"{line}\n")
+
+
+class TripState(StoryState):
+    number: int
+    booked: tuple[str, ...] = ()
+    confirmed: bool = False
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What all versions of a trip consist of."""
+
+    async def flight(self, state: TripState) -> None:
+        await self.book("flight", state)
+
+    async def insurance(self, state: TripState) -> None:
+        await self.book("insurance", state)
+
+    async def hotel(self, state: TripState) -> None:
+        await self.book("hotel", state)
+
+    async def car(self, state: TripState) -> None:
+        await self.book("car", state)
+
+    async def book(self, what: str, state: TripState) -> None:
+        note("begins")
+        await asyncio.sleep(OPTIONS.pause)
+        state.booked = (*state.booked, what)
+        note("ends")
+
+
+@dataclass(frozen=True)
+class Trip(Steps, Story):
+    I.flight
+    I.hotel
+    I.car
+
+    State = TripState
+
+
+@dataclass(frozen=True)
+class InsuredTrip(Steps, Story):
+    I.flight
+    I.insurance
+    I.hotel
+    I.car
+
+    State = TripState
+
+
+@dataclass(frozen=True)
+class ConfirmedTrip(Steps, Story):
+    I.flight
+    I.confirmation
+    I.car
+
+    State = TripState
+    confirmation: Signal = Signal("confirmation", into="confirmed")
+
+
+@dataclass(frozen=True)
+class SyncTrip(Story):
+    I.flight
+    I.hotel
+
+    State = TripState
+
+    def flight(self, state: TripState) -> None:
+        self.book("flight", state)
+
+    def hotel(self, state: TripState) -> None:
+        self.book("hotel", state)
+
+    def book(self, what: str, state: TripState) -> None:
+        note("begins")
+        time.sleep(OPTIONS.pause)
+        state.booked = (*state.booked, what)
+        note("ends")
+
+
+def stories() -> dict[str, Durable[TripState]]:
+    made: dict[str, Durable[TripState]] = {"sync": Durable(SyncTrip(), name="sync")}
+    if OPTIONS.version < 3:
+        made["trip"] = Durable(Trip() if OPTIONS.version == 1 else InsuredTrip(), name="trip")
+        made["confirmed"] = Durable(ConfirmedTrip(), name="confirmed")
+    return made
+
+
+def say(what: object) -> None:
+    print(json.dumps(what), flush=True)
+
+
+def do(durables: dict[str, Durable[TripState]], line: str) -> None:
+    """Do one thing: `start trip a b`, `runs trip`, `signal confirmed a`."""
+    what, name, *ids = line.split()
+    durable = durables[name]
+    if what == "start":
+        for number, run_id in enumerate(ids):
+            durable.start(durable_state(number), id=run_id)
+        say("started")
+    elif what == "signal":
+        say([str(durable.signal(run_id, "confirmation", True).accepted) for run_id in ids])
+    else:
+        say({run.id: str(run.status) for run in durable.runs(limit=1000)})
+
+
+def durable_state(number: int) -> TripState:
+    return TripState(number=number)
+
+
+def obey(durables: dict[str, Durable[TripState]], ended: threading.Event | None = None) -> None:
+    for line in sys.stdin:
+        try:
+            do(durables, line)
+        except Exception as error:
+            say(f"{type(error).__name__}: {error}")
+    if ended is not None:
+        ended.set()
+
+
+async def work(durables: dict[str, Durable[TripState]]) -> None:
+    async def when_launched() -> None:
+        say(f"launched {DBOS.executor_id}")
+        threading.Thread(target=obey, args=(durables,), daemon=True).start()
+
+    launched = asyncio.ensure_future(when_launched())  # `run` launches before it waits for the first time
+    await Worker(grace=OPTIONS.grace).run()
+    await launched
+    await asyncio.to_thread(say, "ended")  # the loop has threads still
+
+
+def work_without_a_loop(durables: dict[str, Durable[TripState]]) -> None:
+    DBOS.launch()
+    say(f"launched {DBOS.executor_id}")
+    obey(durables)
+    DBOS.destroy(workflow_completion_timeout_sec=int(OPTIONS.grace))
+    say("ended")
+
+
+def main() -> None:
+    logging.basicConfig(format="%(name)s %(levelname)s %(message)s")
+    DBOS(config=settings("trips", OPTIONS.url, executor_id=OPTIONS.executor_id))
+    durables = stories()
+    if OPTIONS.way == "fork" and (child := os.fork()):
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    if OPTIONS.way == "sync":
+        work_without_a_loop(durables)
+    else:
+        asyncio.run(work(durables))
+
+
+if __name__ == "__main__":
+    main()
