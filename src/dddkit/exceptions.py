@@ -578,6 +578,10 @@ class SignalTimeoutError(DDDKitError, TimeoutError):
             f"did not come within {self.seconds:g} s"
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A TimeoutError is an OSError, which takes four arguments for those of a file.
+        return type(self), (self.story, self.step, self.signal, self.seconds)
+
 
 class RunCancelledError(DDDKitError):
     """A durable run has no result, since somebody has cancelled it.

@@ -14,7 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dddkit.exceptions import CompensationError, StepFailedError, UnitError
+from dddkit.exceptions import (
+    CompensationError,
+    SignalTimeoutError,
+    StepFailedError,
+    StoryNotRecordableError,
+    UnitError,
+)
 from dddkit.stories.durable._errors import from_json, to_json
 from dddkit.testing import assert_same
 
@@ -104,6 +110,8 @@ ID = UUID(int=7)
         Nested.Inner("deep"),
         UnitError("Orders", "is closed"),
         StepFailedError("Pay", "capture", "shop.Declined", "no"),
+        SignalTimeoutError("checkout", "approval", "approval", 60.0),
+        StoryNotRecordableError("Checkout", "Checkout.State", [("a.b", "is no field")], "charge"),
         ValueError(datetime(2026, 1, 1, tzinfo=timezone.utc), date(2026, 1, 1), time(1), timedelta(-1, 2, 3), b"\0"),
         ValueError(float("inf"), "\ud800\0", {1: ["a"], "b": {}}),
         CompensationError("Checkout", [("charge", Declined(ID, Decimal(1)))], ["reserve"], ["pay.authorize"]),

@@ -21,7 +21,7 @@ from dddkit.stories._engine.outcome import StoppedRun, complete_step_async, fini
 from dddkit.stories._engine.registry import Hooks, hooks_of
 from dddkit.stories._engine.status import StepStatus, Suspended
 from dddkit.stories._engine.tracebacks import remove_frames, set_traceback, traceback_of
-from dddkit.stories.durable._log import log_error
+from dddkit.stories.durable._log import COMPENSATIONS, LOGGER, log_error
 from dddkit.stories.durable._steps import PlannedStep, StoryPlan
 
 __all__ = ["StoryRun", "StoryRuns"]
@@ -183,9 +183,8 @@ class StoryRun:
     def _log_hook(self, label: str, hook: object, error: BaseException) -> None:
         remove_frames(error)
         of = f" of {label}" if label else ""
-        log_error(
-            "%s: the hook %s failed around the undoing%s", self.context.story_name, display_name(hook), of, error=error
-        )
+        story, name = self.context.story_name, display_name(hook)
+        log_error(COMPENSATIONS, "%s: the hook %s failed around the undoing%s", story, name, of, error=error)
 
 
 class StoryRuns:
@@ -319,7 +318,7 @@ def _suspend(generators: Generators) -> None:
         except Suspended:
             continue
         except Exception as own:
-            log_error("the hook %s failed while its run was handed back", display_name(generator), error=own)
+            log_error(LOGGER, "the hook %s failed while its run was handed back", display_name(generator), error=own)
 
 
 def _is_ours(hook: object) -> bool:

@@ -7,11 +7,13 @@ from typing import Final
 
 from dddkit.stories._engine.tracebacks import traceback_of
 
-__all__ = ["LOGGER", "log_error"]
+__all__ = ["COMPENSATIONS", "LOGGER", "log_error"]
 
 LOGGER: Final = logging.getLogger("dddkit.stories.durable")
+COMPENSATIONS: Final = logging.getLogger("dddkit.stories.compensation")
+"""The same as that of plain runs."""
 
 
-def log_error(message: str, *arguments: object, error: BaseException) -> None:
+def log_error(logger: logging.Logger, message: str, *arguments: object, error: BaseException) -> None:
     """Log what has failed without stopping the run."""
-    LOGGER.error(message, *arguments, exc_info=(type(error), error, traceback_of(error)))
+    logger.error(message, *arguments, exc_info=(type(error), error, traceback_of(error)))

@@ -55,43 +55,23 @@ class Progress:
             StoryChangedError: it does not fit the story.
         """
         made = cls(plan)
-        undoing: list[str] = []
+        done: list[str] = []
+        undone: list[str] = []
         for name, text in entries:
             if name.startswith(UNDO):
-                undoing.append(name[len(UNDO) :])
+                undone.append(name[len(UNDO) :])
                 made.undone.append(json.loads(text))
             elif name.startswith(WAIT):
                 made.waits[name[len(WAIT) :]] = json.loads(text)
             else:
-                made._check(run_id, name)
+                done.append(name)
                 made.steps.append(json.loads(text))
-        if undoing:
+        _check(plan, run_id, "done", done, [step.label for step in plan.steps])
+        if undone:
             made.is_cancelled = made.end is None
             made.may_have_begun = made.undone[0].get("may_have_begun", False)
-            expected = [undo.step.label for undo in made.to_undo()]
-            if undoing != expected[: len(undoing)]:
-                raise made._changed(run_id, "undone", undoing, expected)
+            _check(plan, run_id, "undone", undone, [undo.step.label for undo in made.to_undo()])
         return made
-
-    def _check(self, run_id: str, name: str) -> None:
-        index = len(self.steps)
-        if index >= len(self._plan.steps) or self._plan.steps[index].label != name:
-            recorded = [step.label for step in self._plan.steps[:index]] + [name]
-            raise self._changed(run_id, "done", recorded, [step.label for step in self._plan.steps])
-
-    def _changed(self, run_id: str, what: str, recorded: Sequence[str], expected: Sequence[str]) -> StoryChangedError:
-        index = next(
-            number for number, label in enumerate(recorded) if number >= len(expected) or label != expected[number]
-        )
-        wanted = f"has {expected[index]!r} there" if index < len(expected) else "has nothing more there"
-        steps = "steps to undo" if what == "undone" else "steps"
-        return StoryChangedError(
-            self._plan.name,
-            run_id,
-            f"{recorded[index]!r} is recorded as {what}, at place {index + 1}, and the story {wanted}; run it where "
-            f"the first {steps} are {', '.join(recorded)}",
-            recorded[index],
-        )
 
     @property
     def completed(self) -> int:
@@ -121,6 +101,25 @@ class Progress:
             return []  # the operation is done, whatever a hook says of it afterwards
         is_interrupted = FAILED in last or self.may_have_begun
         return steps_to_undo(self._plan, self.completed, interrupted=is_interrupted, guarded=last.get("guarded"))
+
+
+def _check(plan: StoryPlan, run_id: str, what: str, recorded: Sequence[str], expected: Sequence[str]) -> None:
+    """Raise where what is recorded is not what comes first."""
+    for place, label in enumerate(recorded):
+        has = repr(expected[place]) if place < len(expected) else "nothing more"
+        if has != repr(label):
+            shown = ", ".join(recorded[: place + _SHOWN])
+            raise StoryChangedError(
+                plan.name,
+                run_id,
+                f"{label!r} is recorded as {what}, at place {place + 1}, and the story has {has} there; run it where "
+                f"the first {'steps' if what == 'done' else 'steps to undo'} are {shown}",
+                label,
+            )
+
+
+_SHOWN: Final = 10
+"""The number of steps that a message shows, beginning with the one that does not fit."""
 
 
 def first_entry_to_repeat(entries: Sequence[Entry], plan: StoryPlan) -> int:

@@ -25,7 +25,7 @@ from dddkit.stories.durable._calling import Caller
 from dddkit.stories.durable._errors import from_json, to_json
 from dddkit.stories.durable._hooks import StoryRuns
 from dddkit.stories.durable._journal import UNDO, WAIT, Journal
-from dddkit.stories.durable._log import log_error
+from dddkit.stories.durable._log import COMPENSATIONS, log_error
 from dddkit.stories.durable._replay import (
     FAILED,
     LOST,
@@ -324,8 +324,7 @@ class _Execution:
             if index < len(progress.undone):
                 recorded = progress.undone[index]
             else:
-                if index == len(progress.undone):
-                    await journal.tell(RunStatus.UNDOING, undo.step.label)
+                await journal.tell(RunStatus.UNDOING, undo.step.label)
                 recorded = json.loads(await self._record_undoing(undo))
                 progress.undone.append(recorded)
             self._note(undo, recorded)
@@ -383,6 +382,7 @@ class _Execution:
         if error is not None:
             more[FAILED] = to_json(error)
             log_error(
+                COMPENSATIONS,
                 "%s/%s: %s is not undone: its compensation %s failed",
                 *(self._plan.name, self._journal.run_id, step.label, compensation.method),
                 error=error,
