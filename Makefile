@@ -44,8 +44,9 @@ test-mypy:  ## run the tests of the plugin on the oldest supported mypy and on t
 test-sqlalchemy:  ## run the tests of persistence on the oldest supported SQLAlchemy and on the newest (SQLALCHEMY="2.0.30": on it)
 	@.ci/test-sqlalchemy $(SQLALCHEMY)
 
-kill: $(READY)  ## kill writers, relays, consumers and servers at random: is anything lost or done twice? (KILLS=40, KILL_SECONDS=45)
+kill: $(READY)  ## kill writers, relays, consumers, servers and durable stories: is anything lost or done twice? (KILLS=40, KILL_SECONDS=45, STORY_SECONDS=10)
 	@$(BIN)/python -m tests.kill $(if $(KILLS),--kills $(KILLS)) $(if $(KILL_SECONDS),--seconds $(KILL_SECONDS))
+	@$(BIN)/python -m tests.kill.stories $(if $(KILLS),--kills $(KILLS)) $(if $(STORY_SECONDS),--seconds $(STORY_SECONDS))
 
 dashboards: $(READY)  ## put every query of the dashboards to a Prometheus that scrapes the shop, and compare
 	@if .ci/prometheus; then $(BIN)/python -m tests.dashboards.check; fi

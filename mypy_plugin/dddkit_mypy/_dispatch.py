@@ -19,7 +19,7 @@ from dddkit_mypy._rule import ClassContext, OnAnalysed, OnAttribute, OnCall, OnC
 from dddkit_mypy.stories.call_type import CallTypes, Result, anything_if_others_are_async, type_as_callback
 from dddkit_mypy.stories.compensations import store_of_mixin
 from dddkit_mypy.stories.declaration import is_story
-from dddkit_mypy.stories.steps import SIMPLE_STEPS
+from dddkit_mypy.stories.steps import KNOWN_STORY
 from dddkit_mypy.stories.suspects import rules_to_ask
 
 
@@ -120,7 +120,7 @@ class Dispatch:
 
     def _rules_for_story(self, ctx: ClassContext, bases: frozenset[str]) -> Collection[str] | None:
         """Complete the type of calling a story; return the rules that may have something to say; None for all."""
-        story, ctx.shared[SIMPLE_STEPS] = self._call_types.known_of(ctx.info)
+        story = ctx.shared[KNOWN_STORY] = self._call_types.known_of(ctx.info)
         try:
             if ctx.checker is not None and (story is None or mypy_api.metadata_of(ctx.info)["pending"]):
                 self._call_types.complete(ctx.info, ctx.checker.named_generic_type)

@@ -218,6 +218,10 @@ class Depot:
             self._engine = database.engine(self.metadata) if self.is_async else database.sync_engine(self.metadata)
         return self._engine
 
+    def use(self, engine: Model) -> None:
+        """Use this engine from now on."""
+        self._engine = engine
+
     def unit(self, unit_class: Model = None, **arguments: Model) -> Model:
         """Return a new unit, to be used with `async with` and `await` whatever its kind."""
         made = (unit_class or self.Unit)(self.engine, **arguments)

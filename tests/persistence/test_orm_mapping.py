@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     select,
 )
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -33,7 +34,7 @@ from sqlalchemy.orm import (
 )
 
 import dddkit.pydantic
-from dddkit.dataclasses import Aggregate, AggregateEvent, ValueObject, evolve
+from dddkit.dataclasses import Aggregate, AggregateEvent, Identity, ValueObject, evolve
 from dddkit.exceptions import ConcurrencyError
 from dddkit.messages import EventCatalog, Message
 from dddkit.sqlalchemy import Documents, OrmMapped, Outbox, SyncUnitOfWork, UnitError, sync_embedded
@@ -552,3 +553,22 @@ def test_what_the_database_computes_is_known_after_the_unit(database: Any) -> No
         assert (crate.made, crate.changed) == ("then", "NOW")
     finally:
         engine.dispose()
+
+
+def test_the_column_of_a_newtype_inside_of_identity_needs_its_type() -> None:
+    base = new_base()
+    with pytest.raises(ArgumentError, match=r"Could not locate SQLAlchemy Core type.*\bCrateId\b.*'number'"):
+        type("Bag", (Aggregate, base), {
+            "__module__": __name__,
+            "__tablename__": "bags",
+            "__annotations__": {"number": Mapped[Identity[CrateId]]},
+            "number": mapped_column(primary_key=True),
+        })  # fmt: skip
+
+    class Crate(Aggregate, base):  # type: ignore[misc, valid-type]  # made in a function
+        __tablename__ = "crates"
+        number: Mapped[Identity[CrateId]] = mapped_column(String, primary_key=True)
+        version: Mapped[int] = mapped_column(BigInteger)
+        __mapper_args__ = {"version_id_col": version}
+
+    assert unit_of(Crate)

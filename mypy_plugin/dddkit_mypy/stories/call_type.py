@@ -35,15 +35,15 @@ from mypy.types import (
 
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.attributes import uses_of_attributes
-from dddkit_mypy.stories.compensations import read_compensations, undecorated
-from dddkit_mypy.stories.declaration import Steps, read_body
+from dddkit_mypy.stories.compensations import member_named, read_compensations
+from dddkit_mypy.stories.declaration import read_body
 from dddkit_mypy.stories.dependencies import UsedClasses
 from dddkit_mypy.stories.fields import unset_fields
 from dddkit_mypy.stories.flow import without_locations
 from dddkit_mypy.stories.flow_metadata import flows_of_methods
 from dddkit_mypy.stories.namespaces import store_namespace
 from dddkit_mypy.stories.reading import Readings, StoryReading
-from dddkit_mypy.stories.simple import SimpleStory, read_simple_story, resolve, resolve_listings, simple_steps
+from dddkit_mypy.stories.simple import SimpleStory, read_simple_story, resolve, resolve_listings
 from dddkit_mypy.stories.state import state_of
 
 
@@ -110,7 +110,7 @@ class CallTypes:
         self.correct: Final[set[TypeInfo]] = set()
         """Simple stories, which no rule needs to check. None in the daemon."""
         self._scope: mypy_api.AnalysisScope | None = None
-        self._known: Final[dict[TypeInfo, tuple[StoryReading, dict[str, FuncDef]]]] = {}
+        self._known: Final[dict[TypeInfo, StoryReading]] = {}
         self._readings: Final = Readings()
         self._classes = UsedClasses()
 
@@ -147,13 +147,12 @@ class CallTypes:
         metadata["attributes"] = attributes = uses_of_attributes(story)
         metadata["flows"] = flows = {} if scope.tree.is_stub else flows_of_methods(story, scope)
         metadata["namespace"] = store_namespace(story, scope)
-        simple_ones = simple_steps(story)
         if is_for_diagnostics:
             resolve_listings(info, body.listed)
-            self._known[info] = (story, simple_ones)
+            self._known[info] = story
         if story.has_our_call:
             named_type = scope.analyzer.named_type
-            result = _Decision(self, story, simple_ones, named_type).result
+            result = _Decision(self, story, named_type).result
             if result is not None:
                 metadata["pending"] = result is Result.PENDING
                 mypy_api.replace_call(scope.analyzer, info, result.type(named_type))
@@ -161,7 +160,7 @@ class CallTypes:
             stored = f"{metadata['namespace']} {without_locations(flows)} {unset} {attributes} {compensations}"
             text = f"{listed} {dynamic} {body.is_open} {stored}"
             mypy_api.set_private_text(scope.analyzer, info, mypy_api.METADATA, text)
-        self._classes.add_to_dependencies(scope, story, simple_ones)
+        self._classes.add_to_dependencies(scope, story)
 
     def _generate_for_simple(self, story: SimpleStory, scope: mypy_api.AnalysisScope) -> None:
         info = scope.info
@@ -175,11 +174,11 @@ class CallTypes:
             reading = self._readings.read(info, is_for_daemon=False)
             metadata["flows"] = {} if scope.tree.is_stub else flows_of_methods(reading, scope)
             metadata["namespace"] = store_namespace(reading, scope)
-            self._classes.add_to_dependencies(scope, reading, story.steps)
+            self._classes.add_to_dependencies(scope, reading)
 
-    def known_of(self, info: TypeInfo) -> tuple[StoryReading | None, dict[str, FuncDef]]:
-        """Return a story that this run has analysed, and its simple steps. None in the daemon, which may edit it."""
-        return self._known.get(info) or (None, {})
+    def known_of(self, info: TypeInfo) -> StoryReading | None:
+        """Return a story that this run has analysed; None in the daemon, which may edit it."""
+        return self._known.get(info)
 
     def complete(self, info: TypeInfo, named_type: mypy_api.NamedType) -> Result | None:
         """Decide the result of calling a story again, when mypy may have inferred the types of its steps.
@@ -193,11 +192,10 @@ class CallTypes:
         metadata = mypy_api.metadata_of(base)
         if not metadata.get("pending"):
             return None
-        story, simple = self.known_of(base)
+        story = self.known_of(base)
         if story is None:
             story = self._readings.read(base, is_for_daemon=self._scope is None or self._scope.is_for_daemon)
-            simple = simple_steps(story)
-        result = _Decision(self, story, simple, named_type).result
+        result = _Decision(self, story, named_type).result
         if result is not None and result is not Result.PENDING:
             metadata["pending"] = False
             mypy_api.set_call_result(symbol.node, result.type(named_type))
@@ -225,35 +223,29 @@ def _store_steps(info: TypeInfo, steps: list[str], compensations: list[list[Any]
 class _Decision:
     """The result of calling one story."""
 
-    def __init__(
-        self, calls: CallTypes, story: StoryReading, simple: dict[str, FuncDef], named_type: mypy_api.NamedType
-    ) -> None:
+    def __init__(self, calls: CallTypes, story: StoryReading, named_type: mypy_api.NamedType) -> None:
         self._calls = calls
         self._story = story.type
-        self._simple = simple
         self._named_type = named_type
-        self.result = None if story.steps is None else self._of_steps(story.steps, story.called)
+        self.result = None if story.steps is None else self._of_steps(story, story.steps.dynamic)
         """None when the story has no steps."""
 
-    def _of_steps(self, steps: Steps, called: list[str]) -> Result:
-        for step in self._simple.values():
+    def _of_steps(self, story: StoryReading, is_dynamic: bool) -> Result:
+        for step in story.simple.values():
             if step.is_coroutine:
                 return Result.COROUTINE
-        results = [self._of_step(name) for name in called if name not in self._simple]
+        results = [self._of_step(name, node) for name, node in story.called.items() if name not in story.simple]
         if Result.COROUTINE in results:
             return Result.COROUTINE
         if Result.PENDING in results:
             return Result.PENDING
-        return Result.UNKNOWN if steps.dynamic or Result.UNKNOWN in results else Result.NONE
+        return Result.UNKNOWN if is_dynamic or Result.UNKNOWN in results else Result.NONE
 
-    def _of_step(self, name: str) -> Result:
-        result = self._of_member(self._story, name)
-        if result is not Result.COROUTINE:
-            return result
-        symbol = self._story.type.get(name)
-        method = None if symbol is None else undecorated(symbol.node)
+    def _of_step(self, name: str, method: SymbolNode | None) -> Result:
+        result = self._of_node(method, name, self._story)
         if (
-            isinstance(method, FuncDef)
+            result is Result.COROUTINE
+            and isinstance(method, FuncDef)
             and not method.is_coroutine
             and method.abstract_status == NOT_ABSTRACT
             and not self._calls.is_in_stub(method.info)  # where `async def` may be written like this
@@ -261,13 +253,8 @@ class _Decision:
             return Result.NONE  # a mistake: at run time, nothing but `async def` makes a method async
         return result
 
-    def _of_member(self, owner: Instance, name: str) -> Result:
-        """Return the result of calling a method, or the value of a field."""
-        symbol = owner.type.get(name)
-        node = None if symbol is None else symbol.node
-        return self._of_node(undecorated(node) if isinstance(node, Decorator) else node, name, owner)
-
     def _of_node(self, node: SymbolNode | None, name: str, owner: Instance) -> Result:
+        """Return the result of calling a method, or the value of a field."""
         if isinstance(node, FuncDef):
             return Result.COROUTINE if node.is_coroutine else self._of_type(node.type, name, owner)
         if isinstance(node, Decorator):
@@ -314,7 +301,7 @@ class _Decision:
                 return Result.PENDING
             if mypy_api.generated_call_result(called.type) is not None:
                 return result_of_calling(called.type)
-            return self._of_member(called, "__call__")
+            return self._of_node(member_named(called.type, "__call__"), "__call__", called)
         return Result.UNKNOWN
 
 

@@ -215,6 +215,14 @@ def undecorated(node: SymbolNode | None) -> SymbolNode | None:
     return node
 
 
+def member_named(info: TypeInfo, name: str) -> SymbolNode | None:
+    """Return what a name in a class stands for, a compensation as its function; None where there is none."""
+    symbol = info.get(name)
+    if symbol is None:
+        return None
+    return undecorated(symbol.node) if isinstance(symbol.node, Decorator) else symbol.node
+
+
 def name_in_message(info: TypeInfo, method: str) -> str:
     """Return what messages call a step or a compensation of a story: I.charge, or the name of the method."""
     steps = steps_of(info)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 
 from mypy.nodes import Decorator, FuncDef, MypyFile, OverloadedFuncDef, SymbolNode, TypeAlias, TypeInfo, Var
 from mypy.types import Instance, get_proper_type
 
 from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.compensations import member_named
 from dddkit_mypy.stories.reading import StoryReading
 
 
@@ -18,31 +19,28 @@ class UsedClasses:
         self._read: dict[MypyFile, set[SymbolNode]] = {}
         """Classes and members. Not in the daemon, where each story has its own dependencies, and types are edited."""
 
-    def add_to_dependencies(self, scope: mypy_api.AnalysisScope, story: StoryReading, simple: Container[str]) -> None:
-        """Depend on the bases of a story, and on the classes in the types of its State, its steps and compensations.
-
-        Without those in `simple`, which have the names of simple steps.
-        """
+    def add_to_dependencies(self, scope: mypy_api.AnalysisScope, story: StoryReading) -> None:
+        """Depend on the bases of a story, and on the classes in the types of its State, its steps and compensations."""
         if scope.is_for_daemon:
             read: set[SymbolNode] = set()
-            mypy_api.dependencies_of(scope).add_declarations(_reached(_used_by(story, simple, read), read))
+            mypy_api.dependencies_of(scope).add_declarations(_reached(_used_by(story, read), read))
             return
         read = self._read.setdefault(scope.tree, set())
-        new = _reached(_used_by(story, simple, read), read)
+        new = _reached(_used_by(story, read), read)
         scope.tree.module_refs.update([info.module_name for info in new])
 
 
-def _used_by(story: StoryReading, simple: Container[str], read: set[SymbolNode]) -> list[TypeInfo]:
+def _used_by(story: StoryReading, read: set[SymbolNode]) -> list[TypeInfo]:
     """Return the classes that a story itself uses, but for those of members that have been read before."""
     info = story.info
     used = [base.type for base in info.bases]
-    called = story.undoing if story.steps is None else [*story.steps.names, *story.undoing]
-    for member in ["State", *[name for name in called if name not in simple]]:
-        symbol = info.get(member)
-        if symbol is not None and symbol.node is not None and symbol.node not in read:
-            if not isinstance(symbol.node, TypeInfo):
-                read.add(symbol.node)
-            _add_classes(symbol.node, used)
+    members = [node for name, node in story.called.items() if name not in story.simple]
+    members += [member_named(info, name) for name in ("State", *story.undoing) if name not in story.called]
+    for node in members:
+        if node is not None and node not in read:
+            if not isinstance(node, TypeInfo):
+                read.add(node)
+            _add_classes(node, used)
     state = get_proper_type(story.state)
     if isinstance(state, Instance):
         used.append(state.type)  # the simple steps take it

@@ -19,6 +19,14 @@ def is_simple(method: FuncDef, story: Instance, state: Instance) -> bool:
 
     This is certain as soon as mypy has analysed the classes, before it checks them.
     """
+    type_ = method.type
+    if (
+        isinstance(type_, CallableType)
+        and type_.arg_types == [story, state]
+        and type_.arg_kinds == mypy_api.SELF_AND_ONE
+        and mypy_api.returns_nothing(method)
+    ):
+        return True
     if method.is_static or method.is_class or method.is_property:
         return False
     taken = get_proper_type(_parameter(method.type, method.info, story))

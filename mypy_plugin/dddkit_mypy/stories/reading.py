@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy.nodes import SymbolNode, TypeInfo
-from mypy.types import Instance, Type
+from mypy.nodes import FuncDef, SymbolNode, TypeInfo
+from mypy.types import Instance, Type, get_proper_type
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
-from dddkit_mypy.stories.compensations import compensations_of, declared_by
+from dddkit_mypy.stories.compensations import compensations_of, declared_by, member_named
 from dddkit_mypy.stories.declaration import Steps, steps_declared_by
+from dddkit_mypy.stories.fitting import is_simple
 from dddkit_mypy.stories.state import state_of_node
 
 
@@ -60,7 +61,7 @@ class Bases:
 class StoryReading:
     """A story, its State and its steps, as they are known at this moment of the analysis."""
 
-    __slots__ = ("bases", "called", "has_our_call", "info", "local", "state", "steps", "type", "undoing")
+    __slots__ = ("bases", "called", "has_our_call", "info", "local", "simple", "state", "steps", "type", "undoing")
 
     def __init__(self, info: TypeInfo, bases: Bases) -> None:
         self.info: Final = info
@@ -79,8 +80,23 @@ class StoryReading:
         )
         """The methods that are marked as compensations, whether they undo a step or not."""
         undone = compensations_of(info).values() if self.undoing else ()
-        self.called: Final = [*(() if self.steps is None else self.steps.names), *[one.method for one in undone]]
-        """The steps, then the compensations that undo one of them."""
+        called = [*(() if self.steps is None else self.steps.names), *[one.method for one in undone]]
+        self.called: Final = {name: member_named(info, name) for name in called}
+        """What the steps stand for, then the compensations that undo one of them; None where there is no such name."""
+        taken = get_proper_type(self.state)
+        self.simple: Final[dict[str, FuncDef]] = (
+            {
+                name: method
+                for name, method in self.called.items()
+                if isinstance(method, FuncDef) and is_simple(method, self.type, taken)
+            }
+            if isinstance(taken, Instance)
+            else {}
+        )
+        """Those of them that are methods which take the State, or a base of it, and return nothing.
+
+        Nothing is wrong with such a step, and the result of calling it is certain.
+        """
         symbol = info.names.get("__call__")
         is_own_call = symbol is not None and not symbol.plugin_generated
         self.has_our_call: Final = not is_own_call and bases.call is not None and bases.call.fullname == names.STORY

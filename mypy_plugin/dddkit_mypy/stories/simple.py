@@ -1,4 +1,4 @@
-"""Simple stories and simple steps: most are, and no rule can report anything about them.
+"""Simple stories: most are, and no rule can report anything about them.
 
 A simple story is read in one pass, its `I.name`s are resolved before mypy checks them, and the plugin calls no rule for
 it. This saves 6 % of a cold run over 1,000 simple stories. A story that misses a condition here goes the general way,
@@ -30,44 +30,10 @@ from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy._record import Record
 from dddkit_mypy.stories.assignments import assigned_on_self
-from dddkit_mypy.stories.compensations import is_compensates, read_compensations, undecorated
+from dddkit_mypy.stories.compensations import is_compensates, read_compensations
 from dddkit_mypy.stories.declaration import uses_of_step_list
 from dddkit_mypy.stories.fields import is_bare, is_made
-from dddkit_mypy.stories.fitting import is_simple
-from dddkit_mypy.stories.reading import StoryReading
 from dddkit_mypy.stories.state import declares_variable
-
-
-def simple_steps(story: StoryReading) -> dict[str, FuncDef]:
-    """Return the steps and compensations that are methods which take the State, or a base of it, and return nothing.
-
-    Nothing is wrong with such a step, and the result of calling it is certain.
-    """
-    info, state = story.info, get_proper_type(story.state)
-    if story.steps is None or not isinstance(state, Instance):
-        return {}
-    simple: dict[str, FuncDef] = {}
-    usual = [story.type, state]
-    for name in story.called:
-        symbol = info.get(name)
-        if symbol is not None:
-            method = symbol.node
-            if isinstance(method, Decorator):
-                method = undecorated(method)
-            if isinstance(method, FuncDef) and (_is_usual(method, usual) or is_simple(method, story.type, state)):
-                simple[name] = method
-    return simple
-
-
-def _is_usual(method: FuncDef, taken: list[Instance]) -> bool:
-    """Whether a function without other decorators takes exactly these, and returns nothing."""
-    type_ = method.type
-    return (
-        isinstance(type_, CallableType)
-        and type_.arg_types == taken
-        and type_.arg_kinds == mypy_api.SELF_AND_ONE
-        and mypy_api.returns_nothing(method)
-    )
 
 
 class SimpleStory(Record):

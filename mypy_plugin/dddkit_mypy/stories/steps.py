@@ -14,9 +14,10 @@ from dddkit_mypy import mypy_api
 from dddkit_mypy._record import Record
 from dddkit_mypy._rule import ClassContext
 from dddkit_mypy.mypy_api import CallError
-from dddkit_mypy.stories.compensations import undecorated
+from dddkit_mypy.stories.compensations import member_named, undecorated
 from dddkit_mypy.stories.declaration import Steps, read_body, steps_of
 from dddkit_mypy.stories.fitting import fits
+from dddkit_mypy.stories.reading import StoryReading
 from dddkit_mypy.stories.state import state_of
 
 
@@ -52,8 +53,8 @@ def checked_steps(ctx: ClassContext) -> list[CheckedStep]:
 
 _CHECKED_STEPS: Final = "steps"
 _ODD_STEPS: Final = "odd steps"
-SIMPLE_STEPS: Final = "simple steps"
-"""The keys in `ClassContext.shared` of what is found here, and of the simple steps that the analysis has found."""
+KNOWN_STORY: Final = "known story"
+"""The keys in `ClassContext.shared` of what is found here, and of the story as the analysis knows it, or None."""
 
 
 def checked_compensations(ctx: ClassContext, methods: dict[str, Context]) -> Iterator[CheckedStep]:
@@ -116,7 +117,8 @@ def steps_that_may_not_fit(ctx: ClassContext, listed: Steps) -> set[str]:
 
 def _odd_ones(ctx: ClassContext, names: list[str]) -> set[str]:
     """Return those of the named steps that resolve and do not certainly fit; code of the user may supply others."""
-    simple = ctx.shared.get(SIMPLE_STEPS, ())
+    known: StoryReading | None = ctx.shared.get(KNOWN_STORY)
+    called, simple = ({}, {}) if known is None else (known.called, known.simple)
     to_judge = [name for name in names if name not in simple]
     if not to_judge:
         return set()
@@ -124,11 +126,9 @@ def _odd_ones(ctx: ClassContext, names: list[str]) -> set[str]:
     state = get_proper_type(state_of(story))
     odd: set[str] = set()
     for name in to_judge:
-        symbol = ctx.info.get(name)
-        if symbol is not None:
-            node = undecorated(symbol.node) if isinstance(symbol.node, Decorator) else symbol.node
-            if not (isinstance(state, Instance) and fits(node, story, state)):
-                odd.add(name)
+        node = called[name] if name in called else member_named(ctx.info, name)
+        if node is not None and not (isinstance(state, Instance) and fits(node, story, state)):
+            odd.add(name)
     return odd
 
 

@@ -41,6 +41,10 @@ class OrmMapped(Declaration[AggregateT, IdT]):
     mapping names as `version_id_col`. A mapping that does not fit is a TypeError when the first unit is made. One
     object may stand in several unit classes.
 
+    Where the identity is a NewType, name the type of its column: `order_id: Mapped[Identity[OrderId]] =
+    mapped_column(Integer, primary_key=True)`. SQLAlchemy says otherwise that it could not locate a type for
+    `Annotated[OrderId, Identity]`.
+
     Args:
         options: how aggregates are loaded: async code cannot load a relationship later, by reading it.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Connection
@@ -20,6 +20,7 @@ from dddkit.sqlalchemy._orm.session import UnitSession
 from dddkit.sqlalchemy._orm.states import (
     Snapshots,
     State,
+    forget_deleted,
     is_modified,
     parts_of,
     state_of,
@@ -46,6 +47,8 @@ class MappedObjects(SessionObjects):
         self._due: list[Tracked] = []
         """What the commit has to write."""
         self._is_committing = False
+        self._has_deleted = False
+        """Whether a flush has deleted something that may still be loaded in its owner."""
         self._flushed: Final[dict[Tracked, int | None]] = {}
         """What this transaction has written already, with the versions of its rows now; None for a deleted one."""
         self._deleted_parts: Final[dict[Tracked, list[Any]]] = {}
@@ -55,8 +58,18 @@ class MappedObjects(SessionObjects):
     # What has changed
 
     def differs(self, tracked: Tracked) -> bool:
-        deleted = {*map(state_of, self.session.deleted)}
-        return tracked in self._flushed or any(part in deleted or is_modified(part) for part in self._parts(tracked))
+        if tracked in self._flushed:
+            return True
+        root, deleted = state_of(tracked.aggregate), {*map(state_of, self.session.deleted)}
+        return any(
+            part in deleted or is_modified(part) or (part is not root and self._is_deleted(part))
+            for part in self._parts(tracked)
+        )
+
+    def _is_deleted(self, part: State) -> bool:
+        """Return whether it is an aggregate that its repository has deleted."""
+        tracked = self.tracked(part.obj())
+        return tracked is not None and tracked.is_deleted
 
     def _parts(self, tracked: Tracked) -> Iterator[State]:
         for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
@@ -213,6 +226,7 @@ class MappedObjects(SessionObjects):
         is_nested = self.session.in_nested_transaction()
         self._snapshots.take(self.session, again=not self._is_committing)
         written = self._set_versions()
+        self._has_deleted = self._has_deleted or bool(self.session.deleted)
         try:
             flush()
         except BaseException as error:
@@ -224,6 +238,15 @@ class MappedObjects(SessionObjects):
             raise better from None  # the text of the other one shows values
         for tracked in written:
             self._settle(tracked)
+        if self._has_deleted and not self._is_committing:
+            self._forget_deleted(written)
+
+    def _forget_deleted(self, owners: Iterable[Tracked]) -> None:
+        """Take what was deleted out of what has it loaded: who saves that would save the deleted too."""
+        for tracked in owners:
+            owned = self._storage(tracked).mapping.owned
+            for part in [] if tracked.is_deleted else [*parts_of(state_of(tracked.aggregate), owned)]:
+                forget_deleted(part, owned[part.mapper])
 
     def _mark_deleted(self) -> None:
         for tracked in self._ours():
@@ -247,8 +270,8 @@ class MappedObjects(SessionObjects):
                 if one is not tracked.aggregate and one in self.session:
                     self.session.delete(one)
             is_first = tracked not in self._flushed
-            if is_first and not tracked.is_changed(self.unit):
-                continue
+            if is_first and not self._is_committing and not tracked.is_changed(self.unit):
+                continue  # at commit all that is due has changed, though another may have written what they share
             for part in self._parts(tracked):
                 self._in_place.flag(part, is_written=True)
             if is_first:
@@ -303,6 +326,8 @@ class MappedObjects(SessionObjects):
 
     def release(self, *, is_committed: bool) -> None:
         """Let the objects live on without the unit; what was not stored is as if it had not been flushed."""
+        if is_committed and self._has_deleted:
+            self._forget_deleted(self._ours())
         self._snapshots.take_out(self.session, is_stored=is_committed)
         if is_committed:
             for tracked in self._ours():

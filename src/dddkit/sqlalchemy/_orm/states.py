@@ -23,12 +23,13 @@ from sqlalchemy.orm import (
     Session,
     make_transient,
 )
-from sqlalchemy.orm.attributes import flag_modified
+from sqlalchemy.orm.attributes import flag_modified, set_committed_value
 
 __all__ = [
     "InPlace",
     "Snapshots",
     "State",
+    "forget_deleted",
     "is_modified",
     "make_new",
     "mutable_attributes",
@@ -71,6 +72,18 @@ def pending_of(state: State) -> Iterator[State]:
         if relationship.uselist and relationship.cascade.save_update and relationship.key not in state.dict:
             history = state.get_history(relationship.key, _WITH_PENDING)
             yield from (state_of(linked) for linked in (*(history.added or ()), *(history.deleted or ())))
+
+
+def forget_deleted(state: State, names: Iterable[str]) -> None:
+    """Take out of these relationships what a flush has deleted, as if the rest had been loaded now."""
+    for name in names:
+        if name not in state.dict:
+            continue
+        linked = state.get_history(name, PassiveFlag.PASSIVE_NO_INITIALIZE).sum()
+        left = [one for one in linked if one is None or not state_of(one).was_deleted]
+        if len(left) < len(linked):
+            uses_list = state.mapper.relationships[name].uselist
+            set_committed_value(state.obj(), name, left if uses_list else None)
 
 
 def is_modified(state: State) -> bool:

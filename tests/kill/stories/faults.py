@@ -1,0 +1,79 @@
+"""Faults that are planted, to see that the checks find them; and the places in between, where processes die."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from dbos import DBOS
+
+from dddkit.stories.dbos._leases import Lease
+from dddkit.stories.dbos._take_over import TakeOver
+
+if TYPE_CHECKING:
+    from tests.kill.stories.world import World
+
+__all__ = ["FAULTS", "Fault", "watch_records"]
+
+Fault = Literal["record-before-step", "no-record", "new-keys", "no-take-over", "no-leases"]
+FAULTS: Final[tuple[Fault, ...]] = ("record-before-step", "no-record", "new-keys", "no-take-over", "no-leases")
+
+EMPTY: Final = '{"at": 0, "took": 0, "set": {}, "unset": []}'
+
+
+def watch_records(world: World, fault: Fault | None) -> None:
+    """Note what this process records; die around records where it is asked to."""
+    record: Any = DBOS.run_step_async
+
+    async def run_step_async(options: Any, body: Callable[[], Awaitable[str]]) -> str:
+        run, label = str(DBOS.workflow_id), options["name"]
+        waits = ":" in label and not label.startswith("undo:")
+
+        async def body_and_perhaps_the_end() -> str:
+            text = await body()
+            world.die_at(run, label, "after")
+            return text
+
+        world.die_at(run, label, "before")
+        if fault == "no-record" and not waits:
+            text = await body_and_perhaps_the_end()
+        elif fault == "record-before-step" and not waits:
+            text = await _recorded_before(record, options, body_and_perhaps_the_end)
+        else:
+            text = await record(options, body_and_perhaps_the_end)
+        world.ledger.write("recorded", run, label=label)
+        world.die_at(run, label, "recorded")
+        return text
+
+    DBOS.run_step_async = run_step_async  # type: ignore[method-assign,assignment]
+
+
+async def _recorded_before(record: Any, options: Any, body: Callable[[], Awaitable[str]]) -> str:
+    first = False
+
+    async def nothing() -> str:
+        nonlocal first
+        first = True
+        return EMPTY
+
+    text: str = await record(options, nothing)
+    return await body() if first else text
+
+
+def plant(fault: Fault | None) -> None:
+    """Plant what is wrong with the workers of this process."""
+    if fault == "no-take-over":
+        TakeOver.look = _nothing  # type: ignore[method-assign]  # it is planted
+    elif fault == "no-leases":
+        Lease.borrowed = _given  # type: ignore[method-assign]  # it is planted
+
+
+def _nothing(take_over: TakeOver) -> None:
+    """Leave the runs of dead workers alone."""
+
+
+@contextmanager
+def _given(lease: Lease, executor_id: str) -> Generator[bool]:
+    """Take every other process for dead."""
+    yield executor_id != lease.executor_id
