@@ -52,9 +52,7 @@ class Running(Generic[StateT]):
     async def execute(self) -> StateT:
         """Run one execution; return the State at the end, or raise what the caller gets."""
         self.executions += 1
-        text = await run(
-            self.plan, self.codec, self.start, self.journal, retries=self.retries, **self.options
-        )
+        text = await run(self.plan, self.codec, self.start, self.journal, retries=self.retries, **self.options)
         self.outcome = json.loads(text)
         ended: StateT = outcome_of(text, self.plan, self.codec, "order-1")
         return ended

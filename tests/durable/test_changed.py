@@ -129,7 +129,9 @@ def test_a_nested_story_counts_by_its_steps() -> None:
 
     run = crashed(Outer(story_of(*STEPS)), AFTER_TWO)
     assert resumed(run, Outer(story_of("one", "two", "five"))).once().log == ["one", "two", "five"]
-    with pytest.raises(StoryChangedError, match=r"'inner\.one' is recorded as done, at place 1, and the story has 'one'"):
+    with pytest.raises(
+        StoryChangedError, match=r"'inner\.one' is recorded as done, at place 1, and the story has 'one'"
+    ):
         resumed(run, story_of(*STEPS)).once()
 
 

@@ -245,9 +245,7 @@ def test_steps_of_nested_stories_are_named_by_their_paths() -> None:
     ],
     ids=range(9),
 )
-def test_retries_for_what_is_no_step_are_rejected_by_name(
-    retries: Any, error: type[Exception], message: str
-) -> None:
+def test_retries_for_what_is_no_step_are_rejected_by_name(retries: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Running(Nested(Checkout(Gateway())), Nested.State(), retries=retries)
 

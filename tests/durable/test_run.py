@@ -387,7 +387,9 @@ class NoStory:
     pass
 
 
-@pytest.mark.parametrize(("story", "message"), [(Checkout, "write Checkout"), (NoStory(), "not of a NoStory")], ids=["class", "no story"])
+@pytest.mark.parametrize(
+    ("story", "message"), [(Checkout, "write Checkout"), (NoStory(), "not of a NoStory")], ids=["class", "no story"]
+)
 def test_what_is_no_story_object_is_rejected_by_name(story: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         plan_of(story, "checkout", Checkout.State)

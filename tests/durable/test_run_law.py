@@ -34,7 +34,9 @@ Spec: TypeAlias = Sequence[MadeStep]
 _FLAGS = st.booleans()
 _SPECS: Any = st.recursive(
     st.lists(st.builds(MadeStep, _FLAGS, _FLAGS, _FLAGS), min_size=1, max_size=4),
-    lambda inner: st.lists(st.builds(MadeStep, _FLAGS, _FLAGS, _FLAGS, inner | st.just(()), _FLAGS), min_size=1, max_size=3),
+    lambda inner: st.lists(
+        st.builds(MadeStep, _FLAGS, _FLAGS, _FLAGS, inner | st.just(()), _FLAGS), min_size=1, max_size=3
+    ),
     max_leaves=6,
 )
 
@@ -155,4 +157,9 @@ def without_occurrences(found: Any) -> Any:
         return found
     failures, undone, left, cause = seen
     plain = [(label.partition("#")[0], own) for label, own in failures]
-    return kind, (plain, tuple(one.partition("#")[0] for one in undone), tuple(one.partition("#")[0] for one in left), cause)
+    return kind, (
+        plain,
+        tuple(one.partition("#")[0] for one in undone),
+        tuple(one.partition("#")[0] for one in left),
+        cause,
+    )
