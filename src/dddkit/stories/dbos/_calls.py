@@ -6,14 +6,13 @@ What is called begins in an empty context: inside of a workflow or a step, DBOS 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
 from dddkit.stories.dbos._private import target_loop
 
-__all__ = ["ambient_trace", "awaited", "blocking", "in_empty_context", "is_on_loop", "loop_of_runs"]
+__all__ = ["awaited", "blocking", "in_empty_context", "is_on_loop", "loop_of_runs"]
 
 R = TypeVar("R")
 Work = Callable[[], Coroutine[Any, Any, R]]
@@ -77,12 +76,3 @@ def _retrieved(future: asyncio.Future[Any]) -> None:
     """Whoever was cancelled does not ask for the error: asyncio would log that nobody has."""
     if not future.cancelled():
         future.exception()
-
-
-def ambient_trace() -> Any:
-    """Return the OpenTelemetry context of the caller, None where nobody has imported OpenTelemetry."""
-    if "opentelemetry.trace" not in sys.modules:
-        return None
-    from opentelemetry.context import get_current
-
-    return get_current()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 from dddkit._callables import kind_of
 from dddkit._markers import unit_around
@@ -47,10 +47,12 @@ def check_story(story: object, name: object) -> None:
 
 def check_names(name: str, formerly: object) -> None:
     """Raise where one of the names cannot be used, or has been given away."""
+    others: Any = formerly  # each is checked below
     if not isinstance(formerly, tuple):
         raise TypeError(f'{name}: formerly is a tuple of names, not {kind_of(formerly)}; write formerly=("old name",)')
     seen: set[str] = set()
-    for one in (name, *formerly):
+    one: Any
+    for one in (name, *others):
         if not isinstance(one, str):
             raise TypeError(f"{name}: formerly is a tuple of names, and one of them is {kind_of(one)}")
         if not one or one != one.strip() or not one.isprintable() or len(one) > _LONGEST_NAME:
@@ -92,8 +94,9 @@ def check_not_launched(name: str) -> None:
 def check_retries_given(name: str, retries: object) -> None:
     if not isinstance(retries, Mapping):
         raise TypeError(f'{name}: retries is a dict, not {kind_of(retries)}; write retries={{"charge": Retry(...)}}')
-    entries: Iterable[tuple[object, object]] = retries.items()
-    for step, retry in entries:
+    step: Any  # as above
+    retry: Any
+    for step, retry in retries.items():
         if not isinstance(step, str):
             raise TypeError(f"{name}: retries has the names of steps as keys, and one is {kind_of(step)}")
         if not isinstance(retry, Retry):

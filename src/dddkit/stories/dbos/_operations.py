@@ -194,7 +194,7 @@ class Operations:
         except ValueError:  # the engine's own failure, not that of a step
             index = len(entries)
         again: dict[str, Any] = (row.attributes or {}).get(AGAIN) or {}
-        takes_over = {
+        takes_over: dict[str, Any] = {
             "kept": {**(again.get("kept") or {}), **kept_entries(entries, index)},
             "keys": again.get("keys", 1) + new_keys,
         }

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
-from dbos import DBOS, PropagateOtelContext, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
+from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
 
 from dddkit.exceptions import StoryChangedError
 from dddkit.stories._engine.step_keys import key_prefix
@@ -20,6 +20,7 @@ from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
+from dddkit.stories.dbos._traces import TRACE, go_on_in, joined
 from dddkit.stories.durable._run import run
 from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import StoryPlan
@@ -32,9 +33,6 @@ Workflow = Callable[[str], Coroutine[Any, Any, str]]
 
 AGAIN: Final = "dddkit.again"
 """The attribute of a workflow that says what a run that is repeated takes over."""
-
-_OTEL: Final = "dbos.otelContext"
-"""Where DBOS keeps the trace that a workflow belongs to; it reads it only where it sends traces itself."""
 
 _begun_here: Final[ContextVar[str | None]] = ContextVar("dddkit_begun_here", default=None)
 """The id of the run that was recorded a moment ago, so that there is nothing to be read of it yet."""
@@ -99,11 +97,7 @@ async def begin(workflow: Workflow, start: str, run_id: str, queue: str | None, 
     """
     with ExitStack() as options:
         options.enter_context(SetWorkflowID(run_id, workflow_id_reuse_policy="reject"))
-        if trace is not None:
-            from opentelemetry.context import attach
-
-            attach(trace)  # this context is the run's alone, so nobody detaches it
-            options.enter_context(PropagateOtelContext())
+        options.enter_context(joined(trace))
         if queue is not None:
             await DBOS.enqueue_workflow_async(queue, workflow, start)
         else:
@@ -143,7 +137,7 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
     else:
         row = await in_empty_context(lambda: row_of(run_id))
         attributes: dict[str, Any] = (row and row.attributes) or {}
-        _join_trace(attributes.get(_OTEL))
+        go_on_in(attributes.get(TRACE))
         again = attributes.get(AGAIN)
         told = attributes.get(ATTRIBUTE)
         execution.cancel_requested = bool(await in_empty_context(lambda: contents([cancel_box(run_id)])))
@@ -163,12 +157,3 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
         keys=key_prefix(name, run_id, 1 if again is None else again["keys"]),
         kept=None if again is None else again["kept"],
     )
-
-
-def _join_trace(carrier: Any) -> None:
-    """Go on in the trace that the run was started in."""
-    if carrier and "opentelemetry.trace" in sys.modules:
-        from opentelemetry.context import attach
-        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-        attach(TraceContextTextMapPropagator().extract(carrier))

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 from uuid import uuid4
 
-from dddkit.stories.dbos._calls import ambient_trace, awaited, blocking
+from dddkit.stories.dbos._calls import awaited, blocking
 from dddkit.stories.dbos._checks import (
     check_configured,
     check_id,
@@ -28,6 +28,7 @@ from dddkit.stories.dbos._mailboxes import register_mailboxes
 from dddkit.stories.dbos._operations import Operations
 from dddkit.stories.dbos._state_class import state_class_of
 from dddkit.stories.dbos._take_over import ask_before_taking
+from dddkit.stories.dbos._traces import current_trace
 from dddkit.stories.dbos._worker import enlist, look_each_second
 from dddkit.stories.dbos._workflow import Prepared, register
 from dddkit.stories.dbos.runs import Run, SignalReceipt
@@ -278,7 +279,7 @@ class Durable(Generic[StateT]):
         check_id(self._name, run_id)
         check_configured(self._name)
         check_no_unit(self._name)
-        return run_id, self._codec.dump(state), ambient_trace()
+        return run_id, self._codec.dump(state), current_trace()
 
     def _sent(self, name: str, value: object) -> str:
         into = check_signal(self._name, name, self._do.signals)
