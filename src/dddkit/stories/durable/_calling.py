@@ -79,7 +79,7 @@ class Caller:
         if self._in_threads:
             context = copy_context()
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, context.run, _caught, story, name, state)
+            return await loop.run_in_executor(self._executor, lambda: context.run(_caught, story, name, state))
         if not self._is_async:
             return _caught(story, name, state)
         return await _caught_async(story, name, state, None if timeout is None else (timeout, label))
