@@ -81,7 +81,9 @@ def kill_where_it_hangs(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def open_durable_shop(folder: Path, *, hangs: bool = False) -> AsyncGenerator[tuple[Shop, Durable[Checkout.State]]]:
+async def open_durable_shop(
+    folder: Path, *, hangs: bool = False
+) -> AsyncGenerator[tuple[Shop, Durable[Checkout.State]]]:
     bank = Bank({RICH: Money(500_00)}, file=folder / "bank.json", hangs=hangs)
     if bank.file.exists():
         vars(bank).update(vars(BOOKS.validate_json(bank.file.read_bytes())))

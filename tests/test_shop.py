@@ -41,7 +41,16 @@ from dddkit.dataclasses import Aggregate, EventBroker, Repository
 from dddkit.exceptions import ConcurrencyError
 from dddkit.messages import Message, check_events
 from dddkit.sqlalchemy import Relay, embedded
-from dddkit.testing import RepositoryContract, assert_events, assert_same, given, recorded, rehearse, run_failing, run_until
+from dddkit.testing import (
+    RepositoryContract,
+    assert_events,
+    assert_same,
+    given,
+    recorded,
+    rehearse,
+    run_failing,
+    run_until,
+)
 
 P = ParamSpec("P")
 A = TypeVar("A", bound=Aggregate)

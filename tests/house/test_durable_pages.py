@@ -39,7 +39,8 @@ def test_the_commands_of_a_chapter_print_what_is_quoted(title: str, tmp_path: Pa
             reader.take(block)
             continue
         for command, expected in block.commands:
-            assert (command, _as_quoted(reader.enter(f"timeout 60 sh -c '{command}'")[0])) == (command, _as_quoted(expected))
+            printed, _ = reader.enter(f"timeout 60 sh -c '{command}'")
+            assert (command, _as_quoted(printed)) == (command, _as_quoted(expected))
 
 
 def _as_quoted(printed: str) -> str:
