@@ -1,4 +1,4 @@
-"""What `make demo` shows: a story, a sale, failures, processes that are killed, and what mypy finds in a careless copy.
+"""What `make demo` shows: a story, a sale, failures, killed processes, and what mypy finds in a careless copy.
 
 Run it with `python -m examples.demo`. It ends with an error where it does not see what it promises to show.
 """
@@ -173,7 +173,7 @@ def source_of_the_story() -> str:
     undo = methods["cancel"]
     undoing = "\n".join([*lines[undo.decorator_list[0].lineno - 1 : undo.lineno], "        ..."])
     head = lines[story.decorator_list[0].lineno - 1 : story.lineno]
-    return "\n".join([*head, *steps, "", state, "", *injected, "    ...", text(methods["place"]), "", undoing])
+    return "\n".join([*head, *steps, "", state, *injected, "    ...", text(methods["place"]), "", undoing])
 
 
 def tree(told: str, promised: str) -> str:

@@ -24,8 +24,8 @@ class Checkout(Story):
     Each step that stores something is a transaction of its own, so none is open while the bank is asked. The bank pays
     out in the last step, which nothing follows: so it is never undone, and may be tried again.
 
-    It runs in one process as it is, and on DBOS as well (`durable.py`). There a step that was interrupted runs again; each
-    of them says what happens then.
+    It runs in one process as it is, and on DBOS as well (`durable.py`). There a step that was interrupted runs again:
+    each of them says what happens then.
     """
 
     I.reserve
