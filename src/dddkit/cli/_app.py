@@ -1,0 +1,32 @@
+"""The command line: which commands there are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dddkit import __version__
+
+app = typer.Typer(
+    name="dddkit",
+    help="Check stories, aggregates and events; draw them; keep the contracts of events.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"dddkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def dddkit(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, and exit.")
+    ] = False,
+) -> None:
+    """Check stories, aggregates and events; draw them; keep the contracts of events."""
