@@ -9,5 +9,5 @@ FOUND_SOMETHING: Final = 1
 COULD_NOT_RUN: Final = 2
 
 
-class CommandFailure(Exception):
+class CommandError(Exception):
     """A command cannot do its work; its text is all that the user sees, and the exit code is 2."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final, NoReturn
 
-from dddkit.cli._failure import COULD_NOT_RUN, CommandFailure
+from dddkit.cli._failure import COULD_NOT_RUN, CommandError
 from dddkit.exceptions import MissingDependencyError
 
 _NEEDED: Final = ("typer", "rich")
@@ -19,7 +19,7 @@ def main() -> NoReturn:
         from dddkit.cli._app import app
 
         app(prog_name="dddkit")
-    except (CommandFailure, MissingDependencyError) as failure:
+    except (CommandError, MissingDependencyError) as failure:
         print(f"dddkit: {failure}", file=sys.stderr)
     sys.exit(COULD_NOT_RUN)
 
