@@ -1,0 +1,77 @@
+"""One run of mypy, and what it has found."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dddkit.cli._failure import CommandError
+from dddkit.cli._mypy.project import Project
+
+if TYPE_CHECKING:
+    from mypy.build import BuildResult
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run of mypy has found."""
+
+    errors: Sequence[dict[str, Any]]
+    """As mypy's JSON has them; `file` is relative to the root of the project."""
+    result: BuildResult
+
+
+def build(project: Project, on_file: Callable[[str], None] = lambda file: None) -> Report:
+    """Have mypy check a project, in its root.
+
+    Args:
+        project: what to check.
+        on_file: is told each file that mypy has checked; of those that the cache has, none.
+
+    Raises:
+        CommandError: mypy cannot check the code: a syntax error, a module twice, a plugin that is missing.
+    """
+    from mypy.build import build as build_with_mypy
+    from mypy.defaults import RECURSION_LIMIT
+    from mypy.errors import CompileError
+
+    lines: list[str] = []
+
+    def take(file: str | None, messages: list[str], is_serious: bool) -> None:
+        lines.extend(messages)
+        if file is not None:
+            on_file(file)
+
+    sys.setrecursionlimit(max(RECURSION_LIMIT, sys.getrecursionlimit()))  # as mypy itself does
+    printed = io.StringIO()
+    try:
+        result = build_with_mypy(
+            [*project.sources], project.options, None, take, project.fscache, printed, printed
+        )
+    except CompileError as error:
+        raise CommandError(_cannot_check([*lines, *error.messages])) from error
+    except SystemExit as end:  # an error of mypy itself
+        raise CommandError(_cannot_check([*lines, *printed.getvalue().splitlines()])) from end
+    result.manager.metastore.close()
+    errors = [json.loads(line) for line in lines]
+    if syntax := [error for error in errors if error["code"] == "syntax" and error["severity"] == "error"]:
+        raise CommandError(_cannot_check([json.dumps(error) for error in syntax]))
+    return Report(errors, result)
+
+
+def _cannot_check(lines: Sequence[str]) -> str:
+    shown = [_shown(line) for line in lines]
+    return "\n  ".join(["mypy cannot check the code:", *[line for line in shown if line]])
+
+
+def _shown(line: str) -> str:
+    try:
+        error = json.loads(line)
+    except ValueError:
+        return line
+    hint = f" ({error['hint']})" if error["hint"] else ""
+    return f"{error['file']}:{error['line']}: {error['message']}{hint}"

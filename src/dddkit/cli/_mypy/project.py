@@ -1,0 +1,200 @@
+"""What mypy is told to check, and how: the project's configuration where there is one, and else what suits most."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Final
+
+from dddkit.cli._failure import CommandError
+from dddkit.exceptions import MissingDependencyError
+
+if TYPE_CHECKING:
+    from mypy.fscache import FileSystemCache
+    from mypy.modulefinder import BuildSource
+    from mypy.options import Options
+
+OLDEST_MYPY: Final = (1, 19)
+
+_MARKS_OF_A_PROJECT: Final = ("pyproject.toml", "setup.cfg", "setup.py", ".git", ".hg")
+_PLUGIN: Final = "dddkit_mypy"
+_OUR_PLUGIN: Final = "dddkit.cli._mypy.plugin"
+CACHE: Final = ".dddkit_cache"
+
+
+def require_mypy() -> None:
+    """Raise unless mypy is installed, and new enough for the plugin."""
+    try:
+        from mypy.version import __version__
+    except ModuleNotFoundError as error:
+        if error.name not in ("mypy", "mypy.version"):
+            raise
+        raise MissingDependencyError("mypy", "mypy", "mypy") from error
+    found = tuple(int(part) for part in re.findall(r"\d+", __version__)[:2])
+    if found < OLDEST_MYPY:
+        oldest = ".".join(map(str, OLDEST_MYPY))
+        raise CommandError(
+            f"mypy {__version__} is too old, mypy {oldest} or newer is needed: pip install -U 'dddkit[mypy]'"
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the user has asked for."""
+
+    paths: Sequence[str] = ()
+    enabled: Sequence[str] = ()
+    disabled: Sequence[str] = ()
+    python: str | None = None
+    cache: str | None = CACHE
+    """The folder of the cache, beside the configuration; None for no cache."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """What mypy is going to check."""
+
+    root: Path
+    """The folder that mypy runs in: that of the configuration."""
+    sources: Sequence[BuildSource]
+    options: Options
+    fscache: FileSystemCache
+    warnings: Sequence[str]
+    """What mypy has to say of the configuration."""
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """The files that are checked because they were asked for."""
+        return frozenset(self.root / source.path for source in self.sources if source.path is not None)
+
+
+@contextmanager
+def open_project(plan: Plan) -> Iterator[Project]:
+    """Yield what mypy is going to check; in the block, the current folder is the root of the project.
+
+    mypy reads the paths in a configuration from the current folder, so only there all of them mean what they should.
+
+    Raises:
+        CommandError: a path does not exist, or mypy refuses the configuration.
+    """
+    for path in plan.paths:
+        if not os.path.exists(path):  # noqa: PTH110  # a file or folder, whatever it is called
+            raise CommandError(f"{path} does not exist")
+    here = Path.cwd()
+    configuration = _options(plan)[0].config_file
+    root = here
+    if configuration is None or _is_of_user(configuration):
+        root = _root_without_configuration(here)
+    else:
+        root = Path(configuration).resolve().parent
+    paths = [os.path.relpath(here / path, root) for path in plan.paths]
+    if not paths and root != here:
+        paths = [os.path.relpath(here, root)]
+    os.chdir(root)
+    try:
+        yield _project(plan, root, paths)
+    finally:
+        os.chdir(here)
+
+
+def _project(plan: Plan, root: Path, paths: Sequence[str]) -> Project:
+    from mypy.find_sources import InvalidSourceList, create_source_list
+    from mypy.fscache import FileSystemCache
+
+    options, sources, warnings = _options(plan)
+    if options.config_file is None:
+        _suit_most(options)
+    _have_plugin(options)
+    _check_only(options, plan)
+    fscache = FileSystemCache()
+    if paths or not sources:
+        try:
+            sources = create_source_list([*paths] or ["."], options, fscache)
+        except InvalidSourceList as error:
+            raise CommandError(_sentence(str(error))) from error
+    return Project(root, sources, options, fscache, warnings)
+
+
+def _options(plan: Plan) -> tuple[Options, list[BuildSource], list[str]]:
+    """Return mypy's options, the sources that its configuration names, and what it prints about it."""
+    from mypy.main import process_options
+
+    arguments = ["--no-error-summary"]
+    for option, values in (("--enable-error-code", plan.enabled), ("--disable-error-code", plan.disabled)):
+        for value in values:
+            arguments += [option, value]
+    if plan.python is not None:
+        arguments += ["--python-executable", plan.python]
+    printed = io.StringIO()
+    try:
+        sources, options = process_options(arguments, stdout=printed, stderr=printed, require_targets=False)
+    except SystemExit as end:
+        raise CommandError(f"mypy cannot start: {_last_line(printed.getvalue())}") from end
+    return options, sources, printed.getvalue().splitlines()
+
+
+def _suit_most(options: Options) -> None:
+    """Set what makes mypy find its way without a configuration: namespace packages, src layout, two `main.py`."""
+    options.namespace_packages = True
+    options.explicit_package_bases = True
+    options.mypy_path = [folder for folder in ("src", "lib") if Path(folder).is_dir()]
+    options.exclude = [r"(^|/)build/(lib|bdist)\b"]
+    options.exclude_gitignore = True
+    options.check_untyped_defs = True
+    options.config_file = "pyproject.toml"  # mypy loads plugins only where it has a configuration
+
+
+def _have_plugin(options: Options) -> None:
+    """Put our plugin, which also marks what the rules do not report, in the place of the usual one."""
+    others = [name for name in options.plugins if not _is_our_plugin(name)]
+    options.plugins = [*others, _OUR_PLUGIN]
+
+
+def _is_our_plugin(name: str) -> bool:
+    path = PurePath(name.removesuffix(":plugin"))
+    return path.name == _PLUGIN or (path.name == "__init__.py" and path.parent.name == _PLUGIN)
+
+
+def _check_only(options: Options, plan: Plan) -> None:
+    """Switch off what a configuration wants of mypy beside diagnostics."""
+    options.output = "json"
+    options.cache_dir = os.devnull if plan.cache is None else plan.cache
+    options.incremental = plan.cache is not None
+    options.many_errors_threshold = -1  # else it hides errors where an import is missing
+    options.show_error_code_links = False
+    options.show_error_context = False
+    options.cache_fine_grained = False
+    options.warn_unused_configs = False
+    options.warn_unused_ignores = False
+    options.report_dirs = {}
+    options.junit_xml = None
+    options.install_types = False
+    options.non_interactive = False
+    options.verbosity = 0
+
+
+def _is_of_user(configuration: str) -> bool:
+    from mypy import defaults
+
+    return any(Path(configuration).resolve() == Path(path).resolve() for path in defaults.USER_CONFIG_FILES)
+
+
+def _root_without_configuration(here: Path) -> Path:
+    for folder in (here, *here.parents):
+        if any((folder / mark).exists() for mark in _MARKS_OF_A_PROJECT):
+            return folder
+    return here
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return _sentence(lines[-1]) if lines else "it does not say why"
+
+
+def _sentence(text: str) -> str:
+    return re.sub(r"^(mypy: )?error: ", "", text.strip())
