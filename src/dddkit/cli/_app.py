@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dddkit import __version__
+from dddkit.cli.check import check
 
 app = typer.Typer(
     name="dddkit",
@@ -30,3 +31,6 @@ def dddkit(
     ] = False,
 ) -> None:
     """Check stories, aggregates and events; draw them; keep the contracts of events."""
+
+
+app.command()(check)

@@ -1,0 +1,89 @@
+"""What is shown of all that mypy has found: the rules of the plugin, and async stories that nobody awaits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dddkit import __version__
+
+if TYPE_CHECKING:
+    from dddkit.cli._mypy import Report
+
+_RULES: Final = f"https://github.com/mom1/dddkit/blob/v{__version__}/docs/rules.md"
+_UNAWAITED: Final = frozenset({"unused-coroutine", "unused-awaitable"})
+
+
+@dataclass(frozen=True, order=True)
+class Diagnostic:
+    """One thing that was found. Lines and columns count from one, and the end is behind the last character."""
+
+    file: Path
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    code: str
+    message: str
+    hint: str | None = None
+    severity: str = "error"
+
+    @property
+    def url(self) -> str:
+        """Where the rule is explained."""
+        return url_of(self.code)
+
+    @property
+    def gist(self) -> str:
+        """The message without what changes when other lines come and go."""
+        return re.sub(r"\bline \d+", "line N", self.message)
+
+
+def diagnostics_of(report: Report, root: Path) -> list[Diagnostic]:
+    """Return what is to be shown of a report, sorted; each file as an absolute path."""
+    from dddkit.cli._mypy.plugin import MARK
+
+    marked = {
+        (error["file"], error["line"], error["column"])
+        for error in report.errors
+        if error["message"] == MARK or MARK in (error["hint"] or "")
+    }
+    return sorted(
+        Diagnostic(
+            root / error["file"],
+            max(error["line"], 1),
+            max(error["column"] + 1, 1),
+            max(error["end_line"], error["line"], 1),
+            max(error["end_column"] + 1, error["column"] + 2, 1),
+            error["code"],
+            error["message"],
+            _without_mark(error["hint"], MARK),
+            error["severity"],
+        )
+        for error in report.errors
+        if error["message"] != MARK
+        and (
+            error["code"].startswith("dddkit-")
+            or (error["code"] in _UNAWAITED and (error["file"], error["line"], error["column"]) in marked)
+        )
+    )
+
+
+def url_of(code: str) -> str:
+    """Return where a code is explained."""
+    if code.startswith("dddkit-"):
+        return f"{_RULES}#{code}"
+    return f"https://mypy.readthedocs.io/en/stable/error_code_list.html#code-{code}"
+
+
+def files_of(diagnostics: Sequence[Diagnostic]) -> int:
+    """Return how many files they are in."""
+    return len({diagnostic.file for diagnostic in diagnostics})
+
+
+def _without_mark(hint: str | None, mark: str) -> str | None:
+    lines = [line for line in (hint or "").splitlines() if line != mark]
+    return "\n".join(lines) or None

@@ -1,0 +1,113 @@
+"""`dddkit check`: the rules of the mypy plugin, whatever type checker a project uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Final, Optional
+
+import typer
+
+from dddkit.cli._failure import CLEAN, FOUND_SOMETHING, CommandError
+from dddkit.cli._mypy import CACHE, Plan, build, open_project, require_mypy
+from dddkit.cli._terminal import progress, say
+
+_SOURCES: Final = "Files and folders to check; without any, what mypy's configuration names, or the current folder."
+_FORMAT: Final = "How to print what is found: text, json, sarif (for code scanning), or github (for workflows)."
+
+
+class Format(str, Enum):
+    """How diagnostics are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+def check(
+    paths: Annotated[Optional[list[str]], typer.Argument(metavar="[PATHS]...", help=_SOURCES)] = None,
+    format_: Annotated[Format, typer.Option("--format", help=_FORMAT)] = Format.TEXT,
+    baseline: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="Report only what is not in this baseline.")
+    ] = None,
+    write_baseline: Annotated[
+        bool, typer.Option("--write-baseline", help="Write all that is found to the baseline, and end with 0.")
+    ] = False,
+    enable: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="CODE", help="Switch an opt-in rule on, such as dddkit-unlisted-step. May be repeated."),
+    ] = None,
+    disable: Annotated[
+        Optional[list[str]], typer.Option(metavar="CODE", help="Switch a rule off. May be repeated.")
+    ] = None,
+    python: Annotated[
+        Optional[str],
+        typer.Option(metavar="PATH", help="The Python of the project, where it is not the one that runs dddkit."),
+    ] = None,
+    cache_dir: Annotated[
+        str, typer.Option(metavar="DIR", help="The folder of the cache, beside the configuration.")
+    ] = CACHE,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Read and write no cache.")] = False,
+) -> None:
+    """Check stories, aggregates, events and repositories by the rules of the mypy plugin.
+
+    It runs mypy in this process and shows only what the rules report, and async stories that nobody awaits. So it serves
+    beside pyright, ty, pyrefly and others. It needs no configuration of mypy; where there is one, its paths, exclusions
+    and error codes hold.
+
+    Exit codes: 0 nothing found, 1 something found, 2 it could not run.
+
+    \b
+    dddkit check
+    dddkit check src tests --format sarif > dddkit.sarif
+    dddkit check --baseline dddkit.json --write-baseline
+    dddkit check --enable dddkit-unlisted-step
+    """
+    if write_baseline and baseline is None:
+        raise CommandError("--write-baseline needs the file to write: --baseline FILE")
+    require_mypy()
+    from dddkit.cli._check import FORMATS, Baseline, Findings, diagnostics_of
+
+    known = None if baseline is None or write_baseline else Baseline.read(baseline)
+    plan = Plan(
+        paths=paths or [],
+        enabled=_codes(enable),
+        disabled=_codes(disable),
+        python=python,
+        cache=None if no_cache else cache_dir,
+    )
+    with open_project(plan) as project:
+        for warning in project.warnings:
+            say(warning)
+        with progress("Checking") as on_file:
+            report = build(project, on_file)
+        found = diagnostics_of(report, project.root)
+        checked = project.files
+    if baseline is not None and write_baseline:
+        Baseline.of(baseline, found).write()
+        say(f"{baseline} holds {len(found)} of what was found; commit it")
+        raise typer.Exit(CLEAN)
+    new, gone = (found, 0) if known is None else known.divide(found, checked)
+    FORMATS[format_.value](Findings(new, len(checked), len(found) - len(new)))
+    if gone:
+        say(f"{gone} of what {baseline} holds is not found any more; write it again with --write-baseline")
+    raise typer.Exit(FOUND_SOMETHING if new else CLEAN)
+
+
+def _codes(names: list[str] | None) -> list[str]:
+    """Return the codes of rules that were named.
+
+    Raises:
+        CommandError: there is no such rule.
+    """
+    from dddkit_mypy._codes import CATALOGUE, PARENT
+    from dddkit_mypy._nearest import nearest
+
+    codes = [PARENT.code, *(code.code for code in CATALOGUE)]
+    for name in names or []:
+        if name not in codes:
+            raise CommandError(f"there is no rule {name}")
+    return names or []
