@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from dddkit import __version__
-from dddkit.cli.check import check
+from dddkit.cli.check import HELP, check
+from dddkit.cli.events import events
 
 app = typer.Typer(
     name="dddkit",
@@ -33,4 +34,5 @@ def dddkit(
     """Check stories, aggregates and events; draw them; keep the contracts of events."""
 
 
-app.command()(check)
+app.command(help=HELP)(check)
+app.add_typer(events)

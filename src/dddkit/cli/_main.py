@@ -6,6 +6,7 @@ import sys
 from typing import Final, NoReturn
 
 from dddkit.cli._failure import COULD_NOT_RUN, CommandError
+from dddkit.cli._requirements import require
 from dddkit.exceptions import MissingDependencyError
 
 _NEEDED: Final = ("typer", "rich")
@@ -15,19 +16,10 @@ def main() -> NoReturn:
     """Run `dddkit` with the arguments of this process, and end it: 0 clean, 1 found something, 2 could not run."""
     try:
         for name in _NEEDED:
-            _require(name)
+            require(name, "cli")
         from dddkit.cli._app import app
 
         app(prog_name="dddkit")
     except (CommandError, MissingDependencyError) as failure:
         print(f"dddkit: {failure}", file=sys.stderr)
     sys.exit(COULD_NOT_RUN)
-
-
-def _require(name: str) -> None:
-    try:
-        __import__(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:  # it is installed, but its import failed
-            raise
-        raise MissingDependencyError(name, name, "cli") from error

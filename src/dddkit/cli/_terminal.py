@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -16,7 +16,7 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def progress(doing: str) -> Iterator[Callable[[str], None]]:
+def progress(doing: str) -> Generator[Callable[[str], None], None, None]:
     """Show that work goes on while the block runs, where stderr is a terminal.
 
     Yields:
@@ -29,7 +29,7 @@ def progress(doing: str) -> Iterator[Callable[[str], None]]:
     with console.status(f"{escape(doing)} ...") as status:
 
         def show(at: str) -> None:
-            shown = os.path.relpath(at) if os.path.isabs(at) else at  # noqa: PTH117
+            shown = os.path.relpath(at) if os.path.isabs(at) else at
             status.update(f"{escape(doing)} [dim]{escape(shown)}[/dim]")
 
         yield show

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Final, Optional
+from typing import Annotated, Final
 
 import typer
 
 from dddkit.cli._failure import CLEAN, FOUND_SOMETHING, CommandError
 from dddkit.cli._mypy import CACHE, Plan, build, open_project, require_mypy
 from dddkit.cli._terminal import progress, say
+from dddkit.cli._wording import did_you_mean
+
+HELP: Final = """\
+Check stories, aggregates, events and repositories, whatever type checker the project uses.
+
+It runs mypy in this process, and shows only what the rules of dddkit's plugin report, and async stories that nobody \
+awaits. It needs no configuration of mypy; where there is one, its paths, exclusions and error codes hold.
+
+Exit codes: 0 nothing found, 1 something found, 2 it could not run.
+
+\b
+dddkit check
+dddkit check src tests --enable dddkit-unlisted-step
+dddkit check --format sarif > dddkit.sarif
+dddkit check --baseline dddkit.json --write-baseline
+"""
 
 _SOURCES: Final = "Files and folders to check; without any, what mypy's configuration names, or the current folder."
 _FORMAT: Final = "How to print what is found: text, json, sarif (for code scanning), or github (for workflows)."
@@ -28,23 +42,23 @@ class Format(str, Enum):
 
 
 def check(
-    paths: Annotated[Optional[list[str]], typer.Argument(metavar="[PATHS]...", help=_SOURCES)] = None,
+    paths: Annotated[list[str] | None, typer.Argument(metavar="[PATHS]...", help=_SOURCES)] = None,
     format_: Annotated[Format, typer.Option("--format", help=_FORMAT)] = Format.TEXT,
     baseline: Annotated[
-        Optional[Path], typer.Option(metavar="FILE", help="Report only what is not in this baseline.")
+        Path | None, typer.Option(metavar="FILE", help="Report only what is not in this baseline.")
     ] = None,
     write_baseline: Annotated[
         bool, typer.Option("--write-baseline", help="Write all that is found to the baseline, and end with 0.")
     ] = False,
     enable: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option(metavar="CODE", help="Switch an opt-in rule on, such as dddkit-unlisted-step. May be repeated."),
     ] = None,
     disable: Annotated[
-        Optional[list[str]], typer.Option(metavar="CODE", help="Switch a rule off. May be repeated.")
+        list[str] | None, typer.Option(metavar="CODE", help="Switch a rule off. May be repeated.")
     ] = None,
     python: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(metavar="PATH", help="The Python of the project, where it is not the one that runs dddkit."),
     ] = None,
     cache_dir: Annotated[
@@ -52,20 +66,7 @@ def check(
     ] = CACHE,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Read and write no cache.")] = False,
 ) -> None:
-    """Check stories, aggregates, events and repositories by the rules of the mypy plugin.
-
-    It runs mypy in this process and shows only what the rules report, and async stories that nobody awaits. So it serves
-    beside pyright, ty, pyrefly and others. It needs no configuration of mypy; where there is one, its paths, exclusions
-    and error codes hold.
-
-    Exit codes: 0 nothing found, 1 something found, 2 it could not run.
-
-    \b
-    dddkit check
-    dddkit check src tests --format sarif > dddkit.sarif
-    dddkit check --baseline dddkit.json --write-baseline
-    dddkit check --enable dddkit-unlisted-step
-    """
+    """Check a project; see HELP."""
     if write_baseline and baseline is None:
         raise CommandError("--write-baseline needs the file to write: --baseline FILE")
     require_mypy()
@@ -104,10 +105,9 @@ def _codes(names: list[str] | None) -> list[str]:
         CommandError: there is no such rule.
     """
     from dddkit_mypy._codes import CATALOGUE, PARENT
-    from dddkit_mypy._nearest import nearest
 
     codes = [PARENT.code, *(code.code for code in CATALOGUE)]
     for name in names or []:
         if name not in codes:
-            raise CommandError(f"there is no rule {name}")
+            raise CommandError(f"there is no rule {name}{did_you_mean(name, codes)}")
     return names or []

@@ -8,13 +8,15 @@ from collections import Counter
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 from dddkit.cli._check.diagnostics import Diagnostic
 from dddkit.cli._failure import CommandError
 
 _VERSION: Final = 1
 _KEY: Final = "dddkit_baseline"
+
+_Entry: TypeAlias = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Baseline:
     """
 
     path: Path
-    known: Counter[tuple[str, str, str]]
+    known: Counter[_Entry]
 
     @classmethod
     def read(cls, path: Path) -> Baseline:
@@ -36,26 +38,24 @@ class Baseline:
             CommandError: it does not exist, is no baseline, or one of another version.
         """
         try:
-            content: Any = json.loads(path.read_text(encoding="utf-8"))
+            content: object = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise CommandError(f"the baseline {path} does not exist; write it with --write-baseline") from None
         except OSError as error:
             raise CommandError(f"the baseline {path} cannot be read: {error.strerror}") from None
         except ValueError:
             raise CommandError(f"the baseline {path} is no JSON; write it again with --write-baseline") from None
-        version = content.get(_KEY) if isinstance(content, dict) else None
-        if version is None:
+        if not _is_object(content) or _KEY not in content:
             raise CommandError(f"{path} is no baseline of dddkit check; did you mean another file?")
+        version = content[_KEY]
         if version != _VERSION:
             raise CommandError(
                 f"the baseline {path} is of version {version!r}, and this dddkit reads version {_VERSION}; "
                 "write it again with --write-baseline"
             )
         try:
-            entries = cast("list[dict[str, Any]]", content["diagnostics"])
-            known = Counter(
-                {(str(entry["file"]), str(entry["code"]), str(entry["message"])): int(entry["count"]) for entry in entries}
-            )
+            contents = cast("list[dict[str, Any]]", content["diagnostics"])
+            known = Counter({_entry(content): int(content["count"]) for content in contents})
         except (KeyError, TypeError, ValueError):
             raise CommandError(
                 f"the baseline {path} has an entry that dddkit did not write; write it again with --write-baseline"
@@ -84,7 +84,7 @@ class Baseline:
             raise CommandError(f"the baseline {self.path} cannot be written: {error.strerror}") from None
 
     def divide(self, diagnostics: Iterable[Diagnostic], checked: Set[Path]) -> tuple[list[Diagnostic], int]:
-        """Return what is not in the baseline, and how many of its entries in the checked files are not found any more."""
+        """Return what is not in the baseline, and how many of its entries in the checked files are gone."""
         left = Counter(self.known)
         new: list[Diagnostic] = []
         for diagnostic in diagnostics:
@@ -95,14 +95,20 @@ class Baseline:
                 new.append(diagnostic)
         names = {_name(self.path, file) for file in checked}
         gone = sum(
-            count
-            for (file, _, _), count in left.items()
-            if file in names or not (self.path.parent / file).exists()
+            count for (file, _, _), count in left.items() if file in names or not (self.path.parent / file).exists()
         )
         return new, gone
 
 
-def _key(path: Path, diagnostic: Diagnostic) -> tuple[str, str, str]:
+def _is_object(content: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(content, dict)
+
+
+def _entry(content: dict[str, Any]) -> _Entry:
+    return str(content["file"]), str(content["code"]), str(content["message"])
+
+
+def _key(path: Path, diagnostic: Diagnostic) -> _Entry:
     return _name(path, diagnostic.file), diagnostic.code, diagnostic.gist
 
 

@@ -15,6 +15,8 @@ from rich.text import Text
 
 from dddkit.cli._check.diagnostics import Diagnostic, files_of
 from dddkit.cli._check.sarif import sarif_log
+from dddkit.cli._root import root_of_repository
+from dddkit.cli._wording import counted
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,13 @@ def print_text(findings: Findings) -> None:
 
 
 def _summary(findings: Findings) -> Text:
-    checked = _counted(findings.checked, "file")
+    checked = counted(findings.checked, "file")
     beside = f", beside {findings.known} in the baseline" if findings.known else ""
     if not findings.diagnostics:
         return Text(f"Nothing found in {checked}{beside}", "green")
     found, files = len(findings.diagnostics), files_of(findings.diagnostics)
-    problems = _counted(found, "problem")
-    return Text(f"Found {problems} in {_counted(files, 'file')} (checked {checked}){beside}", "bold red")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    problems = counted(found, "problem")
+    return Text(f"Found {problems} in {counted(files, 'file')} (checked {checked}){beside}", "bold red")
 
 
 def print_json(findings: Findings) -> None:
@@ -84,12 +82,12 @@ def print_json(findings: Findings) -> None:
 
 def print_sarif(findings: Findings) -> None:
     """Print a log in the Static Analysis Results Interchange Format, for GitHub's code scanning and others."""
-    _write(sarif_log(findings.diagnostics, repository_of(Path.cwd())))
+    _write(sarif_log(findings.diagnostics, root_of_repository(Path.cwd())))
 
 
 def print_github(findings: Findings) -> None:
     """Print the commands by which a GitHub workflow shows each beside its line."""
-    root = repository_of(Path.cwd())
+    root = root_of_repository(Path.cwd())
     for found in findings.diagnostics:
         level = "error" if found.severity == "error" else "notice"
         place = {
@@ -130,11 +128,6 @@ def relative_to(folder: Path, file: Path) -> str:
         return Path(os.path.relpath(file, folder)).as_posix()
     except ValueError:  # on another drive
         return file.as_posix()
-
-
-def repository_of(here: Path) -> Path:
-    """Return the repository that a folder is in; the folder itself where there is none."""
-    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
 
 
 def _write(value: object) -> None:

@@ -49,18 +49,27 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
     sys.setrecursionlimit(max(RECURSION_LIMIT, sys.getrecursionlimit()))  # as mypy itself does
     printed = io.StringIO()
     try:
-        result = build_with_mypy(
-            [*project.sources], project.options, None, take, project.fscache, printed, printed
-        )
+        result = build_with_mypy([*project.sources], project.options, None, take, project.fscache, printed, printed)
     except CompileError as error:
         raise CommandError(_cannot_check([*lines, *error.messages])) from error
     except SystemExit as end:  # an error of mypy itself
         raise CommandError(_cannot_check([*lines, *printed.getvalue().splitlines()])) from end
     result.manager.metastore.close()
+    _require_kit(result, project)
     errors = [json.loads(line) for line in lines]
     if syntax := [error for error in errors if error["code"] == "syntax" and error["severity"] == "error"]:
         raise CommandError(_cannot_check([json.dumps(error) for error in syntax]))
     return Report(errors, result)
+
+
+def _require_kit(result: BuildResult, project: Project) -> None:
+    """Raise where the code imports the kit and mypy does not find it: no rule would report anything."""
+    missing = [name for name in result.manager.missing_modules if name.partition(".")[0] == "dddkit"]
+    if missing and "dddkit" not in result.graph:
+        raise CommandError(
+            f"mypy does not find {missing[0]} for {project.options.python_executable}; install dddkit there, name the "
+            "Python of the project with --python, or let the configuration of mypy follow the import"
+        )
 
 
 def _cannot_check(lines: Sequence[str]) -> str:

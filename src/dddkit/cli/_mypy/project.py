@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from dddkit.cli._failure import CommandError
-from dddkit.exceptions import MissingDependencyError
+from dddkit.cli._requirements import require
+from dddkit.cli._root import root_of_project
 
 if TYPE_CHECKING:
     from mypy.fscache import FileSystemCache
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 OLDEST_MYPY: Final = (1, 19)
 
-_MARKS_OF_A_PROJECT: Final = ("pyproject.toml", "setup.cfg", "setup.py", ".git", ".hg")
 _PLUGIN: Final = "dddkit_mypy"
 _OUR_PLUGIN: Final = "dddkit.cli._mypy.plugin"
 CACHE: Final = ".dddkit_cache"
@@ -29,12 +29,9 @@ CACHE: Final = ".dddkit_cache"
 
 def require_mypy() -> None:
     """Raise unless mypy is installed, and new enough for the plugin."""
-    try:
-        from mypy.version import __version__
-    except ModuleNotFoundError as error:
-        if error.name not in ("mypy", "mypy.version"):
-            raise
-        raise MissingDependencyError("mypy", "mypy", "mypy") from error
+    require("mypy", "mypy")
+    from mypy.version import __version__
+
     found = tuple(int(part) for part in re.findall(r"\d+", __version__)[:2])
     if found < OLDEST_MYPY:
         oldest = ".".join(map(str, OLDEST_MYPY))
@@ -74,7 +71,7 @@ class Project:
 
 
 @contextmanager
-def open_project(plan: Plan) -> Iterator[Project]:
+def open_project(plan: Plan) -> Generator[Project, None, None]:
     """Yield what mypy is going to check; in the block, the current folder is the root of the project.
 
     mypy reads the paths in a configuration from the current folder, so only there all of them mean what they should.
@@ -83,15 +80,14 @@ def open_project(plan: Plan) -> Iterator[Project]:
         CommandError: a path does not exist, or mypy refuses the configuration.
     """
     for path in plan.paths:
-        if not os.path.exists(path):  # noqa: PTH110  # a file or folder, whatever it is called
+        if not os.path.exists(path):  # a file or folder, whatever it is called
             raise CommandError(f"{path} does not exist")
     here = Path.cwd()
-    configuration = _options(plan)[0].config_file
-    root = here
-    if configuration is None or _is_of_user(configuration):
-        root = _root_without_configuration(here)
-    else:
-        root = Path(configuration).resolve().parent
+    configuration, problems = _configuration(plan)
+    if configuration is None and problems:  # mypy goes on without it; that may hide what was to be found
+        raise CommandError(f"mypy cannot read its configuration: {problems[0]}")
+    is_of_project = configuration is not None and not _is_of_user(configuration)
+    root = configuration.parent if configuration is not None and is_of_project else root_of_project(here)
     paths = [os.path.relpath(here / path, root) for path in plan.paths]
     if not paths and root != here:
         paths = [os.path.relpath(here, root)]
@@ -178,17 +174,16 @@ def _check_only(options: Options, plan: Plan) -> None:
     options.verbosity = 0
 
 
-def _is_of_user(configuration: str) -> bool:
+def _configuration(plan: Plan) -> tuple[Path | None, list[str]]:
+    """Return the configuration that mypy finds, and what it has to say of it."""
+    options, _, printed = _options(plan)
+    return None if options.config_file is None else Path(options.config_file).resolve(), printed
+
+
+def _is_of_user(configuration: Path) -> bool:
     from mypy import defaults
 
-    return any(Path(configuration).resolve() == Path(path).resolve() for path in defaults.USER_CONFIG_FILES)
-
-
-def _root_without_configuration(here: Path) -> Path:
-    for folder in (here, *here.parents):
-        if any((folder / mark).exists() for mark in _MARKS_OF_A_PROJECT):
-            return folder
-    return here
+    return any(configuration == Path(path).expanduser().resolve() for path in defaults.USER_CONFIG_FILES)
 
 
 def _last_line(text: str) -> str:
