@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dddkit import __version__
 
@@ -47,28 +47,36 @@ def diagnostics_of(report: Report, root: Path) -> list[Diagnostic]:
     from dddkit.cli._mypy.plugin import MARK
 
     marked = {
-        (error["file"], error["line"], error["column"])
-        for error in report.errors
-        if error["message"] == MARK or MARK in (error["hint"] or "")
+        _location(error) for error in report.errors if error["message"] == MARK or MARK in (error["hint"] or "")
     }
     return sorted(
-        Diagnostic(
-            root / error["file"],
-            max(error["line"], 1),
-            max(error["column"] + 1, 1),
-            max(error["end_line"], error["line"], 1),
-            max(error["end_column"] + 1, error["column"] + 2, 1),
-            error["code"],
-            error["message"],
-            _without_mark(error["hint"], MARK),
-            error["severity"],
-        )
+        _diagnostic(error, root, MARK)
         for error in report.errors
-        if error["message"] != MARK
-        and (
-            error["code"].startswith("dddkit-")
-            or (error["code"] in _UNAWAITED and (error["file"], error["line"], error["column"]) in marked)
-        )
+        if error["message"] != MARK and _is_shown(error["code"] or "", _location(error) in marked)
+    )
+
+
+def _location(error: Mapping[str, Any]) -> tuple[str, int, int]:
+    return error["file"], error["line"], error["column"]
+
+
+def _is_shown(code: str, is_marked: bool) -> bool:
+    return code.startswith("dddkit-") or (code in _UNAWAITED and is_marked)
+
+
+def _diagnostic(error: Mapping[str, Any], root: Path, mark: str) -> Diagnostic:
+    line, column = max(error["line"], 1), max(error["column"] + 1, 1)
+    hints = [text for text in (error["hint"] or "").splitlines() if text != mark]
+    return Diagnostic(
+        root / error["file"],
+        line,
+        column,
+        max(error.get("end_line", line), line),  # from mypy 2.0 on
+        max(error.get("end_column", column) + 1, 2),
+        error["code"],
+        error["message"],
+        "\n".join(hints) or None,
+        error["severity"],
     )
 
 
@@ -82,8 +90,3 @@ def url_of(code: str) -> str:
 def files_of(diagnostics: Sequence[Diagnostic]) -> int:
     """Return how many files they are in."""
     return len({diagnostic.file for diagnostic in diagnostics})
-
-
-def _without_mark(hint: str | None, mark: str) -> str | None:
-    lines = [line for line in (hint or "").splitlines() if line != mark]
-    return "\n".join(lines) or None

@@ -7,13 +7,16 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dddkit.cli._failure import CommandError
 from dddkit.cli._mypy.project import Project
 
 if TYPE_CHECKING:
     from mypy.build import BuildResult
+
+_DEPTH: Final = 2**14
+"""How deep mypy may recurse; it sets the same where it is a program of its own."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,6 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
         CommandError: mypy cannot check the code: a syntax error, a module twice, a plugin that is missing.
     """
     from mypy.build import build as build_with_mypy
-    from mypy.defaults import RECURSION_LIMIT
     from mypy.errors import CompileError
 
     lines: list[str] = []
@@ -46,7 +48,7 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
         if file is not None:
             on_file(file)
 
-    sys.setrecursionlimit(max(RECURSION_LIMIT, sys.getrecursionlimit()))  # as mypy itself does
+    sys.setrecursionlimit(max(_DEPTH, sys.getrecursionlimit()))
     printed = io.StringIO()
     try:
         result = build_with_mypy([*project.sources], project.options, None, take, project.fscache, printed, printed)
@@ -54,7 +56,9 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
         raise CommandError(_cannot_check([*lines, *error.messages])) from error
     except SystemExit as end:  # an error of mypy itself
         raise CommandError(_cannot_check([*lines, *printed.getvalue().splitlines()])) from end
-    result.manager.metastore.close()
+    close = getattr(result.manager.metastore, "close", None)  # from mypy 1.20 on
+    if close is not None:
+        close()
     _require_kit(result, project)
     errors = [json.loads(line) for line in lines]
     if syntax := [error for error in errors if error["code"] == "syntax" and error["severity"] == "error"]:
