@@ -59,10 +59,15 @@ def _module(name: str) -> ModuleType:
 
 
 def _place(error: BaseException) -> str:
-    """Return the line that raised, of those that are no part of Python's own imports."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    frames = [frame for frame in frames if frame.filename != __file__]
-    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    """Return the line of the project that raised, or has called what raised."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    root = root_of_project(Path.cwd())
+    own = [frame for frame in frames if _is_own(Path(frame.filename), root)]
+    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+
+
+def _is_own(file: Path, root: Path) -> bool:
+    return root in file.parents and "site-packages" not in file.parts
 
 
 def _find_modules() -> None:

@@ -71,7 +71,7 @@ def _diagnostic(error: Mapping[str, Any], root: Path, mark: str) -> Diagnostic:
         root / error["file"],
         line,
         column,
-        max(error.get("end_line", line), line),  # from mypy 2.0 on
+        max(error.get("end_line", line), line),  # not in mypy 1.19
         max(error.get("end_column", column) + 1, 2),
         error["code"],
         error["message"],

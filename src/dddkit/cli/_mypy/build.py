@@ -56,7 +56,7 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
         raise CommandError(_cannot_check([*lines, *error.messages])) from error
     except SystemExit as end:  # an error of mypy itself
         raise CommandError(_cannot_check([*lines, *printed.getvalue().splitlines()])) from end
-    close = getattr(result.manager.metastore, "close", None)  # from mypy 1.20 on
+    close = getattr(result.manager.metastore, "close", None)  # not in mypy 1.19
     if close is not None:
         close()
     _require_kit(result, project)

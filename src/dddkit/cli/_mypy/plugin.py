@@ -1,7 +1,7 @@
 """The plugin as the command runs it: it also marks each call of an async story whose result nobody takes.
 
 mypy reports these itself, as `unused-coroutine`. The mark tells them from coroutines that every checker knows to be
-some. It is a note in mypy's own list, so that mypy's cache keeps it.
+some. It stands among mypy's own errors, so that mypy's cache keeps it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class MarkingPlugin(DDDKitPlugin):
             return
         checker = mypy_api.checker_of(ctx.api)
         if self._is_statement(checker.tree, ctx.context):
-            checker.note(MARK, ctx.context, code=_CODE)
+            mypy_api.fail_at(checker, MARK, ctx.context, _CODE, is_filtered=True)  # as among overloads
 
     def _is_statement(self, file: MypyFile, call: Context) -> bool:
         if file is not self._file:

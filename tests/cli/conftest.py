@@ -1,0 +1,64 @@
+"""A project with mistakes, checked once."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.cli.running import run
+
+STORY: Final = """\
+from dddkit.stories import I, Story, StoryState
+
+
+class Checkout(Story):
+    I.reserve
+    I.chrge
+
+    class State(StoryState):
+        order_id: int
+
+    async def reserve(self, state: State) -> None: ...
+
+    def charge(self, state: State) -> None: ...
+"""
+CALLER: Final = """\
+from shop.checkout import Checkout
+
+
+async def other() -> None: ...
+
+
+async def main() -> None:
+    checkout = Checkout()
+    checkout(Checkout.State(order_id=1))
+    other()
+    wrong: int = ""
+    await checkout(Checkout.State(order_id=wrong))
+"""
+FILES: Final = {
+    "pyproject.toml": "",
+    "src/shop/checkout.py": STORY,
+    "scripts/day/main.py": CALLER,
+    "scripts/night/main.py": "import shop.checkout\n",
+}
+
+
+@pytest.fixture(scope="session")
+def checked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop") / "project"
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert run("check", folder=folder).code == 1
+    return folder
+
+
+@pytest.fixture
+def project(checked_once: Path, tmp_path: Path) -> Path:
+    """A project without a configuration, in src layout, without `__init__.py`, with two modules of one name."""
+    return shutil.copytree(checked_once, tmp_path / "project")

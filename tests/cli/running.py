@@ -1,0 +1,51 @@
+"""The command in this process: what it prints, and its exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dddkit.cli import main
+
+
+class Run(NamedTuple):
+    """What one call of the command has come to."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(*arguments: str | Path, folder: Path) -> Run:
+    """Run `dddkit` with these arguments in a folder."""
+    out, err = io.StringIO(), io.StringIO()
+    with _as_it_was(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        os.chdir(folder)
+        sys.argv = ["dddkit", *map(str, arguments)]
+        with pytest.raises(SystemExit) as end:
+            main()
+    assert isinstance(end.value.code, int)
+    return Run(end.value.code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def _as_it_was() -> Iterator[None]:
+    """Undo what a process of its own would not leave behind."""
+    here, argv, path, modules, limit = os.getcwd(), sys.argv, [*sys.path], {*sys.modules}, sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        sys.argv, sys.path[:] = argv, path
+        sys.setrecursionlimit(limit)
+        os.environ.pop("MYPY_CONFIG_FILE_DIR", None)
+        for name in {*sys.modules} - modules:
+            if getattr(sys.modules[name], "__file__", None) and "/pytest-" in str(sys.modules[name].__file__):
+                del sys.modules[name]
