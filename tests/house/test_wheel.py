@@ -198,3 +198,29 @@ def test_with_the_extra_mypy_runs_the_plugin(environment: Callable[[str], Path],
     (tmp_path / "wrong.py").write_text(STORY.replace("I.greet", "I.greeet"), encoding="utf-8")
     assert run(python, "-m", "mypy", "right.py", cwd=tmp_path).stdout == "Success: no issues found in 1 source file\n"
     assert "[dddkit-unknown-step]" in run(python, "-m", "mypy", "wrong.py", cwd=tmp_path).stdout
+
+
+def test_without_its_extra_the_command_says_how_to_install_it(bare: Path) -> None:
+    refused = run(bare.with_name("dddkit"), "check", cwd=bare.parent)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "pip install 'dddkit[cli]'" in refused.stderr
+
+
+@pytest.mark.slow
+def test_with_its_extra_the_command_runs_and_names_the_extra_for_checks(
+    environment: Callable[[str], Path], tmp_path: Path
+) -> None:
+    python = environment("cli")
+    (tmp_path / "wrong.py").write_text(STORY.replace("I.greet", "I.greeet"), encoding="utf-8")
+    refused = run(python.with_name("dddkit"), "check", cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "pip install 'dddkit[mypy]'" in refused.stderr
+
+
+@pytest.mark.slow
+def test_with_both_extras_the_command_checks(environment: Callable[[str], Path], tmp_path: Path) -> None:
+    python = environment("cli,mypy")
+    (tmp_path / "wrong.py").write_text(STORY.replace("I.greet", "I.greeet"), encoding="utf-8")
+    checked = run(python.with_name("dddkit"), "check", cwd=tmp_path)
+    assert (checked.returncode, checked.stderr) == (1, "")
+    assert "[dddkit-unknown-step]" in checked.stdout

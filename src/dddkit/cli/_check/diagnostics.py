@@ -46,9 +46,7 @@ def diagnostics_of(report: Report, root: Path) -> list[Diagnostic]:
     """Return what is to be shown of a report, sorted; each file as an absolute path."""
     from dddkit.cli._mypy.plugin import MARK
 
-    marked = {
-        _location(error) for error in report.errors if error["message"] == MARK or MARK in (error["hint"] or "")
-    }
+    marked = {_location(error) for error in report.errors if error["message"] == MARK or MARK in (error["hint"] or "")}
     return sorted(
         _diagnostic(error, root, MARK)
         for error in report.errors
