@@ -254,7 +254,7 @@ class StoryRuns:
             run = self.run_of(one.around)
             if depth == len(self._opened):
                 self._opened.append(run)
-                run.enter(self._seconds_since(one.position if one.around is None else one.around.position))
+                run.enter(self._seconds_since(0 if one.around is None else one.around.position))
             if run.step is None:
                 await run.begin(one.index)
         self.guarded = None
