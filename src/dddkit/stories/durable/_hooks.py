@@ -122,8 +122,6 @@ class StoryRun:
 
     def suspend(self) -> None:
         """Leave all hooks: the run goes on later, perhaps elsewhere, so nothing has ended and nothing is counted."""
-        if self.step is not None:
-            self.step._progress = Failure(0.0, StepStatus.CANCELLED, None)
         _suspend(self._step_generators)
         _suspend(self._generators)
         self.end_nested()
