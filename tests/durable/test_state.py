@@ -243,8 +243,13 @@ REJECTED: list[tuple[Any, str]] = [
     (complex, "complex has no JSON"),
     (dict[Point, int], "a key of Point does not read back"),
     (Union[str, UUID], "JSON does not tell"),
-    ("Missing", "its type cannot be resolved"),
+    ("Missing", "its type Missing cannot be resolved; import it at run time, at module level"),
+    (
+        "Mapping[str, int]",
+        "its type Mapping[str, int] cannot be resolved",
+    ),  # the module that declares the State does not import it
     (_LIST["Missing"], "its type cannot be resolved"),
+    (_LIST["Mapping[str, int]"], "its type cannot be resolved"),
     (T, "T may be anything; name the class with its argument"),
     (Final, "Final alone leaves its type open; write Final[...]"),
     ((int, str), "its annotation is no type"),
@@ -330,6 +335,13 @@ def test_a_generic_state_takes_its_argument_from_the_alias() -> None:
     assert_same(codec_of(box).load({"content": {"amount": "1.00"}}).content, EURO)
     with pytest.raises(StoryNotRecordableError, match="content: T may be anything"):
         codec_of(Box)
+
+
+def test_fields_may_be_called_what_they_like() -> None:
+    cls = state_class(self=int, set=int, model_config=int, _token=str, schema=str)
+    fields = {"self": 1, "set": 2, "model_config": 3, "_token": "a", "schema": "b"}
+    codec = codec_of(cls)
+    assert codec.dump(codec.load(fields)) == fields
 
 
 def test_a_slot_that_no_field_declares_is_rejected() -> None:

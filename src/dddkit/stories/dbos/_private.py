@@ -5,11 +5,11 @@ A test holds each of these to what DBOS does.
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Collection, Container
 from threading import Event
 
-from dbos import DBOS
+from dbos import DBOS, WorkflowHandleAsync
 from dbos import _dbos as state_of_dbos
 from dbos._utils import GlobalParams
 
@@ -19,10 +19,12 @@ __all__ = [
     "configured_version",
     "has_ended",
     "instance",
+    "is_ending",
     "is_launched",
     "registered_workflows",
     "set_executor_id",
     "target_loop",
+    "task_of",
 ]
 
 # pyright: reportPrivateUsage=false
@@ -39,6 +41,12 @@ def is_launched() -> bool:
     return dbos is not None and dbos._launched and dbos._sys_db_field is not None
 
 
+def is_ending() -> bool:
+    """Whether `DBOS.destroy()` is under way, which cancels what runs, or has been called."""
+    dbos = instance()
+    return dbos is None or not dbos._initialized
+
+
 def configured_version() -> str:
     """Return the application version that DBOS was given, empty where it is to compute one."""
     return GlobalParams.app_version
@@ -48,6 +56,12 @@ def registered_workflows() -> Collection[str]:
     """Return the names that are taken: a second function of the same name would take the place of the first."""
     found = state_of_dbos._dbos_global_registry
     return () if found is None else found.workflow_info_map.keys()
+
+
+def task_of(handle: WorkflowHandleAsync[str]) -> Future[str] | None:
+    """Return the task that executes a workflow which was started in this loop; it is done when the end is recorded."""
+    task: Future[str] | None = getattr(handle, "task", None)
+    return task
 
 
 def target_loop() -> AbstractEventLoop | None:
