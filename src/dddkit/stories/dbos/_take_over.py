@@ -76,7 +76,8 @@ class TakeOver:
                 runs = _pending(executor)  # again: another worker may have taken them a moment ago
                 _resume(runs)
                 if runs:
-                    LOGGER.warning("took over %d runs of %s, which is not running any more", len(runs), executor)
+                    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+                    LOGGER.warning("took over %s of %s, which is not running any more", count, executor)
 
     def _begin_strays(self, own: Iterable[WorkflowStatus]) -> None:
         """Begin again what this process has, and does not execute: an execution has ended and left its run."""
