@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
 from dbos import error as errors
+from sqlalchemy.exc import SQLAlchemyError
 
 from dddkit.exceptions import StoryChangedError
 from dddkit.stories._engine.step_keys import key_prefix
@@ -22,6 +23,7 @@ from dddkit.stories.dbos._ends import note_task
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
+from dddkit.stories.dbos._outage_log import said_by
 from dddkit.stories.dbos._private import is_ending, registered_workflows, task_of
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
@@ -137,8 +139,11 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
         except StoryChangedError as error:
             _log.error("%s; another worker may continue it", error)
             raise RunLeft(run_id) from None
+        except SQLAlchemyError as error:
+            _log.warning("%s: the run %s was left, and goes on later (%s)", name, run_id, said_by(error))
+            raise RunLeft(run_id) from None
         except Exception:
-            # Not the story's: its errors are in the record. The database, perhaps; whoever finds the run goes on.
+            # Not the story's: its errors are in the record. Whoever finds the run goes on.
             _log.exception("%s: the run %s was left, and stays pending", name, run_id)
             raise RunLeft(run_id) from None
         except (errors.DBOSWorkflowCancelledError, errors.DBOSWorkflowConflictIDError):
