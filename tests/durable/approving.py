@@ -43,10 +43,7 @@ class Later(Approved):
     I.approval
     I.decide
 
-    class State(StoryState):
-        order: str
-        keys: list[str] = []
-        approved: bool = variable()
+    class State(Approved.State):
         note: str = "none"
 
 

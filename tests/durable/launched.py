@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -31,7 +31,7 @@ def url_of(database: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @contextmanager
-def configured(url: str) -> Iterator[None]:
+def configured(url: str) -> Generator[None]:
     """Configure DBOS; the block makes its durable stories, and launches it. At the end all is forgotten."""
     DBOS(config=settings("tests", url, log_level="ERROR"))
     try:
@@ -41,7 +41,7 @@ def configured(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def logged_by_dbos() -> Iterator[list[logging.LogRecord]]:
+def logged_by_dbos() -> Generator[list[logging.LogRecord]]:
     """Give what DBOS logs in the block."""
     found: list[logging.LogRecord] = []
 

@@ -45,7 +45,7 @@ class Running(Generic[StateT]):
         self.journal = MemoryJournal(
             "order-1", signals=signals, crashes=crashes, entries=entries, skips_time=skips_time
         )
-        self.options = {"in_threads": in_threads, **options}
+        self.options: dict[str, Any] = {"in_threads": in_threads, **options}
         self.outcome: dict[str, Any] = {}
         self.executions = 0
 

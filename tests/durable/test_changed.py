@@ -226,12 +226,11 @@ class Pausing(Story):
     I.two
 
     pause: Any
-    State = State
 
-    def one(self, state: State) -> None:
+    def one(self, state: Any) -> None:
         state.log.append("one")
 
-    def two(self, state: State) -> None:
+    def two(self, state: Any) -> None:
         state.log.append("two")
 
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow  # queues are looked at once a second
 class Busy:
     now: int = 0
     most: int = 0
-    done: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True)

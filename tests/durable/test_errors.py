@@ -67,6 +67,16 @@ class Answered(Exception):
         self.answer = answer
 
 
+class Counted(Exception):
+    """Its arguments count those of its constructor, and its message does not tell them."""
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(len(parts))
+
+    def __str__(self) -> str:
+        return "counted"
+
+
 class Nested(Exception):
     class Inner(Exception):
         pass
@@ -146,6 +156,7 @@ def _local() -> Exception:
     ("error", "name", "text"),
     [
         (Worded(3), "Worded", "order 3"),
+        (Counted("a", "b"), "Counted", "counted"),
         (_local(), "_local.<locals>.Local", "no"),
         (Declined(ID, object()), "Declined", f"{ID} was declined"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # JSON does not hold it
         (Answered("no", object()), "Answered", "no"),
@@ -153,7 +164,16 @@ def _local() -> Exception:
         (Fickle.made(), "Fickle", ""),
         (ValueError(ValueError), "ValueError", "<class 'ValueError'>"),
     ],
-    ids=["other arguments", "local", "unwritable argument", "unwritable attribute", "message", "constructor", "class"],
+    ids=[
+        "other arguments",
+        "counted arguments",
+        "local",
+        "unwritable argument",
+        "unwritable attribute",
+        "message",
+        "constructor",
+        "class",
+    ],
 )
 def test_an_exception_that_would_be_another_one_becomes_a_step_failed_error(
     error: Exception, name: str, text: str
@@ -188,6 +208,14 @@ def test_a_class_that_is_gone_or_takes_other_arguments_now_becomes_a_step_failed
 def test_only_classes_of_exceptions_are_called(path: str) -> None:
     made = from_json({"class": path, "text": "x", "args": ["exit 1"]}, "Checkout", "charge")
     assert isinstance(made, StepFailedError)
+
+
+def test_only_enums_have_members_and_no_enum_is_an_exception() -> None:
+    for data in (
+        {"class": "builtins:ValueError", "text": "x", "args": [{"enum": ["builtins:list", "x"]}]},
+        {"class": f"{__name__}:Reason", "text": "x", "args": ["limit"]},
+    ):
+        assert isinstance(from_json(data, "Checkout", "charge"), StepFailedError)
 
 
 def test_members_of_a_group_that_cannot_be_made_again_become_step_failed_errors_in_the_group() -> None:

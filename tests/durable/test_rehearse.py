@@ -179,6 +179,20 @@ def test_a_step_that_needs_what_an_earlier_one_left_in_memory_is_found(cls: type
     assert message.endswith("where it was completed\n  at state.payment: missing 't'")
 
 
+def test_what_a_nested_story_left_in_memory_is_gone_too() -> None:
+    @dataclass
+    class Outer(Story):
+        I.pay
+
+        class State(Paying.State):
+            pass
+
+        pay: Paying
+
+    message = difference(Outer(RemembersInAnAttribute(Gateway())), Outer.State(order="o-1"))
+    assert "the process ended when pay.authorize was recorded" in message
+
+
 class TrustsItsFirstAttempt(Paying):
     async def capture(self, state: Paying.State) -> None:
         if state.order in self.gateway.charges:

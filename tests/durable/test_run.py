@@ -6,16 +6,16 @@ import asyncio
 import json
 import threading
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from dddkit.exceptions import CompensationError, StoryDefinitionError, StoryNotRecordableError
-from dddkit.stories import I, Story, StoryState, compensates, inject_hooks, variable
+from dddkit.stories import I, Story, StoryState, compensates, variable
 from dddkit.stories.durable import StepFailedError
 from dddkit.stories.durable._steps import plan_of
-from dddkit.testing._journal import Crash, Place
+from dddkit.testing._journal import Place
 from tests.durable.running import ALL_PLACES, Running
 from tests.stories.shop import Declined, listed
 
@@ -47,7 +47,7 @@ class Checkout(Story):
         reserved: bool = False
         shipped: int = variable()
 
-    pay: Any = Pay()
+    pay: Any = field(default_factory=Pay)
 
     def reserve(self, state: State) -> None:
         state.reserved = True
@@ -418,7 +418,7 @@ def test_a_story_inside_itself_is_rejected() -> None:
 def test_a_step_whose_name_is_no_identifier_is_rejected() -> None:
     class Odd(Story):
         listed(I, "a.b")
-        locals()["a.b"] = lambda self, state: None
+        locals()["a.b"] = Pay.authorize
 
         class State(StoryState):
             pass
@@ -455,6 +455,3 @@ def test_the_error_of_a_failed_undoing_names_what_failed_what_was_undone_and_wha
     assert [(step, repr(error)) for step, error in caught.value.failures] == [("two", "ArithmeticError('two')")]
     assert (caught.value.undone, caught.value.left) == (("one",), ("two",))
     assert repr(caught.value.__cause__) == "Declined('three')"
-
-
-_ = Crash, inject_hooks

@@ -243,8 +243,13 @@ REJECTED: list[tuple[Any, str]] = [
     (complex, "complex has no JSON"),
     (dict[Point, int], "a key of Point does not read back"),
     (Union[str, UUID], "JSON does not tell"),
-    ("Missing", "its type cannot be resolved"),
+    ("Missing", "its type Missing cannot be resolved; import it at run time, at module level"),
+    (
+        "Mapping[str, int]",
+        "its type Mapping[str, int] cannot be resolved",
+    ),  # the module that declares the State does not import it
     (_LIST["Missing"], "its type cannot be resolved"),
+    (_LIST["Mapping[str, int]"], "its type cannot be resolved"),
     (T, "T may be anything; name the class with its argument"),
     (Final, "Final alone leaves its type open; write Final[...]"),
     ((int, str), "its annotation is no type"),

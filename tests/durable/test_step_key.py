@@ -10,7 +10,7 @@ import pytest
 
 from dddkit.stories import I, Story, StoryState, compensates, step_key
 from dddkit.stories._engine.step_keys import key_prefix
-from dddkit.testing._journal import Place
+from dddkit.testing._journal import Crash, Place
 from tests.durable.running import ALL_PLACES, Running
 from tests.stories.shop import Declined, finish
 
@@ -81,10 +81,8 @@ def test_a_plain_run_has_a_new_key_at_each_call() -> None:
 def test_nothing_is_left_of_it_after_a_run() -> None:
     async def run() -> set[str]:
         running = Running(Checkout(Pay()), Pay.State(), crashes=[Place(3, "after body")])
-        try:
+        with pytest.raises(Crash):
             await running.execute()
-        except BaseException:
-            pass
         return {step_key(), step_key()}
 
     assert not any(key.startswith("checkout") for key in asyncio.run(run()))

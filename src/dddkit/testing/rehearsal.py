@@ -109,11 +109,13 @@ class _Rehearsal:
     ) -> None:
         _reject_missing_dependency()
         from dddkit.stories.durable._state import StateCodec
+        from dddkit.stories.durable._state_class import state_class_of
         from dddkit.stories.durable._steps import check_retries
 
         self._story: Final = story
         self._name: Final = name
-        self._state_class: Final = getattr(story, "State", None)
+        is_story = "__story__" in type(story).__dict__  # the plan says what else it is
+        self._state_class: Final = state_class_of(story, name) if is_story else None
         plan = self._plan(story)  # rejects what is no story
         check_retries(plan, retries)
         self._codec: Final[StateCodec] = StateCodec(self._state_class, type(plan.story).__qualname__)

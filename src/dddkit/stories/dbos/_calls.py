@@ -6,14 +6,13 @@ What is called begins in an empty context: inside of a workflow or a step, DBOS 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
-from dddkit.stories.dbos._private import target_loop
+from dddkit.stories.dbos._private import registered_workflows, target_loop
 
-__all__ = ["ambient_trace", "awaited", "blocking", "in_empty_context", "is_on_loop", "loop_of_runs"]
+__all__ = ["awaited", "blocking", "in_empty_context", "is_on_loop", "loop_of_runs"]
 
 R = TypeVar("R")
 Work = Callable[[], Coroutine[Any, Any, R]]
@@ -23,11 +22,15 @@ def loop_of_runs(who: str) -> asyncio.AbstractEventLoop:
     """Return the loop that runs run on.
 
     Raises:
-        RuntimeError: DBOS was not launched.
+        RuntimeError: DBOS was not launched, or does not know the story.
     """
     loop = target_loop()
     if loop is None or loop.is_closed():
         raise RuntimeError(f"{who}: DBOS is not running in this process; call DBOS.launch() first")
+    if who not in registered_workflows():
+        raise RuntimeError(
+            f"{who}: DBOS has forgotten this story, by DBOS.destroy(destroy_registry=True); make its Durable(...) again"
+        )
     return loop
 
 
@@ -39,8 +42,10 @@ def is_on_loop() -> bool:
     return True
 
 
-def blocking(who: str, call: str, work: Work[R]) -> R:
+def blocking(who: str, call: str, work: Work[R], *, to_the_end: bool = True) -> R:
     """Wait in this thread until the work is done; it holds none of DBOS's threads meanwhile.
+
+    Work that was begun is done `to_the_end`, also where the caller is interrupted.
 
     Raises:
         RuntimeError: a loop is running in this thread, which would wait too.
@@ -51,7 +56,12 @@ def blocking(who: str, call: str, work: Work[R]) -> R:
             f"write `await ....a{call}(...)`"
         )
     loop = loop_of_runs(who)
-    return Context().run(asyncio.run_coroutine_threadsafe, work(), loop).result()
+    future = Context().run(asyncio.run_coroutine_threadsafe, work(), loop)
+    try:
+        return future.result()
+    finally:
+        if not to_the_end:
+            future.cancel()
 
 
 async def awaited(who: str, work: Work[R], *, to_the_end: bool = True) -> R:
@@ -77,12 +87,3 @@ def _retrieved(future: asyncio.Future[Any]) -> None:
     """Whoever was cancelled does not ask for the error: asyncio would log that nobody has."""
     if not future.cancelled():
         future.exception()
-
-
-def ambient_trace() -> Any:
-    """Return the OpenTelemetry context of the caller, None where nobody has imported OpenTelemetry."""
-    if "opentelemetry.trace" not in sys.modules:
-        return None
-    from opentelemetry.context import get_current
-
-    return get_current()

@@ -56,6 +56,7 @@ _STATUSES: Final[Mapping[RunStatus, list[str]]] = {
 }
 """Which statuses of DBOS a run of ours may have; _ACTIVE where there is nothing."""
 _PAGE: Final = 200
+_SHORTEST_PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 1.0
 """Seconds between two looks for the end of a run."""
 
@@ -96,7 +97,7 @@ class Operations:
 
     async def _outcome(self, run_id: str, timeout: float | None) -> str:
         deadline = None if timeout is None else monotonic() + timeout
-        pause = 0.002
+        pause = _SHORTEST_PAUSE
         while True:
             left = None if deadline is None else deadline - monotonic()
             longest = _LONGEST_PAUSE if left is None else max(min(left, _LONGEST_PAUSE), 0)
@@ -112,7 +113,13 @@ class Operations:
                 raise TimeoutError(
                     f"{self._name}: the run {run_id!r} is {status_of(row)} after {timeout:g} s; it goes on, ask again"
                 )
-            if task is None:
+            if task is not None:
+                continue
+            here = executions_of(run_id)
+            if here:  # begun by another process, or again by this one
+                await here[-1].ended(longest)
+                pause = _SHORTEST_PAUSE  # it is recorded in a moment
+            else:
                 await asyncio.sleep(min(pause, longest))
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -200,7 +207,7 @@ class Operations:
         except ValueError:  # the engine's own failure, not that of a step
             index = len(entries)
         again: dict[str, Any] = (row.attributes or {}).get(AGAIN) or {}
-        takes_over = {
+        takes_over: dict[str, Any] = {
             "kept": {**(again.get("kept") or {}), **kept_entries(entries, index)},
             "keys": again.get("keys", 1) + new_keys,
         }

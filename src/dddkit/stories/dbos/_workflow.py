@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
-from dbos import DBOS, PropagateOtelContext, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
+from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
 
 from dddkit.exceptions import StoryChangedError
 from dddkit.stories._engine.step_keys import key_prefix
@@ -22,6 +23,7 @@ from dddkit.stories.dbos._mailboxes import cancel_box, contents
 from dddkit.stories.dbos._private import task_of
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
+from dddkit.stories.dbos._traces import TRACE, go_on_in, joined
 from dddkit.stories.durable._run import run
 from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import StoryPlan
@@ -34,9 +36,6 @@ Workflow = Callable[[str], Coroutine[Any, Any, str]]
 
 AGAIN: Final = "dddkit.again"
 """The attribute of a workflow that says what a run that is repeated takes over."""
-
-_OTEL: Final = "dbos.otelContext"
-"""Where DBOS keeps the trace that a workflow belongs to; it reads it only where it sends traces itself."""
 
 _begun_here: Final[ContextVar[str | None]] = ContextVar("dddkit_begun_here", default=None)
 """The id of the run that was recorded a moment ago, so that there is nothing to be read of it yet."""
@@ -101,11 +100,7 @@ async def begin(workflow: Workflow, story: str, start: str, run_id: str, queue: 
     """
     with ExitStack() as options:
         options.enter_context(SetWorkflowID(run_id, workflow_id_reuse_policy="reject"))
-        if trace is not None:
-            from opentelemetry.context import attach
-
-            attach(trace)  # this context is the run's alone, so nobody detaches it
-            options.enter_context(PropagateOtelContext())
+        options.enter_context(joined(trace))
         if queue is not None:
             await DBOS.enqueue_workflow_async(queue, workflow, start)
         else:
@@ -133,6 +128,16 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
             # Not the story's: its errors are in the record. The database, perhaps; whoever finds the run goes on.
             _log.exception("%s: the run %s was left, and stays pending", name, run_id)
             raise RunLeft(run_id) from None
+        except (SystemExit, KeyboardInterrupt) as error:
+            if threading.current_thread() is threading.main_thread():
+                raise
+            # It would end the loop, with all other runs, and not the process.
+            _log.error(
+                "%s: a step of the run %s raised %s, which ends no process from here; the run stays pending, and the "
+                "step is tried again",
+                *(name, run_id, type(error).__name__),
+            )
+            raise RunLeft(run_id) from None
     status = json.loads(text)["status"]
     if status != RunStatus.COMPLETED.value:
         raise RunEnded(f"{name}: the run {run_id} is {status}", text)
@@ -146,7 +151,7 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
     else:
         row = await in_empty_context(lambda: row_of(run_id))
         attributes: dict[str, Any] = (row and row.attributes) or {}
-        _join_trace(attributes.get(_OTEL))
+        go_on_in(attributes.get(TRACE))
         again = attributes.get(AGAIN)
         told = attributes.get(ATTRIBUTE)
         execution.cancel_requested = bool(await in_empty_context(lambda: contents([cancel_box(run_id)])))
@@ -166,12 +171,3 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
         keys=key_prefix(name, run_id, 1 if again is None else again["keys"]),
         kept=None if again is None else again["kept"],
     )
-
-
-def _join_trace(carrier: Any) -> None:
-    """Go on in the trace that the run was started in."""
-    if carrier and "opentelemetry.trace" in sys.modules:
-        from opentelemetry.context import attach
-        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-        attach(TraceContextTextMapPropagator().extract(carrier))

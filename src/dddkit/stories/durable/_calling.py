@@ -79,7 +79,7 @@ class Caller:
         if self._in_threads:
             context = copy_context()
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, context.run, _caught, story, name, state)
+            return await loop.run_in_executor(self._executor, lambda: context.run(_caught, story, name, state))
         if not self._is_async:
             return _caught(story, name, state)
         return await _caught_async(story, name, state, None if timeout is None else (timeout, label))
@@ -121,7 +121,7 @@ async def _caught_async(story: Any, name: str, state: Any, limit: tuple[float, s
 
 async def _limited(awaitable: Awaitable[object], seconds: float, label: str) -> None:
     """Await something; cancel it when its time is over, and wait until it has ended."""
-    task = asyncio.ensure_future(awaitable)
+    task = asyncio.ensure_future(_kept(awaitable))
     try:
         await asyncio.wait({task}, timeout=seconds)
         is_late = not task.done()
@@ -131,4 +131,14 @@ async def _limited(awaitable: Awaitable[object], seconds: float, label: str) -> 
             await asyncio.wait({task})
     if is_late and task.cancelled():
         raise TimeoutError(f"{label} took longer than {seconds:g} s")
-    task.result()
+    if (ending := task.result()) is not None:
+        raise ending
+
+
+async def _kept(awaitable: Awaitable[object]) -> SystemExit | KeyboardInterrupt | None:
+    """Await something; return what would end the loop where a task raises it."""
+    try:
+        await awaitable
+    except (SystemExit, KeyboardInterrupt) as error:
+        return error
+    return None

@@ -10,7 +10,7 @@ when a step inside them really runs.
 from __future__ import annotations
 
 from time import perf_counter, time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dddkit._awaitables import is_awaitable
 from dddkit._callables import display_name
@@ -174,7 +174,7 @@ class StoryRun:
         """Tell the hooks that log that the undoing is over."""
         for callback in self.hooks.error:
             hook: Any = getattr(callback, "__self__", None)
-            if hasattr(type(hook), "__undone__"):
+            if hasattr(type(cast("object", hook)), "__undone__"):
                 try:
                     hook.__undone__(self.context, is_complete)
                 except Exception as own:
@@ -220,10 +220,9 @@ class StoryRuns:
         self.run_of(step.around).show_recorded(step.index, seconds, error)
         if error is None:
             self._note(step, started, seconds)
-        around = step.around
-        while around is not None and (error is not None or self._is_last(step)):
+        while (around := step.around) is not None and (error is not None or self._is_last(step)):
             self.run_of(around.around).show_recorded(around.index, self._seconds(around), error)
-            step, around = around, around.around
+            step = around
 
     def _note(self, step: PlannedStep, started: float, seconds: float) -> None:
         self._recorded.append((started, seconds))
@@ -267,10 +266,11 @@ class StoryRuns:
         while True:
             run = self._opened[-1]
             error = await run.complete(seconds)
-            if error is None and step.around is not None and self._is_last(step):
+            around = step.around
+            if error is None and around is not None and self._is_last(step):
                 error = self._opened.pop().finish(None)
                 if error is None:
-                    step, seconds = step.around, self._seconds(step.around)
+                    step, seconds = around, self._seconds(around)
                     continue
             return None if error is None else await self.stop(error)
 

@@ -13,10 +13,8 @@ from dddkit._context import reset_variable, set_variable
 from dddkit._json import JsonMismatchError
 from dddkit.exceptions import (
     CompensationError,
-    RunCancelledError,
     SignalTimeoutError,
     StoryChangedError,
-    StoryNotRecordableError,
 )
 from dddkit.stories._engine.current_run import CURRENT_RUN
 from dddkit.stories._engine.step_keys import CURRENT_KEY, key_prefix, label_in_key
@@ -26,6 +24,8 @@ from dddkit.stories.durable._errors import from_json, to_json
 from dddkit.stories.durable._hooks import StoryRuns
 from dddkit.stories.durable._journal import UNDO, WAIT, Journal
 from dddkit.stories.durable._log import COMPENSATIONS, log_error
+from dddkit.stories.durable._outcome import outcome_of
+from dddkit.stories.durable._recorded_state import RecordedState
 from dddkit.stories.durable._replay import (
     FAILED,
     LOST,
@@ -35,13 +35,12 @@ from dddkit.stories.durable._replay import (
     first_entry_to_repeat,
     kept_entries,
 )
-from dddkit.stories.durable._state import StateCodec, changes
+from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import PlannedStep, StoryPlan
 from dddkit.stories.durable._undoing import Undo
 from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
 from dddkit.stories.durable.waiting import Signal
-from dddkit.stories.state import fields_set
 
 __all__ = ["first_entry_to_repeat", "kept_entries", "outcome_of", "run"]
 
@@ -110,28 +109,19 @@ class _Execution:
 
     def __init__(self, plan: StoryPlan, codec: StateCodec, start_text: str, journal: Journal) -> None:
         self._plan: Final = plan
-        self._codec: Final = codec
         self._journal: Final = journal
         self._entries: Final = tuple(journal.entries())
         self._progress: Final = Progress.read(plan, self._entries, journal.run_id)
         self._recorded: Final = len(self._progress.steps)
-        self._fields: dict[str, Any] = json.loads(start_text)
-        for recorded in (*self._progress.steps, *self._progress.undone):
-            self._take_over(recorded)
         try:
-            self._state: Final = codec.load(self._fields)
+            self._state: Final = RecordedState(codec, start_text, (*self._progress.steps, *self._progress.undone))
         except JsonMismatchError as error:
             raise StoryChangedError(plan.name, journal.run_id, f"its State does not fit: {error}") from error
-        self.runs: Final = StoryRuns(plan, self._state)
+        self.runs: Final = StoryRuns(plan, self._state.state)
         self._error: BaseException | None = None
         self._failures: Final[list[tuple[str, Any]]] = []
         self._undone: Final[list[str]] = []
         self._left: Final[list[str]] = []
-
-    def _take_over(self, recorded: Recorded) -> None:
-        self._fields.update(recorded.get("set", ()))
-        for name in recorded.get("unset", ()):
-            self._fields.pop(name, None)
 
     async def run(self) -> str:
         progress, journal, steps = self._progress, self._journal, self._plan.steps
@@ -171,13 +161,13 @@ class _Execution:
         if step.label in self.kept:
             text = await self._journal.record(step.label, self._keep(step.label))
             recorded: Recorded = json.loads(text)
-            self._take_over(recorded)
-            self._codec.set(self._state, recorded["set"], recorded["unset"])
+            self._state.take_over(recorded)
             self.runs.show_recorded(step, recorded["at"], recorded["took"], None)
         elif step.waits_for is not None:
-            text = await self._wait(step)
-            if text is None:
+            ended = await self._wait(step)
+            if ended is None:
                 return False
+            text = ended
         else:
             text = await self._journal.record(step.label, lambda: self._perform(step))
         self._progress.steps.append(json.loads(text))
@@ -201,40 +191,40 @@ class _Execution:
         key = set_variable(CURRENT_KEY, f"{self.keys}/{label_in_key(step.label)}")
         clock = perf_counter()
         try:
-            error = await self.caller.call(
-                step.story, step.name, step.label, self._state, self.retries.get(step.path), self._reset
+            raised = await self.caller.call(
+                step.story, step.name, step.label, self._state.state, self.retries.get(step.path), self._state.reset
             )
         finally:
             reset_variable(CURRENT_KEY, key)
             reset_variable(CURRENT_RUN, token)
         seconds = perf_counter() - clock
-        if error is None:
+        if raised is None:
             return await self._completed(step, started, seconds)
-        return await self._failed(step, started, seconds, error)
+        return await self._failed(step, started, seconds, raised)
 
     async def _completed(self, step: PlannedStep, started: float, seconds: float) -> str:
-        fields, problem = self._settled(step.label)
+        fields, problem = self._state.settle(step.label)
         if problem is None:
             error = await self.runs.complete(step, started, seconds)
             if self.runs.may_have_changed_state:
-                fields, problem = self._settled(step.label)
+                fields, problem = self._state.settle(step.label)
             if error is not None:
-                return self._text(started, seconds, fields, {STOPPED: self._final(error)})
+                return self._state.text(started, seconds, fields, {STOPPED: self._final(error)})
+            if problem is None:
+                return self._state.text(started, seconds, fields, {})
+            final: BaseException = problem
         else:
-            problem = await self.runs.stop(problem)
-        if problem is not None:
-            return self._text(started, seconds, fields, {LOST: self._final(problem)})
-        return self._text(started, seconds, fields, {})
+            final = await self.runs.stop(problem)
+        return self._state.text(started, seconds, fields, {LOST: self._final(final)})
 
     async def _failed(self, step: PlannedStep, started: float, seconds: float, error: BaseException) -> str:
         if not isinstance(error, Exception):
             raise error
         guarded = self.runs.guarded
-        error = await self.runs.stop(error)
-        more = {FAILED: self._final(error)}
+        more = {FAILED: self._final(await self.runs.stop(error))}
         if guarded is not None:
             more["guarded"] = guarded
-        return self._text(started, seconds, self._settled(step.label)[0], more)
+        return self._state.text(started, seconds, self._state.settle(step.label)[0], more)
 
     def _final(self, error: BaseException) -> Any:
         """Take the exception that stops the run; raise it where it ends the process instead."""
@@ -243,42 +233,16 @@ class _Execution:
         self._error = error
         return to_json(error)
 
-    # The state
-
-    def _settled(self, label: str) -> tuple[dict[str, Any], Exception | None]:
-        """Make the state what its record reads back as; return the record, and why some of it does not read back."""
-        try:
-            return self._codec.settle(self._state, label), None
-        except StoryNotRecordableError as error:
-            problem = error
-        fields: dict[str, Any] = {}
-        for name, value in fields_set(self._state).items():
-            try:
-                fields[name] = self._codec.dump_field(name, value)
-            except StoryNotRecordableError:
-                if name in self._fields:
-                    fields[name] = self._fields[name]
-        return fields, problem
-
-    def _text(self, started: float, seconds: float, fields: dict[str, Any], more: Mapping[str, Any]) -> str:
-        changed = changes(self._fields, fields)
-        self._fields = fields
-        return json.dumps({"at": started, "took": seconds, "set": changed.set, "unset": changed.unset, **more})
-
-    def _reset(self) -> None:
-        """Make the state what it was before the step, for another attempt."""
-        new = [name for name in fields_set(self._state) if name not in self._fields]
-        self._codec.set(self._state, self._fields, new)
-
     # Waiting
 
     async def _wait(self, step: PlannedStep) -> str | None:
         """Wait for a signal, or for time to pass; return None where the run was cancelled meanwhile."""
         waits_for, journal = step.waits_for, self._journal
         signal = waits_for.name if isinstance(waits_for, Signal) else None
-        began: Recorded | None = self._progress.waits.get(step.label)
-        if began is None:
-            began = json.loads(await journal.record(WAIT + step.label, lambda: self._begin_waiting(step)))
+        if step.label not in self._progress.waits:
+            text = await journal.record(WAIT + step.label, lambda: self._begin_waiting(step))
+            self._progress.waits[step.label] = json.loads(text)
+        began = self._progress.waits[step.label]
         until: float | None = began["until"]
         try:
             await self.runs.open(step)
@@ -295,7 +259,8 @@ class _Execution:
 
     async def _begin_waiting(self, step: PlannedStep) -> str:
         waits_for, now = step.waits_for, time()
-        seconds = waits_for.within if isinstance(waits_for, Signal) else waits_for and waits_for.seconds
+        assert waits_for is not None
+        seconds = waits_for.within if isinstance(waits_for, Signal) else waits_for.seconds
         return json.dumps({"at": now, "until": None if seconds is None else now + seconds})
 
     async def _end_waiting(self, step: PlannedStep, started: float, value: str | None) -> str:
@@ -307,7 +272,7 @@ class _Execution:
             late = SignalTimeoutError(self._plan.name, step.label, signal.name, signal.within or 0.0)
             return await self._failed(step, started, seconds, late)
         try:
-            self._codec.set(self._state, {signal.into: json.loads(value)})
+            self._state.put(signal.into, value)
         except JsonMismatchError as error:  # the State has changed since the signal was sent
             mismatch = error
         else:
@@ -337,8 +302,7 @@ class _Execution:
             return await self._journal.record(name, lambda: self._perform_undoing(undo))
         text = await self._journal.record(name, self._keep(name))
         recorded: Recorded = json.loads(text)
-        self._take_over(recorded)
-        self._codec.set(self._state, recorded["set"], recorded["unset"])
+        self._state.take_over(recorded)
         return text
 
     def _note(self, undo: Undo, recorded: Recorded) -> None:
@@ -365,9 +329,9 @@ class _Execution:
                 step.story,
                 compensation.method,
                 UNDO + step.label,
-                self._state,
+                self._state.state,
                 self.retries.get(step.undo_path),
-                self._reset,
+                self._state.reset,
             )
         except BaseException:
             run.suspend_undoing(generators)
@@ -387,7 +351,7 @@ class _Execution:
                 *(self._plan.name, self._journal.run_id, step.label, compensation.method),
                 error=error,
             )
-        return self._text(started, perf_counter() - clock, self._settled(UNDO + step.label)[0], more)
+        return self._state.text(started, perf_counter() - clock, self._state.settle(UNDO + step.label)[0], more)
 
     # The end
 
@@ -416,7 +380,7 @@ class _Execution:
                 status, data = RunStatus.FAILED, to_json(replacement)
         outcome = {
             "status": status.value,
-            "state": self._fields,
+            "state": self._state.fields,
             "error": data,
             "step": self._plan.steps[len(progress.steps) - 1].label if data is not None else None,
             "failures": self._failures,
@@ -425,29 +389,3 @@ class _Execution:
         }
         self._error = None
         return json.dumps(outcome)
-
-
-def outcome_of(text: str, plan: StoryPlan, codec: StateCodec, run_id: str) -> Any:
-    """Return the State at the end of a run that completed.
-
-    Raises:
-        Exception: what has stopped the run: the exception of the step, or StepFailedError.
-        CompensationError: something could not be undone; its cause is what has stopped the run.
-        RunCancelledError: somebody has cancelled the run.
-        StoryChangedError: the run has completed, and its state does not fit the State now.
-    """
-    outcome: dict[str, Any] = json.loads(text)
-    if outcome["status"] == RunStatus.COMPLETED.value:
-        try:
-            return codec.load(outcome["state"])
-        except JsonMismatchError as error:
-            problem = f"it has completed, and the State does not fit its result: {error}"
-            raise StoryChangedError(plan.name, run_id, problem) from error
-    if outcome["error"] is None:
-        error: Exception = RunCancelledError(plan.name, run_id, outcome["undone"])
-    else:
-        error = from_json(outcome["error"], plan.name, outcome["step"])
-    if outcome["failures"]:
-        failures = [(label, from_json(data, plan.name, label)) for label, data in outcome["failures"]]
-        raise CompensationError(plan.name, failures, outcome["undone"], outcome["left"]) from error
-    raise error

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, cast, get_origin
 
 import typing_extensions
 
+from dddkit._annotations import text_of
 from dddkit._json import JsonCodec, JsonMismatchError, NoJsonError
 from dddkit._json.classes import derives
 from dddkit._json.definition import DECLARE
@@ -246,6 +247,9 @@ def _without_type(types: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, declared in types.items():
         if declared is None:
             yield name, "Final alone leaves its type open; write Final[...] with its type"
+            continue
+        if (text := text_of(declared)) is not None:
+            yield name, f"its type {text} cannot be resolved; import it at run time, at module level"
             continue
         try:
             _TYPED_DICT("One", {name: declared})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_origin
 
 from dddkit._awaitables import is_async
 from dddkit._callables import kind_of
@@ -56,7 +56,7 @@ class PlannedStep:
         self.name: Final = name
         self.index: Final = index
         self.around: Final = around
-        self.path: Final = name if around is None else f"{around.path}.{name}"
+        self.path: Final[str] = name if around is None else f"{around.path}.{name}"
         self.label = self.path
         self.parts: tuple[PlannedStep, ...] = ()
         self.position = 0
@@ -74,7 +74,7 @@ class PlannedStep:
     @property
     def chain(self) -> list[PlannedStep]:
         """The steps around it, the outermost first, and the step itself."""
-        found = [self]
+        found: list[PlannedStep] = [self]
         while found[-1].around is not None:
             found.append(found[-1].around)
         return found[::-1]
@@ -134,7 +134,7 @@ def plan_of(story: object, name: str, state_class: Any) -> StoryPlan:
     cls: Any = cast("Any", story) if isinstance(story, type) else type(story)
     if "__story__" not in cls.__dict__:
         raise TypeError(f"a durable story is made of a story, such as Checkout(...), not of {kind_of(story)}")
-    if cls is story:
+    if isinstance(story, type):
         raise TypeError(f"a durable story is made of an object, not of the class: write {cls.__qualname__}(...)")
     if not is_engine_call(cls.__call__):
         raise ValueError(
@@ -143,7 +143,7 @@ def plan_of(story: object, name: str, state_class: Any) -> StoryPlan:
         )
     plan = StoryPlan(name, story, _flattened(story, None, ()))
     _number(plan)
-    _check_signals(plan, state_class)
+    _check_signals(plan, get_origin(state_class) or state_class)
     return plan
 
 

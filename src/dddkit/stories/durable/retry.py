@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Final
+from typing import Final, cast
 
 from dddkit._callables import kind_of
 
@@ -49,11 +49,7 @@ class Retry:
         timeout: float | None = None,
     ) -> None:
         object.__setattr__(self, "on", _exceptions(on))
-        if isinstance(attempts, bool) or not isinstance(attempts, int):
-            raise TypeError(f"Retry(attempts=...) is a number of attempts, not {kind_of(attempts)}")
-        if attempts < 1:
-            raise ValueError(f"Retry(attempts={attempts}) would never call the step; 1 tries it once")
-        object.__setattr__(self, "attempts", attempts)
+        object.__setattr__(self, "attempts", _attempts(attempts))
         object.__setattr__(self, "wait", _seconds("wait", wait))
         if timeout is not None and not _seconds("timeout", timeout):
             raise ValueError("Retry(timeout=0) would cancel each attempt at once; None sets no limit")
@@ -71,17 +67,26 @@ class Retry:
 
 
 def _exceptions(given: object) -> tuple[type[Exception], ...]:
-    classes: tuple[object, ...] = given if isinstance(given, tuple) else (given,)
+    classes = cast("tuple[object, ...]", given) if isinstance(given, tuple) else (given,)
     if not classes:
         raise ValueError("Retry(on=()) names no exception; name what another attempt may cure: on=(ConnectionError,)")
     found: list[type[Exception]] = []
     for one in classes:
+        shown = kind_of(one)
         if not isinstance(one, type) or not issubclass(one, BaseException):
-            raise TypeError(f"Retry(on=...) takes exception classes, not {kind_of(one)}: on=(ConnectionError,)")
+            raise TypeError(f"Retry(on=...) takes exception classes, not {shown}: on=(ConnectionError,)")
         if not issubclass(one, Exception):
-            raise TypeError(f"Retry(on=...) cannot take {kind_of(one)}, which ends the process; take it out")
+            raise TypeError(f"Retry(on=...) cannot take {shown}, which ends the process; take it out")
         found.append(one)
     return tuple(found)
+
+
+def _attempts(given: object) -> int:
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise TypeError(f"Retry(attempts=...) is a number of attempts, not {kind_of(given)}")
+    if given < 1:
+        raise ValueError(f"Retry(attempts={given}) would never call the step; 1 tries it once")
+    return given
 
 
 def _seconds(name: str, given: object) -> float:

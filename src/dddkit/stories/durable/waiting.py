@@ -36,13 +36,8 @@ class Signal:
     __slots__ = ("into", "name", "within")
 
     def __init__(self, name: str, *, into: str, within: float | timedelta | None = None) -> None:
-        for given, what in ((name, "name"), (into, "into")):
-            if not isinstance(given, str):
-                raise TypeError(f"Signal({what}=...) is a str, not {kind_of(given)}")
-            if not given:
-                raise ValueError(f'Signal({what}=\'\') is empty; write Signal("approval", into="approved")')
-        self.name: Final = name
-        self.into: Final = into
+        self.name: Final = _name("name", name)
+        self.into: Final = _name("into", into)
         self.within: Final = None if within is None else _seconds("Signal(within=...)", within)
 
     if TYPE_CHECKING:
@@ -111,6 +106,14 @@ class _Pause:
     def __finish__(self) -> None:
         """Called in a sync story."""
         sleep(self._seconds)
+
+
+def _name(what: str, given: object) -> str:
+    if not isinstance(given, str):
+        raise TypeError(f"Signal({what}=...) is a str, not {kind_of(given)}")
+    if not given:
+        raise ValueError(f'Signal({what}="") is empty; write Signal("approval", into="approved")')
+    return given
 
 
 def _seconds(what: str, given: object) -> float:

@@ -1,0 +1,87 @@
+"""The state of a run: one object, which is what its record reads back as whenever a step begins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from dddkit.exceptions import StoryNotRecordableError
+from dddkit.stories.durable._replay import Recorded
+from dddkit.stories.durable._state import StateCodec, changes
+from dddkit.stories.state import fields_set
+
+__all__ = ["RecordedState"]
+
+
+class RecordedState:
+    """The state of a run, and the JSON that is recorded of it.
+
+    Args:
+        codec: writes and reads the State.
+        start_text: the JSON that the run was started with.
+        recorded: the entries that have changed it since, in order.
+
+    Attributes:
+        fields: the JSON of the fields as they are recorded.
+        state: the object that steps are called with.
+
+    Raises:
+        JsonMismatchError: the JSON does not fit the State.
+    """
+
+    __slots__ = ("_codec", "fields", "state")
+
+    def __init__(self, codec: StateCodec, start_text: str, recorded: Iterable[Recorded]) -> None:
+        self._codec: Final = codec
+        self.fields: dict[str, Any] = json.loads(start_text)
+        for entry in recorded:
+            self._note(entry)
+        self.state: Final = codec.load(self.fields)
+
+    def _note(self, entry: Recorded) -> None:
+        self.fields.update(entry["set"])
+        for name in entry["unset"]:
+            self.fields.pop(name, None)
+
+    def take_over(self, entry: Recorded) -> None:
+        """Change the state as a recorded entry says."""
+        self._note(entry)
+        self._codec.set(self.state, entry["set"], entry["unset"])
+
+    def put(self, field: str, text: str) -> None:
+        """Give a field the value that this JSON stands for.
+
+        Raises:
+            JsonMismatchError: it does not fit the field.
+        """
+        self._codec.set(self.state, {field: json.loads(text)})
+
+    def reset(self) -> None:
+        """Make the state what it was before the step, for another attempt."""
+        new = [name for name in fields_set(self.state) if name not in self.fields]
+        self._codec.set(self.state, self.fields, new)
+
+    def settle(self, label: str) -> tuple[dict[str, Any], StoryNotRecordableError | None]:
+        """Make the state what its record reads back as; return that record, and why some of it does not read back.
+
+        In the second case the state stays as the step has left it, and the record has the other fields.
+        """
+        try:
+            return self._codec.settle(self.state, label), None
+        except StoryNotRecordableError as error:
+            problem = error
+        fields: dict[str, Any] = {}
+        for name, value in fields_set(self.state).items():
+            try:
+                fields[name] = self._codec.dump_field(name, value)
+            except StoryNotRecordableError:
+                if name in self.fields:
+                    fields[name] = self.fields[name]
+        return fields, problem
+
+    def text(self, started: float, seconds: float, fields: dict[str, Any], more: Mapping[str, Any]) -> str:
+        """Return the text of an entry: when it began, how long it took, what it has changed, and more."""
+        changed = changes(self.fields, fields)
+        self.fields = fields
+        return json.dumps({"at": started, "took": seconds, "set": changed.set, "unset": changed.unset, **more})
