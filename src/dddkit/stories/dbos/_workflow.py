@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
 from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
+from dbos import error as errors
 
 from dddkit.exceptions import StoryChangedError
 from dddkit.stories._engine.step_keys import key_prefix
@@ -131,6 +132,9 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
         except Exception:
             # Not the story's: its errors are in the record. The database, perhaps; whoever finds the run goes on.
             _log.exception("%s: the run %s was left, and stays pending", name, run_id)
+            raise RunLeft(run_id) from None
+        except (errors.DBOSWorkflowCancelledError, errors.DBOSWorkflowConflictIDError):
+            # It was cancelled, or another execution has it. DBOS would wait for the outcome, and log what that is.
             raise RunLeft(run_id) from None
         except (SystemExit, KeyboardInterrupt) as error:
             if threading.current_thread() is threading.main_thread():
