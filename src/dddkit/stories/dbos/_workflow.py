@@ -22,7 +22,7 @@ from dddkit.stories.dbos._ends import note_task
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
-from dddkit.stories.dbos._private import task_of
+from dddkit.stories.dbos._private import is_ending, task_of
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
 from dddkit.stories.dbos._traces import TRACE, go_on_in, joined
@@ -60,11 +60,13 @@ class RunEnded(Exception):  # noqa: N818  # an outcome, for DBOS to record
 class _NotOurs(logging.Filter):
     """Drops what DBOS logs of a run that has ended: LoggingHook has logged the failure, or its user wants none logged.
 
-    So it does for one that was left on purpose.
+    So it does for one that was left on purpose, and for what `DBOS.destroy()` cancels: it goes on later.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         logged = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
+        if isinstance(logged, asyncio.CancelledError) and is_ending():
+            return False
         return not isinstance(logged, (RunEnded, RunLeft))
 
 
