@@ -52,11 +52,14 @@ class Approved(Story):
 @dataclass(frozen=True)
 class Asked(Story):
     I.answer
+    I.read
 
     class State(StoryState):
         reply: str = variable()
 
     answer: Any
+
+    async def read(self, state: State) -> None: ...
 
 
 @dataclass(frozen=True)
