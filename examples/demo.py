@@ -1,4 +1,4 @@
-"""What `make demo` shows: a story, a sale, failures, processes that are killed, and what mypy finds in a careless copy.
+"""What `make demo` shows: a story, a sale, failures, killed processes, and what mypy finds in a careless copy.
 
 Run it with `python -m examples.demo`. It ends with an error where it does not see what it promises to show.
 """
@@ -79,6 +79,17 @@ LEFT: Final = [
     f"outbox:  empty\n{LETTER}",
 ]
 
+# What the two processes of a durable checkout have to print between them, each once.
+RESUMED: Final = [
+    "runs:    Checkout.reserve\n",
+    "runs:    Authorize.hold_amount\n",
+    "runs:    Checkout.place\n",
+    "bank:    pays out under the key checkout/order-1/capture\n",
+    "bank:    has paid out under the key checkout/order-1/capture\n",
+    "status:  COMPLETED\norder:   Order(order_id=1, total=Money(cents=3950), hold_id='hold-1', cancelled=False)\n",
+    f"{LETTER}\nbalance: 460.50 of 500.00\n",
+]
+
 # A file, what it says, what it says in the careless copy, and the code of what mypy reports there.
 MISTAKES: Final = (
     ("checkout.py", "I.reserve", "I.resreve", "dddkit-unknown-step"),
@@ -122,7 +133,14 @@ def main() -> None:
         sys.exit(f"{left}\nthe killed processes should have left:\n{LEFT}")
     show(left)
 
-    title("6. What mypy catches", "Mistakes in a copy of the shop, each with what mypy and the plugin report.")
+    title("6. A durable checkout", "Its process is killed, another one goes on with it, and the customer pays once.")
+    gone_on = python("-m", "examples.resumed", cwd=ROOT)
+    for promise in RESUMED:
+        if gone_on.count(promise) != 1:
+            sys.exit(f"{gone_on}\nthe killed checkout did not print once:\n{promise}")
+    show(gone_on)
+
+    title("7. What mypy catches", "Mistakes in a copy of the shop, each with what mypy and the plugin report.")
     show_mistakes()
     show("", "The demo showed what it promised. The shop is in examples/shop; README.md explains the rest.")
 
@@ -155,7 +173,7 @@ def source_of_the_story() -> str:
     undo = methods["cancel"]
     undoing = "\n".join([*lines[undo.decorator_list[0].lineno - 1 : undo.lineno], "        ..."])
     head = lines[story.decorator_list[0].lineno - 1 : story.lineno]
-    return "\n".join([*head, *steps, "", state, "", *injected, "    ...", text(methods["place"]), "", undoing])
+    return "\n".join([*head, *steps, "", state, *injected, "    ...", text(methods["place"]), "", undoing])
 
 
 def tree(told: str, promised: str) -> str:

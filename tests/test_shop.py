@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import shutil
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from copy import deepcopy
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -32,13 +34,23 @@ from examples.shop.payment import (
 from examples.shop.shop import POOR, RICH, Shop, open_shop
 from examples.shop.stock import Product, ProductId, SoldOutError
 from examples.shop.unit import ShopUnit, metadata
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from dddkit.dataclasses import Aggregate, Repository
+from dddkit.dataclasses import Aggregate, EventBroker, Repository
 from dddkit.exceptions import ConcurrencyError
 from dddkit.messages import Message, check_events
 from dddkit.sqlalchemy import Relay, embedded
-from dddkit.testing import RepositoryContract, assert_events, assert_same, given, recorded, run_failing, run_until
+from dddkit.testing import (
+    RepositoryContract,
+    assert_events,
+    assert_same,
+    given,
+    recorded,
+    rehearse,
+    run_failing,
+    run_until,
+)
 
 P = ParamSpec("P")
 A = TypeVar("A", bound=Aggregate)
@@ -229,9 +241,9 @@ async def test_no_transaction_is_open_while_the_bank_is_asked(shop: Shop) -> Non
             await use_the_database()
             await super().check(card)
 
-        async def capture(self, hold_id: HoldId) -> None:
+        async def capture(self, hold_id: HoldId, key: str) -> None:
             await use_the_database()
-            await super().capture(hold_id)
+            await super().capture(hold_id, key)
 
     bank = Bank(shop.bank.balances)
     await Checkout(shop.make_unit, bank, Authorize(bank))(await customer(shop))
@@ -368,6 +380,70 @@ async def test_the_nested_story_runs_alone_as_well(shop: Shop) -> None:
     state.amount = Money(1_00)
     await shop.checkout.authorize(state)
     assert shop.bank.held == {state.hold_id: (RICH, Money(1_00))}
+
+
+# What a durable checkout does when its process ends
+
+
+class World:
+    """A database, a bank, and a customer who checks out the basket again as soon as it is open again."""
+
+    def __init__(self, database: Path, bank: DemoBank, worlds: list[World]) -> None:
+        self.database = database
+        self.engine = embedded(database, metadata)
+        self.bank = bank
+        self.worlds = worlds
+        self.broker = EventBroker()
+        self.again = self.broker.subscribe(Basket.Reopened, self.check_out_again)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> World:
+        """Return another world, with the same content."""
+        copied = World(self.database.with_name(f"{len(self.worlds)}.sqlite"), deepcopy(self.bank, memo), self.worlds)
+        shutil.copy(self.database, copied.database)
+        self.worlds.append(copied)
+        return copied
+
+    def __call__(self) -> ShopUnit:
+        return ShopUnit(self.engine, broker=self.broker)
+
+    async def check_out_again(self, event: Basket.Reopened) -> None:
+        self.again.cancel()
+        async with ShopUnit(self.engine) as unit:
+            basket = await unit.baskets.get(event.basket_id)
+            assert basket is not None
+            basket.check_out()
+            await unit.commit()
+
+    async def content(self) -> tuple[object, ...]:
+        async with ShopUnit(self.engine, read_only=True) as unit:
+            stored = [
+                await unit.baskets.find(),
+                await unit.products.find(order_by=ShopUnit.products.table.c.key),
+                await unit.orders.find(),
+            ]
+            messages = ShopUnit.outbox.table.c
+            waiting = await (await unit.connection()).execute(select(messages.type).order_by(messages.number))
+            return stored, [kind for (kind,) in waiting], self.bank.balances[RICH], self.bank.held
+
+
+@pytest.mark.parametrize("pays_out", [True, False])
+def test_a_checkout_whose_process_ends_anywhere_does_everything_once(tmp_path: Path, pays_out: bool) -> None:
+    async def scenario() -> None:
+        worlds: list[World] = []
+        async with open_shop(tmp_path / "shop.sqlite") as shop:
+            state = await customer(shop)
+        world = World(tmp_path / "shop.sqlite", DemoBank({RICH: Money(500_00)}, pays_out=pays_out), worlds)
+        checkout = Checkout(world, world.bank, Authorize(world.bank))
+        with nullcontext() if pays_out else pytest.raises(BankClosedError):
+            await rehearse(checkout, state)
+        first, *others = [await world.content() for world in worlds]
+        assert len(others) >= 15
+        for other in others:
+            assert_same(other, first)
+        for world in worlds:
+            await world.engine.dispose()
+
+    asyncio.run(scenario())
 
 
 # What it stores, and what it tells others

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dddkit.stories import I, Story, compensates
+from dddkit.stories import I, Story, compensates, step_key
 
 from .basket import BasketId
 from .order import Order, OrderId
@@ -23,6 +23,9 @@ class Checkout(Story):
 
     Each step that stores something is a transaction of its own, so none is open while the bank is asked. The bank pays
     out in the last step, which nothing follows: so it is never undone, and may be tried again.
+
+    It runs in one process as it is, and on DBOS as well (`durable.py`). There a step that was interrupted runs again:
+    each of them says what happens then.
     """
 
     I.reserve
@@ -38,6 +41,7 @@ class Checkout(Story):
     gateway: Gateway
     authorize: Authorize
 
+    # Where the goods have been taken, and only this was not recorded any more, it sets the amount alone.
     async def reserve(self, state: State) -> None:
         """Check out the basket, and take its goods from the shelf."""
         async with self.make_unit() as unit:
@@ -45,27 +49,32 @@ class Checkout(Story):
             if basket is None:
                 raise UnknownBasketError(f"there is no basket {state.basket_id}")
             state.amount = basket.total
-            for line in basket.check_out():
-                product = await unit.product(line.product_id)
-                product.take(line.quantity)
-            await unit.commit()
+            if await unit.once(step_key()):
+                for line in basket.check_out():
+                    product = await unit.product(line.product_id)
+                    product.take(line.quantity)
+                await unit.commit()
 
+    # The customer may have checked out the basket again meanwhile: what this run has released, it does not touch again.
     @compensates(reserve)
     async def release(self, state: State) -> None:
         async with self.make_unit() as unit:
             basket = await unit.baskets.get(state.basket_id)
-            if basket is not None:
+            if basket is not None and await unit.once(step_key()):
                 for line in basket.reopen():
                     product = await unit.product(line.product_id)
                     product.put_back(line.quantity)
                 await unit.commit()
 
+    # An order is new only once: the second one with its number would be refused.
     async def place(self, state: State) -> None:
         async with self.make_unit() as unit:
-            await unit.orders.save(Order.place(state.order_id, state.amount, state.hold_id))
-            await unit.commit()
+            if await unit.once(step_key()):
+                await unit.orders.save(Order.place(state.order_id, state.amount, state.hold_id))
+                await unit.commit()
 
-    # It may have been stored when a handler of its event fails; where it was not, there is nothing to cancel.
+    # It may have been stored when a handler of its event fails; where it was not, there is nothing to cancel. Nothing
+    # happens to an order that is cancelled already, so it may run again.
     @compensates(place, even_if_failed=True)
     async def cancel(self, state: State) -> None:
         async with self.make_unit() as unit:
@@ -74,5 +83,6 @@ class Checkout(Story):
                 order.cancel()
                 await unit.commit()
 
+    # The bank pays out once under one key, however often it is asked.
     async def capture(self, state: State) -> None:
-        await self.gateway.capture(state.hold_id)
+        await self.gateway.capture(state.hold_id, key=step_key())

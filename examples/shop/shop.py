@@ -53,20 +53,23 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(database: str | os.PathLike[str] = ":memory:") -> AsyncGenerator[Shop]:
+async def open_shop(
+    database: str | os.PathLike[str] = ":memory:", bank: DemoBank | None = None
+) -> AsyncGenerator[Shop]:
     """Open a shop with 4 teapots, 100 cups and two customers; close it when the block ends.
 
     Its relay runs in this process, and begins with the messages of a process that has ended before they were published.
 
     Args:
         database: the file of its SQLite database. In memory, where nothing is said.
+        bank: where the customers have their money. One of its own, where nothing is said.
     """
     office = Office()
     broker = open_office(office)
     engine = embedded(database, metadata)
     make_unit = partial(ShopUnit, engine, broker=broker)
     relay = Relay(engine, ShopUnit.outbox, to_consumers(open_correspondence(make_unit)))
-    bank = DemoBank({RICH: Money(500_00), POOR: Money(5_00)})
+    bank = bank or DemoBank({RICH: Money(500_00), POOR: Money(5_00)})
     try:
         async with make_unit() as unit:
             for product_id, number in STOCK.items():

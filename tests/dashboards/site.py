@@ -183,11 +183,11 @@ class BusyBank(DemoBank):
     def delay(self, typical: float) -> float:
         return typical * (1 + 3 * self.trouble) * self.chance.lognormvariate(0, 0.7)
 
-    async def hold(self, card: CardToken, amount: Money) -> HoldId:
+    async def hold(self, card: CardToken, amount: Money, key: str) -> HoldId:
         await asyncio.sleep(self.delay(0.045))
         if self.chance.random() < 0.01 + 0.15 * self.trouble:
             raise OutOfOrderError("the bank does not answer")
-        return await super().hold(card, amount)
+        return await super().hold(card, amount, key)
 
     async def void(self, hold_id: HoldId) -> None:
         await asyncio.sleep(self.delay(0.015))
@@ -195,11 +195,11 @@ class BusyBank(DemoBank):
             raise OutOfOrderError("the bank does not answer")
         await super().void(hold_id)
 
-    async def capture(self, hold_id: HoldId) -> None:
+    async def capture(self, hold_id: HoldId, key: str) -> None:
         await asyncio.sleep(self.delay(0.02))
         if self.chance.random() < 0.025 + 0.1 * self.trouble:
             raise BankClosedError("the bank does not pay out now")
-        await super().capture(hold_id)
+        await super().capture(hold_id, key)
 
 
 class Service:

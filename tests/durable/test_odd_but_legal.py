@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,9 +15,10 @@ import pytest
 from dbos import DBOS
 
 from dddkit.stories import I, Story, StoryState, variable
-from dddkit.stories.dbos import Durable
-from dddkit.stories.durable import Retry, RunStatus, Signal
-from tests.durable.launched import configured
+from dddkit.stories.dbos import Durable, RunStatusError
+from dddkit.stories.dbos._executions import executions_of
+from dddkit.stories.durable import Retry, RunCancelledError, RunStatus, Signal
+from tests.durable.launched import configured, logged_by_dbos
 
 T = TypeVar("T")
 
@@ -77,6 +79,25 @@ class Exit(Story):
             sys.exit("bye")
 
 
+@dataclass
+class Wait(Story):
+    I.wait
+
+    class State(StoryState):
+        passes: int = 0
+
+    entered: threading.Event = field(default_factory=threading.Event)
+    may_leave: threading.Event = field(default_factory=threading.Event)
+    done: list[int] = field(default_factory=list[int])
+
+    async def wait(self, state: State) -> None:
+        self.entered.set()
+        while not self.may_leave.is_set():
+            await asyncio.sleep(0.001)
+        self.done.append(state.passes)
+        state.passes += 1
+
+
 class SyncExit(Exit):
     I.leave_in_thread
 
@@ -90,6 +111,8 @@ class Stories:
         self.cancel: Durable[Any] = Durable(Ask(Signal("cancel", into="answer")), name="cancel")
         self.take: Durable[Any] = Durable(Take(), name="take")
         self.take_text: Durable[Any] = Durable(TakeText(), name="take text")
+        self.waiting = Wait()
+        self.slow: Durable[Any] = Durable(self.waiting, name="slow")
         self.exits = (Exit(), Exit(), SyncExit())
         limited = {"leave": Retry(on=(ConnectionError,), timeout=30.0)}
         self.leave: dict[str, Durable[Any]] = {
@@ -163,6 +186,36 @@ def test_a_generic_state_is_recorded_with_its_arguments(stories: Stories) -> Non
     assert stories.take.result("box", timeout=10).taken == [2, 1]
     stories.take_text.start(Box(content="tea"), id="text")
     assert stories.take_text.result("text", timeout=10).taken == "tea"
+
+
+def test_a_run_that_is_cancelled_in_the_middle_of_a_step_makes_no_noise_and_repeats_the_step(stories: Stories) -> None:
+    slow, run_id = stories.slow, "cancelled in a step"
+    with logged_by_dbos() as logged:
+        stories.slow.start(Wait.State(), id=run_id)
+        assert stories.waiting.entered.wait(10)
+        slow.cancel(run_id, undo=False)
+        stories.waiting.may_leave.set()
+        until(lambda: not executions_of(run_id))
+        assert slow.status(run_id) is RunStatus.CANCELLED
+    assert logged == []
+    slow.resume(run_id)
+    assert slow.result(run_id, timeout=10).passes == 1
+    assert stories.waiting.done == [0, 0]
+
+
+def test_a_run_that_was_cancelled_and_undone_is_never_said_to_go_on(stories: Stories) -> None:
+    waiting(stories.ask, "undone")
+    stories.ask.cancel("undone", undo=True)
+    with pytest.raises(RunCancelledError):
+        stories.ask.result("undone", timeout=10)
+    for call, advice in (
+        (stories.ask.resume, "it cannot be resumed; start another run, under another id"),
+        (stories.ask.retry, "it cannot be retried; all is undone; start another run, under another id"),
+    ):
+        with pytest.raises(RunStatusError, match=advice):
+            call("undone")
+    with pytest.raises(RunStatusError, match="undoes no run that has ended; there is nothing to stop"):
+        stories.ask.cancel("undone", undo=True)
 
 
 @pytest.mark.slow  # the worker begins a run again after 5 s

@@ -39,7 +39,8 @@ def test_the_demo_shows_a_story_a_sale_a_refusal_failures_and_mypy(
         "3. A declined card",
         "4. A capture that fails",
         "5. Processes that are killed",
-        "6. What mypy catches",
+        "6. A durable checkout",
+        "7. What mypy catches",
     ]
 
 

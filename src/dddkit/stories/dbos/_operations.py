@@ -156,11 +156,13 @@ class Operations:
         return getattr(state, into)
 
     async def cancel(self, run_id: str, *, undo: bool) -> None:
-        status = status_of(await self._row(run_id, load_output=True))
+        row = await self._row(run_id, load_output=True)
+        status = status_of(row)
         if status is RunStatus.CANCELLED and not undo:
             return
         if status.is_finished:
-            advice = "resume it first, then cancel it" if status is RunStatus.CANCELLED else "there is nothing to stop"
+            is_resumable = status is RunStatus.CANCELLED and outcome_in(row) is None
+            advice = "resume it first, then cancel it" if is_resumable else "there is nothing to stop"
             undoing = "cancel(undo=True) undoes no run that has ended" if undo else "it has ended"
             raise RunStatusError(self._name, run_id, status.value, f"{undoing}; {advice}")
         if not undo:
@@ -173,8 +175,9 @@ class Operations:
                 deliver(execution, cancel_box(run_id))
 
     async def resume(self, run_id: str) -> None:
-        status = status_of(await self._row(run_id, load_output=True))
-        if status in (RunStatus.CANCELLED, RunStatus.UNDOING):
+        row = await self._row(run_id, load_output=True)
+        status = status_of(row)
+        if status is RunStatus.UNDOING or (status is RunStatus.CANCELLED and outcome_in(row) is None):
             if status is RunStatus.UNDOING or await self._is_being_undone(run_id):
                 advice = "it goes on by itself" if status is RunStatus.UNDOING else "retry continues it"
                 raise RunStatusError(self._name, run_id, status.value, f"its undoing has begun; {advice}")
@@ -198,10 +201,12 @@ class Operations:
             return
         if status not in (RunStatus.FAILED, RunStatus.UNDO_FAILED):
             advice = "nothing of it has failed"
-            if status is RunStatus.UNDONE:
+            if status is RunStatus.UNDONE or (status is RunStatus.CANCELLED and outcome_in(row) is not None):
                 advice = "all is undone; start another run, under another id"
             elif status is RunStatus.CANCELLED:
                 advice = "resume continues it"
+            elif status is RunStatus.UNDOING:
+                advice = "it is being undone"
             raise RunStatusError(self._name, run_id, status.value, f"it cannot be retried; {advice}")
         entries = await entries_of(run_id)
         try:

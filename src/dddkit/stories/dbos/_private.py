@@ -19,6 +19,7 @@ __all__ = [
     "configured_version",
     "has_ended",
     "instance",
+    "is_ending",
     "is_launched",
     "registered_workflows",
     "set_executor_id",
@@ -38,6 +39,12 @@ def is_launched() -> bool:
     """Whether `DBOS.launch()` was called, and not `DBOS.destroy()` after it."""
     dbos = instance()
     return dbos is not None and dbos._launched and dbos._sys_db_field is not None
+
+
+def is_ending() -> bool:
+    """Whether `DBOS.destroy()` is under way, which cancels what runs, or has been called."""
+    dbos = instance()
+    return dbos is None or not dbos._initialized
 
 
 def configured_version() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
@@ -12,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
 from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
+from dbos import error as errors
 
 from dddkit.exceptions import StoryChangedError
 from dddkit.stories._engine.step_keys import key_prefix
@@ -20,7 +22,7 @@ from dddkit.stories.dbos._ends import note_task
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
-from dddkit.stories.dbos._private import task_of
+from dddkit.stories.dbos._private import is_ending, task_of
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
 from dddkit.stories.dbos._traces import TRACE, go_on_in, joined
@@ -58,11 +60,13 @@ class RunEnded(Exception):  # noqa: N818  # an outcome, for DBOS to record
 class _NotOurs(logging.Filter):
     """Drops what DBOS logs of a run that has ended: LoggingHook has logged the failure, or its user wants none logged.
 
-    So it does for one that was left on purpose.
+    So it does for one that was left on purpose, and for what `DBOS.destroy()` cancels: it goes on later.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         logged = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
+        if isinstance(logged, asyncio.CancelledError) and is_ending():
+            return False
         return not isinstance(logged, (RunEnded, RunLeft))
 
 
@@ -121,12 +125,18 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
     with Execution(run_id) as execution:
         try:
             text = await _run(prepared, name, start, execution)
+        except asyncio.CancelledError:
+            _log.info("%s: the run %s was left, and stays pending", name, run_id)
+            raise RunLeft(run_id) from None
         except StoryChangedError as error:
             _log.error("%s; another worker may continue it", error)
             raise RunLeft(run_id) from None
         except Exception:
             # Not the story's: its errors are in the record. The database, perhaps; whoever finds the run goes on.
             _log.exception("%s: the run %s was left, and stays pending", name, run_id)
+            raise RunLeft(run_id) from None
+        except (errors.DBOSWorkflowCancelledError, errors.DBOSWorkflowConflictIDError):
+            # It was cancelled, or another execution has it. DBOS would wait for the outcome, and log what that is.
             raise RunLeft(run_id) from None
         except (SystemExit, KeyboardInterrupt) as error:
             if threading.current_thread() is threading.main_thread():

@@ -201,7 +201,8 @@ class Durable(Generic[StateT]):
 
         Args:
             id: of the run.
-            undo: whether what was done is undone. If not, the run stays as it is, and `resume` continues it.
+            undo: whether what was done is undone. If not, the run stays as it is recorded now, and `resume` continues
+                it: a step that is under way runs again then.
 
         Raises:
             RunNotFoundError: no run of this story has the id.
