@@ -22,7 +22,7 @@ from dddkit.stories.dbos._ends import note_task
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
-from dddkit.stories.dbos._private import is_ending, task_of
+from dddkit.stories.dbos._private import is_ending, registered_workflows, task_of
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
 from dddkit.stories.dbos._traces import TRACE, go_on_in, joined
@@ -32,7 +32,7 @@ from dddkit.stories.durable._steps import StoryPlan
 from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
 
-__all__ = ["AGAIN", "Prepared", "RunEnded", "Workflow", "begin", "register", "row_of"]
+__all__ = ["AGAIN", "Prepared", "RunEnded", "Workflow", "begin", "durable_names", "register", "row_of"]
 
 Workflow = Callable[[str], Coroutine[Any, Any, str]]
 
@@ -93,7 +93,16 @@ def register(prepared: Prepared, name: str) -> Workflow:
     made: Workflow = DBOS.workflow(
         name=name, max_recovery_attempts=None, serialization_type=WorkflowSerializationFormat.PORTABLE
     )(story)
+    _durable_names[name] = prepared.plan.name
     return made
+
+
+def durable_names() -> Mapping[str, str]:
+    """Return the names under which DBOS knows the stories of this process, and what each is called now."""
+    return {name: now for name, now in _durable_names.items() if name in registered_workflows()}
+
+
+_durable_names: Final[dict[str, str]] = {}
 
 
 async def begin(workflow: Workflow, story: str, start: str, run_id: str, queue: str | None, trace: Any) -> None:
