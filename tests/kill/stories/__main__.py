@@ -29,8 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     """Return 0 where all is well, 1 where a problem was found, 2 where nothing could run."""
     options = _parser().parse_args(arguments)
     seed = options.seed if options.seed is not None else Random().randrange(1_000_000)
-    parts = [(name, part) for name in options.database or DATABASES for part in options.part or PARTS]
-    codes = [_run(name, part, options, Random(seed)) for name, part in parts]
+    databases: Sequence[DatabaseName] = options.database or DATABASES
+    parts: Sequence[str] = options.part or PARTS
+    codes = [_run(name, part, options, Random(seed)) for name in databases for part in parts]
     return 1 if 1 in codes else min(codes)
 
 
