@@ -237,3 +237,9 @@ def test_the_age_of_runs_to_purge_is_a_timedelta(stories: Stories) -> None:
     wrong: Any = 30
     with pytest.raises(TypeError, match=r"ask: purge takes a timedelta, as in timedelta\(days=30\), not 30$"):
         stories.ask.purge(wrong)
+
+
+def test_a_time_to_wait_that_is_no_number_is_rejected(stories: Stories) -> None:
+    waiting(stories.ask, "nan")
+    with pytest.raises(TypeError, match="ask: timeout is a number of seconds, or None, not nan"):
+        stories.ask.result("nan", timeout=float("nan"))
