@@ -12,6 +12,7 @@ from contextvars import Context
 from typing import Any, TypeVar
 
 from dddkit.stories.dbos._private import is_of_parent, registered_workflows, target_loop
+from dddkit.stories.dbos._threads import waiting_for_runs
 
 __all__ = ["awaited", "blocking", "in_empty_context", "is_on_loop", "loop_of_runs"]
 
@@ -64,7 +65,8 @@ def blocking(who: str, call: str, work: Work[R], *, to_the_end: bool = True) -> 
     loop = loop_of_runs(who)
     future = Context().run(asyncio.run_coroutine_threadsafe, work(), loop)
     try:
-        return future.result()
+        with waiting_for_runs():
+            return future.result()
     except concurrent.futures.CancelledError:
         raise _ended(who) from None
     finally:
