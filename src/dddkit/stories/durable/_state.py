@@ -270,7 +270,8 @@ def _unfit(declared: Any) -> str | None:
         return f"a {'class' if declared is type else 'function'} cannot be recorded; give it to the story as a field"
     if getattr(declared, "__module__", "").partition(".")[0] in _MODULES or _is_stream(declared):
         name: str = getattr(declared, "__qualname__", class_text(declared))
-        return f"{_NAMES.get(name, name)} is of this process alone; give it to the story as a field, or make it in the step"
+        instead = "give it to the story as a field, or make it in the step"
+        return f"{_NAMES.get(name, name)} is of this process alone; {instead}"
     return None
 
 
