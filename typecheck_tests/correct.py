@@ -34,6 +34,7 @@ import attrs
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from dddkit.stories import I, Story, StoryState, compensates, variable
+from dddkit.stories.dbos import Durable
 
 
 class Foreign:
@@ -53,7 +54,8 @@ def correct_blocks(random: Random) -> str:
 
 def correct_stories(random: Random) -> str:
     """Return a module with stories: one whose steps pass values on, one with a namespace, one that nests another."""
-    return "\n\n".join([_STORIES_HEAD, _ordered_story(random), _namespace_story(random), _outer_story(random)])
+    parts = [_ordered_story(random), _namespace_story(random), _outer_story(random), _durable_story(random)]
+    return "\n\n".join([_STORIES_HEAD, *parts])
 
 
 def _values(random: Random, frozen: str) -> str:
@@ -270,6 +272,27 @@ class Outer(HouseStory):
 
 
 {_call("outer", "Outer.State(number=1, name='one')", inner)}
+"""
+
+
+def _durable_story(random: Random) -> str:
+    """Return a durable story, whose State can be recorded."""
+    step = random.choice(_WORDS)
+    held = random.choice(("str", "list[int]", "dict[str, float] | None", "tuple[bool, ...]", "frozenset[bytes]"))
+    return f"""\
+class Kept(Story):
+    I.{step}
+
+    class State(StoryState):
+        number: int
+        found: {held}
+
+    def {step}(self, state: State) -> None:
+        print(state.number)
+
+
+def durable() -> Durable[Kept.State]:
+    return Durable(Kept(), name="kept")
 """
 
 

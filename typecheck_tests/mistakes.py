@@ -378,6 +378,16 @@ def _compensations(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef | ast.Asy
                     yield node, decorator
 
 
+@_mistake("dddkit-durable-state")
+def _a_state_cannot_be_recorded(tree: ast.Module) -> Iterator[Edit]:
+    for story in _stories(tree):
+        for state in story.body:
+            if story.name == "Kept" and isinstance(state, ast.ClassDef):
+                for field in state.body:
+                    for unfit in ("object", "list[object]", "dict[str, Callable[[int], None]] | None", "type[Foreign]"):
+                        yield _set(field, "annotation", _expr(unfit))
+
+
 @_mistake("dddkit-compensation")
 def _a_compensation_names_no_step(tree: ast.Module) -> Iterator[Edit]:
     for method, decorator in _compensations(tree):

@@ -11,6 +11,9 @@ from pathlib import Path
 
 CONFIG = "[mypy]\nplugins = dddkit_mypy\nstrict = True\nshow_column_numbers = True\nshow_error_end = True\n"
 
+WITHOUT_DBOS = "[mypy-dbos.*,sqlalchemy.*]\nfollow_imports = skip\n"
+"""More of a configuration, its last part: for modules with durable stories, that mypy need not read all of DBOS."""
+
 _DIAGNOSTIC = re.compile(r"^(?P<path>[^:]+\.py):\d+:.* (?:error|note): ")
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from dddkit_mypy._codes import CATALOGUE
 from typecheck_tests.modes import Project
-from typecheck_tests.running import CONFIG
+from typecheck_tests.running import CONFIG, WITHOUT_DBOS
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 WRONG: Final = CORPUS / "wrong"
@@ -53,9 +53,11 @@ def _modules() -> Iterator[str]:
             yield ".".join(folders if name == "__init__" else [*folders, name])
 
 
-def _said(directory: Path, scratch: Path, cache: Path, config: str = CONFIG, leave_out: Sequence[str] = ()) -> str:
+def _said(
+    directory: Path, scratch: Path, cache: Path, config: str = CONFIG, leave_out: Sequence[str] = (), more: str = ""
+) -> str:
     """Check a folder as a user does; return all that mypy says but its summary."""
-    (scratch / "mypy.ini").write_text(f"{config}explicit_package_bases = True\n")
+    (scratch / "mypy.ini").write_text(f"{config}explicit_package_bases = True\n{more}")
     command = [sys.executable, "-m", "mypy", "--config-file", str(scratch / "mypy.ini"), "--no-error-summary"]
     excluded = "|".join(rf"^{name}[./]" for name in ["wrong", *_NEWER, *leave_out])
     options = ["--cache-dir", str(cache), "--exclude", excluded, "."]
@@ -87,7 +89,7 @@ def test_no_correct_module_is_reported_beside_the_plugin_of_pydantic(tmp_path: P
 
 
 def test_mistakes_are_reported_where_the_comments_say(tmp_path: Path, known_packages: Path) -> None:
-    said = _said(WRONG, tmp_path, shutil.copytree(known_packages, tmp_path / "cache"))
+    said = _said(WRONG, tmp_path, shutil.copytree(known_packages, tmp_path / "cache"), more=WITHOUT_DBOS)
     reported = {(match["path"], int(match["line"]), match["code"]) for match in _ERROR.finditer(said)}
     expected = set(_expected())
     assert (reported - expected, expected - reported) == (set(), set()), said

@@ -16,7 +16,7 @@ import pytest
 from dddkit_mypy._index import all_rules
 from typecheck_tests.correct import correct_blocks, correct_stories
 from typecheck_tests.mistakes import MISTAKES, Mistake, mutants
-from typecheck_tests.running import CONFIG, codes_in, run_mypy
+from typecheck_tests.running import CONFIG, WITHOUT_DBOS, codes_in, run_mypy
 
 RULES: Final = all_rules()
 
@@ -48,7 +48,7 @@ def _originals(seed: int) -> list[str]:
 
 def _check(directory: Path, known: Path, sources: Mapping[str, str]) -> dict[str, str]:
     """Return what mypy prints about each module, checked in one run."""
-    (directory / "mypy.ini").write_text(CONFIG_WITH_ALL)
+    (directory / "mypy.ini").write_text(CONFIG_WITH_ALL + WITHOUT_DBOS)
     for name, source in sources.items():
         (directory / f"{name}.py").write_text(source)
     said: dict[str, list[str]] = {name: [] for name in sources}

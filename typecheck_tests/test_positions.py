@@ -11,7 +11,7 @@ import pytest
 
 from dddkit_mypy._index import all_rules
 from dddkit_mypy._rule import Rule
-from typecheck_tests.running import CONFIG
+from typecheck_tests.running import CONFIG, WITHOUT_DBOS
 
 RULES: Final = all_rules()
 
@@ -41,6 +41,7 @@ EXPECTED: Final = {
     "dddkit-undeclared-state": ('        state.paymnt = f"paid: {state.order_id}"', "state.paymnt"),
     "dddkit-story-attribute": ("        self.total = sum(state.prices)", "self.total"),
     "dddkit-compensation": ('    @compensates("chrge")', '"chrge"'),
+    "dddkit-durable-state": ('    return Durable(Checkout(), name="checkout")', "Checkout()"),
     "dddkit-state-order": ("        print(state.receipt)", "state.receipt"),
     "dddkit-repository-parameters": ("class BasketRepository(Repository[Basket, str]): ...", "str"),
 }
@@ -60,7 +61,7 @@ def locations(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Locati
     """Return the locations of the diagnostics of each bad example, by code."""
     directory = tmp_path_factory.mktemp("positions")
     opt_in = ", ".join(rule.code.code for rule in RULES if not rule.code.default_enabled)
-    (directory / "mypy.ini").write_text(f"{CONFIG}enable_error_code = {opt_in}\n")
+    (directory / "mypy.ini").write_text(f"{CONFIG}enable_error_code = {opt_in}\n{WITHOUT_DBOS}")
     for rule in RULES:
         (directory / f"{_stem(rule)}.py").write_text(rule.bad)
     command = [sys.executable, "-m", "mypy", "--output=json", "."]

@@ -17,7 +17,7 @@ from dddkit_mypy import _names
 from dddkit_mypy._codes import INTERNAL, PARENT
 from dddkit_mypy._index import all_rules
 from dddkit_mypy._rule import Rule
-from typecheck_tests.running import CONFIG, codes_in, run_mypy
+from typecheck_tests.running import CONFIG, WITHOUT_DBOS, codes_in, run_mypy
 
 RULES = all_rules()
 
@@ -29,7 +29,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the diagnostics of each example by file name, all from one run."""
     directory = tmp_path_factory.mktemp("examples")
     opt_in = ", ".join(rule.code.code for rule in RULES if not rule.code.default_enabled)
-    (directory / "mypy.ini").write_text(CONFIG + (f"enable_error_code = {opt_in}\n" if opt_in else ""))
+    (directory / "mypy.ini").write_text(CONFIG + (f"enable_error_code = {opt_in}\n" if opt_in else "") + WITHOUT_DBOS)
     for rule in RULES:
         (directory / f"{_stem(rule)}_bad.py").write_text(rule.bad)
         (directory / f"{_stem(rule)}_good.py").write_text(rule.good)

@@ -49,6 +49,7 @@ STORY_ATTRIBUTE: Final = _of_rule(
     "dddkit-story-attribute", "Steps keep what they find out in the State, not in the story"
 )
 COMPENSATION: Final = _of_rule("dddkit-compensation", "Every compensation undoes a step, and can be called")
+DURABLE_STATE: Final = _of_rule("dddkit-durable-state", "The State of a durable story can be recorded")
 DROPPED_EVENT: Final = _of_rule("dddkit-dropped-event", "An event that an aggregate makes is recorded")
 UNAWAITED_PUBLISH: Final = _of_rule("dddkit-unawaited-publish", "Async code awaits what it publishes")
 UNFROZEN_EVENT: Final = _of_rule("dddkit-unfrozen-event", "Every event is frozen")

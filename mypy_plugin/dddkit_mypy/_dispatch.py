@@ -66,6 +66,16 @@ class Dispatch:
         """Prepare work on a class that may declare compensations, and that no check asks for."""
         mypy_api.run_when_analysed(mypy_api.analysis_scope_of(ctx), 0, self._store_compensations)
 
+    def prepare_state(self, ctx: ClassDefContext) -> None:
+        """Prepare work on a State with a field whose annotation mypy may shorten."""
+        mypy_api.run_when_analysed(mypy_api.analysis_scope_of(ctx), 0, self._store_unseen_fields)
+
+    def _store_unseen_fields(self, scope: mypy_api.AnalysisScope) -> None:
+        from dddkit_mypy.blocks.written_fields import store_unseen_fields
+
+        with Guard(scope, scope.info.defn, scope.info.name):
+            store_unseen_fields(scope)
+
     def _store_compensations(self, scope: mypy_api.AnalysisScope) -> None:
         if not scope.info.has_base(names.STORY):
             with Guard(scope, scope.info.defn, scope.info.name):

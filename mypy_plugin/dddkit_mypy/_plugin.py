@@ -20,7 +20,7 @@ from mypy.types import FunctionLike, Type
 from dddkit_mypy import _names as names
 from dddkit_mypy._codes import CATALOGUE
 from dddkit_mypy._index import INDEX, Index
-from dddkit_mypy._marks import may_compensate
+from dddkit_mypy._marks import may_compensate, may_hide_types
 
 if TYPE_CHECKING:
     from dddkit_mypy._dispatch import Dispatch
@@ -79,8 +79,12 @@ class DDDKitPlugin(Plugin):
             return None
         if not self._is_for_daemon:
             self._seen.add(fullname)
-        if len(info.mro) >= _SMALLEST and not self._bases.isdisjoint([base.fullname for base in info.mro[1:]]):
-            return (self._dispatch or self._new_dispatch()).prepare
+        if len(info.mro) >= _SMALLEST:
+            bases = [base.fullname for base in info.mro[1:]]
+            if not self._bases.isdisjoint(bases):
+                return (self._dispatch or self._new_dispatch()).prepare
+            if names.STORY_STATE in bases and may_hide_types(info.defn):
+                return (self._dispatch or self._new_dispatch()).prepare_state
         return (self._dispatch or self._new_dispatch()).prepare_mixin if may_compensate(info.defn) else None
 
     def _comes_with_mypy(self, info: TypeInfo, owner: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,7 @@ class TripWorker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
+            start_new_session=True,  # to be killed with its children
         )
         self.executor_id = ""
 
@@ -105,9 +107,13 @@ class TripWorker:
         return self._errors.read().decode()
 
     def close(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-        self._errors.close()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self._errors):
+            if pipe is not None:
+                with suppress(BrokenPipeError):  # what it was told last
+                    pipe.close()
 
 
 class TripWorkers:
@@ -125,6 +131,11 @@ class TripWorkers:
         worker = TripWorker(self._folder, {"url": self.url, "notes": str(self._notes), **options})
         self._all.append(worker)
         return worker
+
+    def launched(self, *options: dict[str, Any]) -> list[TripWorker]:
+        """Start one with each of these options; return them when all are launched."""
+        started = [self.worker(**each) for each in options]
+        return [worker.launched() for worker in started]
 
     def notes(self, key: str = "", what: str = "") -> list[Note]:
         """Return what steps have noted, in order, those of which the key contains this."""

@@ -303,14 +303,32 @@ def test_a_failure_is_logged_once_with_the_whole_tree_and_again_after_the_undoin
     assert records == [
         (
             "ERROR",
-            "Checkout:\n    ✓I.reserve\n    ⟳I.pay\n        Pay:\n            ✓I.authorize\n            ✗I.capture\n    I.ship",
+            tree(
+                "    ✓I.reserve",
+                "    ⟳I.pay",
+                "        Pay:",
+                "            ✓I.authorize",
+                "            ✗I.capture",
+                "    I.ship",
+            ),
         ),
         (
             "INFO",
-            "Checkout:\n    ↩✓I.reserve\n    ✗I.pay\n        Pay:\n            ↩✓I.authorize\n            ✗I.capture\n    I.ship",
+            tree(
+                "    ↩✓I.reserve",
+                "    ✗I.pay",
+                "        Pay:",
+                "            ↩✓I.authorize",
+                "            ✗I.capture",
+                "    I.ship",
+            ),
         ),
     ]
     assert caplog.records[0].exc_info is not None
+
+
+def tree(*lines: str) -> str:
+    return "\n".join(("Checkout:", *lines))
 
 
 def without_seconds(text: str) -> str:

@@ -34,7 +34,7 @@ class Gateway:
         return self.charges.setdefault(key, f"{order}/{len(self.charges)}")
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Pay(Story):
     I.authorize
     I.capture
@@ -53,7 +53,7 @@ class Pay(Story):
         state.payment = self.gateway.charge(state.order, step_key())
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Checkout(Story):
     I.reserve
     I.pay
@@ -401,7 +401,22 @@ class Inserting(Storing):
 def test_runs_that_disturb_each_other_through_what_is_shared_are_told_from_a_fault_of_the_story() -> None:
     gateway = Gateway()
     message = difference(Inserting(gateway, Connection(), gateway), Storing.State(order="o-1"))
-    assert message.startswith("Inserting: a second run without an interruption came to another end than the first")
+    assert message.startswith(
+        "Inserting: two runs without an interruption came to different ends; "
+        "all share connection, which cannot be copied\n"
+    )
+    failed: list[str] = []
+
+    async def fail_once(state: Checkout.State) -> None:
+        if not failed:
+            failed.append(state.order)
+            raise ValueError
+
+    message = difference(Checkout(Pay(Gateway()), fail_once), Checkout.State(order="o-1"))
+    assert message.startswith(
+        "Checkout: two runs without an interruption came to different ends; something outside of it decides\n"
+        "  it is completed, where it was undone (ship: ValueError)"
+    )
 
 
 def test_what_is_no_story_or_has_no_state_that_can_be_recorded_is_rejected() -> None:

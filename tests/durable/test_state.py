@@ -337,6 +337,13 @@ def test_a_generic_state_takes_its_argument_from_the_alias() -> None:
         codec_of(Box)
 
 
+def test_fields_may_be_called_what_they_like() -> None:
+    cls = state_class(self=int, set=int, model_config=int, _token=str, schema=str)
+    fields = {"self": 1, "set": 2, "model_config": 3, "_token": "a", "schema": "b"}
+    codec = codec_of(cls)
+    assert codec.dump(codec.load(fields)) == fields
+
+
 def test_a_slot_that_no_field_declares_is_rejected() -> None:
     class Slotted(StoryState):
         __slots__ = ("kept",)

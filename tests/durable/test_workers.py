@@ -47,7 +47,7 @@ def all_are(worker: Any, name: str, status: str) -> Any:
 
 
 def test_the_runs_of_a_killed_worker_end_on_another(workers: TripWorkers) -> None:
-    one, other = workers.worker().launched(), workers.worker().launched()
+    one, other = workers.launched({}, {})
     one.start("trip", *FIVE)
     until(has_begun(workers, "hotel"), "five hotels")
     one.kill()
@@ -63,7 +63,7 @@ def test_the_runs_of_a_killed_worker_end_on_another(workers: TripWorkers) -> Non
 
 
 def test_a_run_that_waits_for_a_signal_is_taken_over_and_gets_it(workers: TripWorkers) -> None:
-    one, other = workers.worker(pause=0.0).launched(), workers.worker(pause=0.0).launched()
+    one, other = workers.launched({"pause": 0.0}, {"pause": 0.0})
     one.start("confirmed", "a")
     until(all_are(one, "confirmed", "waiting"), "it waits")
     one.kill()
@@ -76,7 +76,7 @@ def test_a_paused_worker_finds_its_runs_taken_over_and_records_nothing_more_of_t
     on_postgresql: TripWorkers,
 ) -> None:
     workers = on_postgresql
-    one, other = workers.worker().launched(), workers.worker().launched()
+    one, other = workers.launched({}, {})
     one.start("trip", *FIVE)
     until(has_begun(workers, "hotel"), "five hotels")
     one.pause()  # its connections stand, but it is silent
@@ -95,7 +95,7 @@ def test_a_lost_lease_costs_no_run_and_repeats_no_step(on_postgresql: TripWorker
     from tests.durable.test_leases import end_sessions
 
     workers = on_postgresql
-    one, other = workers.worker().launched(), workers.worker().launched()
+    one, other = workers.launched({}, {})
     one.start("trip", *FIVE)
     until(has_begun(workers, "hotel"), "five hotels")
     end_sessions(postgresql)
@@ -111,10 +111,10 @@ def test_a_server_that_goes_away_and_returns_costs_no_run(tmp_path: Path) -> Non
         own_server("postgresql") as server,
         trip_workers(tmp_path, f"postgresql://postgres@/trips?host={server.home}") as workers,
     ):
-        one, other = workers.worker().launched(), workers.worker().launched()
+        one, other = workers.launched({}, {})
         one.start("trip", *FIVE)
         until(has_begun(workers, "hotel"), "five hotels")
-        server.kill()
+        server.stop()
         time.sleep(2)
         server.start()
         until(lambda: "is held again" in one.log() and "is held again" in other.log(), "both have their leases again")
@@ -147,7 +147,7 @@ def test_two_versions_work_side_by_side_and_each_run_ends_under_one_that_can_con
     on_postgresql: TripWorkers,
 ) -> None:
     workers = on_postgresql
-    old, new = workers.worker().launched(), workers.worker(version=2).launched()
+    old, new = workers.launched({}, {"version": 2})
     old.start("trip", "a", "b")
     new.start("trip", "c", "d")
     until(has_begun(workers, "car", 2), "two cars of old trips")
@@ -164,11 +164,11 @@ def test_two_versions_work_side_by_side_and_each_run_ends_under_one_that_can_con
 
 
 def test_a_worker_that_does_not_have_a_story_leaves_its_runs_to_those_that_have_it(workers: TripWorkers) -> None:
-    one, other = workers.worker().launched(), workers.worker(version=3).launched()
+    one, other = workers.launched({}, {"version": 3})
     one.start("trip", *FIVE)
     until(has_begun(workers, "hotel"), "five hotels")
     one.kill()
-    until(lambda: "which this process does not have" in other.log(), "it says that it cannot")
+    until(lambda: "which it does not have" in other.log(), "it says that it cannot")
     another = workers.worker().launched()
     until(all_are(another, "trip", "completed"), "all trips end")
     assert all(workers.times("begins")[f"trip/{trip}/flight"] == 1 for trip in FIVE)

@@ -76,7 +76,7 @@ from dddkit_mypy.mypy_api.source_calls import (
     receiver_types,
     union_items,
 )
-from dddkit_mypy.mypy_api.stubs import comes_from_stub, is_in_stub
+from dddkit_mypy.mypy_api.stubs import comes_from_stub, is_in_stub, is_of_typeshed
 from dddkit_mypy.mypy_api.trees import assigned_parts, children, walk
 from dddkit_mypy.mypy_api.types import any_instance_of, classes_in, made_by, seen_from, self_type, target_of
 
@@ -127,6 +127,7 @@ __all__ = [
     "is_frozen",
     "is_in_stub",
     "is_never_edited",
+    "is_of_typeshed",
     "is_ours",
     "is_same_type",
     "is_subtype",

@@ -33,6 +33,7 @@ from mypy.types import (
     get_proper_type,
 )
 
+from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.attributes import uses_of_attributes
 from dddkit_mypy.stories.compensations import member_named, read_compensations
@@ -289,13 +290,15 @@ class _Decision:
         if isinstance(called, Overloaded):
             return _agreed(result_of_returning(item.ret_type) for item in called.items)
         if isinstance(called, UnionType):
-            items = [item for item in called.items if not isinstance(get_proper_type(item), NoneType)]
+            items = [item for item in called.items if not _decides_nothing(item)]
             return _agreed(self._of_object(item) for item in items)
         if isinstance(called, TypeType):
             return Result.NONE
         if isinstance(called, Instance):
             if called.type is self._story.type:
                 return Result.UNKNOWN  # the story is its own step
+            if _decides_nothing(called):
+                return Result.NONE
             self._calls.generate(called.type)
             if self._calls.complete(called.type, self._named_type) is Result.PENDING:
                 return Result.PENDING
@@ -305,6 +308,14 @@ class _Decision:
         return Result.UNKNOWN
 
 
+def _decides_nothing(type_: Type) -> bool:
+    """Whether a type is None, or a step that waits as the story runs: the others decide whether that is async."""
+    found = get_proper_type(type_)
+    return isinstance(found, NoneType) or (
+        isinstance(found, Instance) and found.type.fullname in (names.SIGNAL, names.DELAY)
+    )
+
+
 def _value(getter: Var) -> Type | None:
     """Return the type of a property."""
     type_ = get_proper_type(getter.type)
@@ -312,7 +323,7 @@ def _value(getter: Var) -> Type | None:
 
 
 def _agreed(results: Iterable[Result]) -> Result:
-    different = set(results)
+    different = set(results) or {Result.NONE}
     return different.pop() if len(different) == 1 else Result.UNKNOWN
 
 

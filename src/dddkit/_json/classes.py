@@ -124,7 +124,7 @@ def values_of(annotation: Any, arguments: Mapping[Any, Any]) -> Any:
     if isinstance(annotation, TypeVar):
         return arguments.get(annotation, annotation)
     parameters: tuple[Any, ...] = getattr(annotation, "__parameters__", ())
-    if not parameters or isinstance(annotation, type) or not any(one in arguments for one in parameters):
+    if not parameters or get_origin(annotation) is None or not any(one in arguments for one in parameters):
         return annotation
     return annotation[tuple(arguments.get(one, one) for one in parameters)]
 

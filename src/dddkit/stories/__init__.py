@@ -12,7 +12,6 @@ from dddkit.stories.hooks import (
     StoryHook,
     inject_hooks,
 )
-from dddkit.stories._engine.step_keys import step_key
 from dddkit.stories.state import StoryState, variable
 from dddkit.stories.story import I, Story, steps
 

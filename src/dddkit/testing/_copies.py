@@ -15,22 +15,24 @@ __all__ = ["as_another_process_has_it", "with_its_own_world"]
 # Any: stories, and what they were given.
 
 
-def with_its_own_world(story: Any) -> Any:
-    """Return a deep copy of a story. What cannot be copied is shared, such as a connection."""
+def with_its_own_world(story: Any) -> tuple[Any, list[str]]:
+    """Return a deep copy of a story, and which of its attributes are shared, since they cannot be copied."""
     try:
-        return deepcopy(story)
+        return deepcopy(story), []
     except Exception:  # some of it cannot be copied
         made = copy(story)
         memo: dict[int, Any] = {}
+        shared: list[str] = []
         for name, value in _attributes(story).items():
             known = memo.copy()
             try:
                 copied = deepcopy(value, known)
             except Exception:
+                shared.append(name)
                 continue
             memo = known  # kept only now, since a copy that fails leaves halves behind
             object.__setattr__(made, name, copied)
-        return made
+        return made, shared
 
 
 def as_another_process_has_it(story: Any) -> Any:

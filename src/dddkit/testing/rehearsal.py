@@ -109,11 +109,13 @@ class _Rehearsal:
     ) -> None:
         _reject_missing_dependency()
         from dddkit.stories.durable._state import StateCodec
+        from dddkit.stories.durable._state_class import state_class_of
         from dddkit.stories.durable._steps import check_retries
 
         self._story: Final = story
         self._name: Final = name
-        self._state_class: Final = getattr(story, "State", None)
+        is_story = "__story__" in type(story).__dict__  # the plan says what else it is
+        self._state_class: Final = state_class_of(story, name) if is_story else None
         plan = self._plan(story)  # rejects what is no story
         check_retries(plan, retries)
         self._codec: Final[StateCodec] = StateCodec(self._state_class, type(plan.story).__qualname__)
@@ -133,7 +135,9 @@ class _Rehearsal:
         expected = await self._run(None)
         again = await self._run(None)
         loose = self._differing(expected.outcome["state"], again.outcome["state"])
-        self._compare(again, expected, loose, "a second run without an interruption came to another end than the first")
+        _, shared = with_its_own_world(self._story)
+        why = f"all share {', '.join(shared)}, which cannot be copied" if shared else "something outside of it decides"
+        self._compare(again, expected, loose, f"two runs without an interruption came to different ends; {why}")
         for index, entry in enumerate(expected.names):
             for when, (where, cure) in _PLACES.items():
                 ended = await self._run(Place(index, when))
@@ -148,7 +152,7 @@ class _Rehearsal:
         """Run the story to its end, in two processes where there is a place at which the first one ends."""
         from dddkit.stories.durable._run import run
 
-        world = with_its_own_world(self._story)
+        world, _ = with_its_own_world(self._story)
         journal = MemoryJournal(
             _RUN_ID, signals=self._signals, crashes=() if place is None else (place,), skips_time=True
         )

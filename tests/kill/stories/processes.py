@@ -32,6 +32,9 @@ Stories: TypeAlias = Mapping[str, Durable[Order]]
 AT_ONCE: Final = 25
 """How many runs of a storm are under way."""
 
+KINDS: Final = ("shopping", "sync-checkout", "shopping", "slow-shopping", "shopping")
+"""The kinds of the runs of a storm, in turn."""
+
 FAILURES: Final = 2
 """How often the network fails in a process, before it answers; seldom enough for the retries of the step."""
 
@@ -101,7 +104,7 @@ async def _storm(setup: Setup, world: World, stories: Stories, random: Random) -
     ended = {line["run"] for line in lines if line["what"] == "ended"}
     under_way = set[asyncio.Task[None]]()
     for number in count():
-        run = f"{'sync-checkout' if number % 5 == 0 else 'shopping'}-{number}"
+        run = f"{KINDS[number % len(KINDS)]}-{number}"
         if run in ended:
             continue
         while len(under_way) >= AT_ONCE:
@@ -110,7 +113,7 @@ async def _storm(setup: Setup, world: World, stories: Stories, random: Random) -
                 task.result()
         if setup.stop.exists() and not any(line["run"] == run for line in setup.lines()):
             break
-        order = Order(run=run, refused=number % 4 == 1)
+        order = Order(run=run, refused=number % 4 == 0)
         under_way.add(asyncio.create_task(_carry_out(world, stories[_kind_of(run)], order, random)))
     await asyncio.gather(*under_way)
     DBOS.destroy()
@@ -121,7 +124,7 @@ async def _carry_out(world: World, durable: Durable[Order], order: Order, random
     world.ledger.write("starting", run, refused=order.refused)
     await durable.astart(order, id=run)
     world.ledger.write("started", run)
-    signals = [asyncio.create_task(_signal(world, durable, run, random))] if _kind_of(run) == "shopping" else []
+    signals = [asyncio.create_task(_signal(world, durable, run, random))] if "shopping" in _kind_of(run) else []
     await asyncio.gather(_note_end(world, durable, run), *signals)
 
 
@@ -160,11 +163,12 @@ def _stories(setup: Setup, world: World, random: Random) -> Stories:
     """Return the durable stories of this process, by their kind."""
     DBOS(config=settings("shop", setup.url))
     pay = Pay(world, random)
-    approval, pause = Signal("approval", into="approved", within=3600), Delay(milliseconds=100)
+    approval = Signal("approval", into="approved", within=3600)
     stories = {
         "checkout": Checkout(world, random, pay),
         "sync-checkout": SyncCheckout(world, SyncPay(world)),
-        "shopping": Shopping(world, random, pay, approval, pause),
+        "shopping": Shopping(world, random, pay, approval, Delay(milliseconds=100)),
+        "slow-shopping": Shopping(world, random, pay, approval, Delay(3)),  # longer than it takes to take it over
     }
     return {kind: Durable(story, name=kind, retries=RETRIES) for kind, story in stories.items()}
 

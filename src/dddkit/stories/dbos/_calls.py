@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
-from dddkit.stories.dbos._private import target_loop
+from dddkit.stories.dbos._private import registered_workflows, target_loop
 
 __all__ = ["awaited", "blocking", "in_empty_context", "is_on_loop", "loop_of_runs"]
 
@@ -22,11 +22,15 @@ def loop_of_runs(who: str) -> asyncio.AbstractEventLoop:
     """Return the loop that runs run on.
 
     Raises:
-        RuntimeError: DBOS was not launched.
+        RuntimeError: DBOS was not launched, or does not know the story.
     """
     loop = target_loop()
     if loop is None or loop.is_closed():
         raise RuntimeError(f"{who}: DBOS is not running in this process; call DBOS.launch() first")
+    if who not in registered_workflows():
+        raise RuntimeError(
+            f"{who}: DBOS has forgotten this story, by DBOS.destroy(destroy_registry=True); make its Durable(...) again"
+        )
     return loop
 
 
@@ -38,8 +42,10 @@ def is_on_loop() -> bool:
     return True
 
 
-def blocking(who: str, call: str, work: Work[R]) -> R:
+def blocking(who: str, call: str, work: Work[R], *, to_the_end: bool = True) -> R:
     """Wait in this thread until the work is done; it holds none of DBOS's threads meanwhile.
+
+    Work that was begun is done `to_the_end`, also where the caller is interrupted.
 
     Raises:
         RuntimeError: a loop is running in this thread, which would wait too.
@@ -50,7 +56,12 @@ def blocking(who: str, call: str, work: Work[R]) -> R:
             f"write `await ....a{call}(...)`"
         )
     loop = loop_of_runs(who)
-    return Context().run(asyncio.run_coroutine_threadsafe, work(), loop).result()
+    future = Context().run(asyncio.run_coroutine_threadsafe, work(), loop)
+    try:
+        return future.result()
+    finally:
+        if not to_the_end:
+            future.cancel()
 
 
 async def awaited(who: str, work: Work[R], *, to_the_end: bool = True) -> R:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dddkit._callables import kind_of
 from dddkit._markers import unit_around
+from dddkit.stories.dbos._mailboxes import BOXES
 from dddkit.stories.dbos._private import configured_version, instance, is_launched, registered_workflows
 from dddkit.stories.dbos.settings import APPLICATION_VERSION
 from dddkit.stories.durable.retry import Retry
@@ -94,9 +95,7 @@ def check_not_launched(name: str) -> None:
 def check_retries_given(name: str, retries: object) -> None:
     if not isinstance(retries, Mapping):
         raise TypeError(f'{name}: retries is a dict, not {kind_of(retries)}; write retries={{"charge": Retry(...)}}')
-    step: Any  # as above
-    retry: Any
-    for step, retry in retries.items():
+    for step, retry in cast("Mapping[object, object]", retries).items():
         if not isinstance(step, str):
             raise TypeError(f"{name}: retries has the names of steps as keys, and one is {kind_of(step)}")
         if not isinstance(retry, Retry):
@@ -119,6 +118,8 @@ def check_id(name: str, run_id: object) -> None:
         raise TypeError(f"{name}: the id of a run is a str, not {kind_of(run_id)}; write id=str(...)")
     if not run_id.strip():
         raise ValueError(f"{name}: the id of a run is empty; give what identifies the operation, as in the order's id")
+    if run_id.startswith(BOXES):
+        raise ValueError(f"{name}: ids that begin with {BOXES} belong to dddkit; write another")
     if "\0" in run_id:
         raise ValueError(f"{name}: the id of a run contains a NUL character, which databases do not take")
     try:

@@ -15,6 +15,7 @@ from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatu
 from dddkit.stories.dbos._private import registered_workflows
 
 __all__ = [
+    "BOXES",
     "MAILBOX",
     "TOO_LATE",
     "cancel_box",
@@ -29,6 +30,8 @@ __all__ = [
 
 MAILBOX: Final = "dddkit.mailbox"
 """The name of the workflow."""
+BOXES: Final = f"{MAILBOX}/"
+"""What the ids of mailboxes begin with, and no id of a run: else a run could have the id of the box of another one."""
 TOO_LATE: Final = ""
 """What a run itself puts into the box of a signal that it waits for no longer; no JSON, as all signals are."""
 
@@ -49,17 +52,17 @@ def register_mailboxes() -> None:
 
 
 def signal_box(run_id: str, signal: str) -> str:
-    return f"{run_id}/signal/{quote(signal, safe='')}"
+    return f"{BOXES}signal/{quote(signal, safe='')}/{run_id}"
 
 
 def cancel_box(run_id: str) -> str:
-    return f"{run_id}/cancel"
+    return f"{BOXES}cancel/{run_id}"
 
 
 def run_of(box: str) -> str:
     """Return the id of the run that a mailbox belongs to."""
-    rest, _, last = box.rpartition("/")
-    return rest if last == "cancel" and not rest.endswith("/signal") else rest.removesuffix("/signal")
+    kind, _, rest = box.removeprefix(BOXES).partition("/")
+    return rest if kind == "cancel" else rest.partition("/")[2]
 
 
 async def first_in(box: str, sent: str) -> str | None:

@@ -19,6 +19,7 @@ from dddkit.exceptions import (
     RunStatusError,
     StoryChangedError,
 )
+from dddkit.stories.dbos._ends import outcome_of_task, task_here
 from dddkit.stories.dbos._executions import executions_of
 from dddkit.stories.dbos._journal import ATTRIBUTE, entries_in, entries_of
 from dddkit.stories.dbos._looking import deliver
@@ -55,6 +56,7 @@ _STATUSES: Final[Mapping[RunStatus, list[str]]] = {
 }
 """Which statuses of DBOS a run of ours may have; _ACTIVE where there is nothing."""
 _PAGE: Final = 200
+_SHORTEST_PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 1.0
 """Seconds between two looks for the end of a run."""
 
@@ -81,7 +83,7 @@ class Operations:
                 )
             self._queue_exists = True
         try:
-            await begin(self._workflows[self._name], json.dumps(fields), run_id, queue, trace)
+            await begin(self._workflows[self._name], self._name, json.dumps(fields), run_id, queue, trace)
         except error.DBOSWorkflowIDInUseError as taken:
             if taken.workflow_name not in self._workflows:
                 raise DuplicateRunError(self._name, run_id, str(taken.workflow_name)) from None
@@ -90,33 +92,44 @@ class Operations:
                 raise DuplicateRunError(self._name, run_id, self._name) from None
 
     async def result(self, run_id: str, timeout: float | None) -> Any:
-        row = await self._ended(run_id, timeout)
-        outcome = outcome_in(row)
-        if outcome is not None:
-            return outcome_of(outcome, self._prepared.plan, self._prepared.codec, run_id)
-        if row.status == "CANCELLED":
-            raise RunCancelledError(self._name, run_id)
-        raise row.error or RunStatusError(self._name, run_id, status_of(row).value, "it has no result")
+        outcome = await self._outcome(run_id, timeout)
+        return outcome_of(outcome, self._prepared.plan, self._prepared.codec, run_id)
 
-    async def _ended(self, run_id: str, timeout: float | None) -> WorkflowStatus:
+    async def _outcome(self, run_id: str, timeout: float | None) -> str:
         deadline = None if timeout is None else monotonic() + timeout
-        pause = 0.002
+        pause = _SHORTEST_PAUSE
         while True:
-            row = await self._row(run_id)
-            if row.status not in _ACTIVE:
-                return await self._row(run_id, load_output=True)
             left = None if deadline is None else deadline - monotonic()
+            longest = _LONGEST_PAUSE if left is None else max(min(left, _LONGEST_PAUSE), 0)
+            task = task_here(run_id, self._workflows)
+            if task is not None:  # one look a second, in case that the run is taken from this process
+                outcome = await outcome_of_task(task, longest)
+                if outcome is not None:
+                    return outcome
+            row = await self._row(run_id, load_output=True)
+            if row.status not in _ACTIVE:
+                return self._outcome_in(row)
             if left is not None and left <= 0:
                 raise TimeoutError(
                     f"{self._name}: the run {run_id!r} is {status_of(row)} after {timeout:g} s; it goes on, ask again"
                 )
+            if task is not None:
+                continue
             here = executions_of(run_id)
-            if here:  # one look a second, in case that it is taken from this process
-                await here[-1].ended(_LONGEST_PAUSE if left is None else min(left, _LONGEST_PAUSE))
-                pause = 0.002  # it is recorded in a moment
+            if here:  # begun by another process, or again by this one
+                await here[-1].ended(longest)
+                pause = _SHORTEST_PAUSE  # it is recorded in a moment
             else:
-                await asyncio.sleep(pause if left is None else min(left, pause))
+                await asyncio.sleep(min(pause, longest))
                 pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _outcome_in(self, row: WorkflowStatus) -> str:
+        outcome = outcome_in(row)
+        if outcome is not None:
+            return outcome
+        if row.status == "CANCELLED":
+            raise RunCancelledError(self._name, row.workflow_id)
+        raise row.error or RunStatusError(self._name, row.workflow_id, status_of(row).value, "it has no result")
 
     async def status(self, run_id: str) -> RunStatus:
         return status_of(await self._row(run_id, load_output=True))
@@ -141,11 +154,13 @@ class Operations:
         return getattr(state, into)
 
     async def cancel(self, run_id: str, *, undo: bool) -> None:
-        status = status_of(await self._row(run_id, load_output=True))
+        row = await self._row(run_id, load_output=True)
+        status = status_of(row)
         if status is RunStatus.CANCELLED and not undo:
             return
         if status.is_finished:
-            advice = "resume it first, then cancel it" if status is RunStatus.CANCELLED else "there is nothing to stop"
+            is_resumable = status is RunStatus.CANCELLED and outcome_in(row) is None
+            advice = "resume it first, then cancel it" if is_resumable else "there is nothing to stop"
             undoing = "cancel(undo=True) undoes no run that has ended" if undo else "it has ended"
             raise RunStatusError(self._name, run_id, status.value, f"{undoing}; {advice}")
         if not undo:
@@ -158,8 +173,9 @@ class Operations:
                 deliver(execution, cancel_box(run_id))
 
     async def resume(self, run_id: str) -> None:
-        status = status_of(await self._row(run_id, load_output=True))
-        if status in (RunStatus.CANCELLED, RunStatus.UNDOING):
+        row = await self._row(run_id, load_output=True)
+        status = status_of(row)
+        if status is RunStatus.UNDOING or (status is RunStatus.CANCELLED and outcome_in(row) is None):
             if status is RunStatus.UNDOING or await self._is_being_undone(run_id):
                 advice = "it goes on by itself" if status is RunStatus.UNDOING else "retry continues it"
                 raise RunStatusError(self._name, run_id, status.value, f"its undoing has begun; {advice}")
@@ -183,10 +199,12 @@ class Operations:
             return
         if status not in (RunStatus.FAILED, RunStatus.UNDO_FAILED):
             advice = "nothing of it has failed"
-            if status is RunStatus.UNDONE:
+            if status is RunStatus.UNDONE or (status is RunStatus.CANCELLED and outcome_in(row) is not None):
                 advice = "all is undone; start another run, under another id"
             elif status is RunStatus.CANCELLED:
                 advice = "resume continues it"
+            elif status is RunStatus.UNDOING:
+                advice = "it is being undone"
             raise RunStatusError(self._name, run_id, status.value, f"it cannot be retried; {advice}")
         entries = await entries_of(run_id)
         try:

@@ -5,11 +5,11 @@ A test holds each of these to what DBOS does.
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Collection, Container
 from threading import Event
 
-from dbos import DBOS
+from dbos import DBOS, WorkflowHandleAsync
 from dbos import _dbos as state_of_dbos
 from dbos._utils import GlobalParams
 
@@ -24,6 +24,7 @@ __all__ = [
     "registered_workflows",
     "set_executor_id",
     "target_loop",
+    "task_of",
 ]
 
 # pyright: reportPrivateUsage=false
@@ -55,6 +56,12 @@ def registered_workflows() -> Collection[str]:
     """Return the names that are taken: a second function of the same name would take the place of the first."""
     found = state_of_dbos._dbos_global_registry
     return () if found is None else found.workflow_info_map.keys()
+
+
+def task_of(handle: WorkflowHandleAsync[str]) -> Future[str] | None:
+    """Return the task that executes a workflow which was started in this loop; it is done when the end is recorded."""
+    task: Future[str] | None = getattr(handle, "task", None)
+    return task
 
 
 def target_loop() -> AbstractEventLoop | None:

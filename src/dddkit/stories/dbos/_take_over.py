@@ -36,6 +36,8 @@ class TakeOver:
         self._strays: dict[str, _Stray] = {}
         self._cannot: dict[str, int | None] = {}
         """The runs that this process cannot continue, as it has found out, and when they were changed last."""
+        self._missing: Final[set[str]] = set()
+        """The stories that this process does not have, of which it got runs."""
 
     def look(self) -> None:
         """Look at all runs that somebody should be executing."""
@@ -85,7 +87,7 @@ class TakeOver:
             if run.workflow_id in active or _is_handed_back(run):
                 continue
             if run.name not in known:  # another version of the application has it
-                _hand_back(run)
+                self._hand_back(run)
                 continue
             stray = before.setdefault(run.workflow_id, _Stray(now))
             stray.seen = now
@@ -94,6 +96,16 @@ class TakeOver:
                 stray.since, stray.pause = now, min(stray.pause * 2, _LONGEST)
         # One that was begun again is remembered for a while: it may soon be left again.
         self._strays = {run_id: stray for run_id, stray in before.items() if now - stray.seen < stray.pause * 2}
+
+    def _hand_back(self, run: WorkflowStatus) -> None:
+        if run.name not in self._missing:
+            self._missing.add(run.name)
+            LOGGER.warning(
+                "this process got runs of %s, which it does not have, as %s; another worker may continue them",
+                run.name,
+                run.workflow_id,
+            )
+        _say(run, CHANGED)
 
     def _take_handed_back(self, runs: Iterable[WorkflowStatus]) -> None:
         """Take what another worker could not continue, where this one can."""
@@ -153,15 +165,6 @@ def _resume(runs: Iterable[WorkflowStatus]) -> None:
 def _is_handed_back(run: WorkflowStatus) -> bool:
     said: Any = (run.attributes or {}).get(ATTRIBUTE)
     return isinstance(said, dict) and said.get("status") == CHANGED
-
-
-def _hand_back(run: WorkflowStatus) -> None:
-    LOGGER.warning(
-        "the run %s is one of %s, which this process does not have; another worker may continue it",
-        run.workflow_id,
-        run.name,
-    )
-    _say(run, CHANGED)
 
 
 def _say(run: WorkflowStatus, status: str) -> None:

@@ -6,20 +6,23 @@ import asyncio
 import json
 import logging
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
 from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
+from dbos import error as errors
 
 from dddkit.exceptions import StoryChangedError
 from dddkit.stories._engine.step_keys import key_prefix
 from dddkit.stories.dbos._calls import in_empty_context
+from dddkit.stories.dbos._ends import note_task
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
-from dddkit.stories.dbos._private import is_ending
+from dddkit.stories.dbos._private import is_ending, task_of
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
 from dddkit.stories.dbos._traces import TRACE, go_on_in, joined
@@ -93,7 +96,7 @@ def register(prepared: Prepared, name: str) -> Workflow:
     return made
 
 
-async def begin(workflow: Workflow, start: str, run_id: str, queue: str | None, trace: Any) -> None:
+async def begin(workflow: Workflow, story: str, start: str, run_id: str, queue: str | None, trace: Any) -> None:
     """Record a new run, and begin to execute it in this loop, or leave that to the queue.
 
     Raises:
@@ -106,7 +109,8 @@ async def begin(workflow: Workflow, start: str, run_id: str, queue: str | None, 
             await DBOS.enqueue_workflow_async(queue, workflow, start)
         else:
             _begun_here.set(run_id)
-            await DBOS.start_workflow_async(workflow, start)
+            handle = await DBOS.start_workflow_async(workflow, start)
+            note_task(run_id, story, task_of(handle))
 
 
 async def row_of(run_id: str, *, load_input: bool = False, load_output: bool = False) -> WorkflowStatus | None:
@@ -127,6 +131,19 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
         except Exception:
             # Not the story's: its errors are in the record. The database, perhaps; whoever finds the run goes on.
             _log.exception("%s: the run %s was left, and stays pending", name, run_id)
+            raise RunLeft(run_id) from None
+        except (errors.DBOSWorkflowCancelledError, errors.DBOSWorkflowConflictIDError):
+            # It was cancelled, or another execution has it. DBOS would wait for the outcome, and log what that is.
+            raise RunLeft(run_id) from None
+        except (SystemExit, KeyboardInterrupt) as error:
+            if threading.current_thread() is threading.main_thread():
+                raise
+            # It would end the loop, with all other runs, and not the process.
+            _log.error(
+                "%s: a step of the run %s raised %s, which ends no process from here; the run stays pending, and the "
+                "step is tried again",
+                *(name, run_id, type(error).__name__),
+            )
             raise RunLeft(run_id) from None
     status = json.loads(text)["status"]
     if status != RunStatus.COMPLETED.value:

@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, get_origin
 from uuid import uuid4
 
+from dddkit._callables import kind_of
 from dddkit.stories.dbos._calls import awaited, blocking
 from dddkit.stories.dbos._checks import (
     check_configured,
@@ -26,13 +27,13 @@ from dddkit.stories.dbos._checks import (
 from dddkit.stories.dbos._looking import look_for_mail
 from dddkit.stories.dbos._mailboxes import register_mailboxes
 from dddkit.stories.dbos._operations import Operations
-from dddkit.stories.dbos._state_class import state_class_of
 from dddkit.stories.dbos._take_over import ask_before_taking
 from dddkit.stories.dbos._traces import current_trace
 from dddkit.stories.dbos._worker import enlist, look_each_second
 from dddkit.stories.dbos._workflow import Prepared, register
 from dddkit.stories.dbos.runs import Run, SignalReceipt
 from dddkit.stories.durable._state import StateCodec
+from dddkit.stories.durable._state_class import state_class_of
 from dddkit.stories.durable._steps import check_retries, plan_of
 from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
@@ -93,7 +94,7 @@ class Durable(Generic[StateT]):
         codec = StateCodec(state_class, name)
         plan = plan_of(story, name, state_class)
         check_retries(plan, retries)
-        prepared = Prepared(plan, state_class, codec, dict(retries), queue)
+        prepared = Prepared(plan, get_origin(state_class) or state_class, codec, dict(retries), queue)
         register_mailboxes()
         enlist()
         look_each_second(look_for_mail)
@@ -151,7 +152,7 @@ class Durable(Generic[StateT]):
             RunNotFoundError: no run of this story has the id.
         """
         check_timeout(self._name, timeout)
-        state: StateT = self._ask("result", id, lambda: self._do.result(id, timeout))
+        state: StateT = self._ask("result", id, lambda: self._do.result(id, timeout), to_the_end=False)
         return state
 
     async def aresult(self, id: str, *, timeout: float | None = None) -> StateT:
@@ -200,7 +201,8 @@ class Durable(Generic[StateT]):
 
         Args:
             id: of the run.
-            undo: whether what was done is undone. If not, the run stays as it is, and `resume` continues it.
+            undo: whether what was done is undone. If not, the run stays as it is recorded now, and `resume` continues
+                it: a step that is under way runs again then.
 
         Raises:
             RunNotFoundError: no run of this story has the id.
@@ -238,6 +240,7 @@ class Durable(Generic[StateT]):
         Raises:
             RunNotFoundError: no run of this story has the id.
             RunStatusError: it has not failed, or all of it was undone.
+            StoryChangedError: what is recorded of it does not fit the story as it is here.
         """
         self._ask("retry", id, lambda: self._do.retry(id, new_keys=new_keys))
 
@@ -286,12 +289,16 @@ class Durable(Generic[StateT]):
         return json.dumps(self._codec.dump_field(into, value))
 
     def _check_age(self, older_than: object) -> None:
-        if not isinstance(older_than, timedelta) or older_than < timedelta(0):
-            raise TypeError(f"{self._name}: purge takes a timedelta, as in timedelta(days=30), ")
+        if not isinstance(older_than, timedelta):
+            raise TypeError(
+                f"{self._name}: purge takes a timedelta, as in timedelta(days=30), not {kind_of(older_than)}"
+            )
+        if older_than < timedelta(0):
+            raise ValueError(f"{self._name}: purge takes the age of runs, and got a negative timedelta")
 
-    def _ask(self, call: str, run_id: str, work: Callable[[], Any]) -> Any:
+    def _ask(self, call: str, run_id: str, work: Callable[[], Any], *, to_the_end: bool = True) -> Any:
         check_id(self._name, run_id)
-        return blocking(self._name, call, work)
+        return blocking(self._name, call, work, to_the_end=to_the_end)
 
     async def _aask(self, run_id: str, work: Callable[[], Any], *, to_the_end: bool = True) -> Any:
         check_id(self._name, run_id)

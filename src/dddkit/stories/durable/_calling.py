@@ -121,7 +121,7 @@ async def _caught_async(story: Any, name: str, state: Any, limit: tuple[float, s
 
 async def _limited(awaitable: Awaitable[object], seconds: float, label: str) -> None:
     """Await something; cancel it when its time is over, and wait until it has ended."""
-    task = asyncio.ensure_future(awaitable)
+    task = asyncio.ensure_future(_kept(awaitable))
     try:
         await asyncio.wait({task}, timeout=seconds)
         is_late = not task.done()
@@ -131,4 +131,14 @@ async def _limited(awaitable: Awaitable[object], seconds: float, label: str) -> 
             await asyncio.wait({task})
     if is_late and task.cancelled():
         raise TimeoutError(f"{label} took longer than {seconds:g} s")
-    task.result()
+    if (ending := task.result()) is not None:
+        raise ending
+
+
+async def _kept(awaitable: Awaitable[object]) -> SystemExit | KeyboardInterrupt | None:
+    """Await something; return what would end the loop where a task raises it."""
+    try:
+        await awaitable
+    except (SystemExit, KeyboardInterrupt) as error:
+        return error
+    return None

@@ -192,6 +192,7 @@ class StoryRuns:
 
     Attributes:
         guarded: the label of the step that a hook has kept from running, the last one or one around it.
+        has_other_hooks: whether a hook called after a step is not dddkit's own, so that it may change the state.
     """
 
     def __init__(self, plan: StoryPlan, state: object) -> None:
@@ -201,6 +202,7 @@ class StoryRuns:
         self._recorded: Final[list[tuple[float, float]]] = []  # of the steps that have completed: when, how long
         self._opened: Final[list[StoryRun]] = []  # the outer one first
         self.guarded: str | None = None
+        self.has_other_hooks = False
         self.outer: Final = self.run_of(None)
 
     def run_of(self, step: PlannedStep | None) -> StoryRun:
@@ -213,6 +215,7 @@ class StoryRuns:
                 story = step.parts[0].story
                 run = StoryRun(story, self._state, self.run_of(step.around), step)
             self._runs[step] = run
+            self.has_other_hooks = self.has_other_hooks or run.has_other_hooks
         return run
 
     def show_recorded(self, step: PlannedStep, started: float, seconds: float, error: BaseException | None) -> None:
@@ -303,11 +306,6 @@ class StoryRuns:
             self._opened.pop().suspend()
         for run in self._runs.values():
             run.end_nested()
-
-    @property
-    def may_have_changed_state(self) -> bool:
-        """Whether a hook that is called after a step may have changed the state: none of dddkit's does."""
-        return any(run.has_other_hooks for run in self._runs.values())
 
 
 def _suspend(generators: Generators) -> None:

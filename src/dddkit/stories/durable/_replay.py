@@ -89,11 +89,6 @@ class Progress:
         """Whether no further step is to run."""
         return self.is_cancelled or self.end is not None
 
-    @property
-    def started(self) -> float | None:
-        """When the first step began, in epoch seconds; None before it has."""
-        return min((one["at"] for one in (*self.steps[:1], *self.waits.values())), default=None)
-
     def to_undo(self) -> list[Undo]:
         """Return what a stopped run has to undo."""
         last = self.steps[-1] if self.steps else {}

@@ -6,8 +6,9 @@ import asyncio
 import json
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from contextvars import ContextVar, Token
 from time import perf_counter, time
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from dddkit._context import reset_variable, set_variable
 from dddkit._json import JsonMismatchError
@@ -43,6 +44,8 @@ from dddkit.stories.durable.status import RunStatus
 from dddkit.stories.durable.waiting import Signal
 
 __all__ = ["first_entry_to_repeat", "kept_entries", "outcome_of", "run"]
+
+T = TypeVar("T")
 
 
 async def run(
@@ -97,6 +100,13 @@ async def run(
 
 async def _never() -> NoReturn:
     raise AssertionError("the journal calls no body for what it has recorded")
+
+
+def _reset(variable: ContextVar[T], token: Token[T]) -> None:
+    try:  # noqa: SIM105
+        reset_variable(variable, token)
+    except ValueError:
+        pass  # a coroutine that is closed from another context, which never had our value
 
 
 class _Execution:
@@ -195,8 +205,8 @@ class _Execution:
                 step.story, step.name, step.label, self._state.state, self.retries.get(step.path), self._state.reset
             )
         finally:
-            reset_variable(CURRENT_KEY, key)
-            reset_variable(CURRENT_RUN, token)
+            _reset(CURRENT_KEY, key)
+            _reset(CURRENT_RUN, token)
         seconds = perf_counter() - clock
         if raised is None:
             return await self._completed(step, started, seconds)
@@ -206,7 +216,7 @@ class _Execution:
         fields, problem = self._state.settle(step.label)
         if problem is None:
             error = await self.runs.complete(step, started, seconds)
-            if self.runs.may_have_changed_state:
+            if self.runs.has_other_hooks:
                 fields, problem = self._state.settle(step.label)
             if error is not None:
                 return self._state.text(started, seconds, fields, {STOPPED: self._final(error)})
@@ -337,7 +347,7 @@ class _Execution:
             run.suspend_undoing(generators)
             raise
         finally:
-            reset_variable(CURRENT_KEY, key)
+            _reset(CURRENT_KEY, key)
         if error is not None and not isinstance(error, Exception):
             run.suspend_undoing(generators)
             raise error

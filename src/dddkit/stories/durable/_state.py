@@ -85,8 +85,6 @@ class StateCodec:
         """
         return self._dump(state, step)[0]
 
-    checked = dump
-
     def settle(self, state: Any, step: str | None = None) -> dict[str, Any]:
         """Put into the state what its own JSON reads back as, and return that JSON.
 
@@ -271,8 +269,9 @@ def _unfit(declared: Any) -> str | None:
     if declared is _CALLABLE or declared is type or derives(declared, *_FUNCTIONS):
         return f"a {'class' if declared is type else 'function'} cannot be recorded; give it to the story as a field"
     if getattr(declared, "__module__", "").partition(".")[0] in _MODULES or _is_stream(declared):
-        name = getattr(declared, "__qualname__", class_text(declared)).replace("allocate_lock", "Lock")
-        return f"{name} is of this process alone; give it to the story as a field, or make it in the step"
+        name: str = getattr(declared, "__qualname__", class_text(declared))
+        instead = "give it to the story as a field, or make it in the step"
+        return f"{_NAMES.get(name, name)} is of this process alone; {instead}"
     return None
 
 
@@ -283,6 +282,7 @@ def _is_stream(declared: Any) -> bool:
 _TYPED_DICT: Final[Any] = typing_extensions.TypedDict  # Any: to checkers it is no function
 _CALLABLE: Final[Any] = collections.abc.Callable
 _FUNCTIONS: Final = (FunctionType, MethodType, partial, Story)
+_NAMES: Final = {"allocate_lock": "Lock", "lock": "Lock"}  # what threading.Lock calls itself
 _MODULES: Final = frozenset(
     {
         *("_asyncio", "_contextvars", "_io", "_queue", "_socket", "_sqlite3", "_thread", "asyncio", "concurrent"),

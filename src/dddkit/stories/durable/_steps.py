@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_origin
 
 from dddkit._awaitables import is_async
 from dddkit._callables import kind_of
@@ -143,7 +143,7 @@ def plan_of(story: object, name: str, state_class: Any) -> StoryPlan:
         )
     plan = StoryPlan(name, story, _flattened(story, None, ()))
     _number(plan)
-    _check_signals(plan, state_class)
+    _check_signals(plan, get_origin(state_class) or state_class)
     return plan
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from types import FunctionType
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.compensations import steps_of
@@ -14,24 +14,26 @@ from dddkit.stories.state import StoryState
 __all__ = ["state_class_of"]
 
 
-def state_class_of(story: object, name: str) -> type:
+def state_class_of(story: object, name: str) -> Any:
     """Return the class of a story's State: the one that its body declares or inherits, or that its steps take.
+
+    A generic one is returned with its arguments, as in `State = Box[int]`.
 
     Raises:
         StoryDefinitionError: there is none, or there are several.
     """
     cls: Any = type(story)
     declared = getattr(cls, "State", None)
-    if isinstance(declared, type) and issubclass(declared, StoryState):
+    if isinstance(_class_of(declared), type) and issubclass(_class_of(declared), StoryState):
         return declared
     found = list(dict.fromkeys(_annotated(story)))
-    narrowest = [one for one in found if all(issubclass(one, other) for other in found)]
-    if narrowest:
+    narrowest = [one for one in found if all(issubclass(_class_of(one), _class_of(other)) for other in found)]
+    if len({*map(_class_of, narrowest)}) == len(narrowest) > 0:  # not Box[int] here and Box[str] there
         return narrowest[0]
     if isinstance(declared, type):  # no StoryState: its own message says what to write
         return declared
     told = (
-        f"its steps take {' and '.join(one.__qualname__ for one in found)}"
+        f"its steps take {' and '.join(getattr(one, '__qualname__', str(one)) for one in found)}"
         if found
         else "neither its body nor the annotations of its steps say so"
     )
@@ -41,7 +43,11 @@ def state_class_of(story: object, name: str) -> type:
     )
 
 
-def _annotated(story: object) -> Iterator[type]:
+def _class_of(declared: Any) -> Any:
+    return get_origin(declared) or declared
+
+
+def _annotated(story: object) -> Iterator[Any]:
     """Yield the classes that the steps' parameters are annotated with."""
     cls = type(story)
     for step in steps_of(cls):
@@ -53,7 +59,7 @@ def _annotated(story: object) -> Iterator[type]:
             if not names:
                 continue
             hint = _hints(function, cls).get(names[-1])
-            if isinstance(hint, type) and hint not in (object, Any):  # a class too, from 3.11 on
+            if isinstance(_class_of(hint), type) and hint not in (object, Any):  # a class too, from 3.11 on
                 yield hint
 
 

@@ -1,0 +1,239 @@
+"""Durable stories that are odd, and legal: their ids, their States, and what their steps raise."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import pytest
+from dbos import DBOS
+
+from dddkit.stories import I, Story, StoryState, variable
+from dddkit.stories.dbos import Durable, RunStatusError
+from dddkit.stories.dbos._executions import executions_of
+from dddkit.stories.durable import Retry, RunCancelledError, RunStatus, Signal
+from tests.durable.launched import configured, logged_by_dbos
+
+T = TypeVar("T")
+
+
+class Asked(StoryState):
+    order: str
+    answer: bool = variable()
+
+
+@dataclass(frozen=True)
+class Ask(Story):
+    """Waits for a signal, which may have any name."""
+
+    I.wait
+    I.go_on
+
+    State = Asked
+    wait: Any
+
+    async def go_on(self, state: Asked) -> None: ...
+
+
+class Box(StoryState, Generic[T]):
+    content: T
+    taken: T = variable()
+
+
+class Take(Story):
+    I.take
+
+    State = Box[list[int]]
+
+    async def take(self, state: Box[list[int]]) -> None:
+        state.taken = [*state.content, 1]
+
+
+class TakeText(Story):
+    """Says with its steps which State it takes."""
+
+    I.take
+
+    async def take(self, state: Box[str]) -> None:
+        state.taken = state.content
+
+
+@dataclass
+class Exit(Story):
+    I.leave
+
+    class State(StoryState):
+        number: int = 0
+
+    times: list[int] = field(default_factory=list[int])
+
+    async def leave(self, state: State) -> None:
+        self.times.append(state.number)
+        if len(self.times) == 1:
+            sys.exit("bye")
+
+
+@dataclass
+class Wait(Story):
+    I.wait
+
+    class State(StoryState):
+        passes: int = 0
+
+    entered: threading.Event = field(default_factory=threading.Event)
+    may_leave: threading.Event = field(default_factory=threading.Event)
+    done: list[int] = field(default_factory=list[int])
+
+    async def wait(self, state: State) -> None:
+        self.entered.set()
+        while not self.may_leave.is_set():
+            await asyncio.sleep(0.001)
+        self.done.append(state.passes)
+        state.passes += 1
+
+
+class SyncExit(Exit):
+    I.leave_in_thread
+
+    def leave_in_thread(self, state: Exit.State) -> None:
+        asyncio.run(self.leave(state))
+
+
+class Stories:
+    def __init__(self) -> None:
+        self.ask: Durable[Any] = Durable(Ask(Signal("answer", into="answer")), name="ask")
+        self.cancel: Durable[Any] = Durable(Ask(Signal("cancel", into="answer")), name="cancel")
+        self.take: Durable[Any] = Durable(Take(), name="take")
+        self.take_text: Durable[Any] = Durable(TakeText(), name="take text")
+        self.waiting = Wait()
+        self.slow: Durable[Any] = Durable(self.waiting, name="slow")
+        self.exits = (Exit(), Exit(), SyncExit())
+        limited = {"leave": Retry(on=(ConnectionError,), timeout=30.0)}
+        self.leave: dict[str, Durable[Any]] = {
+            "async": Durable(self.exits[0], name="leave"),
+            "in time": Durable(self.exits[1], name="leave in time", retries=limited),
+            "sync": Durable(self.exits[2], name="leave in a thread"),
+        }
+
+
+@pytest.fixture(scope="module")
+def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stories]:
+    with configured(f"sqlite:///{tmp_path_factory.mktemp('odd')}/shop.sqlite"):
+        stories = Stories()
+        DBOS.launch()
+        yield stories
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def waiting(durable: Durable[Any], *run_ids: str) -> None:
+    for run_id in run_ids:
+        durable.start(Asked(order=run_id), id=run_id)
+    until(lambda: all(durable.status(run_id) is RunStatus.WAITING for run_id in run_ids))
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_run_whose_id_ends_like_something_sent_to_another_run_stands_in_nobody_s_way(
+    stories: Stories, order: int
+) -> None:
+    one, others = f"one-{order}", [f"one-{order}/cancel", f"one-{order}/signal/answer"]
+    waiting(stories.ask, *([one, *others] if order else [*others, one]))
+    assert stories.ask.signal(one, "answer", True).accepted
+    assert stories.ask.result(one, timeout=10).answer
+    assert {stories.ask.status(other) for other in others} == {RunStatus.WAITING}
+    for other in others:
+        stories.ask.cancel(other, undo=True)
+
+
+def test_a_run_that_is_resumed_takes_no_run_away_whose_id_begins_like_its_own(stories: Stories) -> None:
+    waiting(stories.ask, "two", "two/cancel")
+    stories.ask.cancel("two", undo=False)
+    stories.ask.resume("two")
+    until(lambda: stories.ask.status("two") is RunStatus.WAITING)
+    assert stories.ask.status("two/cancel") is RunStatus.WAITING
+    stories.ask.cancel("two/cancel", undo=False)
+    stories.ask.signal("two", "answer", False)
+    assert stories.ask.result("two", timeout=10).answer is False
+
+
+def test_a_signal_may_be_called_like_what_cancels_a_run(stories: Stories) -> None:
+    waiting(stories.cancel, "three", "three/signal")
+    assert stories.cancel.signal("three", "cancel", True).accepted
+    assert stories.cancel.result("three", timeout=10).answer
+    stories.cancel.signal("three/signal", "cancel", False)
+    assert stories.cancel.result("three/signal", timeout=10).answer is False
+
+
+def test_an_id_of_dddkit_is_rejected(stories: Stories) -> None:
+    with pytest.raises(ValueError, match=r"ids that begin with dddkit\.mailbox/ belong to dddkit"):
+        stories.ask.start(Asked(order="1"), id="dddkit.mailbox/cancel/one")
+
+
+def test_a_generic_state_is_recorded_with_its_arguments(stories: Stories) -> None:
+    content: list[int] = [2]
+    stories.take.start(Box(content=content), id="box")
+    assert stories.take.result("box", timeout=10).taken == [2, 1]
+    stories.take_text.start(Box(content="tea"), id="text")
+    assert stories.take_text.result("text", timeout=10).taken == "tea"
+
+
+def test_a_run_that_is_cancelled_in_the_middle_of_a_step_makes_no_noise_and_repeats_the_step(stories: Stories) -> None:
+    slow, run_id = stories.slow, "cancelled in a step"
+    with logged_by_dbos() as logged:
+        stories.slow.start(Wait.State(), id=run_id)
+        assert stories.waiting.entered.wait(10)
+        slow.cancel(run_id, undo=False)
+        stories.waiting.may_leave.set()
+        until(lambda: not executions_of(run_id))
+        assert slow.status(run_id) is RunStatus.CANCELLED
+    assert logged == []
+    slow.resume(run_id)
+    assert slow.result(run_id, timeout=10).passes == 1
+    assert stories.waiting.done == [0, 0]
+
+
+def test_a_run_that_was_cancelled_and_undone_is_never_said_to_go_on(stories: Stories) -> None:
+    waiting(stories.ask, "undone")
+    stories.ask.cancel("undone", undo=True)
+    with pytest.raises(RunCancelledError):
+        stories.ask.result("undone", timeout=10)
+    for call, advice in (
+        (stories.ask.resume, "it cannot be resumed; start another run, under another id"),
+        (stories.ask.retry, "it cannot be retried; all is undone; start another run, under another id"),
+    ):
+        with pytest.raises(RunStatusError, match=advice):
+            call("undone")
+    with pytest.raises(RunStatusError, match="undoes no run that has ended; there is nothing to stop"):
+        stories.ask.cancel("undone", undo=True)
+
+
+@pytest.mark.slow  # the worker begins a run again after 5 s
+@pytest.mark.parametrize("kind", ["async", "in time", "sync"])
+def test_a_step_that_exits_ends_neither_the_process_nor_other_runs_and_runs_again(
+    stories: Stories, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        stories.leave[kind].start(Exit.State(), id=f"exit {kind}")
+        waiting(stories.ask, f"beside {kind}")
+        stories.ask.signal(f"beside {kind}", "answer", True)
+        assert stories.ask.result(f"beside {kind}", timeout=10).answer
+        stories.leave[kind].result(f"exit {kind}", timeout=30)
+    (logged,) = [record.getMessage() for record in caplog.records]
+    assert logged.startswith(f"{stories.leave[kind].name}: a step of the run exit {kind} raised SystemExit")
+
+
+def test_the_age_of_runs_to_purge_is_a_timedelta(stories: Stories) -> None:
+    wrong: Any = 30
+    with pytest.raises(TypeError, match=r"ask: purge takes a timedelta, as in timedelta\(days=30\), not 30$"):
+        stories.ask.purge(wrong)
