@@ -11,8 +11,10 @@ import pytest
 from dbos import DBOS
 from sqlalchemy import MetaData
 
+from dddkit.dataclasses import DomainEvent
 from dddkit.exceptions import CompensationError
-from dddkit.sqlalchemy import Inbox, SyncUnitOfWork, UnitOfWork, embedded, sync_embedded
+from dddkit.messages import EventCatalog
+from dddkit.sqlalchemy import Consumer, Inbox, SyncUnitOfWork, UnitOfWork, embedded, sync_embedded
 from dddkit.stories import I, Story, StoryState, compensates, step_key, variable
 from dddkit.stories.dbos import DuplicateRunError, Durable, RunNotFoundError, RunStatusError
 from dddkit.stories.durable import RunCancelledError, RunStatus, StepFailedError, StoryNotRecordableError
@@ -485,6 +487,33 @@ def test_no_run_is_started_inside_of_a_sync_unit_of_work(shop: Shop) -> None:
         shop.doubled.start(Doubled.State(number=1), id="in a sync unit")
     shop.doubled.start(Doubled.State(number=1), id="after a sync unit")
     engine.dispose()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ordered(DomainEvent):
+    order: str
+
+
+CATALOG = EventCatalog(source="/tests")
+CATALOG.add(Ordered, "tests.ordered")
+
+
+def test_a_consumer_starts_a_run_by_the_id_of_its_event(shop: Shop) -> None:
+    consumer = Consumer("starter", CATALOG, lambda: AUnit(engine))
+
+    @consumer.on(Ordered)
+    async def start(event: Ordered, unit: AUnit) -> None:
+        await shop.checkout.astart(state(event.order), id=str(event.id))
+
+    async def main() -> None:
+        for _ in range(2):  # it may come again
+            await consumer.receive(CATALOG.encode(event))
+        await shop.checkout.aresult(str(event.id))
+        await engine.dispose()
+
+    engine, event = embedded(":memory:", METADATA), Ordered(order="ordered")
+    asyncio.run(main())
+    assert len([key for key in shop.world.done if str(event.id) in key]) == 2
 
 
 def test_runs_that_have_ended_are_purged(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -75,6 +76,8 @@ class DBOSJournal:
         async def recorded() -> str:
             try:
                 return await body()
+            except asyncio.CancelledError:
+                raise RunLeft(self.run_id) from None  # of which DBOS warns nobody
             except Exception as error:
                 raise _Through(error) from None
 

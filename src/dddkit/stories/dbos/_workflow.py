@@ -125,6 +125,9 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
     with Execution(run_id) as execution:
         try:
             text = await _run(prepared, name, start, execution)
+        except asyncio.CancelledError:
+            _log.info("%s: the run %s was left, and stays pending", name, run_id)
+            raise RunLeft(run_id) from None
         except StoryChangedError as error:
             _log.error("%s; another worker may continue it", error)
             raise RunLeft(run_id) from None
