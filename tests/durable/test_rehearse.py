@@ -90,7 +90,7 @@ def difference(story: Any, state: Any, **more: Any) -> str:
 
 def test_a_story_that_survives_every_end_of_its_process_comes_back_with_its_state() -> None:
     state = rehearsed(Checkout(Pay(Gateway())), Checkout.State(order="o-1"), name="shop")
-    assert state.token == "shop/rehearsal/pay.authorize"
+    assert state.token == "shop/rehearsal-1/pay.authorize"
     assert (state.payment, state.lines) == ("o-1/0", ["reserved"])
 
 
@@ -463,3 +463,27 @@ print(asyncio.run(rehearse(Count(), Count.State())))
 def test_it_needs_pydantic_and_neither_dbos_nor_a_database() -> None:
     ended = subprocess.run([sys.executable, "-c", _WITHOUT], capture_output=True, text=True, timeout=60, check=False)
     assert ended.stdout.splitlines() == ["pydantic", "Count.State(count=1)"], ended.stderr
+
+
+# A database, which the runs share.
+
+
+class Sell(Story):
+    I.take
+
+    class State(StoryState):
+        left: int = variable()
+
+    def __init__(self, sold: dict[str, int]) -> None:
+        self.sold = lambda: sold  # a function is not copied
+
+    def take(self, state: State) -> None:
+        self.sold().setdefault(step_key(), 1)
+        state.left = 7 - len(self.sold())
+
+
+def test_runs_that_share_a_world_have_keys_of_their_own() -> None:
+    sold: dict[str, int] = {}
+    assert rehearsed(Sell(sold), Sell.State()).left == 6
+    assert list(sold)[:2] == ["Sell/rehearsal-1/take", "Sell/rehearsal-2/take"]
+    assert len(sold) == 5

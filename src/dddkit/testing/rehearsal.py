@@ -67,7 +67,8 @@ async def rehearse(
         state: what the run starts with; it is left alone.
         retries: as `Durable` takes them.
         signals: the values of the signals that are sent; one that is not given comes too late.
-        name: what `step_key` begins with; None: the name of the story's class.
+        name: what `step_key` begins with; None: the name of the story's class. The ids of the runs are
+            rehearsal-1 and so on.
 
     Returns:
         The state at the end.
@@ -124,6 +125,8 @@ class _Rehearsal:
         self._retries: Final = {
             path: Retry(retry.on, retry.attempts, 0.0, retry.timeout) for path, retry in retries.items()
         }
+        self._runs = 0
+        self._shared: list[str] = []
 
     def _plan(self, story: Any) -> StoryPlan:
         from dddkit.stories.durable._steps import plan_of
@@ -135,7 +138,7 @@ class _Rehearsal:
         expected = await self._run(None)
         again = await self._run(None)
         loose = self._differing(expected.outcome["state"], again.outcome["state"])
-        _, shared = with_its_own_world(self._story)
+        shared = self._shared
         why = f"all share {', '.join(shared)}, which cannot be copied" if shared else "something outside of it decides"
         self._compare(again, expected, loose, f"two runs without an interruption came to different ends; {why}")
         for index, entry in enumerate(expected.names):
@@ -146,15 +149,16 @@ class _Rehearsal:
                 self._check_bodies(ended, entry if when == "after body" else None)
         from dddkit.stories.durable._run import outcome_of
 
-        return outcome_of(expected.text, self._plan(self._story), self._codec, _RUN_ID)
+        return outcome_of(expected.text, self._plan(self._story), self._codec, "rehearsal-1")
 
     async def _run(self, place: Place | None) -> _Ended:
         """Run the story to its end, in two processes where there is a place at which the first one ends."""
         from dddkit.stories.durable._run import run
 
-        world, _ = with_its_own_world(self._story)
+        world, self._shared = with_its_own_world(self._story)
+        self._runs += 1  # each has keys of its own: where runs share a database, it has noted those of the others
         journal = MemoryJournal(
-            _RUN_ID, signals=self._signals, crashes=() if place is None else (place,), skips_time=True
+            f"rehearsal-{self._runs}", signals=self._signals, crashes=() if place is None else (place,), skips_time=True
         )
         while True:
             plan = self._plan(as_another_process_has_it(world))
@@ -187,9 +191,6 @@ class _Rehearsal:
         for name, times in ended.bodies.items():
             if times != 1 + (name == interrupted):
                 raise AssertionError(f"{self._name}: {name} was recorded, and ran {times} times")
-
-
-_RUN_ID: Final = "rehearsal"
 
 
 def _reject_missing_dependency() -> None:
