@@ -6,7 +6,8 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -475,7 +476,7 @@ class Sell(Story):
         left: int = variable()
 
     def __init__(self, sold: dict[str, int]) -> None:
-        self.sold = lambda: sold  # a function is not copied
+        self.sold: Callable[[], dict[str, int]] = lambda: sold  # a function is not copied
 
     def take(self, state: State) -> None:
         self.sold().setdefault(step_key(), 1)
@@ -487,3 +488,32 @@ def test_runs_that_share_a_world_have_keys_of_their_own() -> None:
     assert rehearsed(Sell(sold), Sell.State()).left == 6
     assert list(sold)[:2] == ["Sell/rehearsal-1/take", "Sell/rehearsal-2/take"]
     assert len(sold) == 5
+
+
+def test_a_function_opens_a_world_for_each_run_and_sees_what_it_has_left() -> None:
+    left: list[int] = []
+
+    @asynccontextmanager
+    async def open_sell() -> AsyncGenerator[Sell]:
+        sold: dict[str, int] = {}
+        yield Sell(sold)
+        left.append(len(sold))
+
+    assert rehearsed(open_sell, Sell.State()).left == 6
+    assert left == [0, *[1] * 5]  # it is opened once more to look at the story
+
+
+def test_a_step_that_does_its_work_twice_is_found_in_a_world_of_its_own() -> None:
+    class Twice(Sell):
+        def take(self, state: Sell.State) -> None:
+            self.sold()[str(uuid4())] = 1
+            state.left = 7 - len(self.sold())
+
+    @asynccontextmanager
+    async def open_twice() -> AsyncGenerator[Twice]:
+        yield Twice({})
+
+    with pytest.raises(
+        AssertionError, match=r"^Twice: the process ended when take had run[^\n]*\n  at state.left: 5 != 6$"
+    ):
+        rehearsed(open_twice, Twice.State())
