@@ -108,7 +108,7 @@ async def rehearse(
 
 
 def _opens_one(story: Any) -> bool:
-    if not isinstance(story, (FunctionType, MethodType, partial)):
+    if not issubclass(type(story), (FunctionType, MethodType, partial)):
         return False
     return all(one.default is not one.empty for one in signature(story).parameters.values())
 
