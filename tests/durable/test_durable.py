@@ -414,6 +414,16 @@ def test_a_run_that_was_cancelled_without_undoing_can_be_resumed(shop: Shop) -> 
     assert shop.world.of("stop/")[-2:] == ["slow/stop/first", "slow/stop/second"]
 
 
+def test_a_run_that_is_resumed_forgets_that_it_was_to_be_undone(shop: Shop) -> None:
+    begun(shop, "both")
+    shop.slow.cancel("both", undo=True)
+    shop.slow.cancel("both", undo=False)
+    shop.world.may_leave.set()
+    shop.slow.resume("both")
+    shop.slow.result("both")
+    assert shop.world.of("both/")[-2:] == ["slow/both/first", "slow/both/second"]
+
+
 def test_a_finished_run_is_not_cancelled(shop: Shop) -> None:
     shop.doubled.start(Doubled.State(number=1), id="finished")
     shop.doubled.result("finished")

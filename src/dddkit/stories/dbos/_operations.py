@@ -249,7 +249,7 @@ class Operations:
         return any(entry.name.startswith(UNDO) for entry in await entries_of(run_id))
 
     async def runs(self, status: RunStatus | None, limit: int) -> list[Run]:
-        found: list[Run] = []
+        found: dict[str, Run] = {}  # by id: a run that was started meanwhile moves the others to the next page
         offset = 0
         while len(found) < limit:
             rows = await DBOS.list_workflows_async(
@@ -262,10 +262,10 @@ class Operations:
                 load_output=False,
             )
             offset += len(rows)
-            found += [run for run in await _as_runs(rows) if status in (None, run.status)]
+            found |= {run.id: run for run in await _as_runs(rows) if status in (None, run.status)}
             if len(rows) < _PAGE:
                 break
-        return found[:limit]
+        return list(found.values())[:limit]
 
     async def purge(self, older_than: timedelta) -> int:
         before = (datetime.now(timezone.utc) - older_than).isoformat()
