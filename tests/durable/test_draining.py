@@ -128,3 +128,11 @@ def test_the_children_of_a_prefork_server_are_workers_of_their_own(workers: Trip
     assert one.executor_id != other.executor_id
     assert set(workers.times("begins").values()) == {1}
     assert f"-{one.process.pid}-" not in one.executor_id  # that would be the parent's
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_that_is_forked_after_the_launch_is_told_to_launch_after_the_fork(workers: TripWorkers) -> None:
+    orphan = workers.worker(way="orphan").launched()
+    assert "launch it after the fork" in orphan.ask("start trip a")
+    assert "launch it after the fork" in orphan.ask("runs trip")
