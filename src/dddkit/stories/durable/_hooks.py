@@ -203,7 +203,12 @@ class StoryRuns:
         self._opened: Final[list[StoryRun]] = []  # the outer one first
         self.guarded: str | None = None
         self.has_other_hooks = False
-        self.outer: Final = self.run_of(None)
+        self.run_of(None)
+
+    @property
+    def outer(self) -> StoryRun:
+        """The run of the story itself."""
+        return self._runs[None]
 
     def run_of(self, step: PlannedStep | None) -> StoryRun:
         """Return the run of the story that is this step; of the outer one for None."""
@@ -300,12 +305,13 @@ class StoryRuns:
                 return own if replacement is None else replacement
         return self.outer.finish(error)
 
-    def suspend(self) -> None:
-        """Leave all hooks, since the run goes on later."""
+    def drop(self) -> None:
+        """Leave all hooks of a run that has not ended, since it goes on later, and let go of the facts."""
         while self._opened:
             self._opened.pop().suspend()
         for run in self._runs.values():
             run.end_nested()
+        self._runs.clear()
 
 
 def _suspend(generators: Generators) -> None:
