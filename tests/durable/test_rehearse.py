@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -436,6 +437,16 @@ def test_what_is_no_story_or_has_no_state_that_can_be_recorded_is_rejected() -> 
 
     with pytest.raises(StoryNotRecordableError, match=r"Loose: .*anything: object may be anything"):
         rehearsed(Loose(), Loose.State())
+
+    @dataclass
+    class Untyped(Story):
+        I.approval
+
+        State = SimpleNamespace
+        approval: Signal
+
+    with pytest.raises(StoryNotRecordableError, match="Untyped: SimpleNamespace cannot be recorded"):
+        rehearsed(Untyped(Signal("approval", into="approved")), SimpleNamespace())
 
 
 _WITHOUT = """
