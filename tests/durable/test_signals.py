@@ -50,6 +50,19 @@ class Approved(Story):
 
 
 @dataclass(frozen=True)
+class Asked(Story):
+    I.answer
+    I.read
+
+    class State(StoryState):
+        reply: str = variable()
+
+    answer: Any
+
+    async def read(self, state: State) -> None: ...
+
+
+@dataclass(frozen=True)
 class Patient(Story):
     I.pause
     I.finish
@@ -66,7 +79,8 @@ class Stories:
         approval = Signal("approval", into="approved", within=3600)
         self.approved: Durable[Any] = Durable(Approved(approval), name="approved")
         self.hasty: Durable[Any] = Durable(Approved(Signal("approval", into="approved", within=0.05)), name="hasty")
-        self.began = self.ended = 0.0
+        self.asked: Durable[Any] = Durable(Asked(Signal("answer", into="reply", within=0.05)), name="asked")
+        self.ended = 0.0
         self.patient: Durable[Any] = Durable(Patient(Delay(milliseconds=50), self._finish), name="patient")
         self.sleeper: Durable[Any] = Durable(Patient(Delay(hours=1), self._finish), name="sleeper")
 
@@ -146,6 +160,16 @@ def test_a_signal_that_does_not_come_in_time_fails_the_step_and_undoes_the_other
     assert caught.value.args == ("hasty", "approval", "approval", 0.05)
     assert stories.hasty.status("late") is RunStatus.UNDONE
     assert stories.hasty.signal("late", "approval", True) == SignalReceipt(False, None, RunStatus.UNDONE)
+
+
+def test_a_signal_that_came_too_late_may_come_again_after_a_retry(stories: Stories) -> None:
+    stories.asked.start(Asked.State(), id="asked")
+    with pytest.raises(SignalTimeoutError):
+        stories.asked.result("asked")
+    assert not stories.asked.signal("asked", "answer", "late").accepted
+    stories.asked.retry("asked")
+    assert stories.asked.signal("asked", "answer", "in time").accepted
+    assert stories.asked.result("asked").reply == "in time"
 
 
 @pytest.mark.parametrize("value", [None, "yes", 7, object()], ids=["none", "text", "number", "object"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -54,6 +55,8 @@ class DBOSJournal:
         self._is_new: Final = entries is None
         self._entries: Final = entries or ()
         self._position = 0
+        self._has_waited = False
+        """Whether the next entry is that of the step that has waited, which does nothing else."""
         self._told = told
         self._slots: Final = slots
 
@@ -68,13 +71,16 @@ class DBOSJournal:
             return self._repeated(name)
         if self._execution.is_stopped:
             raise RunLeft(self.run_id)
-        if self._slots is not None and not name.startswith(WAIT):
+        if self._slots is not None and not name.startswith(WAIT) and not self._has_waited:
             await self._slots.take(self.run_id)
+        self._has_waited = False
         options: StepOptions = {"name": name}
 
         async def recorded() -> str:
             try:
                 return await body()
+            except asyncio.CancelledError:
+                raise RunLeft(self.run_id) from None  # of which DBOS warns nobody
             except Exception as error:
                 raise _Through(error) from None
 
@@ -92,7 +98,7 @@ class DBOSJournal:
         return entry.text
 
     async def wait(self, signal: str | None, until: float | None) -> str | None:
-        execution = self._execution
+        execution, self._has_waited = self._execution, True
         if signal is None:
             await self._pause(until)
             return None

@@ -149,6 +149,7 @@ class Durable(Generic[StateT]):
             CompensationError: something could not be undone.
             RunCancelledError: somebody has cancelled the run.
             TimeoutError: it has not ended in time, and goes on.
+            StoryChangedError: the State has changed since, and does not fit any more.
             RunNotFoundError: no run of this story has the id.
         """
         check_timeout(self._name, timeout)

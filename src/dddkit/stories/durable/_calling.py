@@ -61,15 +61,18 @@ class Caller:
         attempt = 1
         while True:
             error = await self._attempt(story, name, label, state, None if retry is None else retry.timeout)
-            if error is None or retry is None or not _is_one_of(error, retry.on) or attempt >= retry.attempts:
-                return error
-            seconds = retry.wait_after(attempt, random())
-            LOGGER.info(
-                "%s: attempt %d of %d of %s failed with %s; the next one follows in %.1f s",
-                *(self._story, attempt, retry.attempts, label, type(error).__qualname__, seconds),
-            )
-            if not await self._wait(seconds):
-                return error
+            try:
+                if error is None or retry is None or not _is_one_of(error, retry.on) or attempt >= retry.attempts:
+                    return error
+                seconds = retry.wait_after(attempt, random())
+                LOGGER.info(
+                    "%s: attempt %d of %d of %s failed with %s; the next one follows in %.1f s",
+                    *(self._story, attempt, retry.attempts, label, type(error).__qualname__, seconds),
+                )
+                if not await self._wait(seconds):
+                    return error
+            finally:
+                error = None  # its traceback leads to the frame of the step, from there to this one: a cycle
             attempt += 1
             reset()
 

@@ -95,7 +95,7 @@ async def run(
     try:
         return await execution.run()
     finally:
-        execution.runs.suspend()  # what has not ended
+        execution.drop()
 
 
 async def _never() -> NoReturn:
@@ -132,6 +132,14 @@ class _Execution:
         self._failures: Final[list[tuple[str, Any]]] = []
         self._undone: Final[list[str]] = []
         self._left: Final[list[str]] = []
+
+    def drop(self) -> None:
+        """Leave the hooks of a run that has not ended, and let go of what leads to the errors of steps.
+
+        Their tracebacks lead to the frames of the run, which have this object.
+        """
+        self.runs.drop()
+        self._error = None
 
     async def run(self) -> str:
         progress, journal, steps = self._progress, self._journal, self._plan.steps
@@ -196,8 +204,7 @@ class _Execution:
             await self.runs.open(step)
         except BaseException as error:
             return await self._failed(step, started, 0.0, error)
-        run_context = self.runs.run_of(step.around).context
-        token = set_variable(CURRENT_RUN, (run_context, step.index))
+        token = set_variable(CURRENT_RUN, (self.runs.run_of(step.around).context, step.index))
         key = set_variable(CURRENT_KEY, f"{self.keys}/{label_in_key(step.label)}")
         clock = perf_counter()
         try:
@@ -208,9 +215,12 @@ class _Execution:
             _reset(CURRENT_KEY, key)
             _reset(CURRENT_RUN, token)
         seconds = perf_counter() - clock
-        if raised is None:
-            return await self._completed(step, started, seconds)
-        return await self._failed(step, started, seconds, raised)
+        try:
+            if raised is None:
+                return await self._completed(step, started, seconds)
+            return await self._failed(step, started, seconds, raised)
+        finally:
+            raised = None  # as in `Caller.call`
 
     async def _completed(self, step: PlannedStep, started: float, seconds: float) -> str:
         fields, problem = self._state.settle(step.label)
@@ -348,19 +358,22 @@ class _Execution:
             raise
         finally:
             _reset(CURRENT_KEY, key)
-        if error is not None and not isinstance(error, Exception):
-            run.suspend_undoing(generators)
-            raise error
-        run.leave_undoing(step.label, generators, error)
         more: dict[str, Any] = {"may_have_begun": True} if self._progress.may_have_begun else {}
-        if error is not None:
-            more[FAILED] = to_json(error)
-            log_error(
-                COMPENSATIONS,
-                "%s/%s: %s is not undone: its compensation %s failed",
-                *(self._plan.name, self._journal.run_id, step.label, compensation.method),
-                error=error,
-            )
+        try:
+            if error is not None and not isinstance(error, Exception):
+                run.suspend_undoing(generators)
+                raise error
+            run.leave_undoing(step.label, generators, error)
+            if error is not None:
+                more[FAILED] = to_json(error)
+                log_error(
+                    COMPENSATIONS,
+                    "%s/%s: %s is not undone: its compensation %s failed",
+                    *(self._plan.name, self._journal.run_id, step.label, compensation.method),
+                    error=error,
+                )
+        finally:
+            error = None
         return self._state.text(started, perf_counter() - clock, self._state.settle(UNDO + step.label)[0], more)
 
     # The end
@@ -397,5 +410,4 @@ class _Execution:
             "undone": self._undone,
             "left": self._left,
         }
-        self._error = None
         return json.dumps(outcome)
