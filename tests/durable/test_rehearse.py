@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -435,6 +436,16 @@ def test_what_is_no_story_or_has_no_state_that_can_be_recorded_is_rejected() -> 
 
     with pytest.raises(StoryNotRecordableError, match=r"Loose: .*anything: object may be anything"):
         rehearsed(Loose(), Loose.State())
+
+    @dataclass
+    class Untyped(Story):
+        I.approval
+
+        State = SimpleNamespace
+        approval: Signal
+
+    with pytest.raises(StoryNotRecordableError, match="Untyped: SimpleNamespace cannot be recorded"):
+        rehearsed(Untyped(Signal("approval", into="approved")), SimpleNamespace())
 
 
 _WITHOUT = """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from dddkit.exceptions import MissingDependencyError
 from dddkit.stories.durable.retry import Retry
+from dddkit.stories.story import Story
 from dddkit.testing._copies import as_another_process_has_it, with_its_own_world
 from dddkit.testing._description import describe
 from dddkit.testing._differences import differences
@@ -114,11 +115,13 @@ class _Rehearsal:
 
         self._story: Final = story
         self._name: Final = name
-        is_story = "__story__" in type(story).__dict__  # the plan says what else it is
+        is_story = "__story__" in type(story).__dict__
         self._state_class: Final = state_class_of(story, name) if is_story else None
-        plan = self._plan(story)  # rejects what is no story
+        if not is_story:
+            self._plan(story)  # rejects it
+        self._codec: Final[StateCodec] = StateCodec(self._state_class, type(story).__qualname__)
+        plan = self._plan(story)
         check_retries(plan, retries)
-        self._codec: Final[StateCodec] = StateCodec(self._state_class, type(plan.story).__qualname__)
         self._start: Final = json.dumps(self._codec.dump(state))
         self._signals: Final = dict(_encoded(plan, self._codec, signals))
         self._retries: Final = {
