@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import time
+from collections.abc import Generator
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -218,3 +221,33 @@ def test_the_time_of_sqlite_is_as_fine_as_dbos_wants_it() -> None:
     connection.execute("INSERT INTO t (x) VALUES (1)")
     assert connection.execute("SELECT made > 1e12 FROM t").fetchone() == (1,)
     connection.close()
+
+
+@pytest.fixture
+def dbos_logs(tmp_path: Path) -> Generator[list[str]]:
+    """What the logger of DBOS lets through, with `settings` called as often as somebody may."""
+    settings("shop", f"sqlite:///{tmp_path}/a.sqlite")
+    settings("shop", f"sqlite:///{tmp_path}/a.sqlite")
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]  # of this object
+    logger = logging.getLogger("dbos")
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+
+
+def test_what_dbos_logs_of_a_lost_connection_comes_once_a_minute(
+    dbos_logs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger, now = logging.getLogger("dbos"), time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    for seconds in range(121):
+        now += 1
+        logger.warning(f"polling {seconds}: (psycopg.OperationalError) connection is bad")
+        logger.warning(f"other {seconds}: (psycopg.OperationalError) connection is bad")
+        logger.warning(f"contention {seconds}")
+    assert [line.split(":")[0] for line in dbos_logs if "bad" in line] == [
+        *("polling 0", "other 0", "polling 60", "other 60", "polling 120", "other 120")
+    ]
+    assert sum("contention" in line for line in dbos_logs) == 121

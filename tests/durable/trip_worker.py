@@ -12,14 +12,15 @@ import os
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from dbos import DBOS
+from prometheus_client import CollectorRegistry
 
-from dddkit.stories import I, Story, StoryState, step_key
-from dddkit.stories.dbos import Durable, Worker, settings
+from dddkit.stories import I, Story, StoryState, compensates, step_key
+from dddkit.stories.dbos import Durable, Worker, settings, watch
 from dddkit.stories.durable import Signal
+from dddkit.stories.durable.prometheus import RunMetrics
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ class Options:
     """Seconds that a step takes."""
     grace: float = 20.0
     executor_id: str | None = None
+    run_migrations: bool = True
     way: str = "worker"
-    """How it runs: "worker" until SIGTERM, "sync" by DBOS.launch and DBOS.destroy, "fork" in a forked child."""
-    extra: dict[str, Any] = field(default_factory=dict)
+    """How it runs: "worker" until SIGTERM, "sync" by DBOS.launch and DBOS.destroy, "fork" in a forked child, "orphan"
+    in a child that is forked when DBOS is launched."""
 
 
+REGISTRY = CollectorRegistry()
 OPTIONS = Options(**json.loads(sys.argv[1])) if __name__ == "__main__" else Options("", "")
 
 
@@ -104,7 +107,7 @@ class ConfirmedTrip(Steps, Story):
     I.car
 
     State = TripState
-    confirmation: Signal = Signal("confirmation", into="confirmed")
+    confirmation: Signal
 
 
 @dataclass(frozen=True)
@@ -127,11 +130,31 @@ class SyncTrip(Story):
         note("ends")
 
 
+@dataclass(frozen=True)
+class BrokenTrip(Steps, Story):
+    """One that fails, and cannot be undone."""
+
+    I.flight
+    I.fail
+
+    State = TripState
+
+    async def fail(self, state: TripState) -> None:
+        raise ValueError("no car")
+
+    @compensates("flight")
+    async def refund(self, state: TripState) -> None:
+        raise ConnectionError("no airline")
+
+
 def stories() -> dict[str, Durable[TripState]]:
     made: dict[str, Durable[TripState]] = {"sync": Durable(SyncTrip(), name="sync")}
     if OPTIONS.version < 3:
         made["trip"] = Durable(Trip() if OPTIONS.version == 1 else InsuredTrip(), name="trip")
-        made["confirmed"] = Durable(ConfirmedTrip(), name="confirmed")
+        made["confirmed"] = Durable(
+            ConfirmedTrip(confirmation=Signal("confirmation", into="confirmed")), name="confirmed"
+        )
+        made["broken"] = Durable(BrokenTrip(), name="broken")
     return made
 
 
@@ -140,17 +163,32 @@ def say(what: object) -> None:
 
 
 def do(durables: dict[str, Durable[TripState]], line: str) -> None:
-    """Do one thing: `start trip a b`, `runs trip`, `signal confirmed a`."""
+    """Do one thing: `start trip a b`, `runs trip`, `signal confirmed a`, `metrics trip`, `again trip`."""
     what, name, *ids = line.split()
     durable = durables[name]
     if what == "start":
         for number, run_id in enumerate(ids):
             durable.start(durable_state(number), id=run_id)
         say("started")
+    elif what == "again":
+        DBOS.destroy()
+        DBOS(config=settings("trips", OPTIONS.url))
+        DBOS.launch()
+        say(f"launched {DBOS.executor_id}")
+    elif what == "metrics":
+        say(shown(name))
     elif what == "signal":
         say([str(durable.signal(run_id, "confirmation", True).accepted) for run_id in ids])
     else:
         say({run.id: str(run.status) for run in durable.runs(limit=1000)})
+
+
+def shown(story: str) -> dict[str, float]:
+    """Return what the metrics show of a story."""
+    samples = [sample for metric in REGISTRY.collect() for sample in metric.samples]
+    return {
+        sample.labels.get("status", sample.name): sample.value for sample in samples if sample.labels["story"] == story
+    }
 
 
 def durable_state(number: int) -> TripState:
@@ -180,6 +218,9 @@ async def work(durables: dict[str, Durable[TripState]]) -> None:
 
 def work_without_a_loop(durables: dict[str, Durable[TripState]]) -> None:
     DBOS.launch()
+    if OPTIONS.way == "orphan" and (child := os.fork()):
+        os.waitpid(child, 0)
+        os._exit(0)
     say(f"launched {DBOS.executor_id}")
     obey(durables)
     DBOS.destroy(workflow_completion_timeout_sec=int(OPTIONS.grace))
@@ -188,11 +229,12 @@ def work_without_a_loop(durables: dict[str, Durable[TripState]]) -> None:
 
 def main() -> None:
     logging.basicConfig(format="%(name)s %(levelname)s %(message)s")
-    DBOS(config=settings("trips", OPTIONS.url, executor_id=OPTIONS.executor_id))
+    DBOS(config=settings("trips", OPTIONS.url, executor_id=OPTIONS.executor_id, run_migrations=OPTIONS.run_migrations))
     durables = stories()
+    watch(RunMetrics(REGISTRY))
     if OPTIONS.way == "fork" and (child := os.fork()):
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    if OPTIONS.way == "sync":
+    if OPTIONS.way in ("sync", "orphan"):
         work_without_a_loop(durables)
     else:
         asyncio.run(work(durables))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
+from dddkit.stories.dbos._executors import check_not_forked
 from dddkit.stories.dbos._private import registered_workflows, target_loop
 
 __all__ = ["awaited", "blocking", "in_empty_context", "is_on_loop", "loop_of_runs"]
@@ -22,8 +23,9 @@ def loop_of_runs(who: str) -> asyncio.AbstractEventLoop:
     """Return the loop that runs run on.
 
     Raises:
-        RuntimeError: DBOS was not launched, or does not know the story.
+        RuntimeError: DBOS was not launched, or does not know the story; it was launched before this process was forked.
     """
+    check_not_forked(who)
     loop = target_loop()
     if loop is None or loop.is_closed():
         raise RuntimeError(f"{who}: DBOS is not running in this process; call DBOS.launch() first")

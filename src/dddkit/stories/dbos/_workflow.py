@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
 from dbos import error as errors
+from sqlalchemy.exc import SQLAlchemyError
 
 from dddkit.exceptions import StoryChangedError
 from dddkit.stories._engine.step_keys import key_prefix
@@ -22,7 +23,8 @@ from dddkit.stories.dbos._ends import note_task
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
-from dddkit.stories.dbos._private import is_ending, task_of
+from dddkit.stories.dbos._outage_log import said_by
+from dddkit.stories.dbos._private import is_ending, registered_workflows, task_of
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
 from dddkit.stories.dbos._traces import TRACE, go_on_in, joined
@@ -32,7 +34,7 @@ from dddkit.stories.durable._steps import StoryPlan
 from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
 
-__all__ = ["AGAIN", "Prepared", "RunEnded", "Workflow", "begin", "register", "row_of"]
+__all__ = ["AGAIN", "Prepared", "RunEnded", "Workflow", "begin", "durable_names", "register", "row_of"]
 
 Workflow = Callable[[str], Coroutine[Any, Any, str]]
 
@@ -93,7 +95,16 @@ def register(prepared: Prepared, name: str) -> Workflow:
     made: Workflow = DBOS.workflow(
         name=name, max_recovery_attempts=None, serialization_type=WorkflowSerializationFormat.PORTABLE
     )(story)
+    _durable_names[name] = prepared.plan.name
     return made
+
+
+def durable_names() -> Mapping[str, str]:
+    """Return the names under which DBOS knows the stories of this process, and what each is called now."""
+    return {name: now for name, now in _durable_names.items() if name in registered_workflows()}
+
+
+_durable_names: Final[dict[str, str]] = {}
 
 
 async def begin(workflow: Workflow, story: str, start: str, run_id: str, queue: str | None, trace: Any) -> None:
@@ -131,8 +142,11 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
         except StoryChangedError as error:
             _log.error("%s; another worker may continue it", error)
             raise RunLeft(run_id) from None
+        except SQLAlchemyError as error:
+            _log.warning("%s: the run %s was left, and goes on later (%s)", name, run_id, said_by(error))
+            raise RunLeft(run_id) from None
         except Exception:
-            # Not the story's: its errors are in the record. The database, perhaps; whoever finds the run goes on.
+            # Not the story's: its errors are in the record. Whoever finds the run goes on.
             _log.exception("%s: the run %s was left, and stays pending", name, run_id)
             raise RunLeft(run_id) from None
         except (errors.DBOSWorkflowCancelledError, errors.DBOSWorkflowConflictIDError):

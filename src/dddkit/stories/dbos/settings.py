@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from dddkit._callables import kind_of
 from dddkit.stories.dbos._executors import new_executor_id, renewed_after_fork
 from dddkit.stories.dbos._leases import LeaseAtLaunch
+from dddkit.stories.dbos._quiet import quieten
 from dddkit.stories.dbos._sqlite import Connection
 
 __all__ = ["APPLICATION_VERSION", "settings"]
@@ -61,7 +62,7 @@ def settings(
             called `DBOS.migrate(url)`, as in a deployment.
         max_executor_threads: the threads that write records, and that DBOS works in; with 28 a process that runs any
             number of async runs at once has less than 40 threads. The steps of sync stories have 32 others.
-        log_level: what DBOS logs of itself.
+        log_level: what DBOS logs of itself. While the database is away, it does so once a minute.
 
     Raises:
         TypeError: an argument is something else.
@@ -77,6 +78,7 @@ def settings(
             f"settings: max_executor_threads is a number of threads, 1 or more, not {kind_of(max_executor_threads)}"
         )
     url = _database(database_url)
+    quieten()
     config = DBOSConfig(
         name=name,
         system_database_url=url.render_as_string(hide_password=False),
