@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from dddkit.exceptions import MissingDependencyError
 from dddkit.stories.durable.retry import Retry
-from dddkit.stories.story import Story
 from dddkit.testing._copies import as_another_process_has_it, with_its_own_world
 from dddkit.testing._description import describe
 from dddkit.testing._differences import differences

@@ -110,9 +110,11 @@ class Operations:
             if row.status not in _ACTIVE:
                 return self._outcome_in(row)
             if left is not None and left <= 0:
-                raise TimeoutError(
-                    f"{self._name}: the run {run_id!r} is {status_of(row)} after {timeout:g} s; it goes on, ask again"
-                )
+                status = status_of(row)
+                goes_on = "it goes on, ask again"
+                if status is RunStatus.CHANGED:
+                    goes_on = "it goes on where a worker has the story that it was started with"
+                raise TimeoutError(f"{self._name}: the run {run_id!r} is {status} after {timeout:g} s; {goes_on}")
             if task is not None:
                 continue
             here = executions_of(run_id)
