@@ -59,6 +59,8 @@ _PAGE: Final = 200
 _SHORTEST_PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 1.0
 """Seconds between two looks for the end of a run."""
+_LONGEST_TRUST: Final = 10.0
+"""Seconds between two looks for one that this process executes: another may have taken it over."""
 
 
 class Operations:
@@ -102,8 +104,8 @@ class Operations:
             left = None if deadline is None else deadline - monotonic()
             longest = _LONGEST_PAUSE if left is None else max(min(left, _LONGEST_PAUSE), 0)
             task = task_here(run_id, self._workflows)
-            if task is not None:  # one look a second, in case that the run is taken from this process
-                outcome = await outcome_of_task(task, longest)
+            if task is not None:
+                outcome = await outcome_of_task(task, _LONGEST_TRUST if left is None else min(left, _LONGEST_TRUST))
                 if outcome is not None:
                     return outcome
             row = await self._row(run_id, load_output=True)
