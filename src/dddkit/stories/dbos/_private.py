@@ -5,7 +5,6 @@ A test holds each of these to what DBOS does.
 
 from __future__ import annotations
 
-import os
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Collection, Container
 from threading import Event
@@ -22,7 +21,6 @@ __all__ = [
     "instance",
     "is_ending",
     "is_launched",
-    "is_of_parent",
     "registered_workflows",
     "set_executor_id",
     "target_loop",
@@ -47,24 +45,6 @@ def is_ending() -> bool:
     """Whether `DBOS.destroy()` is under way, which cancels what runs, or has been called."""
     dbos = instance()
     return dbos is None or not dbos._initialized
-
-
-def is_of_parent() -> bool:
-    """Whether it was launched in the process that this one was forked from: its threads and its loop are not here."""
-    return _of_parent is not None and instance() is _of_parent
-
-
-_of_parent: DBOS | None = None
-
-
-def _note_parent() -> None:
-    global _of_parent
-    if is_launched():
-        _of_parent = instance()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_parent)
 
 
 def configured_version() -> str:

@@ -145,9 +145,13 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
         except SQLAlchemyError as error:
             _log.warning("%s: the run %s was left, and goes on later (%s)", name, run_id, said_by(error))
             raise RunLeft(run_id) from None
-        except Exception:
+        except Exception as error:
             # Not the story's: its errors are in the record. Whoever finds the run goes on.
-            _log.exception("%s: the run %s was left, and stays pending", name, run_id)
+            if isinstance(error, RuntimeError) and "schedule new futures after" in str(error):
+                # The interpreter ends, without DBOS.destroy(), and starts no thread any more that would record.
+                _log.warning("%s: the run %s was left, since the process ends, and goes on later", name, run_id)
+            else:
+                _log.exception("%s: the run %s was left, and stays pending", name, run_id)
             raise RunLeft(run_id) from None
         except (errors.DBOSWorkflowCancelledError, errors.DBOSWorkflowConflictIDError):
             # It was cancelled, or another execution has it. DBOS would wait for the outcome, and log what that is.
