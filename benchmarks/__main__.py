@@ -24,6 +24,19 @@ RESULTS: Final = Path(__file__).parent / "RESULTS.md"
 SLACK: Final = 1.15
 """A ratio of up to "must" times this passes: machines differ, and other programs use them too."""
 
+_STATED: Final = (
+    "typing_extensions",
+    "pydantic",
+    "attrs",
+    "mypy",
+    "sqlalchemy",
+    "aiosqlite",
+    "asyncpg",
+    "psycopg",
+    "dbos",
+)
+"""Packages whose versions the page states, besides those of the peers."""
+
 Found = dict[str, dict[str, Ratio]]
 
 
@@ -128,7 +141,7 @@ def _machine() -> str:
 
 def _write(tables: list[str], versions: dict[str, str]) -> None:
     known = {"dddkit": version("dddkit"), **versions}
-    for name in ("typing_extensions", "pydantic", "attrs", "mypy", "sqlalchemy", "aiosqlite", "asyncpg", "psycopg"):
+    for name in _STATED:
         known.setdefault(name, version(name))
     named = ", ".join(f"{name} {number}" for name, number in sorted(known.items()))
     old = RESULTS.read_text() if RESULTS.exists() else ""

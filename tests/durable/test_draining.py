@@ -136,3 +136,17 @@ def test_a_child_that_is_forked_after_the_launch_is_told_to_launch_after_the_for
     orphan = workers.worker(way="orphan").launched()
     assert "launch it after the fork" in orphan.ask("start trip a")
     assert "launch it after the fork" in orphan.ask("runs trip")
+
+
+@pytest.mark.slow
+def test_the_next_dbos_of_a_process_goes_on_with_the_runs_of_the_last(workers: TripWorkers) -> None:
+    one = workers.worker(way="sync", pause=0.5).launched()
+    one.start("confirmed", "a")
+    until(all_are(one, "confirmed", "waiting"), "it waits")
+    one.start("trip", "b")
+    until(has_begun(workers, "hotel", 1), "a hotel")
+    assert one.ask("again trip") != f"launched {one.executor_id}"
+    until(all_are(one, "trip", "completed"), "the trip ends")
+    assert one.ask("signal confirmed a") == ["True"]
+    until(all_are(one, "confirmed", "completed"), "what has waited ends too")
+    assert workers.times("begins")["trip/b/flight"] == 1

@@ -181,7 +181,7 @@ def test_a_lease_that_others_took_meanwhile_is_not_held_until_they_give_it_back(
         now += 10.0
         lease.confirm()
         assert not lease.held
-        other.close()
+        other.give_back("shop one")
         lease.confirm()
         assert (lease.held, lease.held_for()) == (True, 0.0)
     finally:

@@ -98,6 +98,36 @@ class Wait(Story):
         state.passes += 1
 
 
+class Inner(Story):
+    I.work
+
+    class State(StoryState):
+        number: int
+
+    def work(self, state: State) -> None:
+        state.number += 1
+
+
+@dataclass
+class Outer(Story):
+    """Waits in its step for a run of another sync story, when all steps that may run at once do the same."""
+
+    I.wait
+
+    class State(StoryState):
+        number: int
+
+    inner: list[Durable[Any]] = field(default_factory=list[Durable[Any]])
+    all_wait: threading.Barrier = field(default_factory=lambda: threading.Barrier(2))
+
+    def wait(self, state: State) -> None:
+        if state.number < 2:
+            self.all_wait.wait(10)
+        (inner,) = self.inner
+        run_id = inner.start(Inner.State(number=state.number), id=f"inner {state.number}")
+        state.number = inner.result(run_id, timeout=10).number
+
+
 class SyncExit(Exit):
     I.leave_in_thread
 
@@ -113,6 +143,9 @@ class Stories:
         self.take_text: Durable[Any] = Durable(TakeText(), name="take text")
         self.waiting = Wait()
         self.slow: Durable[Any] = Durable(self.waiting, name="slow")
+        outer = Outer()
+        outer.inner.append(Durable(Inner(), name="inner"))
+        self.outer: Durable[Any] = Durable(outer, name="outer")
         self.exits = (Exit(), Exit(), SyncExit())
         limited = {"leave": Retry(on=(ConnectionError,), timeout=30.0)}
         self.leave: dict[str, Durable[Any]] = {
@@ -237,3 +270,18 @@ def test_the_age_of_runs_to_purge_is_a_timedelta(stories: Stories) -> None:
     wrong: Any = 30
     with pytest.raises(TypeError, match=r"ask: purge takes a timedelta, as in timedelta\(days=30\), not 30$"):
         stories.ask.purge(wrong)
+
+
+def test_a_time_to_wait_that_is_no_number_is_rejected(stories: Stories) -> None:
+    waiting(stories.ask, "nan")
+    with pytest.raises(TypeError, match="ask: timeout is a number of seconds, or None, not nan"):
+        stories.ask.result("nan", timeout=float("nan"))
+
+
+def test_steps_that_wait_for_other_runs_leave_their_threads_to_those(
+    stories: Stories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dddkit.stories.dbos._threads._MOST", 2)  # which run at once
+    for number in range(3):
+        stories.outer.start(Outer.State(number=number), id=f"outer {number}")
+    assert [stories.outer.result(f"outer {number}", timeout=20).number for number in range(3)] == [1, 2, 3]

@@ -195,6 +195,22 @@ def test_a_process_that_ends_inside_a_timed_step_cancels_it() -> None:
     assert running.recorded == []
 
 
+def test_a_timed_step_that_is_cancelled_by_others_has_not_taken_too_long() -> None:
+    class Cancelled(Story):
+        I.wait
+
+        class State(StoryState):
+            pass
+
+        async def wait(self, state: State) -> None:
+            raise asyncio.CancelledError
+
+    running = Running(Cancelled(), Cancelled.State(), retries={"wait": Retry(on=TimeoutError, timeout=60.0)})
+    with pytest.raises(asyncio.CancelledError):
+        running.once()
+    assert running.recorded == []
+
+
 def test_waits_double_up_to_a_minute_and_are_between_half_of_it_and_all() -> None:
     retry = Retry(on=ConnectionError, wait=1.0)
     assert [retry.wait_after(attempt, 1.0) for attempt in (1, 2, 3, 7, 400)] == [1, 2, 4, 60, 60]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dbos import DBOS
 
 from tests.durable.processes import TripWorkers, trip_workers, until
 
@@ -172,3 +173,13 @@ def test_a_worker_that_does_not_have_a_story_leaves_its_runs_to_those_that_have_
     another = workers.worker().launched()
     until(all_are(another, "trip", "completed"), "all trips end")
     assert all(workers.times("begins")[f"trip/{trip}/flight"] == 1 for trip in FIVE)
+
+
+def test_a_deployment_makes_the_tables_and_workers_only_look_for_them(workers: TripWorkers) -> None:
+    early = workers.worker(run_migrations=False)
+    assert early.ended() == 1
+    assert "run_migrations" in early.log()
+    DBOS.migrate(workers.url)
+    one = workers.worker(run_migrations=False, pause=0.0).launched()
+    one.start("trip", "a")
+    until(all_are(one, "trip", "completed"), "the trip ends")

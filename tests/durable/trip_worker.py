@@ -36,6 +36,7 @@ class Options:
     """Seconds that a step takes."""
     grace: float = 20.0
     executor_id: str | None = None
+    run_migrations: bool = True
     way: str = "worker"
     """How it runs: "worker" until SIGTERM, "sync" by DBOS.launch and DBOS.destroy, "fork" in a forked child, "orphan"
     in a child that is forked when DBOS is launched."""
@@ -162,13 +163,18 @@ def say(what: object) -> None:
 
 
 def do(durables: dict[str, Durable[TripState]], line: str) -> None:
-    """Do one thing: `start trip a b`, `runs trip`, `signal confirmed a`, `metrics trip`."""
+    """Do one thing: `start trip a b`, `runs trip`, `signal confirmed a`, `metrics trip`, `again trip`."""
     what, name, *ids = line.split()
     durable = durables[name]
     if what == "start":
         for number, run_id in enumerate(ids):
             durable.start(durable_state(number), id=run_id)
         say("started")
+    elif what == "again":
+        DBOS.destroy()
+        DBOS(config=settings("trips", OPTIONS.url))
+        DBOS.launch()
+        say(f"launched {DBOS.executor_id}")
     elif what == "metrics":
         say(shown(name))
     elif what == "signal":
@@ -223,7 +229,7 @@ def work_without_a_loop(durables: dict[str, Durable[TripState]]) -> None:
 
 def main() -> None:
     logging.basicConfig(format="%(name)s %(levelname)s %(message)s")
-    DBOS(config=settings("trips", OPTIONS.url, executor_id=OPTIONS.executor_id))
+    DBOS(config=settings("trips", OPTIONS.url, executor_id=OPTIONS.executor_id, run_migrations=OPTIONS.run_migrations))
     durables = stories()
     watch(RunMetrics(REGISTRY))
     if OPTIONS.way == "fork" and (child := os.fork()):

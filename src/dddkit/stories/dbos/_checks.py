@@ -160,7 +160,7 @@ def check_signal(name: str, signal: object, signals: Mapping[str, Signal]) -> st
 
 
 def check_timeout(name: str, timeout: object) -> None:
-    if timeout is not None and (not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or timeout < 0):
+    if timeout is not None and (not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or not timeout >= 0):
         raise TypeError(f"{name}: timeout is a number of seconds, or None, not {kind_of(timeout)}")
 
 

@@ -59,6 +59,8 @@ _PAGE: Final = 200
 _SHORTEST_PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 1.0
 """Seconds between two looks for the end of a run."""
+_LONGEST_TRUST: Final = 10.0
+"""Seconds between two looks for one that this process executes: another may have taken it over."""
 
 
 class Operations:
@@ -102,17 +104,19 @@ class Operations:
             left = None if deadline is None else deadline - monotonic()
             longest = _LONGEST_PAUSE if left is None else max(min(left, _LONGEST_PAUSE), 0)
             task = task_here(run_id, self._workflows)
-            if task is not None:  # one look a second, in case that the run is taken from this process
-                outcome = await outcome_of_task(task, longest)
+            if task is not None:
+                outcome = await outcome_of_task(task, _LONGEST_TRUST if left is None else min(left, _LONGEST_TRUST))
                 if outcome is not None:
                     return outcome
             row = await self._row(run_id, load_output=True)
             if row.status not in _ACTIVE:
                 return self._outcome_in(row)
             if left is not None and left <= 0:
-                raise TimeoutError(
-                    f"{self._name}: the run {run_id!r} is {status_of(row)} after {timeout:g} s; it goes on, ask again"
-                )
+                status = status_of(row)
+                goes_on = "it goes on, ask again"
+                if status is RunStatus.CHANGED:
+                    goes_on = "it goes on where a worker has the story that it was started with"
+                raise TimeoutError(f"{self._name}: the run {run_id!r} is {status} after {timeout:g} s; {goes_on}")
             if task is not None:
                 continue
             here = executions_of(run_id)

@@ -122,8 +122,6 @@ class StoryRun:
 
     def suspend(self) -> None:
         """Leave all hooks: the run goes on later, perhaps elsewhere, so nothing has ended and nothing is counted."""
-        if self.step is not None:
-            self.step._progress = Failure(0.0, StepStatus.CANCELLED, None)
         _suspend(self._step_generators)
         _suspend(self._generators)
         self.end_nested()
@@ -254,7 +252,7 @@ class StoryRuns:
             run = self.run_of(one.around)
             if depth == len(self._opened):
                 self._opened.append(run)
-                run.enter(self._seconds_since(one.position if one.around is None else one.around.position))
+                run.enter(self._seconds_since(0 if one.around is None else one.around.position))
             if run.step is None:
                 await run.begin(one.index)
         self.guarded = None

@@ -125,7 +125,6 @@ def first_entry_to_repeat(entries: Sequence[Entry], plan: StoryPlan) -> int:
 
     Raises:
         ValueError: nothing in it has failed.
-        StoryChangedError: the record does not fit the story.
     """
     ends = [index for index, (_, text) in enumerate(entries) if any(kind in json.loads(text) for kind in _ENDS)]
     undone = [index for index in ends if entries[index].name.startswith(UNDO)]
