@@ -101,7 +101,7 @@ class Durable(Generic[StateT]):
         self._name: Final = name
         self._codec: Final = codec
         self._do: Final = Operations(prepared, {one: register(prepared, one) for one in (name, *formerly)})
-        ask_before_taking(self._do.can_continue)
+        ask_before_taking((name, *formerly), self._do.can_continue)
 
     def __repr__(self) -> str:
         return f"<Durable {self._name}>"
