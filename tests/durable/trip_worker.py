@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from dbos import DBOS
+from dbos import DBOS, SetWorkflowID
 from prometheus_client import CollectorRegistry
 
 from dddkit.stories import I, Story, StoryState, compensates, step_key
@@ -39,6 +39,8 @@ class Options:
     """Whether a busy trip finds the airline busy."""
     executor_id: str | None = None
     run_migrations: bool = True
+    lease_url: str | None = None
+    application: str = "trips"
     way: str = "worker"
     """How it runs: "worker" until SIGTERM, "sync" by DBOS.launch and DBOS.destroy, "fork" in a forked child, "orphan"
     in a child that is forked when DBOS is launched."""
@@ -48,8 +50,8 @@ REGISTRY = CollectorRegistry()
 OPTIONS = Options(**json.loads(sys.argv[1])) if __name__ == "__main__" else Options("", "")
 
 
-def note(what: str) -> None:
-    line = json.dumps({"pid": os.getpid(), "key": step_key(), "what": what, "at": time.time()})
+def note(what: str, key: str | None = None) -> None:
+    line = json.dumps({"pid": os.getpid(), "key": key or step_key(), "what": what, "at": time.time()})
     with open(OPTIONS.notes, "a") as notes:  # one write, which is not torn apart by those of others
         notes.write(f"{line}\n")
 
@@ -164,9 +166,21 @@ class BusyTrip(Steps, Story):
         note("ends")
 
 
+async def _plain() -> None:
+    """A workflow of DBOS that is no story."""
+    note("begins", f"plain/{DBOS.workflow_id}")
+    await DBOS.sleep_async(OPTIONS.pause)
+    note("ends", f"plain/{DBOS.workflow_id}")
+
+
+plain = _plain
+
+
 def stories() -> dict[str, Durable[TripState]]:
     made: dict[str, Durable[TripState]] = {"sync": Durable(SyncTrip(), name="sync")}
     if OPTIONS.version < 3:
+        global plain
+        plain = DBOS.workflow(name="plain")(_plain)
         made["trip"] = Durable(Trip() if OPTIONS.version == 1 else InsuredTrip(), name="trip")
         made["confirmed"] = Durable(
             ConfirmedTrip(confirmation=Signal("confirmation", into="confirmed")), name="confirmed"
@@ -188,9 +202,14 @@ def do(durables: dict[str, Durable[TripState]], line: str) -> None:
         for number, run_id in enumerate(ids):
             durable.start(durable_state(number), id=run_id)
         say("started")
+    elif what == "plain":
+        for run_id in ids:
+            with SetWorkflowID(run_id):
+                DBOS.start_workflow(plain)
+        say("started")
     elif what == "again":
         DBOS.destroy()
-        DBOS(config=settings("trips", OPTIONS.url))
+        DBOS(config=settings(OPTIONS.application, OPTIONS.url))
         DBOS.launch()
         say(f"launched {DBOS.executor_id}")
     elif what == "metrics":
@@ -247,7 +266,15 @@ def work_without_a_loop(durables: dict[str, Durable[TripState]]) -> None:
 
 def main() -> None:
     logging.basicConfig(format="%(name)s %(levelname)s %(message)s")
-    DBOS(config=settings("trips", OPTIONS.url, executor_id=OPTIONS.executor_id, run_migrations=OPTIONS.run_migrations))
+    DBOS(
+        config=settings(
+            OPTIONS.application,
+            OPTIONS.url,
+            executor_id=OPTIONS.executor_id,
+            lease_url=OPTIONS.lease_url,
+            run_migrations=OPTIONS.run_migrations,
+        )
+    )
     durables = stories()
     watch(RunMetrics(REGISTRY))
     if OPTIONS.way == "fork" and (child := os.fork()):
