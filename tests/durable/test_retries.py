@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
@@ -193,6 +194,36 @@ def test_a_process_that_ends_inside_a_timed_step_cancels_it() -> None:
     asyncio.run(cancel())
     assert Slow.ended == ["cleaned up"]
     assert running.recorded == []
+
+
+def test_a_timed_step_that_fails_while_it_is_cancelled_is_not_logged_as_forgotten(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Failing(Story):
+        I.wait
+
+        class State(StoryState):
+            pass
+
+        async def wait(self, state: State) -> None:
+            try:
+                await asyncio.sleep(30)
+            finally:
+                raise Declined("while cleaning up")
+
+    running = Running(Failing(), Failing.State(), retries={"wait": Retry(on=TimeoutError, timeout=60.0)})
+
+    async def cancel() -> None:
+        task = asyncio.ensure_future(running.execute())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancel())
+    gc.collect()
+    assert caplog.records == []
 
 
 def test_a_timed_step_that_is_cancelled_by_others_has_not_taken_too_long() -> None:

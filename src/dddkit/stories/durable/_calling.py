@@ -132,6 +132,7 @@ async def _limited(awaitable: Awaitable[object], seconds: float, label: str) -> 
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
+            _ = task.cancelled() or task.exception()  # asked for, so that asyncio does not log it
     if is_late and task.cancelled():
         raise TimeoutError(f"{label} took longer than {seconds:g} s")
     if (ending := task.result()) is not None:
