@@ -98,6 +98,21 @@ class Wait(Story):
         state.passes += 1
 
 
+@dataclass
+class Alone(Story):
+    """Waits for the end of a run of its own class."""
+
+    I.wait
+
+    class State(StoryState):
+        run: str
+
+    durable: list[Durable[Any]] = field(default_factory=list[Durable[Any]])
+
+    async def wait(self, state: State) -> None:
+        await self.durable[0].aresult(state.run)
+
+
 class Inner(Story):
     I.work
 
@@ -143,6 +158,9 @@ class Stories:
         self.take_text: Durable[Any] = Durable(TakeText(), name="take text")
         self.waiting = Wait()
         self.slow: Durable[Any] = Durable(self.waiting, name="slow")
+        alone = Alone()
+        self.alone: Durable[Any] = Durable(alone, name="alone")
+        alone.durable.append(self.alone)
         outer = Outer()
         outer.inner.append(Durable(Inner(), name="inner"))
         self.outer: Durable[Any] = Durable(outer, name="outer")
@@ -285,3 +303,12 @@ def test_steps_that_wait_for_other_runs_leave_their_threads_to_those(
     for number in range(3):
         stories.outer.start(Outer.State(number=number), id=f"outer {number}")
     assert [stories.outer.result(f"outer {number}", timeout=20).number for number in range(3)] == [1, 2, 3]
+
+
+def test_a_step_does_not_wait_for_the_end_of_its_own_run(stories: Stories) -> None:
+    stories.alone.start(Alone.State(run="alone / 1"), id="alone / 1")
+    with pytest.raises(RuntimeError, match="alone: a step of the run 'alone / 1' waits for the end of this run"):
+        stories.alone.result("alone / 1", timeout=10)
+    stories.alone.start(Alone.State(run="alone / 1"), id="alone")
+    with pytest.raises(RuntimeError, match="a step of the run 'alone / 1' waits"):  # what the other one has raised
+        stories.alone.result("alone", timeout=10)
