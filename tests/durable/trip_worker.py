@@ -37,6 +37,8 @@ class Options:
     grace: float = 20.0
     executor_id: str | None = None
     run_migrations: bool = True
+    lease_url: str | None = None
+    application: str = "trips"
     way: str = "worker"
     """How it runs: "worker" until SIGTERM, "sync" by DBOS.launch and DBOS.destroy, "fork" in a forked child, "orphan"
     in a child that is forked when DBOS is launched."""
@@ -172,7 +174,7 @@ def do(durables: dict[str, Durable[TripState]], line: str) -> None:
         say("started")
     elif what == "again":
         DBOS.destroy()
-        DBOS(config=settings("trips", OPTIONS.url))
+        DBOS(config=settings(OPTIONS.application, OPTIONS.url))
         DBOS.launch()
         say(f"launched {DBOS.executor_id}")
     elif what == "metrics":
@@ -229,7 +231,15 @@ def work_without_a_loop(durables: dict[str, Durable[TripState]]) -> None:
 
 def main() -> None:
     logging.basicConfig(format="%(name)s %(levelname)s %(message)s")
-    DBOS(config=settings("trips", OPTIONS.url, executor_id=OPTIONS.executor_id, run_migrations=OPTIONS.run_migrations))
+    DBOS(
+        config=settings(
+            OPTIONS.application,
+            OPTIONS.url,
+            executor_id=OPTIONS.executor_id,
+            lease_url=OPTIONS.lease_url,
+            run_migrations=OPTIONS.run_migrations,
+        )
+    )
     durables = stories()
     watch(RunMetrics(REGISTRY))
     if OPTIONS.way == "fork" and (child := os.fork()):
