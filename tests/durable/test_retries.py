@@ -155,6 +155,40 @@ def test_a_run_that_is_cancelled_is_not_tried_again() -> None:
     assert running.status == "undone"
 
 
+def test_a_run_that_is_cancelled_between_two_attempts_does_not_wait_for_the_next_one() -> None:
+    gateway = Gateway(*[ConnectionError()] * 9)
+    retries = {"charge": Retry(on=ConnectionError, wait=3600.0)}
+    running = Running(Checkout(gateway), Checkout.State(), retries=retries, skips_time=False)
+
+    async def cancel() -> None:
+        run = asyncio.ensure_future(running.execute())
+        while not gateway.keys:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        assert not run.done()
+        running.journal.cancel()
+        with pytest.raises(ConnectionError):
+            await run
+
+    asyncio.run(cancel())
+    assert (len(gateway.keys), running.status) == (1, "undone")
+
+
+def test_a_process_that_ends_between_two_attempts_leaves_the_step_to_run_again() -> None:
+    gateway = Gateway(ConnectionError())
+    running = run(gateway, {"charge": Retry(on=ConnectionError, wait=3600.0)})
+
+    async def ends(until: float) -> None:
+        raise asyncio.CancelledError
+
+    running.journal.pause = ends  # type: ignore[method-assign]  # as the process ends
+    with pytest.raises(asyncio.CancelledError):
+        running.once()
+    assert running.recorded == ["reserve"]
+    running.journal.begin()
+    assert running.once().log == ["reserve", "charge"]
+
+
 class Slow(Story):
     I.wait
 

@@ -87,10 +87,10 @@ async def run(
     execution.keys = key_prefix(plan.name, journal.run_id) if keys is None else keys
     execution.caller = Caller(
         f"{plan.name}/{journal.run_id}",
+        journal,
         in_threads=not plan.is_async if in_threads is None else in_threads,
         is_async=plan.is_async,
         executor=executor,
-        cancelled=journal.cancelled,
     )
     try:
         return await execution.run()
