@@ -173,7 +173,7 @@ class TestWhereDBOSIsConfigured:
 
 
 def test_a_dbos_that_was_not_configured_by_settings_is_rejected() -> None:
-    DBOS(config=DBOSConfig(name="shop", system_database_url="sqlite:///never.sqlite", log_level="ERROR"))
+    DBOS(config=DBOSConfig(name="shop", system_database_url="sqlite:///never.sqlite"))
     try:
         with pytest.raises(RuntimeError, match=r"not configured by settings\(\).*write DBOS\(config=settings\("):
             Durable(Doubled(), name="doubled")
@@ -183,7 +183,7 @@ def test_a_dbos_that_was_not_configured_by_settings_is_rejected() -> None:
 
 def test_durable_stories_may_be_made_before_dbos(tmp_path_factory: pytest.TempPathFactory) -> None:
     doubled = Durable(Doubled(), name="doubled")
-    DBOS(config=settings("tests", f"sqlite:///{tmp_path_factory.getbasetemp()}/never.sqlite", log_level="ERROR"))
+    DBOS(config=settings("tests", f"sqlite:///{tmp_path_factory.getbasetemp()}/never.sqlite"))
     try:
         with pytest.raises(RuntimeError, match="DBOS is not running"):
             doubled.runs()

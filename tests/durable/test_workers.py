@@ -183,3 +183,29 @@ def test_a_deployment_makes_the_tables_and_workers_only_look_for_them(workers: T
     one = workers.worker(run_migrations=False, pause=0.0).launched()
     one.start("trip", "a")
     until(all_are(one, "trip", "completed"), "the trip ends")
+
+
+def test_the_lease_is_held_where_its_url_leads(on_postgresql: TripWorkers) -> None:
+    workers = on_postgresql
+    lost = workers.worker(lease_url="postgresql://nobody@127.0.0.1:9/trips")
+    assert lost.ended() == 1
+    assert 'connection to server at "127.0.0.1", port 9 failed' in lost.log()
+    one, other = workers.launched({"lease_url": workers.url}, {"lease_url": workers.url})
+    one.start("trip", "a")
+    until(has_begun(workers, "hotel", 1), "a hotel")
+    one.kill()
+    until(all_are(other, "trip", "completed"), "the trip ends on the other worker")
+
+
+def test_two_applications_share_a_database_and_leave_each_others_runs_alone(workers: TripWorkers) -> None:
+    one, other = workers.launched({}, {"application": "holidays"})
+    one.start("trip", "a")
+    other.start("trip", "b")
+    until(has_begun(workers, "hotel", 2), "two hotels")
+    one.kill()
+    until(all_are(other, "trip", "completed"), "the trip of the other one ends")
+    time.sleep(4)  # longer than it takes to take over
+    assert workers.times("begins")["trip/a/hotel"] == 1
+    again = workers.worker().launched()
+    until(all_are(again, "trip", "completed"), "the trip ends")
+    assert workers.times("begins")["trip/a/hotel"] == 2

@@ -166,9 +166,10 @@ class LeaseAtLaunch:
     It is an event of the engine's pool, for there a chosen executor id that is in use fails the launch.
     """
 
-    def __init__(self, application: str, url: URL) -> None:
+    def __init__(self, application: str, url: URL, leases_at: URL) -> None:
         self._application: Final = application
         self._url: Final = url
+        self._leases_at: Final = leases_at
 
     def __call__(self, connection: Any, record: object) -> None:  # Any: a connection of the driver
         global _current
@@ -192,7 +193,7 @@ class LeaseAtLaunch:
     def _locks(self) -> Locks:
         if self._url.drivername == "sqlite":
             return SQLiteLocks(str(self._url.database))
-        return PostgreSQLLocks(self._url)
+        return PostgreSQLLocks(self._leases_at)
 
 
 def _forget_parents() -> None:
