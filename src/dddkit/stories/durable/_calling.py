@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from random import random
 from time import time
 from typing import Any, Final
 
 from dddkit._awaitables import is_awaitable
+from dddkit._context import reset_variable, set_variable
+from dddkit.stories._engine.current_run import CURRENT_RUN, CurrentRun
+from dddkit.stories._engine.step_keys import CURRENT_KEY
 from dddkit.stories._engine.validation import check_step_result
 from dddkit.stories.durable._journal import Journal
 from dddkit.stories.durable._log import LOGGER
 from dddkit.stories.durable.retry import Retry
 
-__all__ = ["Caller"]
+__all__ = ["Caller", "under_way"]
+
+
+@contextmanager
+def under_way(key: str, run: CurrentRun | None) -> Generator[None]:
+    """Let a step know its key, and stories that it calls the run and the step that they are inside of."""
+    outer = set_variable(CURRENT_RUN, run)
+    outer_key = set_variable(CURRENT_KEY, key)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # of a coroutine that is closed from another context, which never had our values
+            reset_variable(CURRENT_KEY, outer_key)
+            reset_variable(CURRENT_RUN, outer)
 
 
 class Caller:
