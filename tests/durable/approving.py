@@ -67,7 +67,7 @@ def _called(durable: Durable[Any], story: Any, call: str, arguments: list[Any]) 
     if call == "start":
         return durable.start(story.State(order=arguments[0]), id=arguments[0])
     if call == "result":
-        return durable.result(arguments[0], timeout=30).keys
+        return durable.result(arguments[0], timeout=60).keys
     if call == "signal":
         return durable.signal(*arguments).accepted
     if call == "cancel":

@@ -30,7 +30,7 @@ class Process:
         return self._said()
 
     def until(self, status: str, run_id: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while (found := self.call("status", run_id)) != status:
             assert time.monotonic() < deadline, found
             time.sleep(0.02)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -152,6 +153,28 @@ def test_lock_files_go_with_their_owner_and_those_of_the_killed_with_who_comes_n
     assert len(list(folder.iterdir())) == 1
     lease.end()
     assert list(folder.iterdir()) == []
+
+
+def test_a_link_to_the_database_leads_to_the_same_leases(tmp_path: Path) -> None:
+    database, link = tmp_path / "shop.sqlite", tmp_path / "link.sqlite"
+    database.touch()
+    try:
+        link.symlink_to(database)
+    except OSError:
+        pytest.skip("there are no links here")
+    one, other = SQLiteLocks(str(database)), SQLiteLocks(str(link))
+    assert one.take("a")
+    assert not other.take("a")
+    one.close()
+
+
+def test_a_lock_whose_folder_was_removed_is_not_held_any_more(tmp_path: Path) -> None:
+    locks = SQLiteLocks(str(tmp_path / "shop.sqlite"))
+    assert locks.take("a")
+    shutil.rmtree(tmp_path / "shop.sqlite.executors")
+    assert not locks.has("a")
+    assert locks.take("a")
+    locks.close()
 
 
 def until(condition: Callable[[], bool]) -> None:
