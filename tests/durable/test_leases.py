@@ -12,12 +12,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from dddkit.exceptions import ExecutorInUseError
 from dddkit.stories.dbos._leases import Lease, Locks
+from dddkit.stories.dbos._outage_log import OutageLog, said_by
 from dddkit.stories.dbos._postgresql_locks import PostgreSQLLocks
 from dddkit.stories.dbos._sqlite_locks import SQLiteLocks
 
@@ -208,7 +211,7 @@ def test_a_lost_lease_is_taken_again_and_said_to_have_been_lost(
         until(lambda: "is held again" in caplog.text)
         assert lease.held
         assert lease.held_for() < before + 60
-        assert "so no more runs begin (AdminShutdown" in caplog.text
+        assert "it cannot be confirmed (AdminShutdown: " in caplog.text
     finally:
         lease.end()
 
@@ -246,3 +249,30 @@ def test_a_forked_child_leaves_its_parents_lease_alone(begin: Make) -> None:
     assert lease.held
     with other.borrowed("one") as taken:
         assert not taken
+
+
+def test_an_outage_is_logged_when_it_begins_once_a_minute_and_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    log = OutageLog("the lease", lambda: now)
+    with caplog.at_level("INFO", "dddkit.stories.dbos"):
+        log.recovered()
+        for _ in range(150):
+            log.failed("it is away")
+            now += 1
+        log.recovered()
+        log.recovered()
+    assert caplog.messages == [
+        "the lease: it is away; tried again each second",
+        "the lease: it is away; 61 times in 60 s",
+        "the lease: it is away; 121 times in 120 s",
+        "the lease: works again, after 150 s",
+    ]
+
+
+def test_what_an_error_says_of_rows_is_not_logged() -> None:
+    secret = "Key (card)=(4111) already exists."
+    rows = IntegrityError("INSERT", {}, Exception(secret))
+    server = OperationalError("SELECT 1", {}, psycopg.OperationalError("connection refused\nIs the server running?"))
+    assert secret not in said_by(rows)
+    assert said_by(server) == "OperationalError: connection refused"
+    assert said_by(KeyError("secret")) == "KeyError"
