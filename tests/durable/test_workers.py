@@ -105,6 +105,27 @@ def test_a_lost_lease_costs_no_run_and_repeats_no_step(on_postgresql: TripWorker
     until(lambda: "is held again" in one.log() and "is held again" in other.log(), "both have their leases again")
 
 
+def test_a_worker_without_its_lease_begins_no_run_until_it_has_it_again(
+    on_postgresql: TripWorkers, postgresql: PostgreSQL
+) -> None:
+    from dddkit.stories.dbos._postgresql_locks import PostgreSQLLocks
+    from tests.durable.test_leases import end_sessions
+
+    (one,) = on_postgresql.launched({})
+    locks, lease = PostgreSQLLocks(postgresql.url("psycopg")), f"trips {one.executor_id}"
+    end_sessions(postgresql)
+    assert locks.take(lease)  # as who takes over its runs does
+    for _ in range(24):  # it trusts what it knew for 10 seconds
+        time.sleep(0.5)
+        assert locks.has(lease)
+    one.start("trip", "a")
+    time.sleep(1)
+    assert on_postgresql.notes() == []
+    locks.close()
+    until(all_are(one, "trip", "completed"), "it begins when it has its lease again")
+    assert set(on_postgresql.times("begins").values()) == {1}
+
+
 def test_a_server_that_goes_away_and_returns_costs_no_run(tmp_path: Path) -> None:
     from tests.servers.running import own_server
 
