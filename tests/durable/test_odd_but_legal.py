@@ -18,9 +18,10 @@ from dddkit.stories import I, Story, StoryState, variable
 from dddkit.stories.dbos import Durable, RunStatusError
 from dddkit.stories.dbos._executions import executions_of
 from dddkit.stories.durable import Retry, RunCancelledError, RunStatus, Signal
-from tests.durable.launched import configured, logged_by_dbos
+from tests.durable.launched import DATABASES, configured, logged_by_dbos, url_of
 
 T = TypeVar("T")
+LONGEST = "\N{MONEY BAG}" * 75
 
 
 class Asked(StoryState):
@@ -154,6 +155,7 @@ class Stories:
     def __init__(self) -> None:
         self.ask: Durable[Any] = Durable(Ask(Signal("answer", into="answer")), name="ask")
         self.cancel: Durable[Any] = Durable(Ask(Signal("cancel", into="answer")), name="cancel")
+        self.long: Durable[Any] = Durable(Ask(Signal(LONGEST, into="answer")), name="long")
         self.take: Durable[Any] = Durable(Take(), name="take")
         self.take_text: Durable[Any] = Durable(TakeText(), name="take text")
         self.waiting = Wait()
@@ -173,9 +175,9 @@ class Stories:
         }
 
 
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stories]:
-    with configured(f"sqlite:///{tmp_path_factory.mktemp('odd')}/shop.sqlite"):
+@pytest.fixture(scope="module", params=DATABASES)
+def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stories]:
+    with configured(url_of(request.param, tmp_path_factory)):
         stories = Stories()
         DBOS.launch()
         yield stories
@@ -224,6 +226,13 @@ def test_a_signal_may_be_called_like_what_cancels_a_run(stories: Stories) -> Non
     assert stories.cancel.result("three", timeout=10).answer
     stories.cancel.signal("three/signal", "cancel", False)
     assert stories.cancel.result("three/signal", timeout=10).answer is False
+
+
+def test_the_longest_signal_comes_to_the_run_with_the_longest_id(stories: Stories) -> None:
+    longest = "\N{MONEY BAG}" * 250
+    waiting(stories.long, longest)
+    assert stories.long.signal(longest, LONGEST, True).accepted
+    assert stories.long.result(longest, timeout=10).answer
 
 
 def test_an_id_of_dddkit_is_rejected(stories: Stories) -> None:
