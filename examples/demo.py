@@ -168,12 +168,12 @@ def source_of_the_story() -> str:
 
     steps = [text(node) for node in story.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Attribute)]
     (state,) = (text(node) for node in story.body if isinstance(node, ast.ClassDef))
-    injected = [text(node) for node in story.body if isinstance(node, ast.AnnAssign) and "gateway" not in text(node)]
+    injected = [text(node) for node in story.body if isinstance(node, ast.AnnAssign)][:1]
     methods = {node.name: node for node in story.body if isinstance(node, ast.AsyncFunctionDef)}
     undo = methods["cancel"]
     undoing = "\n".join([*lines[undo.decorator_list[0].lineno - 1 : undo.lineno], "        ..."])
     head = lines[story.decorator_list[0].lineno - 1 : story.lineno]
-    return "\n".join([*head, *steps, "", state, *injected, "    ...", text(methods["place"]), "", undoing])
+    return "\n".join([*head, *steps, "", state, "", *injected, "    ...", text(methods["place"]), "", undoing])
 
 
 def tree(told: str, promised: str) -> str:

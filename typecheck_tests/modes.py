@@ -77,7 +77,7 @@ class Project:
 
     def _with_memory(self) -> dict[str, Callable[[], str]]:
         modes: dict[str, Callable[[], str]] = {
-            "warm": lambda: self._run(self._cache("warm")),
+            "warm": self.warm,
             "daemon": self.daemon,
             "daemon from a cache": self._from_cache,
         }
@@ -94,6 +94,10 @@ class Project:
     def cold(self) -> str:
         """Return what a run prints whose cache has the standard library and dddkit, and no module of the project."""
         return self._run(self._cache("cold", fresh=True))
+
+    def warm(self) -> str:
+        """Return what a run prints whose cache has every state of the project so far."""
+        return self._run(self._cache("warm"))
 
     def daemon(self, *, syntax_errors: bool = False) -> str:
         """Return what a daemon prints that has seen every state of the project so far."""

@@ -41,7 +41,7 @@ class TripWorker:
     """One process. It is killed at the end of the test."""
 
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        self._errors = tempfile.TemporaryFile(dir=folder)
+        self._errors = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed when the process is killed
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "tests.durable.trip_worker", json.dumps(options)],
             cwd=ROOT,

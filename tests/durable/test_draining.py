@@ -80,6 +80,20 @@ def test_sigterm_ends_a_worker_at_once_whose_runs_wait(workers: TripWorkers) -> 
 
 @pytest.mark.slow
 @needs_sigterm
+def test_sigterm_ends_a_worker_at_once_whose_steps_wait_for_their_next_attempt(workers: TripWorkers) -> None:
+    one, other = workers.launched({"is_busy": True}, {})
+    one.start("busy", "a", "b")
+    until(has_begun(workers, "flight", 2), "they have tried once")
+    one.terminate()
+    began = time.monotonic()
+    assert one.ended() == 0
+    assert time.monotonic() - began < 15  # the grace is 20
+    until(all_are(other, "busy", "completed"), "both end on the other worker")
+    assert set(workers.times("begins").values()) == {2}
+
+
+@pytest.mark.slow
+@needs_sigterm
 def test_a_step_that_is_longer_than_the_grace_is_interrupted_and_runs_again_elsewhere(workers: TripWorkers) -> None:
     one, other = workers.launched({"pause": 60.0, "grace": 0.2}, {})
     one.start("trip", "a")
@@ -128,3 +142,25 @@ def test_the_children_of_a_prefork_server_are_workers_of_their_own(workers: Trip
     assert one.executor_id != other.executor_id
     assert set(workers.times("begins").values()) == {1}
     assert f"-{one.process.pid}-" not in one.executor_id  # that would be the parent's
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_that_is_forked_after_the_launch_is_told_to_launch_after_the_fork(workers: TripWorkers) -> None:
+    orphan = workers.worker(way="orphan").launched()
+    assert "launch it after the fork" in orphan.ask("start trip a")
+    assert "launch it after the fork" in orphan.ask("runs trip")
+
+
+@pytest.mark.slow
+def test_the_next_dbos_of_a_process_goes_on_with_the_runs_of_the_last(workers: TripWorkers) -> None:
+    one = workers.worker(way="sync", pause=0.5).launched()
+    one.start("confirmed", "a")
+    until(all_are(one, "confirmed", "waiting"), "it waits")
+    one.start("trip", "b")
+    until(has_begun(workers, "hotel", 1), "a hotel")
+    assert one.ask("again trip") != f"launched {one.executor_id}"
+    until(all_are(one, "trip", "completed"), "the trip ends")
+    assert one.ask("signal confirmed a") == ["True"]
+    until(all_are(one, "confirmed", "completed"), "what has waited ends too")
+    assert workers.times("begins")["trip/b/flight"] == 1

@@ -11,8 +11,10 @@ import pytest
 from dbos import DBOS
 from sqlalchemy import MetaData
 
+from dddkit.dataclasses import DomainEvent
 from dddkit.exceptions import CompensationError
-from dddkit.sqlalchemy import Inbox, SyncUnitOfWork, UnitOfWork, embedded, sync_embedded
+from dddkit.messages import EventCatalog
+from dddkit.sqlalchemy import Consumer, Inbox, SyncUnitOfWork, UnitOfWork, embedded, sync_embedded
 from dddkit.stories import I, Story, StoryState, compensates, step_key, variable
 from dddkit.stories.dbos import DuplicateRunError, Durable, RunNotFoundError, RunStatusError
 from dddkit.stories.durable import RunCancelledError, RunStatus, StepFailedError, StoryNotRecordableError
@@ -177,7 +179,7 @@ def test_every_call_has_a_twin_that_is_awaited(shop: Shop) -> None:
     async def main() -> None:
         checkout = shop.checkout
         assert await checkout.astart(state("twin"), id="twin") == "twin"
-        assert (await checkout.aresult("twin", timeout=10)).payment == "paid 1"
+        assert (await checkout.aresult("twin", timeout=60)).payment == "paid 1"
         assert await checkout.astatus("twin") is RunStatus.COMPLETED
         assert [run.id for run in await checkout.aruns(RunStatus.COMPLETED, limit=1)] == ["twin"]
         for call in (checkout.aretry("twin"), checkout.aresume("twin"), checkout.acancel("twin", undo=True)):
@@ -372,7 +374,7 @@ def begun(shop: Shop, run_id: str) -> None:
     shop.world.entered.clear()
     shop.world.may_leave.clear()
     shop.slow.start(Slow.State(order=run_id), id=run_id)
-    assert shop.world.entered.wait(10)
+    assert shop.world.entered.wait(60)
 
 
 def test_a_cancelled_run_finishes_its_step_and_undoes_it(shop: Shop) -> None:
@@ -410,6 +412,16 @@ def test_a_run_that_was_cancelled_without_undoing_can_be_resumed(shop: Shop) -> 
     shop.slow.resume(shop.slow.start(Slow.State(order="on"), id="on"))  # it is going on: nothing happens
     shop.slow.result("on")
     assert shop.world.of("stop/")[-2:] == ["slow/stop/first", "slow/stop/second"]
+
+
+def test_a_run_that_is_resumed_forgets_that_it_was_to_be_undone(shop: Shop) -> None:
+    begun(shop, "both")
+    shop.slow.cancel("both", undo=True)
+    shop.slow.cancel("both", undo=False)
+    shop.world.may_leave.set()
+    shop.slow.resume("both")
+    shop.slow.result("both")
+    assert shop.world.of("both/")[-2:] == ["slow/both/first", "slow/both/second"]
 
 
 def test_a_finished_run_is_not_cancelled(shop: Shop) -> None:
@@ -485,6 +497,33 @@ def test_no_run_is_started_inside_of_a_sync_unit_of_work(shop: Shop) -> None:
         shop.doubled.start(Doubled.State(number=1), id="in a sync unit")
     shop.doubled.start(Doubled.State(number=1), id="after a sync unit")
     engine.dispose()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ordered(DomainEvent):
+    order: str
+
+
+CATALOG = EventCatalog(source="/tests")
+CATALOG.add(Ordered, "tests.ordered")
+
+
+def test_a_consumer_starts_a_run_by_the_id_of_its_event(shop: Shop) -> None:
+    consumer = Consumer("starter", CATALOG, lambda: AUnit(engine))
+
+    @consumer.on(Ordered)
+    async def start(event: Ordered, unit: AUnit) -> None:
+        await shop.checkout.astart(state(event.order), id=str(event.id))
+
+    async def main() -> None:
+        for _ in range(2):  # it may come again
+            await consumer.receive(CATALOG.encode(event))
+        await shop.checkout.aresult(str(event.id))
+        await engine.dispose()
+
+    engine, event = embedded(":memory:", METADATA), Ordered(order="ordered")
+    asyncio.run(main())
+    assert len([key for key in shop.world.done if str(event.id) in key]) == 2
 
 
 def test_runs_that_have_ended_are_purged(shop: Shop) -> None:

@@ -219,12 +219,9 @@ def test_only_enums_have_members_and_no_enum_is_an_exception() -> None:
 
 
 def test_members_of_a_group_that_cannot_be_made_again_become_step_failed_errors_in_the_group() -> None:
-    made = recorded(ExceptionGroup("two", [ValueError(1), Worded(2)]))
-    assert isinstance(made, ExceptionGroup)
-    first, second = made.exceptions
-    assert isinstance(first, ValueError)
-    assert isinstance(second, StepFailedError)
-    assert second.text == "order 2"
+    made: Any = recorded(ExceptionGroup("two", [ValueError(1), Worded(2)]))
+    assert [type(one) for one in made.exceptions] == [ValueError, StepFailedError]
+    assert made.exceptions[1].text == "order 2"
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), Worded(3)])

@@ -9,10 +9,12 @@ import logging
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from time import time
 from typing import Any, cast
 
 import pytest
 
+from dddkit.exceptions import CompensationError
 from dddkit.stories import (
     I,
     StatusTracker,
@@ -26,6 +28,7 @@ from dddkit.stories import (
     variable,
 )
 from dddkit.stories.durable import StoryChangedError
+from dddkit.stories.durable._journal import Entry
 from dddkit.testing._journal import Crash, Place
 from tests.durable.running import ALL_PLACES, Running
 from tests.stories.recording import AsyncRecorder, Recorder
@@ -220,6 +223,29 @@ def test_a_failed_run_and_its_undoing_count_once() -> None:
         ("undo", "Pay", "authorize", "completed"): 1,
         ("undo", "Checkout", "reserve", "completed"): 1,
     }
+
+
+def test_a_run_lasts_from_its_first_step_on_also_where_its_process_has_ended_meanwhile() -> None:
+    seconds: list[float] = []
+
+    class Look:
+        def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
+            yield
+            seconds.append(context.duration)
+
+    story = stories(hooks=[Look()])
+    entry = Entry("reserve", json.dumps({"at": time() - 3600, "took": 1.0, "set": {"log": ["reserve"]}, "unset": []}))
+    Running(story, story.State(), entries=[entry]).once()
+    of_pay, of_checkout = seconds
+    assert of_pay < 600 < of_checkout
+
+
+def test_hooks_around_a_run_see_what_its_caller_gets() -> None:
+    ends = Ends()
+    story = stories(hooks=[ends])
+    with pytest.raises(CompensationError):
+        Running(story, story.State(broken=["ship", "free"])).once()
+    assert ends.ends == ["Pay done", "Checkout CompensationError"]
 
 
 def test_a_process_that_ends_counts_nothing_and_leaves_the_hooks() -> None:

@@ -18,9 +18,10 @@ from dddkit.stories import I, Story, StoryState, variable
 from dddkit.stories.dbos import Durable, RunStatusError
 from dddkit.stories.dbos._executions import executions_of
 from dddkit.stories.durable import Retry, RunCancelledError, RunStatus, Signal
-from tests.durable.launched import configured, logged_by_dbos
+from tests.durable.launched import DATABASES, configured, logged_by_dbos, url_of
 
 T = TypeVar("T")
+LONGEST = "\N{MONEY BAG}" * 75
 
 
 class Asked(StoryState):
@@ -98,6 +99,51 @@ class Wait(Story):
         state.passes += 1
 
 
+@dataclass
+class Alone(Story):
+    """Waits for the end of a run of its own class."""
+
+    I.wait
+
+    class State(StoryState):
+        run: str
+
+    durable: list[Durable[Any]] = field(default_factory=list[Durable[Any]])
+
+    async def wait(self, state: State) -> None:
+        await self.durable[0].aresult(state.run)
+
+
+class Inner(Story):
+    I.work
+
+    class State(StoryState):
+        number: int
+
+    def work(self, state: State) -> None:
+        state.number += 1
+
+
+@dataclass
+class Outer(Story):
+    """Waits in its step for a run of another sync story, when all steps that may run at once do the same."""
+
+    I.wait
+
+    class State(StoryState):
+        number: int
+
+    inner: list[Durable[Any]] = field(default_factory=list[Durable[Any]])
+    all_wait: threading.Barrier = field(default_factory=lambda: threading.Barrier(2))
+
+    def wait(self, state: State) -> None:
+        if state.number < 2:
+            self.all_wait.wait(10)
+        (inner,) = self.inner
+        run_id = inner.start(Inner.State(number=state.number), id=f"inner {state.number}")
+        state.number = inner.result(run_id, timeout=10).number
+
+
 class SyncExit(Exit):
     I.leave_in_thread
 
@@ -109,10 +155,17 @@ class Stories:
     def __init__(self) -> None:
         self.ask: Durable[Any] = Durable(Ask(Signal("answer", into="answer")), name="ask")
         self.cancel: Durable[Any] = Durable(Ask(Signal("cancel", into="answer")), name="cancel")
+        self.long: Durable[Any] = Durable(Ask(Signal(LONGEST, into="answer")), name="long")
         self.take: Durable[Any] = Durable(Take(), name="take")
         self.take_text: Durable[Any] = Durable(TakeText(), name="take text")
         self.waiting = Wait()
         self.slow: Durable[Any] = Durable(self.waiting, name="slow")
+        alone = Alone()
+        self.alone: Durable[Any] = Durable(alone, name="alone")
+        alone.durable.append(self.alone)
+        outer = Outer()
+        outer.inner.append(Durable(Inner(), name="inner"))
+        self.outer: Durable[Any] = Durable(outer, name="outer")
         self.exits = (Exit(), Exit(), SyncExit())
         limited = {"leave": Retry(on=(ConnectionError,), timeout=30.0)}
         self.leave: dict[str, Durable[Any]] = {
@@ -122,9 +175,9 @@ class Stories:
         }
 
 
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stories]:
-    with configured(f"sqlite:///{tmp_path_factory.mktemp('odd')}/shop.sqlite"):
+@pytest.fixture(scope="module", params=DATABASES)
+def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stories]:
+    with configured(url_of(request.param, tmp_path_factory)):
         stories = Stories()
         DBOS.launch()
         yield stories
@@ -173,6 +226,13 @@ def test_a_signal_may_be_called_like_what_cancels_a_run(stories: Stories) -> Non
     assert stories.cancel.result("three", timeout=10).answer
     stories.cancel.signal("three/signal", "cancel", False)
     assert stories.cancel.result("three/signal", timeout=10).answer is False
+
+
+def test_the_longest_signal_comes_to_the_run_with_the_longest_id(stories: Stories) -> None:
+    longest = "\N{MONEY BAG}" * 250
+    waiting(stories.long, longest)
+    assert stories.long.signal(longest, LONGEST, True).accepted
+    assert stories.long.result(longest, timeout=10).answer
 
 
 def test_an_id_of_dddkit_is_rejected(stories: Stories) -> None:
@@ -237,3 +297,27 @@ def test_the_age_of_runs_to_purge_is_a_timedelta(stories: Stories) -> None:
     wrong: Any = 30
     with pytest.raises(TypeError, match=r"ask: purge takes a timedelta, as in timedelta\(days=30\), not 30$"):
         stories.ask.purge(wrong)
+
+
+def test_a_time_to_wait_that_is_no_number_is_rejected(stories: Stories) -> None:
+    waiting(stories.ask, "nan")
+    with pytest.raises(TypeError, match="ask: timeout is a number of seconds, or None, not nan"):
+        stories.ask.result("nan", timeout=float("nan"))
+
+
+def test_steps_that_wait_for_other_runs_leave_their_threads_to_those(
+    stories: Stories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dddkit.stories.dbos._threads._MOST", 2)  # which run at once
+    for number in range(3):
+        stories.outer.start(Outer.State(number=number), id=f"outer {number}")
+    assert [stories.outer.result(f"outer {number}", timeout=20).number for number in range(3)] == [1, 2, 3]
+
+
+def test_a_step_does_not_wait_for_the_end_of_its_own_run(stories: Stories) -> None:
+    stories.alone.start(Alone.State(run="alone / 1"), id="alone / 1")
+    with pytest.raises(RuntimeError, match="alone: a step of the run 'alone / 1' waits for the end of this run"):
+        stories.alone.result("alone / 1", timeout=10)
+    stories.alone.start(Alone.State(run="alone / 1"), id="alone")
+    with pytest.raises(RuntimeError, match="a step of the run 'alone / 1' waits"):  # what the other one has raised
+        stories.alone.result("alone", timeout=10)

@@ -6,9 +6,11 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -90,7 +92,7 @@ def difference(story: Any, state: Any, **more: Any) -> str:
 
 def test_a_story_that_survives_every_end_of_its_process_comes_back_with_its_state() -> None:
     state = rehearsed(Checkout(Pay(Gateway())), Checkout.State(order="o-1"), name="shop")
-    assert state.token == "shop/rehearsal/pay.authorize"
+    assert state.token == "shop/rehearsal-1/pay.authorize"
     assert (state.payment, state.lines) == ("o-1/0", ["reserved"])
 
 
@@ -436,6 +438,16 @@ def test_what_is_no_story_or_has_no_state_that_can_be_recorded_is_rejected() -> 
     with pytest.raises(StoryNotRecordableError, match=r"Loose: .*anything: object may be anything"):
         rehearsed(Loose(), Loose.State())
 
+    @dataclass
+    class Untyped(Story):
+        I.approval
+
+        State = SimpleNamespace
+        approval: Signal
+
+    with pytest.raises(StoryNotRecordableError, match="Untyped: SimpleNamespace cannot be recorded"):
+        rehearsed(Untyped(Signal("approval", into="approved")), SimpleNamespace())
+
 
 _WITHOUT = """
 import asyncio, sys
@@ -463,3 +475,56 @@ print(asyncio.run(rehearse(Count(), Count.State())))
 def test_it_needs_pydantic_and_neither_dbos_nor_a_database() -> None:
     ended = subprocess.run([sys.executable, "-c", _WITHOUT], capture_output=True, text=True, timeout=60, check=False)
     assert ended.stdout.splitlines() == ["pydantic", "Count.State(count=1)"], ended.stderr
+
+
+# A database, which the runs share.
+
+
+class Sell(Story):
+    I.take
+
+    class State(StoryState):
+        left: int = variable()
+
+    def __init__(self, sold: dict[str, int]) -> None:
+        self.sold: Callable[[], dict[str, int]] = lambda: sold  # a function is not copied
+
+    def take(self, state: State) -> None:
+        self.sold().setdefault(step_key(), 1)
+        state.left = 7 - len(self.sold())
+
+
+def test_runs_that_share_a_world_have_keys_of_their_own() -> None:
+    sold: dict[str, int] = {}
+    assert rehearsed(Sell(sold), Sell.State()).left == 6
+    assert list(sold)[:2] == ["Sell/rehearsal-1/take", "Sell/rehearsal-2/take"]
+    assert len(sold) == 5
+
+
+def test_a_function_opens_a_world_for_each_run_and_sees_what_it_has_left() -> None:
+    left: list[int] = []
+
+    @asynccontextmanager
+    async def open_sell() -> AsyncGenerator[Sell]:
+        sold: dict[str, int] = {}
+        yield Sell(sold)
+        left.append(len(sold))
+
+    assert rehearsed(open_sell, Sell.State()).left == 6
+    assert left == [0, *[1] * 5]  # it is opened once more to look at the story
+
+
+def test_a_step_that_does_its_work_twice_is_found_in_a_world_of_its_own() -> None:
+    class Twice(Sell):
+        def take(self, state: Sell.State) -> None:
+            self.sold()[str(uuid4())] = 1
+            state.left = 7 - len(self.sold())
+
+    @asynccontextmanager
+    async def open_twice() -> AsyncGenerator[Twice]:
+        yield Twice({})
+
+    with pytest.raises(
+        AssertionError, match=r"^Twice: the process ended when take had run[^\n]*\n  at state.left: 5 != 6$"
+    ):
+        rehearsed(open_twice, Twice.State())

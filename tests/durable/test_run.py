@@ -13,7 +13,7 @@ import pytest
 
 from dddkit.exceptions import CompensationError, StoryDefinitionError, StoryNotRecordableError
 from dddkit.stories import I, Story, StoryState, compensates, variable
-from dddkit.stories.durable import StepFailedError
+from dddkit.stories.durable import RunStatus, StepFailedError
 from dddkit.stories.durable._steps import plan_of
 from dddkit.testing._journal import Place
 from tests.durable.running import ALL_PLACES, Running
@@ -301,6 +301,93 @@ def test_a_value_that_does_not_read_back_fails_the_run_and_its_step_is_undone(cr
     assert running.status == "undone"
     assert {name for name, _ in Holder.undone} == {"taken"}
     assert running.recorded == ["take", "undo:take"]
+
+
+def test_a_field_whose_new_value_does_not_read_back_keeps_the_recorded_one_for_what_comes_after_a_crash() -> None:
+    seen: list[str] = []
+
+    class Twice(Story):
+        I.good
+        I.bad
+
+        class State(StoryState):
+            held: str = variable()
+
+        def good(self, state: State) -> None:
+            state.held = "good"
+
+        @compensates(good)
+        def undo(self, state: State) -> None:
+            seen.append(str.__str__(state.held))
+
+        def bad(self, state: State) -> None:
+            state.held = Evil("bad")
+
+    running = Running(Twice(), Twice.State(), crashes=[Place(1, "after record")])
+    with pytest.raises(StoryNotRecordableError):
+        running.to_the_end()
+    assert seen == ["good"]
+
+
+def test_a_variable_that_a_step_has_deleted_is_unset_after_a_crash() -> None:
+    class Deleting(Story):
+        I.set
+        I.delete
+        I.look
+
+        class State(StoryState):
+            value: int = variable()
+            seen: bool = variable()
+
+        def set(self, state: State) -> None:
+            state.value = 1
+
+        def delete(self, state: State) -> None:
+            del state.value
+
+        def look(self, state: State) -> None:
+            state.seen = hasattr(state, "value")
+
+    for crashes in ((), ALL_PLACES):
+        assert not Running(Deleting(), Deleting.State(), crashes=crashes).to_the_end().seen
+
+
+def test_a_story_is_async_also_where_only_a_compensation_is() -> None:
+    undone: list[str] = []
+
+    class Sync(Story):
+        I.one
+        I.two
+
+        class State(StoryState):
+            pass
+
+        def one(self, state: State) -> None: ...
+
+        @compensates(one)
+        async def undo(self, state: State) -> None:
+            undone.append("one")
+
+        def two(self, state: State) -> None:
+            raise Declined
+
+    running = Running(Sync(), Sync.State(), in_threads=None)
+    assert running.plan.is_async
+    with pytest.raises(Declined):
+        running.once()
+    assert undone == ["one"]
+
+
+def test_a_status_is_the_word_of_dashboards_and_knows_whether_the_run_has_ended() -> None:
+    assert {str(status) for status in RunStatus if status.is_finished} == {
+        *("completed", "failed", "undone", "undo_failed", "cancelled")
+    }
+
+
+def test_a_resumed_run_says_that_it_is_running() -> None:
+    running = Running(Checkout(), Checkout.State(total=3), crashes=[Place(2, "after record")])
+    running.to_the_end()
+    assert running.journal.told == [(RunStatus.RUNNING, None)]
 
 
 def test_a_value_of_the_last_step_that_does_not_read_back_undoes_the_run() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import time
+from collections.abc import Generator
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -17,7 +20,6 @@ from sqlalchemy import make_url
 
 from dddkit.stories.dbos import settings
 from dddkit.stories.dbos._sqlite import Connection, define_unixepoch  # DBOS is what opens them
-from dddkit.stories.dbos.settings import APPLICATION_VERSION
 
 SECRET = "hunter2"
 
@@ -30,7 +32,7 @@ def url_of(config: DBOSConfig) -> str:
 
 def test_the_version_is_pinned_so_that_a_deployment_strands_no_run(tmp_path: Path) -> None:
     config = settings("shop", f"sqlite:///{tmp_path}/a.sqlite")
-    assert config.get("application_version") == APPLICATION_VERSION == "dddkit-1"
+    assert config.get("application_version") == "dddkit-1-shop"  # changed: no worker continues the runs of before
 
 
 def test_records_are_json_and_nothing_leaves_for_anywhere_but_the_database(tmp_path: Path) -> None:
@@ -160,6 +162,21 @@ def test_no_message_contains_the_password(scheme: str, rest: str) -> None:
     assert SECRET not in said
 
 
+def test_behind_a_pooler_the_lease_has_a_url_of_its_own_and_nothing_is_prepared() -> None:
+    kwargs: Any = settings("shop", "postgresql://pool/shop", lease_url="postgresql://db/shop").get("db_engine_kwargs")
+    assert kwargs["connect_args"]["prepare_threshold"] is None
+    kwargs = settings("shop", "postgresql://db/shop").get("db_engine_kwargs")
+    assert "prepare_threshold" not in kwargs["connect_args"]
+    with pytest.raises(ValueError, match="settings: lease_url names no database"):
+        settings("shop", "postgresql://pool/shop", lease_url="postgresql://db")
+
+
+@pytest.mark.parametrize("url", ["sqlite:///a.sqlite", "postgresql://pool/shop"])
+def test_sqlite_has_no_pooler(url: str) -> None:
+    with pytest.raises(ValueError, match="leave it out"):
+        settings("shop", url, lease_url="sqlite:///a.sqlite")
+
+
 def test_the_folder_of_the_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no folder for 'a.sqlite'"):
         settings("shop", f"sqlite:///{tmp_path}/nowhere/a.sqlite")
@@ -218,3 +235,36 @@ def test_the_time_of_sqlite_is_as_fine_as_dbos_wants_it() -> None:
     connection.execute("INSERT INTO t (x) VALUES (1)")
     assert connection.execute("SELECT made > 1e12 FROM t").fetchone() == (1,)
     connection.close()
+
+
+@pytest.fixture
+def dbos_logs(tmp_path: Path) -> Generator[list[str]]:
+    """What the logger of DBOS lets through, with `settings` called as often as somebody may."""
+    settings("shop", f"sqlite:///{tmp_path}/a.sqlite")
+    settings("shop", f"sqlite:///{tmp_path}/a.sqlite")
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]  # of this object
+    logger = logging.getLogger("dbos")
+    level = logger.level  # of the last DBOS of this process, where there was one
+    logger.setLevel(logging.WARNING)
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def test_what_dbos_logs_of_a_lost_connection_comes_once_a_minute(
+    dbos_logs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger, now = logging.getLogger("dbos"), time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    for seconds in range(121):
+        now += 1
+        logger.warning(f"polling {seconds}: (psycopg.OperationalError) connection is bad")
+        logger.warning(f"other {seconds}: (psycopg.OperationalError) connection is bad")
+        logger.warning(f"contention {seconds}")
+    assert [line.split(":")[0] for line in dbos_logs if "bad" in line] == [
+        *("polling 0", "other 0", "polling 60", "other 60", "polling 120", "other 120")
+    ]
+    assert sum("contention" in line for line in dbos_logs) == 121

@@ -15,7 +15,7 @@ from dddkit.stories.durable import RunStatus
 from dddkit.stories.durable._run import first_entry_to_repeat, kept_entries
 from dddkit.testing._journal import Crash, Place
 from tests.durable.running import ALL_PLACES, Running
-from tests.stories.shop import Declined
+from tests.stories.shop import Declined, finish
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,25 @@ def test_a_step_whose_hook_refused_it_is_not_undone_even_if_it_says_so() -> None
         assert run.outcome["state"]["log"] == ["reserve", "authorize", "release", "pay back", "free"]
 
 
+def test_a_story_whose_first_step_a_hook_refused_had_begun_as_in_a_plain_run() -> None:
+    class Guarded(Pay):
+        pass
+
+    class Guard:
+        def before(self, context: Any, step: Any) -> None:
+            raise PermissionError
+
+    inject_hooks(Guarded, [Guard()])
+    plain = Pay.State()
+    with pytest.raises(PermissionError):
+        finish(Undone(Guarded())(plain))
+    for crashes in ((), ALL_PLACES):
+        run = running(Undone(Guarded()), crashes=crashes)
+        with pytest.raises(PermissionError):
+            run.to_the_end()
+        assert run.outcome["state"]["log"] == plain.log == ["reserve", "pay back", "free"]
+
+
 def test_a_story_that_a_hook_refuses_is_not_undone_as_a_whole_unless_it_had_begun_before_a_crash() -> None:
     refusing = [False]
 
@@ -248,6 +267,17 @@ def test_a_step_that_was_cut_off_before_a_run_was_cancelled_is_undone_if_it_says
         run.to_the_end()
     assert caught.value.undone == ("pay.capture", "pay.authorize", "reserve")
     assert run.executions == 3
+
+
+def test_a_step_that_certainly_had_not_begun_when_a_resumed_run_was_cancelled_is_not_undone() -> None:
+    run = running(Checkout(), crashes=[Place(0, "after record")])
+    with pytest.raises(Crash):
+        run.once()
+    run.journal.begin()
+    cancelled_after(run, "pay.authorize")  # which this execution has run; refund would be for an interrupted capture
+    with pytest.raises(RunCancelledError) as caught:
+        run.once()
+    assert caught.value.undone == ("pay.authorize", "reserve")
 
 
 def test_a_cancelled_run_that_cannot_be_undone_is_a_compensation_error() -> None:

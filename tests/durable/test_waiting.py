@@ -223,12 +223,30 @@ def test_a_signal_is_rejected_in_a_plain_run_before_its_first_step() -> None:
     assert state.log == []
 
 
-def test_a_signal_in_the_body_of_a_class_is_rejected_there() -> None:
-    with pytest.raises(StoryDefinitionError, match="is a Signal"):
+class Asked(Story):
+    I.first
+    I.approval
 
-        class Wrong(Story):  # pyright: ignore[reportUnusedClass]  # it is never made
-            I.approval
-            approval = Signal("approval", into="approved")
+    class State(StoryState):
+        steps: int = 0
+        approved: bool = variable()
+
+    approval = Signal("approval", into="approved")
+
+    async def first(self, state: State) -> None:
+        state.steps += 1
+
+
+def test_a_signal_may_be_an_attribute_of_the_class() -> None:
+    run = Running(Asked(), Asked.State(), signals={"approval": True})
+    assert run.once().approved
+
+
+def test_such_a_signal_is_rejected_in_a_plain_run_before_its_first_step_too() -> None:
+    state = Asked.State()
+    with pytest.raises(StoryDefinitionError, match=r"Asked: I\.approval is a Signal, which only a durable run"):
+        asyncio.run(Asked()(state))
+    assert state.steps == 0
 
 
 class Other(StoryState):
@@ -292,6 +310,9 @@ delay_of: Final[Any] = Delay
     [
         (lambda: Signal("", into="a"), ValueError),
         (lambda: Signal("a", into=""), ValueError),
+        (lambda: Signal("x" * 301, into="a"), ValueError),
+        (lambda: Signal("\ud800", into="a"), ValueError),
+        (lambda: Signal("two\nlines", into="a"), ValueError),
         (lambda: of_any(3, into="a"), TypeError),
         (lambda: Signal("a", into="a", within=-1), ValueError),
         (lambda: Signal("a", into="a", within=float("nan")), ValueError),
@@ -301,7 +322,7 @@ delay_of: Final[Any] = Delay
         (lambda: delay_of("5"), TypeError),
         (lambda: Delay(float("inf")), ValueError),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_arguments_that_cannot_be_meant_are_rejected(make: Callable[[], object], error: type[Exception]) -> None:
     with pytest.raises(error):

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.house.pages import CHECKERS, Block, Reader, blocks, chapters, links
+
+if TYPE_CHECKING:
+    from tests.servers.databases import PostgreSQL
 
 PAGES = ["docs/durable.md", "docs/durable_running.md"]  # the second uses the files of the first
 
@@ -28,12 +33,24 @@ def _chapters_with_commands() -> dict[str, list[Block]]:
 
 
 CHAPTERS = _chapters_with_commands()
+ON_A_SERVER = "PostgreSQL"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("title", CHAPTERS)
+@pytest.mark.parametrize("title", [title for title in CHAPTERS if title != ON_A_SERVER])
 def test_the_commands_of_a_chapter_print_what_is_quoted(title: str, tmp_path: Path) -> None:
-    reader = Reader(tmp_path, {"PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": "1"})  # what is killed prints no more
+    _follow(title, tmp_path, {})
+
+
+@pytest.mark.slow
+def test_the_commands_print_the_same_with_a_server(tmp_path: Path, postgresql: PostgreSQL) -> None:
+    url = postgresql.url("psycopg").set(drivername="postgresql").render_as_string(hide_password=False)
+    _follow(ON_A_SERVER, tmp_path, {"SHOP_DATABASE": url})
+
+
+def _follow(title: str, folder: Path, environment: Mapping[str, str]) -> None:
+    # What is killed writes nothing any more, so nothing may wait to be written.
+    reader = Reader(folder, {"PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": "1", **environment})
     for block in CHAPTERS[title]:
         if block.language == "python":
             reader.take(block)

@@ -7,17 +7,16 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
-from typing import Final, TypeVar
+from typing import Final
 
 from tests.kill.faults import FAULTS
 from tests.kill.opening import missing, opened
+from tests.kill.options import positive
 from tests.kill.repositories import REPOSITORIES
 from tests.kill.running import Run
 from tests.kill.setups import SETUPS, SetupName
-
-N = TypeVar("N", int, float)
 
 KILLS: Final = 150
 BETWEEN_CHECKS: Final = 50
@@ -45,8 +44,8 @@ def _parser() -> argparse.ArgumentParser:
         help="where messages go; can be repeated; default: SQLite, and PostgreSQL with a broker that is installed",
     )
     kills = f"end each set-up after so many kills; default: {KILLS}, or no limit where --seconds is given"
-    parser.add_argument("--kills", type=_positive(int), metavar="NUMBER", help=kills)
-    parser.add_argument("--seconds", type=_positive(float), help="end each set-up after so long")
+    parser.add_argument("--kills", type=positive(int), metavar="NUMBER", help=kills)
+    parser.add_argument("--seconds", type=positive(float), help="end each set-up after so long")
     seed = "choose whom to kill as an earlier run with this seed did; the timing of processes differs each time"
     parser.add_argument("--seed", type=int, help=seed)
     parser.add_argument(
@@ -59,19 +58,6 @@ def _parser() -> argparse.ArgumentParser:
         "--fault", choices=FAULTS, help="plant a fault, which should be found: the run should end with 1"
     )
     return parser
-
-
-def _positive(kind: type[N]) -> Callable[[str], N]:
-    """Return what reads a number: a run that kills nobody would find no problems."""
-
-    def read(text: str) -> N:
-        number = kind(text)
-        if not number > 0:
-            raise argparse.ArgumentTypeError(f"{text} is not above 0")
-        return number
-
-    read.__name__ = kind.__name__  # what argparse calls it where the text is no number
-    return read
 
 
 def _defaults() -> tuple[SetupName, SetupName]:

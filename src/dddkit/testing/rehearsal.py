@@ -6,6 +6,10 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
+from inspect import signature
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from dddkit.exceptions import MissingDependencyError
@@ -29,6 +33,7 @@ StateT = TypeVar("StateT")
 _When = Literal["before", "after body", "after record"]
 
 _REMEMBER: Final = "what a step needs of an earlier one belongs into the State"
+_OUTSIDE: Final = "something outside of it decides"
 _PLACES: Final[dict[_When, tuple[str, str]]] = {
     "before": ("before {} ran", _REMEMBER),
     "after body": (
@@ -40,7 +45,7 @@ _PLACES: Final[dict[_When, tuple[str, str]]] = {
 
 
 async def rehearse(
-    story: Callable[[StateT], object],
+    story: Callable[[StateT], object] | Callable[[], AbstractAsyncContextManager[Callable[[StateT], object]]],
     state: StateT,
     *,
     retries: Mapping[str, Retry] | None = None,
@@ -57,17 +62,29 @@ async def rehearse(
     end like the first, with the same state. Delays take no time, nor does the waiting between attempts.
 
     A run has a deep copy of the story and of what it was given, so that all begin alike; the objects of the test stay
-    as they are. What cannot be copied is shared. Where a process ends, what a step has left in the story itself is
-    gone: attributes, and lists, sets and dicts in them. The objects that it was given are the world, and stay.
+    as they are. What cannot be copied is shared. A database is better opened for each run: give a function that does so
+    in an async context manager which yields the story. There what a run has left can be looked at afterwards, too:
+
+        @asynccontextmanager
+        async def open_checkout() -> AsyncGenerator[Checkout]:
+            engine = embedded(":memory:", metadata)
+            yield Checkout(lambda: ShopUnit(engine))
+            await engine.dispose()
+
+        await rehearse(open_checkout, Checkout.State(order_id=order_id))
+
+    Where a process ends, what a step has left in the story itself is gone: attributes, and lists, sets and dicts in
+    them. The objects that it was given are the world, and stay.
 
     A field whose value is another one without any interruption too, such as a random id, only has to be set or not.
 
     Args:
-        story: the story object; also a sync one.
+        story: the story object, also a sync one; or a function without arguments that opens one for each run.
         state: what the run starts with; it is left alone.
         retries: as `Durable` takes them.
         signals: the values of the signals that are sent; one that is not given comes too late.
-        name: what `step_key` begins with; None: the name of the story's class.
+        name: what `step_key` begins with; None: the name of the story's class. The ids of the runs are
+            rehearsal-1 and so on.
 
     Returns:
         The state at the end.
@@ -81,8 +98,19 @@ async def rehearse(
         MissingDependencyError: pydantic is not installed.
     """
     __tracebackhide__ = True
-    rehearsal = _Rehearsal(story, state, retries or {}, signals or {}, name or type(story).__name__)
+    given: Any = story
+    if not _opens_one(given):
+        rehearsal = _Rehearsal(given, state, retries or {}, signals or {}, name)
+    else:
+        async with given() as one:
+            rehearsal = _Rehearsal(one, state, retries or {}, signals or {}, name, opened=given)
     return await rehearsal.hold()  # type: ignore[no-any-return]  # the state
+
+
+def _opens_one(story: Any) -> bool:
+    if not issubclass(type(story), (FunctionType, MethodType, partial)):
+        return False
+    return all(one.default is not one.empty for one in signature(story).parameters.values())
 
 
 class _Ended(NamedTuple):
@@ -105,7 +133,13 @@ class _Rehearsal:
     """The runs of one story."""
 
     def __init__(
-        self, story: Any, state: Any, retries: Mapping[str, Retry], signals: Mapping[str, object], name: str
+        self,
+        story: Any,
+        state: Any,
+        retries: Mapping[str, Retry],
+        signals: Mapping[str, object],
+        name: str | None,
+        opened: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
     ) -> None:
         _reject_missing_dependency()
         from dddkit.stories.durable._state import StateCodec
@@ -113,17 +147,24 @@ class _Rehearsal:
         from dddkit.stories.durable._steps import check_retries
 
         self._story: Final = story
+        self._opened: Final = opened
+        name = name or type(story).__name__
         self._name: Final = name
-        is_story = "__story__" in type(story).__dict__  # the plan says what else it is
+        is_story = "__story__" in type(story).__dict__
         self._state_class: Final = state_class_of(story, name) if is_story else None
-        plan = self._plan(story)  # rejects what is no story
+        if not is_story:
+            self._plan(story)  # rejects it
+        self._codec: Final[StateCodec] = StateCodec(self._state_class, type(story).__qualname__)
+        plan = self._plan(story)
         check_retries(plan, retries)
-        self._codec: Final[StateCodec] = StateCodec(self._state_class, type(plan.story).__qualname__)
         self._start: Final = json.dumps(self._codec.dump(state))
         self._signals: Final = dict(_encoded(plan, self._codec, signals))
         self._retries: Final = {
             path: Retry(retry.on, retry.attempts, 0.0, retry.timeout) for path, retry in retries.items()
         }
+        self._runs = 0
+        self._shared: list[str] = []
+        """What all runs have, since it cannot be copied."""
 
     def _plan(self, story: Any) -> StoryPlan:
         from dddkit.stories.durable._steps import plan_of
@@ -135,8 +176,7 @@ class _Rehearsal:
         expected = await self._run(None)
         again = await self._run(None)
         loose = self._differing(expected.outcome["state"], again.outcome["state"])
-        _, shared = with_its_own_world(self._story)
-        why = f"all share {', '.join(shared)}, which cannot be copied" if shared else "something outside of it decides"
+        why = f"all share {', '.join(self._shared)}, which cannot be copied" if self._shared else _OUTSIDE
         self._compare(again, expected, loose, f"two runs without an interruption came to different ends; {why}")
         for index, entry in enumerate(expected.names):
             for when, (where, cure) in _PLACES.items():
@@ -146,26 +186,34 @@ class _Rehearsal:
                 self._check_bodies(ended, entry if when == "after body" else None)
         from dddkit.stories.durable._run import outcome_of
 
-        return outcome_of(expected.text, self._plan(self._story), self._codec, _RUN_ID)
+        return outcome_of(expected.text, self._plan(self._story), self._codec, "rehearsal-1")
 
     async def _run(self, place: Place | None) -> _Ended:
         """Run the story to its end, in two processes where there is a place at which the first one ends."""
         from dddkit.stories.durable._run import run
 
-        world, _ = with_its_own_world(self._story)
+        self._runs += 1  # each has keys of its own: where runs share a database, it has noted those of the others
         journal = MemoryJournal(
-            _RUN_ID, signals=self._signals, crashes=() if place is None else (place,), skips_time=True
+            f"rehearsal-{self._runs}", signals=self._signals, crashes=() if place is None else (place,), skips_time=True
         )
-        while True:
-            plan = self._plan(as_another_process_has_it(world))
-            # In a task, which has a context of its own: what a step sets there does not reach the next process.
-            process = asyncio.ensure_future(run(plan, self._codec, self._start, journal, retries=self._retries))
-            try:
-                text = await process
-            except Crash:
-                journal.begin()
-                continue
-            return _Ended(text, json.loads(text), [entry.name for entry in journal.recorded], Counter(journal.bodies))
+        async with self._world() as world:
+            while True:
+                plan = self._plan(as_another_process_has_it(world))
+                # In a task, which has a context of its own: what a step sets there does not reach the next process.
+                process = asyncio.ensure_future(run(plan, self._codec, self._start, journal, retries=self._retries))
+                try:
+                    text = await process
+                except Crash:
+                    journal.begin()
+                else:
+                    break
+        return _Ended(text, json.loads(text), [entry.name for entry in journal.recorded], Counter(journal.bodies))
+
+    def _world(self) -> AbstractAsyncContextManager[Any]:
+        if self._opened is not None:
+            return self._opened()
+        copied, self._shared = with_its_own_world(self._story)
+        return nullcontext(copied)
 
     def _differing(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> frozenset[str]:
         from dddkit.stories.durable._state import changes
@@ -187,9 +235,6 @@ class _Rehearsal:
         for name, times in ended.bodies.items():
             if times != 1 + (name == interrupted):
                 raise AssertionError(f"{self._name}: {name} was recorded, and ran {times} times")
-
-
-_RUN_ID: Final = "rehearsal"
 
 
 def _reject_missing_dependency() -> None:

@@ -8,18 +8,17 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
-from typing import Final, TypeVar
+from typing import Final
 
+from tests.kill.options import positive
 from tests.kill.stories.cases import cases, problems_of_cases
 from tests.kill.stories.faults import FAULTS
 from tests.kill.stories.laws import Figures, figures, problems
 from tests.kill.stories.matrix import matrix
 from tests.kill.stories.setups import DATABASES, DatabaseName, Setup, missing, opened
 from tests.kill.stories.storm import storm
-
-N = TypeVar("N", int, float)
 
 KILLS: Final = 150
 PARTS: Final = ("matrix", "storm")
@@ -29,8 +28,9 @@ def main(arguments: Sequence[str]) -> int:
     """Return 0 where all is well, 1 where a problem was found, 2 where nothing could run."""
     options = _parser().parse_args(arguments)
     seed = options.seed if options.seed is not None else Random().randrange(1_000_000)
-    parts = [(name, part) for name in options.database or DATABASES for part in options.part or PARTS]
-    codes = [_run(name, part, options, Random(seed)) for name, part in parts]
+    databases: Sequence[DatabaseName] = options.database or DATABASES
+    parts: Sequence[str] = options.part or PARTS
+    codes = [_run(name, part, options, Random(seed)) for name in databases for part in parts]
     return 1 if 1 in codes else min(codes)
 
 
@@ -49,27 +49,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--part", action="append", choices=PARTS, help=part)
     kills = f"end each storm after so many kills; default: {KILLS}, or no limit where --seconds is given"
-    parser.add_argument("--kills", type=_positive(int), metavar="NUMBER", help=kills)
+    parser.add_argument("--kills", type=positive(int), metavar="NUMBER", help=kills)
     seconds = "end each part after so long; of the matrix, places are chosen at random"
-    parser.add_argument("--seconds", type=_positive(float), help=seconds)
+    parser.add_argument("--seconds", type=positive(float), help=seconds)
     seed = "choose whom to kill as an earlier run with this seed did; the timing of processes differs each time"
     parser.add_argument("--seed", type=int, help=seed)
     fault = "plant a fault, which should be found: the run should end with 1"
     parser.add_argument("--fault", choices=FAULTS, help=fault)
     return parser
-
-
-def _positive(kind: type[N]) -> Callable[[str], N]:
-    """Return what reads a number: a run that kills nobody would find no problems."""
-
-    def read(text: str) -> N:
-        number = kind(text)
-        if not number > 0:
-            raise argparse.ArgumentTypeError(f"{text} is not above 0")
-        return number
-
-    read.__name__ = kind.__name__  # what argparse calls it where the text is no number
-    return read
 
 
 def _run(name: DatabaseName, part: str, options: argparse.Namespace, random: Random) -> int:

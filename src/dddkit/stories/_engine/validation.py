@@ -152,6 +152,8 @@ def validate_class(cls: type, names: tuple[str, ...]) -> dict[str, object]:
                 _reject_missing(cls, name)
         elif not found.by_instance:
             shown[name] = found.value
+            if hasattr(type(found.value), "__not_a_step__"):
+                continue  # a Signal, which a durable run waits for; a plain one rejects it
             if is_method(found.value) or not _may_be_supplied(cls):
                 _validate_step(cls, name, found.value, bound=False)
     return shown

@@ -7,6 +7,7 @@ from dddkit.exceptions import DuplicateRunError, ExecutorInUseError, RunNotFound
 from dddkit.stories.dbos.durable import Durable
 from dddkit.stories.dbos.runs import Run, SignalReceipt
 from dddkit.stories.dbos.settings import settings
+from dddkit.stories.dbos.watching import watch
 from dddkit.stories.dbos.worker import Worker
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "SignalReceipt",
     "Worker",
     "settings",
+    "watch",
 ]

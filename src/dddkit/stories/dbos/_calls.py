@@ -6,11 +6,14 @@ What is called begins in an empty context: inside of a workflow or a step, DBOS 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
+from dddkit.stories.dbos._executors import check_not_forked
 from dddkit.stories.dbos._private import registered_workflows, target_loop
+from dddkit.stories.dbos._threads import waiting_for_runs
 
 __all__ = ["awaited", "blocking", "in_empty_context", "is_on_loop", "loop_of_runs"]
 
@@ -22,8 +25,9 @@ def loop_of_runs(who: str) -> asyncio.AbstractEventLoop:
     """Return the loop that runs run on.
 
     Raises:
-        RuntimeError: DBOS was not launched, or does not know the story.
+        RuntimeError: DBOS was not launched, or does not know the story; it was launched before this process was forked.
     """
+    check_not_forked(who)
     loop = target_loop()
     if loop is None or loop.is_closed():
         raise RuntimeError(f"{who}: DBOS is not running in this process; call DBOS.launch() first")
@@ -53,12 +57,15 @@ def blocking(who: str, call: str, work: Work[R], *, to_the_end: bool = True) -> 
     if is_on_loop():
         raise RuntimeError(
             f"{who}: {call}() waits in its thread, and an event loop is running here, which would stand still; "
-            f"write `await ....a{call}(...)`"
+            f"await its twin: a{call}(...)"
         )
     loop = loop_of_runs(who)
     future = Context().run(asyncio.run_coroutine_threadsafe, work(), loop)
     try:
-        return future.result()
+        with waiting_for_runs():
+            return future.result()
+    except concurrent.futures.CancelledError:
+        raise _ended(who) from None
     finally:
         if not to_the_end:
             future.cancel()
@@ -72,10 +79,19 @@ async def awaited(who: str, work: Work[R], *, to_the_end: bool = True) -> R:
         future = in_empty_context(work)
     else:
         future = asyncio.wrap_future(Context().run(asyncio.run_coroutine_threadsafe, work(), loop))
-    if not to_the_end:
-        return await future
     future.add_done_callback(_retrieved)
-    return await asyncio.shield(future)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        if future.cancelled() and loop is not asyncio.get_running_loop():  # not by the caller's own cancellation
+            raise _ended(who) from None
+        if not to_the_end:
+            future.cancel()
+        raise
+
+
+def _ended(who: str) -> RuntimeError:
+    return RuntimeError(f"{who}: DBOS has ended in this process meanwhile; its runs go on where it is launched again")
 
 
 def in_empty_context(work: Work[R]) -> asyncio.Task[R]:

@@ -9,12 +9,15 @@ from uuid import uuid4
 
 from dbos import DBOSConfig
 
-from dddkit.stories.dbos._private import set_executor_id
+from dddkit.stories.dbos._private import is_launched, set_executor_id
 
-__all__ = ["new_executor_id", "renewed_after_fork"]
+__all__ = ["check_not_forked", "new_executor_id", "renewed_after_fork"]
 
 _configs: Final[list[DBOSConfig]] = []
 """Of this process, each with an id that was made for it."""
+
+
+_is_orphan = False
 
 
 def new_executor_id() -> str:
@@ -31,7 +34,22 @@ def renewed_after_fork(config: DBOSConfig) -> None:
     _configs.append(config)
 
 
+def check_not_forked(who: str) -> None:
+    """Raise where DBOS was launched before this process was forked: its threads and connections are the parent's.
+
+    Raises:
+        RuntimeError: it was.
+    """
+    if _is_orphan:
+        raise RuntimeError(
+            f"{who}: DBOS was launched before this process was forked, and nothing of it runs here; launch it after "
+            f"the fork, in each process, as in the lifespan of the application"
+        )
+
+
 def _renew() -> None:
+    global _is_orphan
+    _is_orphan = is_launched()
     if not _configs:
         return
     mine = new_executor_id()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from dbos import DBOS, StepInfo, StepOptions
 
@@ -13,13 +14,11 @@ from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._mailboxes import TOO_LATE, contents, first_in, signal_box
 from dddkit.stories.dbos._slots import Slots
+from dddkit.stories.dbos._told import saying
 from dddkit.stories.durable._journal import WAIT, Entry
 from dddkit.stories.durable.status import RunStatus
 
-__all__ = ["ATTRIBUTE", "DBOSJournal", "entries_in", "entries_of"]
-
-ATTRIBUTE: Final = "dddkit"
-"""The attribute of a workflow that says how its run stands, where DBOS's own status does not."""
+__all__ = ["DBOSJournal", "entries_in", "entries_of"]
 
 _log: Final = logging.getLogger("dddkit.stories.durable")
 
@@ -54,6 +53,8 @@ class DBOSJournal:
         self._is_new: Final = entries is None
         self._entries: Final = entries or ()
         self._position = 0
+        self._has_waited = False
+        """Whether the next entry is that of the step that has waited, which does nothing else."""
         self._told = told
         self._slots: Final = slots
 
@@ -68,13 +69,16 @@ class DBOSJournal:
             return self._repeated(name)
         if self._execution.is_stopped:
             raise RunLeft(self.run_id)
-        if self._slots is not None and not name.startswith(WAIT):
+        if self._slots is not None and not name.startswith(WAIT) and not self._has_waited:
             await self._slots.take(self.run_id)
+        self._has_waited = False
         options: StepOptions = {"name": name}
 
         async def recorded() -> str:
             try:
                 return await body()
+            except asyncio.CancelledError:
+                raise RunLeft(self.run_id) from None  # of which DBOS warns nobody
             except Exception as error:
                 raise _Through(error) from None
 
@@ -92,7 +96,7 @@ class DBOSJournal:
         return entry.text
 
     async def wait(self, signal: str | None, until: float | None) -> str | None:
-        execution = self._execution
+        execution, self._has_waited = self._execution, True
         if signal is None:
             await self._pause(until)
             return None
@@ -109,6 +113,10 @@ class DBOSJournal:
             return None
         finally:
             execution.awaits = None
+
+    async def pause(self, until: float) -> None:
+        while not self._execution.cancel_requested and until > time.time():
+            await self._execution.sleep(until)
 
     async def _pause(self, until: float | None) -> None:
         while not self._execution.cancel_requested and (until is None or until > time.time()):
@@ -131,7 +139,7 @@ class DBOSJournal:
         if status is RunStatus.RUNNING and self._told in (None, status):
             return  # as everybody thinks
         self._told = status
-        said: dict[str, Any] = {ATTRIBUTE: {"status": status.value, "step": step}}
+        said = saying(status, step)
         try:
             await in_empty_context(lambda: DBOS.update_workflow_attributes_async(self.run_id, said, merge=True))
         except Exception:

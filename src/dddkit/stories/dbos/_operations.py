@@ -21,7 +21,7 @@ from dddkit.exceptions import (
 )
 from dddkit.stories.dbos._ends import outcome_of_task, task_here
 from dddkit.stories.dbos._executions import executions_of
-from dddkit.stories.dbos._journal import ATTRIBUTE, entries_in, entries_of
+from dddkit.stories.dbos._journal import entries_in, entries_of
 from dddkit.stories.dbos._looking import deliver
 from dddkit.stories.dbos._mailboxes import (
     MAILBOX,
@@ -34,6 +34,7 @@ from dddkit.stories.dbos._mailboxes import (
     run_of,
     signal_box,
 )
+from dddkit.stories.dbos._told import saying
 from dddkit.stories.dbos._workflow import AGAIN, Prepared, Workflow, begin, row_of
 from dddkit.stories.dbos.runs import Run, SignalReceipt, outcome_in, run_in, status_of
 from dddkit.stories.durable._journal import UNDO
@@ -59,6 +60,8 @@ _PAGE: Final = 200
 _SHORTEST_PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 1.0
 """Seconds between two looks for the end of a run."""
+_LONGEST_TRUST: Final = 10.0
+"""Seconds between two looks for one that this process executes: another may have taken it over."""
 
 
 class Operations:
@@ -102,17 +105,19 @@ class Operations:
             left = None if deadline is None else deadline - monotonic()
             longest = _LONGEST_PAUSE if left is None else max(min(left, _LONGEST_PAUSE), 0)
             task = task_here(run_id, self._workflows)
-            if task is not None:  # one look a second, in case that the run is taken from this process
-                outcome = await outcome_of_task(task, longest)
+            if task is not None:
+                outcome = await outcome_of_task(task, _LONGEST_TRUST if left is None else min(left, _LONGEST_TRUST))
                 if outcome is not None:
                     return outcome
             row = await self._row(run_id, load_output=True)
             if row.status not in _ACTIVE:
                 return self._outcome_in(row)
             if left is not None and left <= 0:
-                raise TimeoutError(
-                    f"{self._name}: the run {run_id!r} is {status_of(row)} after {timeout:g} s; it goes on, ask again"
-                )
+                status = status_of(row)
+                goes_on = "it goes on, ask again"
+                if status is RunStatus.CHANGED:
+                    goes_on = "it goes on where a worker has the story that it was started with"
+                raise TimeoutError(f"{self._name}: the run {run_id!r} is {status} after {timeout:g} s; {goes_on}")
             if task is not None:
                 continue
             here = executions_of(run_id)
@@ -187,8 +192,7 @@ class Operations:
                 raise RunStatusError(self._name, run_id, status.value, f"it cannot be resumed; {advice}")
             return  # somebody executes it, or is about to
         await forget([cancel_box(run_id)])
-        told: dict[str, Any] = {ATTRIBUTE: {"status": RunStatus.PENDING.value, "step": None}}
-        await DBOS.update_workflow_attributes_async(run_id, told, merge=True)
+        await DBOS.update_workflow_attributes_async(run_id, saying(RunStatus.PENDING), merge=True)
         await DBOS.resume_workflow_async(run_id, queue_name=self._prepared.queue)
 
     async def retry(self, run_id: str, *, new_keys: bool) -> None:
@@ -249,7 +253,7 @@ class Operations:
         return any(entry.name.startswith(UNDO) for entry in await entries_of(run_id))
 
     async def runs(self, status: RunStatus | None, limit: int) -> list[Run]:
-        found: list[Run] = []
+        found: dict[str, Run] = {}  # by id: a run that was started meanwhile moves the others to the next page
         offset = 0
         while len(found) < limit:
             rows = await DBOS.list_workflows_async(
@@ -262,10 +266,10 @@ class Operations:
                 load_output=False,
             )
             offset += len(rows)
-            found += [run for run in await _as_runs(rows) if status in (None, run.status)]
+            found |= {run.id: run for run in await _as_runs(rows) if status in (None, run.status)}
             if len(rows) < _PAGE:
                 break
-        return found[:limit]
+        return list(found.values())[:limit]
 
     async def purge(self, older_than: timedelta) -> int:
         before = (datetime.now(timezone.utc) - older_than).isoformat()

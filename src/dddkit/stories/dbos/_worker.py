@@ -11,11 +11,11 @@ from dbos import DBOS
 
 from dddkit.stories.dbos._executions import allow_executions, executions_here, stop_executions
 from dddkit.stories.dbos._leases import Lease, current_lease, end_lease
-from dddkit.stories.dbos._outage_log import LOGGER, OutageLog
+from dddkit.stories.dbos._outage_log import LOGGER, OutageLog, said_by
 from dddkit.stories.dbos._private import at_launch, has_ended, instance
 from dddkit.stories.dbos._take_over import TakeOver
 
-__all__ = ["enlist", "look_each_second"]
+__all__ = ["enlist", "look_each", "look_each_second"]
 
 _EVERY: Final = 1.0  # seconds
 _SHARE: Final = 20
@@ -23,7 +23,33 @@ _SHARE: Final = 20
 _LAST_STEPS: Final = 5.0
 """So many seconds steps may take to end after DBOS has."""
 
-_looks: Final[list[Callable[[], object]]] = []
+
+class _Look:
+    """Something that is looked for again and again."""
+
+    def __init__(self, every: float, look: Callable[[], object], what: str) -> None:
+        self.look: Final = look
+        self._every: Final = every
+        self._log: Final = OutageLog(what)
+        self._next = 0.0
+
+    def when_due(self, stop: Event) -> None:
+        """Look, unless that was done a moment ago."""
+        began = time.monotonic()
+        if began < self._next:
+            return
+        try:
+            self.look()
+        except Exception as error:
+            if not stop.is_set():
+                self._log.failed(f"the database cannot be read ({said_by(error)})")
+        else:
+            self._log.recovered()
+        now = time.monotonic()
+        self._next = max(began + self._every, now + (now - began) * _SHARE) - _EVERY / 2
+
+
+_looks: Final[list[_Look]] = []
 
 
 def enlist() -> None:
@@ -33,8 +59,19 @@ def enlist() -> None:
 
 def look_each_second(look: Callable[[], object]) -> None:
     """Let the worker call this each second, in its thread. Whatever it raises is logged, and it is called again."""
-    if look not in _looks:
-        _looks.append(look)
+    look_each(_EVERY, look, "signals and cancellations")
+
+
+def look_each(seconds: float, look: Callable[[], object], what: str) -> None:
+    """Let the worker call this after so many seconds, or less often where it takes long.
+
+    Args:
+        seconds: at least one.
+        look: is called in the worker's thread; called again also after it has raised.
+        what: what the log calls it.
+    """
+    if all(found.look != look for found in _looks):
+        _looks.append(_Look(seconds, look, what))
 
 
 def _work(stop: Event) -> None:
@@ -58,26 +95,10 @@ def _work(stop: Event) -> None:
 
 
 def _look_until(stop: Event, lease: Lease | None) -> None:
-    take_over = None if lease is None else TakeOver(lease)
-    logs = {"signals": OutageLog("signals and cancellations"), "runs": OutageLog("the runs of other workers")}
-    next_take_over = 0.0
+    take_over = [] if lease is None else [_Look(_EVERY, TakeOver(lease).look, "the runs of other workers")]
     while not stop.wait(_EVERY):
-        for look in _looks:
-            _guarded(look, logs["signals"], stop)
-        if take_over is not None and time.monotonic() >= next_take_over:
-            began = time.monotonic()
-            _guarded(take_over.look, logs["runs"], stop)
-            next_take_over = time.monotonic() + (time.monotonic() - began) * _SHARE
-
-
-def _guarded(look: Callable[[], object], log: OutageLog, stop: Event) -> None:
-    try:
-        look()
-    except Exception as error:
-        if not stop.is_set():
-            log.failed("the database cannot be read", error)
-    else:
-        log.recovered()
+        for look in (*_looks, *take_over):
+            look.when_due(stop)
 
 
 def _wait_for_the_end(dbos: DBOS) -> None:

@@ -14,17 +14,20 @@ from typing import Any, Final, NamedTuple
 
 from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
 from dbos import error as errors
+from sqlalchemy.exc import SQLAlchemyError
 
 from dddkit.exceptions import StoryChangedError
 from dddkit.stories._engine.step_keys import key_prefix
 from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._ends import note_task
 from dddkit.stories.dbos._executions import Execution, RunLeft
-from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
+from dddkit.stories.dbos._journal import DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
-from dddkit.stories.dbos._private import is_ending, task_of
+from dddkit.stories.dbos._outage_log import said_by
+from dddkit.stories.dbos._private import is_ending, registered_workflows, task_of
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
+from dddkit.stories.dbos._told import told_of
 from dddkit.stories.dbos._traces import TRACE, go_on_in, joined
 from dddkit.stories.durable._run import run
 from dddkit.stories.durable._state import StateCodec
@@ -32,7 +35,7 @@ from dddkit.stories.durable._steps import StoryPlan
 from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
 
-__all__ = ["AGAIN", "Prepared", "RunEnded", "Workflow", "begin", "register", "row_of"]
+__all__ = ["AGAIN", "Prepared", "RunEnded", "Workflow", "begin", "durable_names", "register", "row_of"]
 
 Workflow = Callable[[str], Coroutine[Any, Any, str]]
 
@@ -93,7 +96,16 @@ def register(prepared: Prepared, name: str) -> Workflow:
     made: Workflow = DBOS.workflow(
         name=name, max_recovery_attempts=None, serialization_type=WorkflowSerializationFormat.PORTABLE
     )(story)
+    _durable_names[name] = prepared.plan.name
     return made
+
+
+def durable_names() -> Mapping[str, str]:
+    """Return the names under which DBOS knows the stories of this process, and what each is called now."""
+    return {name: now for name, now in _durable_names.items() if name in registered_workflows()}
+
+
+_durable_names: Final[dict[str, str]] = {}
 
 
 async def begin(workflow: Workflow, story: str, start: str, run_id: str, queue: str | None, trace: Any) -> None:
@@ -125,12 +137,22 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
     with Execution(run_id) as execution:
         try:
             text = await _run(prepared, name, start, execution)
+        except asyncio.CancelledError:
+            _log.info("%s: the run %s was left, and stays pending", name, run_id)
+            raise RunLeft(run_id) from None
         except StoryChangedError as error:
             _log.error("%s; another worker may continue it", error)
             raise RunLeft(run_id) from None
-        except Exception:
-            # Not the story's: its errors are in the record. The database, perhaps; whoever finds the run goes on.
-            _log.exception("%s: the run %s was left, and stays pending", name, run_id)
+        except SQLAlchemyError as error:
+            _log.warning("%s: the run %s was left, and goes on later (%s)", name, run_id, said_by(error))
+            raise RunLeft(run_id) from None
+        except Exception as error:
+            # Not the story's: its errors are in the record. Whoever finds the run goes on.
+            if isinstance(error, RuntimeError) and "schedule new futures after" in str(error):
+                # The interpreter ends, without DBOS.destroy(), and starts no thread any more that would record.
+                _log.warning("%s: the run %s was left, since the process ends, and goes on later", name, run_id)
+            else:
+                _log.exception("%s: the run %s was left, and stays pending", name, run_id)
             raise RunLeft(run_id) from None
         except (errors.DBOSWorkflowCancelledError, errors.DBOSWorkflowConflictIDError):
             # It was cancelled, or another execution has it. DBOS would wait for the outcome, and log what that is.
@@ -160,12 +182,12 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
         attributes: dict[str, Any] = (row and row.attributes) or {}
         go_on_in(attributes.get(TRACE))
         again = attributes.get(AGAIN)
-        told = attributes.get(ATTRIBUTE)
+        told = told_of(row).get("status") if row else None
         execution.cancel_requested = bool(await in_empty_context(lambda: contents([cancel_box(run_id)])))
         journal = DBOSJournal(
             execution,
             await entries_of(run_id),
-            None if told is None else RunStatus(told["status"]),
+            None if told is None else RunStatus(told),
             None if queue is None or row is None else await in_empty_context(lambda: slots_of(queue, row.queue_name)),
         )
     return await run(

@@ -16,6 +16,7 @@ from dddkit._callables import kind_of
 from dddkit._sigterm import stopped_by_sigterm
 from dddkit._typing import Self
 from dddkit.stories.dbos._executions import executions_here, stop_executions
+from dddkit.stories.dbos._executors import check_not_forked
 from dddkit.stories.dbos._outage_log import LOGGER
 from dddkit.stories.dbos._private import active_workflows, instance, is_launched
 
@@ -72,11 +73,12 @@ class Worker:
         """Launch DBOS; async steps run in this event loop. Signals are left to the host.
 
         Raises:
-            RuntimeError: there is no DBOS, or it was launched already.
+            RuntimeError: there is no DBOS, or it was launched already, perhaps before this process was forked.
             ExecutorInUseError: another process has the executor id that was chosen for this one.
         """
         if instance() is None:
             raise RuntimeError("Worker: there is no DBOS; write DBOS(config=settings(name, url)) before it")
+        check_not_forked("Worker")
         if is_launched():
             raise RuntimeError("Worker: DBOS was launched already; leave that to the worker, which ends it too")
         try:

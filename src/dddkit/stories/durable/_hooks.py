@@ -122,8 +122,6 @@ class StoryRun:
 
     def suspend(self) -> None:
         """Leave all hooks: the run goes on later, perhaps elsewhere, so nothing has ended and nothing is counted."""
-        if self.step is not None:
-            self.step._progress = Failure(0.0, StepStatus.CANCELLED, None)
         _suspend(self._step_generators)
         _suspend(self._generators)
         self.end_nested()
@@ -203,7 +201,12 @@ class StoryRuns:
         self._opened: Final[list[StoryRun]] = []  # the outer one first
         self.guarded: str | None = None
         self.has_other_hooks = False
-        self.outer: Final = self.run_of(None)
+        self.run_of(None)
+
+    @property
+    def outer(self) -> StoryRun:
+        """The run of the story itself."""
+        return self._runs[None]
 
     def run_of(self, step: PlannedStep | None) -> StoryRun:
         """Return the run of the story that is this step; of the outer one for None."""
@@ -249,7 +252,7 @@ class StoryRuns:
             run = self.run_of(one.around)
             if depth == len(self._opened):
                 self._opened.append(run)
-                run.enter(self._seconds_since(one.position if one.around is None else one.around.position))
+                run.enter(self._seconds_since(0 if one.around is None else one.around.position))
             if run.step is None:
                 await run.begin(one.index)
         self.guarded = None
@@ -300,12 +303,13 @@ class StoryRuns:
                 return own if replacement is None else replacement
         return self.outer.finish(error)
 
-    def suspend(self) -> None:
-        """Leave all hooks, since the run goes on later."""
+    def drop(self) -> None:
+        """Leave all hooks of a run that has not ended, since it goes on later, and let go of the facts."""
         while self._opened:
             self._opened.pop().suspend()
         for run in self._runs.values():
             run.end_nested()
+        self._runs.clear()
 
 
 def _suspend(generators: Generators) -> None:

@@ -36,7 +36,10 @@ def outcome_of(text: str, plan: StoryPlan, codec: StateCodec, run_id: str) -> An
         error = RunCancelledError(plan.name, run_id, outcome["undone"])
     else:
         error = from_json(outcome["error"], plan.name, outcome["step"])
-    if outcome["failures"]:
-        failures = [(label, from_json(data, plan.name, label)) for label, data in outcome["failures"]]
-        raise CompensationError(plan.name, failures, outcome["undone"], outcome["left"]) from error
-    raise error
+    try:
+        if outcome["failures"]:
+            failures = [(label, from_json(data, plan.name, label)) for label, data in outcome["failures"]]
+            raise CompensationError(plan.name, failures, outcome["undone"], outcome["left"]) from error
+        raise error
+    finally:
+        del error  # its traceback leads to this frame

@@ -6,21 +6,15 @@ import asyncio
 import json
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from contextvars import ContextVar, Token
 from time import perf_counter, time
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn
 
-from dddkit._context import reset_variable, set_variable
 from dddkit._json import JsonMismatchError
-from dddkit.exceptions import (
-    CompensationError,
-    SignalTimeoutError,
-    StoryChangedError,
-)
+from dddkit.exceptions import CompensationError, SignalTimeoutError, StoryChangedError
 from dddkit.stories._engine.current_run import CURRENT_RUN
-from dddkit.stories._engine.step_keys import CURRENT_KEY, key_prefix, label_in_key
+from dddkit.stories._engine.step_keys import key_prefix, label_in_key
 from dddkit.stories._engine.tracebacks import set_cause
-from dddkit.stories.durable._calling import Caller
+from dddkit.stories.durable._calling import Caller, under_way
 from dddkit.stories.durable._errors import from_json, to_json
 from dddkit.stories.durable._hooks import StoryRuns
 from dddkit.stories.durable._journal import UNDO, WAIT, Journal
@@ -28,6 +22,7 @@ from dddkit.stories.durable._log import COMPENSATIONS, log_error
 from dddkit.stories.durable._outcome import outcome_of
 from dddkit.stories.durable._recorded_state import RecordedState
 from dddkit.stories.durable._replay import (
+    CANCELLED,
     FAILED,
     LOST,
     STOPPED,
@@ -44,8 +39,6 @@ from dddkit.stories.durable.status import RunStatus
 from dddkit.stories.durable.waiting import Signal
 
 __all__ = ["first_entry_to_repeat", "kept_entries", "outcome_of", "run"]
-
-T = TypeVar("T")
 
 
 async def run(
@@ -87,26 +80,19 @@ async def run(
     execution.keys = key_prefix(plan.name, journal.run_id) if keys is None else keys
     execution.caller = Caller(
         f"{plan.name}/{journal.run_id}",
+        journal,
         in_threads=not plan.is_async if in_threads is None else in_threads,
         is_async=plan.is_async,
         executor=executor,
-        cancelled=journal.cancelled,
     )
     try:
         return await execution.run()
     finally:
-        execution.runs.suspend()  # what has not ended
+        execution.drop()
 
 
 async def _never() -> NoReturn:
     raise AssertionError("the journal calls no body for what it has recorded")
-
-
-def _reset(variable: ContextVar[T], token: Token[T]) -> None:
-    try:  # noqa: SIM105
-        reset_variable(variable, token)
-    except ValueError:
-        pass  # a coroutine that is closed from another context, which never had our value
 
 
 class _Execution:
@@ -132,6 +118,14 @@ class _Execution:
         self._failures: Final[list[tuple[str, Any]]] = []
         self._undone: Final[list[str]] = []
         self._left: Final[list[str]] = []
+
+    def drop(self) -> None:
+        """Leave the hooks of a run that has not ended, and let go of what leads to the errors of steps.
+
+        Their tracebacks lead to the frames of the run, which have this object.
+        """
+        self.runs.drop()
+        self._error = None
 
     async def run(self) -> str:
         progress, journal, steps = self._progress, self._journal, self._plan.steps
@@ -167,21 +161,22 @@ class _Execution:
     # One step
 
     async def _run_step(self, step: PlannedStep) -> bool:
-        """Run a step, or wait for it; return False where the run was cancelled meanwhile."""
+        """Run a step, or wait for it; return False where the run was cancelled meanwhile, and is to be stopped."""
         if step.label in self.kept:
             text = await self._journal.record(step.label, self._keep(step.label))
             recorded: Recorded = json.loads(text)
             self._state.take_over(recorded)
             self.runs.show_recorded(step, recorded["at"], recorded["took"], None)
         elif step.waits_for is not None:
-            ended = await self._wait(step)
-            if ended is None:
+            waited = await self._wait(step)
+            if waited is None:
                 return False
-            text = ended
+            text = waited
         else:
             text = await self._journal.record(step.label, lambda: self._perform(step))
-        self._progress.steps.append(json.loads(text))
-        return True
+        ended: Recorded = json.loads(text)
+        self._progress.steps.append(ended)
+        return CANCELLED not in ended
 
     def _keep(self, name: str) -> Any:
         async def body() -> str:
@@ -196,21 +191,19 @@ class _Execution:
             await self.runs.open(step)
         except BaseException as error:
             return await self._failed(step, started, 0.0, error)
-        run_context = self.runs.run_of(step.around).context
-        token = set_variable(CURRENT_RUN, (run_context, step.index))
-        key = set_variable(CURRENT_KEY, f"{self.keys}/{label_in_key(step.label)}")
-        clock = perf_counter()
-        try:
+        retry, clock = self.retries.get(step.path), perf_counter()
+        with under_way(f"{self.keys}/{label_in_key(step.label)}", (self.runs.run_of(step.around).context, step.index)):
             raised = await self.caller.call(
-                step.story, step.name, step.label, self._state.state, self.retries.get(step.path), self._state.reset
+                step.story, step.name, step.label, self._state.state, retry, self._state.reset
             )
-        finally:
-            _reset(CURRENT_KEY, key)
-            _reset(CURRENT_RUN, token)
         seconds = perf_counter() - clock
-        if raised is None:
-            return await self._completed(step, started, seconds)
-        return await self._failed(step, started, seconds, raised)
+        try:
+            if raised is None:
+                return await self._completed(step, started, seconds)
+            is_cut_short = retry is not None and isinstance(raised, retry.on) and self._journal.cancelled()
+            return await self._failed(step, started, seconds, raised, is_cut_short=is_cut_short)
+        finally:
+            raised = None  # as in `Caller.call`
 
     async def _completed(self, step: PlannedStep, started: float, seconds: float) -> str:
         fields, problem = self._state.settle(step.label)
@@ -227,13 +220,17 @@ class _Execution:
             final = await self.runs.stop(problem)
         return self._state.text(started, seconds, fields, {LOST: self._final(final)})
 
-    async def _failed(self, step: PlannedStep, started: float, seconds: float, error: BaseException) -> str:
+    async def _failed(
+        self, step: PlannedStep, started: float, seconds: float, error: BaseException, *, is_cut_short: bool = False
+    ) -> str:
         if not isinstance(error, Exception):
             raise error
         guarded = self.runs.guarded
         more = {FAILED: self._final(await self.runs.stop(error))}
         if guarded is not None:
             more["guarded"] = guarded
+        if is_cut_short:
+            more[CANCELLED] = True
         return self._state.text(started, seconds, self._state.settle(step.label)[0], more)
 
     def _final(self, error: BaseException) -> Any:
@@ -331,50 +328,49 @@ class _Execution:
         step, started, clock = undo.step, time(), perf_counter()
         compensation = step.compensation
         assert compensation is not None
-        run = self.runs.run_of(step.around)
+        run, retry = self.runs.run_of(step.around), self.retries.get(step.undo_path)
         generators = run.enter_undoing(step.label, step.index)
-        key = set_variable(CURRENT_KEY, f"{self.keys}/{UNDO}{label_in_key(step.label)}")
         try:
-            error = await self.caller.call(
-                step.story,
-                compensation.method,
-                UNDO + step.label,
-                self._state.state,
-                self.retries.get(step.undo_path),
-                self._state.reset,
-            )
+            with under_way(f"{self.keys}/{UNDO}{label_in_key(step.label)}", CURRENT_RUN.get()):
+                error = await self.caller.call(
+                    step.story, compensation.method, UNDO + step.label, self._state.state, retry, self._state.reset
+                )
         except BaseException:
             run.suspend_undoing(generators)
             raise
-        finally:
-            _reset(CURRENT_KEY, key)
-        if error is not None and not isinstance(error, Exception):
-            run.suspend_undoing(generators)
-            raise error
-        run.leave_undoing(step.label, generators, error)
         more: dict[str, Any] = {"may_have_begun": True} if self._progress.may_have_begun else {}
-        if error is not None:
-            more[FAILED] = to_json(error)
-            log_error(
-                COMPENSATIONS,
-                "%s/%s: %s is not undone: its compensation %s failed",
-                *(self._plan.name, self._journal.run_id, step.label, compensation.method),
-                error=error,
-            )
+        try:
+            if error is not None and not isinstance(error, Exception):
+                run.suspend_undoing(generators)
+                raise error
+            run.leave_undoing(step.label, generators, error)
+            if error is not None:
+                more[FAILED] = to_json(error)
+                log_error(
+                    COMPENSATIONS,
+                    "%s/%s: %s is not undone: its compensation %s failed",
+                    *(self._plan.name, self._journal.run_id, step.label, compensation.method),
+                    error=error,
+                )
+        finally:
+            error = None
         return self._state.text(started, perf_counter() - clock, self._state.settle(UNDO + step.label)[0], more)
 
     # The end
 
+    def _status(self) -> RunStatus:
+        if self._failures:
+            return RunStatus.UNDO_FAILED
+        if self._progress.is_cancelled:
+            return RunStatus.CANCELLED
+        if self._progress.end is None:
+            return RunStatus.COMPLETED
+        return RunStatus.UNDONE if self._undone else RunStatus.FAILED
+
     def _end(self) -> str:
         progress = self._progress
-        error, data = self._error, progress.end
-        status = RunStatus.COMPLETED
-        if self._failures:
-            status = RunStatus.UNDO_FAILED
-        elif progress.is_cancelled:
-            status = RunStatus.CANCELLED
-        elif data is not None:
-            status = RunStatus.UNDONE if self._undone else RunStatus.FAILED
+        error, data = self._error, None if progress.is_cancelled else progress.end
+        status = self._status()
         if progress.is_cancelled:
             error = asyncio.CancelledError(f"the run {self._journal.run_id!r} was cancelled")
         if self._failures and isinstance(error, Exception):
@@ -397,5 +393,4 @@ class _Execution:
             "undone": self._undone,
             "left": self._left,
         }
-        self._error = None
         return json.dumps(outcome)

@@ -12,7 +12,7 @@ from dddkit.stories._engine.compensations import compensations_of
 from dddkit.stories._engine.encoding import to_encodable
 from dddkit.stories._engine.expected import REFUSED, expected_errors, is_expected
 from dddkit.stories._engine.failure_log import FailureLog
-from dddkit.stories._engine.status import status_of
+from dddkit.stories._engine.status import Suspended, status_of
 from dddkit.stories.context import StepExecutionInfo, StepStatus, StoryExecutionContext
 
 try:
@@ -32,8 +32,9 @@ class TracingHook:
 
     The spans are named `Checkout`, `Checkout.charge`, and `Checkout.refund` where the method `refund` undoes the step.
     Spans of other instrumented libraries, and of stories that a step calls, are inside the span of the step.
-    `dddkit.status` is `completed`, `failed`, `refused` or `cancelled`. A failure sets the status of the span and
-    records the exception; a cancellation is none, and neither is a refusal, that is an expected exception.
+    `dddkit.status` is `completed`, `failed`, `refused` or `cancelled`; `running` where the process of a durable run has
+    ended, and the run goes on in another one. A failure sets the status of the span and records the exception; a
+    cancellation is none, and neither is a refusal, that is an expected exception.
 
     It needs `opentelemetry-api` only: without an SDK that is set up, nothing is recorded, at hardly any cost. Where a
     tracer, a context or an exporter fails, the story goes on, and the failure is logged at most once a minute. Of
@@ -71,7 +72,9 @@ class TracingHook:
             yield
         except BaseException as error:
             # The exception counts, and not the status: a hook inside this one may fail after the last step.
-            self._close(opened, status_of(error), error, self._expected)
+            # A durable run that goes on in another process has not ended.
+            status = StepStatus.RUNNING if type(error) is Suspended else status_of(error)
+            self._close(opened, status, error, self._expected)
             raise
         self._close(opened, StepStatus.COMPLETED, None)
 
