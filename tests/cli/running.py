@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ def run(*arguments: str | Path, folder: Path) -> Run:
 
 
 @contextlib.contextmanager
-def _as_it_was() -> Iterator[None]:
+def _as_it_was() -> Generator[None, None, None]:
     """Undo what a process of its own would not leave behind."""
     here, argv, path, modules, limit = os.getcwd(), sys.argv, [*sys.path], {*sys.modules}, sys.getrecursionlimit()
     try:

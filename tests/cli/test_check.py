@@ -62,6 +62,14 @@ def test_without_a_cache_none_is_written(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"empty.py"}
 
 
+@pytest.mark.parametrize("folder", ["build/lib/shop", "made"], ids=["built", "ignored by git"])
+def test_what_was_made_of_the_source_is_not_checked_again(folder: str, project: Path) -> None:
+    (project / ".gitignore").write_text("/made/\n")
+    (project / folder).mkdir(parents=True)
+    (project / folder / "broken.py").write_text("def (\n")
+    assert run("check", folder=project).out.endswith(" (checked 3 files)\n")
+
+
 # --- the configuration of mypy --------------------------------------------------------------------------------------
 
 INI = "[mypy]\nmypy_path = src\nexplicit_package_bases = True\ndisable_error_code = dddkit-unknown-step\n"

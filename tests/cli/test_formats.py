@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # its types are in a package of their own
 import pytest
 
 from dddkit import __version__
@@ -106,9 +106,9 @@ SARIF: Final = _object(
 def sarif(folder: Path, *arguments: str) -> dict[str, Any]:
     log: dict[str, Any] = json.loads(run("check", "--format", "sarif", *arguments, folder=folder).out)
     jsonschema.validate(log, SARIF)
-    (found,) = log["runs"]
-    assert isinstance(found, dict)
-    return found
+    found: list[dict[str, Any]] = log["runs"]
+    assert len(found) == 1
+    return found[0]
 
 
 def test_sarif_names_the_rules_and_where_they_are_explained(project: Path) -> None:

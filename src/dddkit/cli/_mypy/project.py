@@ -109,10 +109,13 @@ def _project(plan: Plan, root: Path, paths: Sequence[str]) -> Project:
     _check_only(options, plan)
     fscache = FileSystemCache()
     if paths or not sources:
-        try:
-            sources = create_source_list([*paths] or ["."], options, fscache)
+        try:  # absolute, so that mypy reads what git ignores also above the root
+            sources = create_source_list([os.path.abspath(path) for path in paths or ["."]], options, fscache)
         except InvalidSourceList as error:
-            raise CommandError(_sentence(str(error))) from error
+            raise CommandError(str(error).replace(f"{root}{os.sep}", "")) from error
+        for source in sources:
+            if source.path is not None:
+                source.path = os.path.relpath(source.path)  # so that the cache may move with the project
     return Project(root, sources, options, fscache, warnings)
 
 
@@ -172,6 +175,8 @@ def _check_only(options: Options, plan: Plan) -> None:
     options.install_types = False
     options.non_interactive = False
     options.verbosity = 0
+    if getattr(options, "num_workers", 0):  # not in mypy 1.19
+        options.num_workers = 0  # they need more set-up than this, and a warm run has nothing for them to do
 
 
 def _configuration(plan: Plan) -> tuple[Path | None, list[str]]:
