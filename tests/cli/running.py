@@ -10,8 +10,6 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 from dddkit.cli import main
 
 
@@ -28,22 +26,19 @@ def run(*arguments: str | Path, folder: Path) -> Run:
     out, err = io.StringIO(), io.StringIO()
     with _as_it_was(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         os.chdir(folder)
-        sys.argv = ["dddkit", *map(str, arguments)]
-        with pytest.raises(SystemExit) as end:
-            main()
-    assert isinstance(end.value.code, int)
-    return Run(end.value.code, out.getvalue(), err.getvalue())
+        code = main([*map(str, arguments)])
+    return Run(code, out.getvalue(), err.getvalue())
 
 
 @contextlib.contextmanager
 def _as_it_was() -> Generator[None, None, None]:
     """Undo what a process of its own would not leave behind."""
-    here, argv, path, modules, limit = os.getcwd(), sys.argv, [*sys.path], {*sys.modules}, sys.getrecursionlimit()
+    here, path, modules, limit = os.getcwd(), [*sys.path], {*sys.modules}, sys.getrecursionlimit()
     try:
         yield
     finally:
         os.chdir(here)
-        sys.argv, sys.path[:] = argv, path
+        sys.path[:] = path
         sys.setrecursionlimit(limit)
         os.environ.pop("MYPY_CONFIG_FILE_DIR", None)
         for name in {*sys.modules} - modules:

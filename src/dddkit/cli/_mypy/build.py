@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dddkit.cli._failure import CommandError
+from dddkit.cli._memory import hold
 from dddkit.cli._mypy.project import Project
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
         raise CommandError(_cannot_check([*lines, *error.messages])) from error
     except SystemExit as end:  # an error of mypy itself
         raise CommandError(_cannot_check([*lines, *printed.getvalue().splitlines()])) from end
+    hold(result)
     close = getattr(result.manager.metastore, "close", None)  # not in mypy 1.19
     if close is not None:
         close()
