@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dbos import DBOS, WorkflowStatus
 
@@ -164,7 +164,7 @@ def _resume(runs: Iterable[WorkflowStatus]) -> None:
 
 def _is_handed_back(run: WorkflowStatus) -> bool:
     said: Any = (run.attributes or {}).get(ATTRIBUTE)
-    return isinstance(said, dict) and said.get("status") == CHANGED
+    return isinstance(said, dict) and cast("dict[str, object]", said).get("status") == CHANGED
 
 
 def _say(run: WorkflowStatus, status: str) -> None:
