@@ -124,6 +124,29 @@ def test_threads_that_borrow_at_once_do_not_disturb_each_other(begin: Make) -> N
     assert (lease.held, other.held) == (True, True)
 
 
+@pytest.mark.parametrize("linked", ["file", "folder"])
+def test_a_lease_is_seen_by_whoever_reaches_the_database_over_a_link(tmp_path: Path, linked: str) -> None:
+    (tmp_path / "data").mkdir()
+    file = tmp_path / "data" / "shop.sqlite"
+    file.touch()
+    if linked == "folder":
+        (tmp_path / "link").symlink_to(tmp_path / "data")
+        link = tmp_path / "link" / "shop.sqlite"
+    else:
+        link = tmp_path / "link.sqlite"
+        link.symlink_to(file)
+    lease = Lease("shop", "one", SQLiteLocks(str(file)))
+    other = Lease("shop", "two", SQLiteLocks(str(link)))
+    lease.begin()
+    other.begin()
+    try:
+        with other.borrowed("one") as is_dead:
+            assert not is_dead
+    finally:
+        other.end()
+        lease.end()
+
+
 def test_lock_files_go_with_their_owner_and_those_of_the_killed_with_who_comes_next(tmp_path: Path) -> None:
     folder = tmp_path / "shop.sqlite.executors"
     folder.mkdir()

@@ -18,9 +18,10 @@ from dddkit.stories import I, Story, StoryState, variable
 from dddkit.stories.dbos import Durable, RunStatusError
 from dddkit.stories.dbos._executions import executions_of
 from dddkit.stories.durable import Retry, RunCancelledError, RunStatus, Signal
-from tests.durable.launched import configured, logged_by_dbos
+from tests.durable.launched import DATABASES, configured, logged_by_dbos, url_of
 
 T = TypeVar("T")
+LONGEST = "\N{MONEY BAG}" * 75
 
 
 class Asked(StoryState):
@@ -98,6 +99,21 @@ class Wait(Story):
         state.passes += 1
 
 
+@dataclass
+class Alone(Story):
+    """Waits for the end of a run of its own class."""
+
+    I.wait
+
+    class State(StoryState):
+        run: str
+
+    durable: list[Durable[Any]] = field(default_factory=list[Durable[Any]])
+
+    async def wait(self, state: State) -> None:
+        await self.durable[0].aresult(state.run)
+
+
 class Inner(Story):
     I.work
 
@@ -139,10 +155,14 @@ class Stories:
     def __init__(self) -> None:
         self.ask: Durable[Any] = Durable(Ask(Signal("answer", into="answer")), name="ask")
         self.cancel: Durable[Any] = Durable(Ask(Signal("cancel", into="answer")), name="cancel")
+        self.long: Durable[Any] = Durable(Ask(Signal(LONGEST, into="answer")), name="long")
         self.take: Durable[Any] = Durable(Take(), name="take")
         self.take_text: Durable[Any] = Durable(TakeText(), name="take text")
         self.waiting = Wait()
         self.slow: Durable[Any] = Durable(self.waiting, name="slow")
+        alone = Alone()
+        self.alone: Durable[Any] = Durable(alone, name="alone")
+        alone.durable.append(self.alone)
         outer = Outer()
         outer.inner.append(Durable(Inner(), name="inner"))
         self.outer: Durable[Any] = Durable(outer, name="outer")
@@ -155,9 +175,9 @@ class Stories:
         }
 
 
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stories]:
-    with configured(f"sqlite:///{tmp_path_factory.mktemp('odd')}/shop.sqlite"):
+@pytest.fixture(scope="module", params=DATABASES)
+def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stories]:
+    with configured(url_of(request.param, tmp_path_factory)):
         stories = Stories()
         DBOS.launch()
         yield stories
@@ -206,6 +226,13 @@ def test_a_signal_may_be_called_like_what_cancels_a_run(stories: Stories) -> Non
     assert stories.cancel.result("three", timeout=10).answer
     stories.cancel.signal("three/signal", "cancel", False)
     assert stories.cancel.result("three/signal", timeout=10).answer is False
+
+
+def test_the_longest_signal_comes_to_the_run_with_the_longest_id(stories: Stories) -> None:
+    longest = "\N{MONEY BAG}" * 250
+    waiting(stories.long, longest)
+    assert stories.long.signal(longest, LONGEST, True).accepted
+    assert stories.long.result(longest, timeout=10).answer
 
 
 def test_an_id_of_dddkit_is_rejected(stories: Stories) -> None:
@@ -285,3 +312,12 @@ def test_steps_that_wait_for_other_runs_leave_their_threads_to_those(
     for number in range(3):
         stories.outer.start(Outer.State(number=number), id=f"outer {number}")
     assert [stories.outer.result(f"outer {number}", timeout=20).number for number in range(3)] == [1, 2, 3]
+
+
+def test_a_step_does_not_wait_for_the_end_of_its_own_run(stories: Stories) -> None:
+    stories.alone.start(Alone.State(run="alone / 1"), id="alone / 1")
+    with pytest.raises(RuntimeError, match="alone: a step of the run 'alone / 1' waits for the end of this run"):
+        stories.alone.result("alone / 1", timeout=10)
+    stories.alone.start(Alone.State(run="alone / 1"), id="alone")
+    with pytest.raises(RuntimeError, match="a step of the run 'alone / 1' waits"):  # what the other one has raised
+        stories.alone.result("alone", timeout=10)

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import pytest
 
-from dddkit.exceptions import CompensationError
+from dddkit.exceptions import CompensationError, RunCancelledError
 from dddkit.stories import I, Story, StoryState, compensates, inject_hooks, step_key, variable
 from dddkit.stories.durable import Delay, Retry, Signal
 from dddkit.testing._journal import Place
@@ -149,10 +149,74 @@ def test_a_run_that_is_cancelled_is_not_tried_again() -> None:
 
     gateway = Cancelling(*[ConnectionError()] * 9)
     running = run(gateway, {"charge": Retry(on=ConnectionError, wait=60.0)})
-    with pytest.raises(ConnectionError):
+    with pytest.raises(RunCancelledError):
         running.once()
     assert len(gateway.keys) == 1
+    assert (running.status, running.outcome["undone"]) == ("cancelled", ["reserve"])
+
+
+def test_a_run_that_is_cancelled_between_two_attempts_is_undone_wherever_it_crashes() -> None:
+    running: Running[Checkout.State]
+
+    class Cancelling(Gateway):
+        def call(self) -> None:
+            running.journal.cancel()
+            super().call()
+
+    for crashes in ([], [Place(1, "after record")], [Place(2, "after record")]):
+        retries = {"charge": Retry(on=ConnectionError, wait=60.0)}
+        running = Running(Checkout(Cancelling(ConnectionError())), Checkout.State(), retries=retries, crashes=crashes)
+        with pytest.raises(RunCancelledError):
+            running.to_the_end()
+        assert (running.status, running.recorded) == ("cancelled", ["reserve", "charge", "undo:reserve"])
+
+
+def test_a_step_that_fails_for_good_fails_the_run_also_while_somebody_cancels_it() -> None:
+    running: Running[Checkout.State]
+
+    class Cancelling(Gateway):
+        def call(self) -> None:
+            running.journal.cancel()
+            super().call()
+
+    running = run(Cancelling(Declined("card")), {"charge": Retry(on=ConnectionError, wait=60.0)})
+    with pytest.raises(Declined):
+        running.once()
     assert running.status == "undone"
+
+
+def test_a_run_that_is_cancelled_between_two_attempts_does_not_wait_for_the_next_one() -> None:
+    gateway = Gateway(*[ConnectionError()] * 9)
+    retries = {"charge": Retry(on=ConnectionError, wait=3600.0)}
+    running = Running(Checkout(gateway), Checkout.State(), retries=retries, skips_time=False)
+
+    async def cancel() -> None:
+        run = asyncio.ensure_future(running.execute())
+        while not gateway.keys:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        assert not run.done()
+        running.journal.cancel()
+        with pytest.raises(RunCancelledError):
+            await run
+
+    asyncio.run(cancel())
+    assert (len(gateway.keys), running.status) == (1, "cancelled")
+
+
+def test_a_process_that_ends_between_two_attempts_leaves_the_step_to_run_again() -> None:
+    gateway = Gateway(ConnectionError())
+    running = run(gateway, {"charge": Retry(on=ConnectionError, wait=3600.0)})
+
+    async def ends(until: float) -> None:
+        raise asyncio.CancelledError
+
+    running.journal.pause = ends  # type: ignore[method-assign]  # as the process ends
+    with pytest.raises(asyncio.CancelledError):
+        running.once()
+    assert running.recorded == ["reserve"]
+    running.journal.begin()
+    assert running.once().log == ["reserve", "charge"]
 
 
 class Slow(Story):

@@ -246,9 +246,12 @@ def dbos_logs(tmp_path: Path) -> Generator[list[str]]:
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]  # of this object
     logger = logging.getLogger("dbos")
+    level = logger.level  # of the last DBOS of this process, where there was one
+    logger.setLevel(logging.WARNING)
     logger.addHandler(handler)
     yield lines
     logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 def test_what_dbos_logs_of_a_lost_connection_comes_once_a_minute(

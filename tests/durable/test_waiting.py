@@ -310,6 +310,9 @@ delay_of: Final[Any] = Delay
     [
         (lambda: Signal("", into="a"), ValueError),
         (lambda: Signal("a", into=""), ValueError),
+        (lambda: Signal("x" * 301, into="a"), ValueError),
+        (lambda: Signal("\ud800", into="a"), ValueError),
+        (lambda: Signal("two\nlines", into="a"), ValueError),
         (lambda: of_any(3, into="a"), TypeError),
         (lambda: Signal("a", into="a", within=-1), ValueError),
         (lambda: Signal("a", into="a", within=float("nan")), ValueError),
@@ -319,7 +322,7 @@ delay_of: Final[Any] = Delay
         (lambda: delay_of("5"), TypeError),
         (lambda: Delay(float("inf")), ValueError),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_arguments_that_cannot_be_meant_are_rejected(make: Callable[[], object], error: type[Exception]) -> None:
     with pytest.raises(error):

@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from dddkit.stories import I, Story, StoryState, compensates, step_key
 from dddkit.stories.dbos import Durable, Worker, settings, watch
-from dddkit.stories.durable import Signal
+from dddkit.stories.durable import Retry, Signal
 from dddkit.stories.durable.prometheus import RunMetrics
 
 
@@ -35,6 +35,8 @@ class Options:
     pause: float = 0.4
     """Seconds that a step takes."""
     grace: float = 20.0
+    is_busy: bool = False
+    """Whether a busy trip finds the airline busy."""
     executor_id: str | None = None
     run_migrations: bool = True
     lease_url: str | None = None
@@ -159,6 +161,21 @@ async def _plain() -> None:
 plain = _plain
 
 
+@dataclass(frozen=True)
+class BusyTrip(Steps, Story):
+    """One whose airline is busy for hours, as far as the first process can tell that it asks."""
+
+    I.flight
+
+    State = TripState
+
+    async def book(self, what: str, state: TripState) -> None:
+        note("begins")
+        if OPTIONS.is_busy:
+            raise ConnectionError("try again later")
+        note("ends")
+
+
 def stories() -> dict[str, Durable[TripState]]:
     made: dict[str, Durable[TripState]] = {"sync": Durable(SyncTrip(), name="sync")}
     if OPTIONS.version < 3:
@@ -169,6 +186,7 @@ def stories() -> dict[str, Durable[TripState]]:
             ConfirmedTrip(confirmation=Signal("confirmation", into="confirmed")), name="confirmed"
         )
         made["broken"] = Durable(BrokenTrip(), name="broken")
+        made["busy"] = Durable(BusyTrip(), name="busy", retries={"flight": Retry(on=ConnectionError, wait=3600.0)})
     return made
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final, cast
 
 from dddkit._callables import kind_of
 from dddkit._markers import unit_around
+from dddkit.stories._engine.step_keys import CURRENT_KEY, key_prefix
 from dddkit.stories.dbos._mailboxes import BOXES
 from dddkit.stories.dbos._private import configured_version, instance, is_launched, registered_workflows
 from dddkit.stories.dbos.settings import APPLICATION_VERSION
@@ -21,6 +22,7 @@ __all__ = [
     "check_limit",
     "check_names",
     "check_no_unit",
+    "check_not_inside",
     "check_not_launched",
     "check_queue",
     "check_retries_given",
@@ -162,6 +164,23 @@ def check_signal(name: str, signal: object, signals: Mapping[str, Signal]) -> st
 def check_timeout(name: str, timeout: object) -> None:
     if timeout is not None and (not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or not timeout >= 0):
         raise TypeError(f"{name}: timeout is a number of seconds, or None, not {kind_of(timeout)}")
+
+
+def check_not_inside(name: str, names: Iterable[str], run_id: object) -> None:
+    """Raise where a step asks for the end of its own run.
+
+    Raises:
+        RuntimeError: it would wait for itself.
+    """
+    key = CURRENT_KEY.get()
+    if key is None or not isinstance(run_id, str):  # what is wrong with the id, its own check says
+        return
+    prefixes = [key_prefix(one, run_id) for one in names]
+    if any(key.startswith((f"{prefix}/", f"{prefix}~")) for prefix in prefixes):
+        raise RuntimeError(
+            f"{name}: a step of the run {run_id!r} waits for the end of this run, which comes after the step; read "
+            f"what it needs from its state"
+        )
 
 
 def check_limit(name: str, status: object, limit: object) -> None:

@@ -114,6 +114,10 @@ class DBOSJournal:
         finally:
             execution.awaits = None
 
+    async def pause(self, until: float) -> None:
+        while not self._execution.cancel_requested and until > time.time():
+            await self._execution.sleep(until)
+
     async def _pause(self, until: float | None) -> None:
         while not self._execution.cancel_requested and (until is None or until > time.time()):
             await self._leave_slot(until)

@@ -17,7 +17,7 @@ _MOST: Final = 5000
 
 
 def look_for_mail() -> None:
-    """Tell the executions of this process what has come for them, by one query; in a thread without a loop."""
+    """Tell the executions of this process what has come for them, by few queries; in a thread without a loop."""
     wanted: dict[str, list[Execution]] = {}
     for execution in executions_here():
         for found in (execution.run_id, cancel_box(execution.run_id), execution.awaits):

@@ -17,6 +17,7 @@ from dddkit.stories.dbos._checks import (
     check_limit,
     check_names,
     check_no_unit,
+    check_not_inside,
     check_not_launched,
     check_queue,
     check_retries_given,
@@ -99,9 +100,10 @@ class Durable(Generic[StateT]):
         enlist()
         look_each_second(look_for_mail)
         self._name: Final = name
+        self._names: Final = (name, *formerly)
         self._codec: Final = codec
-        self._do: Final = Operations(prepared, {one: register(prepared, one) for one in (name, *formerly)})
-        ask_before_taking((name, *formerly), self._do.can_continue)
+        self._do: Final = Operations(prepared, {one: register(prepared, one) for one in self._names})
+        ask_before_taking(self._names, self._do.can_continue)
 
     def __repr__(self) -> str:
         return f"<Durable {self._name}>"
@@ -151,14 +153,17 @@ class Durable(Generic[StateT]):
             TimeoutError: it has not ended in time, and goes on.
             StoryChangedError: the State has changed since, and does not fit any more.
             RunNotFoundError: no run of this story has the id.
+            RuntimeError: a step of this run asks, and would wait for itself.
         """
         check_timeout(self._name, timeout)
+        check_not_inside(self._name, self._names, id)
         state: StateT = self._ask("result", id, lambda: self._do.result(id, timeout), to_the_end=False)
         return state
 
     async def aresult(self, id: str, *, timeout: float | None = None) -> StateT:
         """Do what `result` does."""
         check_timeout(self._name, timeout)
+        check_not_inside(self._name, self._names, id)
         state: StateT = await self._aask(id, lambda: self._do.result(id, timeout), to_the_end=False)
         return state
 

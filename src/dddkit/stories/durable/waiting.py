@@ -13,6 +13,10 @@ from dddkit._callables import kind_of
 
 __all__ = ["Delay", "Signal"]
 
+_LONGEST_NAME: Final = 300
+"""What was sent is found by the name and the id of the run, and databases limit what they find things by."""
+_EXAMPLE: Final = 'Signal("approval", into="approved")'
+
 
 class Signal:
     """A step that waits until somebody sends its signal: `checkout.signal("order-1", "approval", True)`.
@@ -30,7 +34,7 @@ class Signal:
 
     Raises:
         TypeError: an argument of another type.
-        ValueError: an empty name, or a number that cannot be meant.
+        ValueError: an empty name, one that is too long or no text, or a number that cannot be meant.
     """
 
     __slots__ = ("into", "name", "within")
@@ -112,7 +116,9 @@ def _name(what: str, given: object) -> str:
     if not isinstance(given, str):
         raise TypeError(f"Signal({what}=...) is a str, not {kind_of(given)}")
     if not given:
-        raise ValueError(f'Signal({what}="") is empty; write Signal("approval", into="approved")')
+        raise ValueError(f'Signal({what}="") is empty; write {_EXAMPLE}')
+    if not given.isprintable() or len(given.encode()) > _LONGEST_NAME:
+        raise ValueError(f"Signal({what}=...) is at most {_LONGEST_NAME} bytes of printable text, such as {_EXAMPLE}")
     return given
 
 
