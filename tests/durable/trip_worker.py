@@ -151,16 +151,6 @@ class BrokenTrip(Steps, Story):
         raise ConnectionError("no airline")
 
 
-async def _plain() -> None:
-    """A workflow of DBOS that is no story."""
-    note("begins", f"plain/{DBOS.workflow_id}")
-    await DBOS.sleep_async(OPTIONS.pause)
-    note("ends", f"plain/{DBOS.workflow_id}")
-
-
-plain = _plain
-
-
 @dataclass(frozen=True)
 class BusyTrip(Steps, Story):
     """One whose airline is busy for hours, as far as the first process can tell that it asks."""
@@ -174,6 +164,16 @@ class BusyTrip(Steps, Story):
         if OPTIONS.is_busy:
             raise ConnectionError("try again later")
         note("ends")
+
+
+async def _plain() -> None:
+    """A workflow of DBOS that is no story."""
+    note("begins", f"plain/{DBOS.workflow_id}")
+    await DBOS.sleep_async(OPTIONS.pause)
+    note("ends", f"plain/{DBOS.workflow_id}")
+
+
+plain = _plain
 
 
 def stories() -> dict[str, Durable[TripState]]:
