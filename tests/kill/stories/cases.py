@@ -33,7 +33,7 @@ class Case:
 
 def cases() -> list[Case]:
     """Return all of it: stories that complete, those whose last step fails, which are undone, and those that wait."""
-    places = [
+    steps: list[tuple[Kind, bool, str, Place]] = [
         (kind, refused, label, place)
         for kind in KINDS
         for refused in (False, True)
@@ -45,7 +45,7 @@ def cases() -> list[Case]:
     ]
     return [
         Case(kind, refused, Kill(f"{kind}-{number}", label, place))
-        for number, (kind, refused, label, place) in enumerate([*places, *waits])
+        for number, (kind, refused, label, place) in enumerate([*steps, *waits])
     ]
 
 
