@@ -230,3 +230,13 @@ def test_two_applications_share_a_database_and_leave_each_others_runs_alone(work
     again = workers.worker().launched()
     until(all_are(again, "trip", "completed"), "the trip ends")
     assert workers.times("begins")["trip/a/hotel"] == 2
+
+
+def test_workflows_that_are_no_stories_are_taken_over_too(workers: TripWorkers) -> None:
+    one, stranger = workers.launched({"pause": 3.0}, {"version": 3})
+    assert one.ask("plain trip a") == "started"
+    until(lambda: workers.notes("plain/a", "begins"), "it begins")
+    one.kill()
+    until(lambda: "which it does not have" in stranger.log(), "who does not have it hands it back")
+    workers.worker(pause=0.1).launched()
+    until(lambda: workers.notes("plain/a", "ends"), "it ends on the third")

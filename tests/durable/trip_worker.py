@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from dbos import DBOS
+from dbos import DBOS, SetWorkflowID
 from prometheus_client import CollectorRegistry
 
 from dddkit.stories import I, Story, StoryState, compensates, step_key
@@ -50,8 +50,8 @@ REGISTRY = CollectorRegistry()
 OPTIONS = Options(**json.loads(sys.argv[1])) if __name__ == "__main__" else Options("", "")
 
 
-def note(what: str) -> None:
-    line = json.dumps({"pid": os.getpid(), "key": step_key(), "what": what, "at": time.time()})
+def note(what: str, key: str | None = None) -> None:
+    line = json.dumps({"pid": os.getpid(), "key": key or step_key(), "what": what, "at": time.time()})
     with open(OPTIONS.notes, "a") as notes:  # one write, which is not torn apart by those of others
         notes.write(f"{line}\n")
 
@@ -166,9 +166,21 @@ class BusyTrip(Steps, Story):
         note("ends")
 
 
+async def _plain() -> None:
+    """A workflow of DBOS that is no story."""
+    note("begins", f"plain/{DBOS.workflow_id}")
+    await DBOS.sleep_async(OPTIONS.pause)
+    note("ends", f"plain/{DBOS.workflow_id}")
+
+
+plain = _plain
+
+
 def stories() -> dict[str, Durable[TripState]]:
     made: dict[str, Durable[TripState]] = {"sync": Durable(SyncTrip(), name="sync")}
     if OPTIONS.version < 3:
+        global plain
+        plain = DBOS.workflow(name="plain")(_plain)
         made["trip"] = Durable(Trip() if OPTIONS.version == 1 else InsuredTrip(), name="trip")
         made["confirmed"] = Durable(
             ConfirmedTrip(confirmation=Signal("confirmation", into="confirmed")), name="confirmed"
@@ -189,6 +201,11 @@ def do(durables: dict[str, Durable[TripState]], line: str) -> None:
     if what == "start":
         for number, run_id in enumerate(ids):
             durable.start(durable_state(number), id=run_id)
+        say("started")
+    elif what == "plain":
+        for run_id in ids:
+            with SetWorkflowID(run_id):
+                DBOS.start_workflow(plain)
         say("started")
     elif what == "again":
         DBOS.destroy()

@@ -112,7 +112,7 @@ class TakeOver:
         for run in runs:
             if before.get(run.workflow_id, -1) == run.updated_at:
                 self._cannot[run.workflow_id] = run.updated_at
-            elif run.name in known and any(can_continue(run) for can_continue in _asked):
+            elif run.name in known and (run.name not in _asked or _asked[run.name](run)):
                 self._take(run)
             else:
                 self._cannot[run.workflow_id] = run.updated_at
@@ -133,13 +133,15 @@ class _Stray:
         self.pause = _STRAY
 
 
-_asked: Final[list[CanContinue]] = []
+_asked: Final[dict[str, CanContinue]] = {}
 
 
-def ask_before_taking(can_continue: CanContinue) -> None:
-    """Have this asked whether it can continue a run here which another worker could not continue."""
-    if can_continue not in _asked:
-        _asked.append(can_continue)
+def ask_before_taking(names: Iterable[str], can_continue: CanContinue) -> None:
+    """Have this asked whether a run of these workflows can be continued here which another worker could not continue.
+
+    Of a workflow that nobody is asked about, all can: it is no durable story, and another worker does not have it.
+    """
+    _asked.update(dict.fromkeys(names, can_continue))
 
 
 def _pending(executor: str | None = None) -> list[WorkflowStatus]:
