@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Final, Literal
 
 from tests.kill.stories.labels import WAITS, expected_labels
@@ -47,6 +48,15 @@ def cases() -> list[Case]:
         Case(kind, refused, Kill(f"{kind}-{number}", label, place))
         for number, (kind, refused, label, place) in enumerate([*steps, *waits])
     ]
+
+
+def in_random_order(chosen: Sequence[Case], random: Random) -> list[Case]:
+    """Return them so that a few of the first have all places."""
+    shuffled, seen, turns = random.sample(chosen, len(chosen)), Counter[Place](), dict[str, int]()
+    for case in shuffled:
+        turns[case.run] = seen[case.kill.place]
+        seen[case.kill.place] += 1
+    return sorted(shuffled, key=lambda case: turns[case.run])
 
 
 def problems_of_cases(carried_out: Sequence[Case], lines: Sequence[Line]) -> list[str]:
