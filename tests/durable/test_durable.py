@@ -409,7 +409,9 @@ def test_a_run_that_was_cancelled_without_undoing_can_be_resumed(shop: Shop) -> 
     shop.world.may_leave.set()
     shop.slow.resume("stop")
     shop.slow.result("stop")
-    shop.slow.resume(shop.slow.start(Slow.State(order="on"), id="on"))  # it is going on: nothing happens
+    begun(shop, "on")
+    shop.slow.resume("on")  # it is going on: nothing happens
+    shop.world.may_leave.set()
     shop.slow.result("on")
     assert shop.world.of("stop/")[-2:] == ["slow/stop/first", "slow/stop/second"]
 
