@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from benchmarks.contest import OURS, PEERS, PREDECESSOR
 from benchmarks.durable_crowd import CROWDS
+from benchmarks.durable_workers import WORKERS
 from benchmarks.harness import Ratio, readable
 from benchmarks.measure import contests
 from benchmarks.processes import IMPORTS, PLUGIN
@@ -81,7 +82,7 @@ def _rows() -> list[tuple[str, list[tuple[str, str, float | None, float | None, 
     groups = [(title, [(c.key, c.what, c.must, c.stretch, "") for c in rows]) for title, rows in contests()]
     others = [(row.key, row.what, row.must, row.stretch, " ms") for row in IMPORTS]
     others += [(row.key, row.what, row.must, row.stretch, " %") for row in PLUGIN]
-    others += [(row.key, row.what, row.must, None, row.unit) for row in CROWDS]
+    others += [(row.key, row.what, row.must, None, row.unit) for row in (*CROWDS, *WORKERS)]
     others.append(("durations", "durations wrong by more than 10 %, 1,000 concurrent runs", 0, 0, " %"))
     return [*groups, ("Imports (milliseconds of CPU time), the plugin, many runs at once, and durations", others)]
 

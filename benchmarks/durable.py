@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
-from functools import cache, partial
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,7 +16,7 @@ from tests.servers.programs import PostgresServer
 from benchmarks.contest import OURS, Contest
 from benchmarks.harness import Contender, driven
 
-__all__ = ["CONTESTS", "DATABASES", "TITLE", "Database", "by_hand", "story"]
+__all__ = ["CONTESTS", "DATABASES", "TITLE", "Database", "by_hand", "database_url", "story", "use"]
 
 TITLE: Final = "Durable stories: five steps that set a field each, vs DBOS by hand (without the CPU time of servers)"
 
@@ -27,8 +28,21 @@ if PostgresServer.missing() is None:
 _NUMBERS: Final = count()
 
 
-@cache
-def _url(database: Database) -> str:
+_urls: Final[dict[Database, str]] = {}
+
+
+def use(database: Database, url: str) -> None:
+    """Use this one, which another process has made."""
+    _urls[database] = url
+
+
+def database_url(database: Database) -> str:
+    if database not in _urls:
+        _urls[database] = _new_database(database)
+    return _urls[database]
+
+
+def _new_database(database: Database) -> str:
     folder = Path(tempfile.mkdtemp(prefix="benchmarks-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     if database == "sqlite":
@@ -46,13 +60,17 @@ def _shop(database: Database) -> Any:
     from benchmarks.durable_stories import launched
 
     async def launch() -> float:  # inside the loop, as in an application that is async
-        _launched[database] = launched(_url(database))
+        _launched[database] = launched(database_url(database))
         return 0
 
     if database not in _launched:
         _launched.clear()
         driven(launch())
     return _launched[database]
+
+
+def _new_id() -> str:
+    return f"order-{os.getpid()}-{next(_NUMBERS)}"  # other processes may use the same database
 
 
 def story(database: Database) -> Contender:
@@ -62,7 +80,7 @@ def story(database: Database) -> Contender:
     durable = _shop(database).story
 
     async def run() -> None:
-        order_id = f"order-{next(_NUMBERS)}"
+        order_id = _new_id()
         await durable.astart(Order(order_id=order_id), id=order_id)
         await durable.aresult(order_id)
 
@@ -76,7 +94,7 @@ def by_hand(database: Database) -> Contender:
     workflow = _shop(database).by_hand
 
     async def run() -> None:
-        order_id = f"by-hand-{next(_NUMBERS)}"
+        order_id = _new_id()
         with SetWorkflowID(order_id):
             handle = await DBOS.start_workflow_async(workflow, {"order_id": order_id})
         await handle.get_result()
@@ -90,7 +108,7 @@ def _sync_story(database: Database) -> Contender:
     story = _shop(database).sync_story
 
     def run() -> None:
-        order_id = f"order-{next(_NUMBERS)}"
+        order_id = _new_id()
         story.start(Order(order_id=order_id), id=order_id)
         story.result(order_id)
 
@@ -103,7 +121,7 @@ def _sync_by_hand(database: Database) -> Contender:
     workflow = _shop(database).sync_by_hand
 
     def run() -> None:
-        order_id = f"by-hand-{next(_NUMBERS)}"
+        order_id = _new_id()
         with SetWorkflowID(order_id):
             handle = DBOS.start_workflow(workflow, {"order_id": order_id})
         handle.get_result()

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import astuple, dataclass
-from functools import cache
+from functools import cache, partial
 from random import Random
 from time import perf_counter, process_time
 from typing import Final, cast
@@ -22,7 +22,7 @@ from benchmarks.contest import OURS
 from benchmarks.durable import DATABASES, Database, by_hand, story
 from benchmarks.harness import Ratio, driven, ratio_of
 
-__all__ = ["CROWDS", "Crowd", "measured_crowd"]
+__all__ = ["CROWDS", "Crowd"]
 
 AT_ONCE: Final = 200
 STEPS: Final = 5
@@ -41,16 +41,26 @@ class Crowd:
         what: the title of the row.
         must: the highest number that is accepted; None for a row without a target.
         unit: of the number.
-        database: where the runs are recorded.
-        measure: which of the measurements it shows.
+        measured: measures it, and DBOS by hand where that is compared with.
     """
 
     key: str
     what: str
     must: float | None = None
     unit: str = ""
-    database: Database
-    measure: str
+    measured: Callable[[], dict[str, Ratio]]
+
+
+@cache
+def _all_measured(database: Database) -> dict[str, dict[str, list[float]]]:
+    command = [sys.executable, "-m", "benchmarks.durable_crowd", database]
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    found: dict[str, dict[str, list[float]]] = json.loads(said.splitlines()[-1])
+    return found
+
+
+def _measured(database: Database, what: str) -> dict[str, Ratio]:
+    return {who: Ratio(*found) for who, found in _all_measured(database)[what].items()}
 
 
 CROWDS: Final = [
@@ -61,40 +71,25 @@ CROWDS: Final = [
             key=f"durable-crowd-{database}",
             what=f"{AT_ONCE} async durable stories at once on {name}, vs DBOS by hand",
             must=1.15,
-            database=database,
-            measure="ratio",
+            measured=partial(_measured, database, "ratio"),
         ),
         Crowd(
             key=f"durable-threads-{database}",
             what=f"the threads of the process meanwhile, {name}",
             must=40,
-            database=database,
-            measure="threads",
+            measured=partial(_measured, database, "threads"),
         ),
         Crowd(
             key=f"durable-steps-{database}",
             what=f"steps in a second meanwhile, {name}",
             unit=" /s",
-            database=database,
-            measure="steps",
+            measured=partial(_measured, database, "steps"),
         ),
     )
 ]
 
 
-def measured_crowd(crowd: Crowd) -> dict[str, Ratio]:
-    return {who: Ratio(*found) for who, found in _measured(crowd.database)[crowd.measure].items()}
-
-
-@cache
-def _measured(database: Database) -> dict[str, dict[str, list[float]]]:
-    command = [sys.executable, "-m", "benchmarks.durable_crowd", database]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found: dict[str, dict[str, list[float]]] = json.loads(said.splitlines()[-1])
-    return found
-
-
-async def _crowd(run: Run) -> tuple[float, float, float]:
+async def _crowd(run: Run) -> tuple[float, float, int]:
     """Return the CPU seconds, the seconds and the threads."""
     threads, over = 0, False
 

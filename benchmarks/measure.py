@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final, cast
 
 from benchmarks.contest import BESIDE_US, OURS, PEERS, PREDECESSOR, Contest, measured
-from benchmarks.durable_crowd import CROWDS, measured_crowd
+from benchmarks.durable_crowd import CROWDS
+from benchmarks.durable_workers import WORKERS
 from benchmarks.harness import Ratio
 from benchmarks.processes import IMPORTS, PLUGIN, measured_import, measured_plugin
 
@@ -41,9 +42,9 @@ def _results(who: str, only: list[str]) -> Iterator[tuple[str, dict[str, Ratio]]
     for corpus in PLUGIN if who == OURS else ():
         if not only or any(corpus.key.startswith(start) for start in only):
             yield corpus.key, {who: measured_plugin(corpus)}
-    for crowd in CROWDS if who == OURS else ():
+    for crowd in (*CROWDS, *WORKERS) if who == OURS else ():
         if not only or any(crowd.key.startswith(start) for start in only):
-            yield crowd.key, measured_crowd(crowd)
+            yield crowd.key, crowd.measured()
     if (not only or "durations" in only) and who in (OURS, PREDECESSOR):
         from benchmarks.durations import share_of_wrong_durations
 

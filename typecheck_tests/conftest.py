@@ -13,7 +13,7 @@ import pytest
 from pytest_mypy_plugins.collect import YamlTestFile
 
 from typecheck_tests.modes import Files, Histories, History, SeededCaches, seeded_cache
-from typecheck_tests.running import CONFIG, run_mypy
+from typecheck_tests.running import CONFIG, WITHOUT_DBOS, run_mypy
 
 RULES = Path(__file__).parent / "rules"
 
@@ -23,6 +23,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     # They share one cache for what no case changes; with one for each session, no run sees what another left behind.
     config.option.mypy_testing_base = tempfile.mkdtemp(prefix="dddkit-cases-")
+    ini = Path(config.option.mypy_testing_base) / "mypy.ini"
+    ini.write_text((Path(__file__).parent / "mypy.ini").read_text() + WITHOUT_DBOS)
+    config.option.mypy_ini_file = str(ini)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

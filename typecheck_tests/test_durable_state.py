@@ -120,7 +120,7 @@ int; bool; float; str; bytes; None; UUID; Decimal; datetime; date; time; timedel
 IPv4Address; Color; set[Color]; Literal[1, 'a']; list[int]; dict[str, int]; dict[UUID, int]; dict[Name, Name]
 Mapping[str, int]; frozenset[str]; tuple[int, ...]; tuple[int, str]; int | str; Optional[int]
 Named; Typed; Plain; Model; Entity; EntityModel; Value; ValueModel; list[Plain | None]; HttpUrl
-Converted; list[Converted]; Annotated[Any, PlainSerializer(str), BeforeValidator(str)]; ClassVar[Any]; Final[int]
+Converted; list[Converted]; Annotated[Any, PlainSerializer(str), BeforeValidator(str)]; ClassVar[Any]; Final[int] = 1
 """
 """Annotations that neither rejects."""
 NOT_JUDGED: Final = "Payload; Annotated[Any, 1]; Made; Words; float | int; dict[Plain, int]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mypy.nodes import AssignmentStmt, CallExpr, ClassDef, Decorator
-from mypy.types import Type, UnboundType, UnionType
+from mypy.types import Type, UnboundType, UnionType, get_proper_type
 
 
 def may_compensate(defn: ClassDef) -> bool:
@@ -29,7 +29,8 @@ def may_hide_types(defn: ClassDef) -> bool:
 def _is_plain(written: Type | None) -> bool:
     if isinstance(written, UnboundType):
         return written.name in _PLAIN and all(map(_is_plain, written.args))
-    return written is None or (isinstance(written, UnionType) and all(map(_is_plain, written.items)))
+    found = get_proper_type(written)
+    return found is None or (isinstance(found, UnionType) and all(map(_is_plain, found.items)))
 
 
 _PLAIN: Final = frozenset(

@@ -15,7 +15,7 @@ import pytest
 from dddkit.exceptions import CompensationError
 from dddkit.stories import I, Story, compensates, inject_hooks
 from tests.dashboards.check import COMPARISONS
-from tests.dashboards.dashboards import DASHBOARDS, FOLDER, Dashboard, Panel, Target, Variable, fill
+from tests.dashboards.dashboards import DASHBOARDS, DURABLE, FOLDER, Dashboard, Panel, Target, Variable, fill
 from tests.observing.backends import Backend, backend
 
 __all__ = ["backend"]
@@ -25,10 +25,12 @@ BUILT_IN = {"__range": "1h", "__rate_interval": "1m"}
 FILES = {
     "dddkit-stories": "stories-execution-dashboard.json",
     "dddkit-story-steps": "stories-steps-execution-dashboard.json",
+    "dddkit-durable-stories": "durable-stories-dashboard.json",
 }
 WORDS = {"sum", "rate", "increase", "histogram_quantile", "topk", "or"}
 
 every_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)
+with_the_durable = pytest.mark.parametrize("dashboard", [*DASHBOARDS, DURABLE], ids=lambda dashboard: dashboard.uid)
 every_panel = pytest.mark.parametrize(
     ("dashboard", "panel"),
     [
@@ -198,14 +200,14 @@ def test_the_check_against_a_server_knows_what_every_panel_has_to_show(dashboard
     assert len(COMPARISONS[dashboard.uid]) == len(dashboard.panels)
 
 
-@every_dashboard
+@with_the_durable
 def test_ids_and_titles_are_unique(dashboard: Dashboard) -> None:
     assert len({panel.id for panel in dashboard.panels}) == len(dashboard.panels)
     assert len({panel.title for panel in dashboard.panels}) == len(dashboard.panels)
     assert len({variable.name for variable in dashboard.variables}) == len(dashboard.variables)
 
 
-@every_dashboard
+@with_the_durable
 def test_no_panel_covers_another_or_leaves_the_grid(dashboard: Dashboard) -> None:
     positions = [(panel.title, panel.json["gridPos"]) for panel in dashboard.panels]
     for title, position in positions:
@@ -224,7 +226,7 @@ def variables_in(text: str) -> set[str]:
     return {one or two for one, two in re.findall(r"\$(?:\{(\w+)(?:[:.][^}]*)?\}|(\w+))", text)}
 
 
-@every_dashboard
+@with_the_durable
 def test_variables_are_used_and_what_is_used_is_a_variable(dashboard: Dashboard) -> None:
     known = {variable.name for variable in dashboard.variables}
     used = set[str]().union(*(variables_in(target.query) for _, target in dashboard.queries())) - BUILT_IN.keys()
@@ -271,8 +273,8 @@ def test_the_prefixes_are_read_from_the_names_of_the_metrics(prefix: str) -> Non
                 assert found[1] == prefix
 
 
-def test_each_dashboard_leads_to_the_other() -> None:
-    uids = {dashboard.uid for dashboard in DASHBOARDS}
+def test_each_dashboard_leads_to_the_others() -> None:
+    uids = set(FILES)
     for dashboard in DASHBOARDS:
         linked = set(re.findall(r"/d/([\w-]+)", json.dumps(dashboard.json)))
         assert linked == uids - {dashboard.uid}
@@ -285,7 +287,7 @@ def test_the_files_have_the_names_that_people_were_told() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Prefer using dashboardv2:DeprecationWarning")  # Grafana reads both versions
-@every_dashboard
+@with_the_durable
 def test_every_key_belongs_to_the_schema_of_grafana(dashboard: Dashboard) -> None:
     pytest.importorskip("grafana_foundation_sdk", reason="Grafana's foundation SDK, which needs Python 3.11")
     encoder: Any = import_module("grafana_foundation_sdk.cog.encoder")

@@ -1,12 +1,14 @@
 """A process with a durable story that waits for approval: `python -m tests.durable.approving URL NAME [FORMERLY]`.
 
 Each line that it reads is a call, as JSON: `["signal", ["order-1", "approval", true]]`; it answers each with a line.
-With a name that it had formerly its story is a later version: its State has one more field.
+With a name that it had formerly its story is a later version: its State has one more field. With REORDERED in the
+environment its steps come in another order.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -47,10 +49,16 @@ class Later(Approved):
         note: str = "none"
 
 
+class Reordered(Approved):
+    I.approval
+    I.prepare
+    I.decide
+
+
 def main() -> None:
     url, name, *formerly = sys.argv[1:]
     DBOS(config=settings("tests", url, log_level="ERROR"))
-    story: Any = Later if formerly else Approved
+    story: Any = Later if formerly else Reordered if os.environ.get("REORDERED") else Approved
     durable: Durable[Any] = Durable(story(Signal("approval", into="approved")), name=name, formerly=tuple(formerly))
     DBOS.launch()
     print(json.dumps("launched"), flush=True)
@@ -67,7 +75,7 @@ def _called(durable: Durable[Any], story: Any, call: str, arguments: list[Any]) 
     if call == "start":
         return durable.start(story.State(order=arguments[0]), id=arguments[0])
     if call == "result":
-        return durable.result(arguments[0], timeout=30).keys
+        return durable.result(arguments[0], timeout=60).keys
     if call == "signal":
         return durable.signal(*arguments).accepted
     if call == "cancel":

@@ -33,11 +33,14 @@ def url_of(database: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 @contextmanager
 def configured(url: str) -> Generator[None]:
     """Configure DBOS; the block makes its durable stories, and launches it. At the end all is forgotten."""
+    logger = logging.getLogger("dbos")
+    level = logger.level
     DBOS(config=settings("tests", url, log_level="ERROR"))
     try:
         yield
     finally:
         DBOS.destroy(destroy_registry=True)
+        logger.setLevel(level)  # DBOS has set it
 
 
 @contextmanager

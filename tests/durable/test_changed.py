@@ -13,6 +13,7 @@ from dddkit.exceptions import StoryChangedError
 from dddkit.stories import I, Story, StoryState, compensates, variable
 from dddkit.stories.durable import Delay, RunStatus
 from dddkit.stories.durable._journal import Entry
+from dddkit.stories.durable._run import outcome_of
 from dddkit.testing._journal import Crash, Place
 from tests.durable.running import Running
 from tests.stories.shop import Declined, listed
@@ -217,6 +218,17 @@ def test_a_run_waits_where_its_state_does_not_fit(state: Any) -> None:
         again.once()
     assert caught.value.step is None
     assert again.journal.told == [(RunStatus.CHANGED, None)]
+
+
+def test_a_result_that_does_not_fit_the_state_any_more_is_no_result() -> None:
+    run = Running(of_state(Older), Older(total=3))
+    run.once()
+    text = json.dumps(run.outcome)
+    newer = Running(of_state(Newer), Newer(total=0))
+    assert outcome_of(text, newer.plan, newer.codec, "order-1").tip == 5
+    stricter = Running(of_state(Stricter), Stricter(total=0, customer=""))
+    with pytest.raises(StoryChangedError, match="it has completed, and the State does not fit"):
+        outcome_of(text, stricter.plan, stricter.codec, "order-1")
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,20 @@ def test_sigterm_ends_a_worker_at_once_whose_runs_wait(workers: TripWorkers) -> 
 
 @pytest.mark.slow
 @needs_sigterm
+def test_sigterm_ends_a_worker_at_once_whose_steps_wait_for_their_next_attempt(workers: TripWorkers) -> None:
+    one, other = workers.launched({"is_busy": True}, {})
+    one.start("busy", "a", "b")
+    until(has_begun(workers, "flight", 2), "they have tried once")
+    one.terminate()
+    began = time.monotonic()
+    assert one.ended() == 0
+    assert time.monotonic() - began < 15  # the grace is 20
+    until(all_are(other, "busy", "completed"), "both end on the other worker")
+    assert set(workers.times("begins").values()) == {2}
+
+
+@pytest.mark.slow
+@needs_sigterm
 def test_a_step_that_is_longer_than_the_grace_is_interrupted_and_runs_again_elsewhere(workers: TripWorkers) -> None:
     one, other = workers.launched({"pause": 60.0, "grace": 0.2}, {})
     one.start("trip", "a")

@@ -179,7 +179,7 @@ def test_every_call_has_a_twin_that_is_awaited(shop: Shop) -> None:
     async def main() -> None:
         checkout = shop.checkout
         assert await checkout.astart(state("twin"), id="twin") == "twin"
-        assert (await checkout.aresult("twin", timeout=10)).payment == "paid 1"
+        assert (await checkout.aresult("twin", timeout=60)).payment == "paid 1"
         assert await checkout.astatus("twin") is RunStatus.COMPLETED
         assert [run.id for run in await checkout.aruns(RunStatus.COMPLETED, limit=1)] == ["twin"]
         for call in (checkout.aretry("twin"), checkout.aresume("twin"), checkout.acancel("twin", undo=True)):
@@ -374,7 +374,7 @@ def begun(shop: Shop, run_id: str) -> None:
     shop.world.entered.clear()
     shop.world.may_leave.clear()
     shop.slow.start(Slow.State(order=run_id), id=run_id)
-    assert shop.world.entered.wait(10)
+    assert shop.world.entered.wait(60)
 
 
 def test_a_cancelled_run_finishes_its_step_and_undoes_it(shop: Shop) -> None:

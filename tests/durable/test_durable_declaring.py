@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import iscoroutinefunction, isfunction, signature
 from typing import Any
 
 import pytest
@@ -173,7 +174,7 @@ class TestWhereDBOSIsConfigured:
 
 
 def test_a_dbos_that_was_not_configured_by_settings_is_rejected() -> None:
-    DBOS(config=DBOSConfig(name="shop", system_database_url="sqlite:///never.sqlite", log_level="ERROR"))
+    DBOS(config=DBOSConfig(name="shop", system_database_url="sqlite:///never.sqlite"))
     try:
         with pytest.raises(RuntimeError, match=r"not configured by settings\(\).*write DBOS\(config=settings\("):
             Durable(Doubled(), name="doubled")
@@ -183,9 +184,19 @@ def test_a_dbos_that_was_not_configured_by_settings_is_rejected() -> None:
 
 def test_durable_stories_may_be_made_before_dbos(tmp_path_factory: pytest.TempPathFactory) -> None:
     doubled = Durable(Doubled(), name="doubled")
-    DBOS(config=settings("tests", f"sqlite:///{tmp_path_factory.getbasetemp()}/never.sqlite", log_level="ERROR"))
+    DBOS(config=settings("tests", f"sqlite:///{tmp_path_factory.getbasetemp()}/never.sqlite"))
     try:
         with pytest.raises(RuntimeError, match="DBOS is not running"):
             doubled.runs()
     finally:
         DBOS.destroy(destroy_registry=True)
+
+
+def test_each_call_and_its_twin_take_the_same() -> None:
+    calls = {name for name, value in vars(Durable).items() if isfunction(value) and not name.startswith("_")}
+    twins = {name for name in calls if name.startswith("a") and name[1:] in calls}
+    assert {name[1:] for name in twins} == calls - twins
+    for name in twins:
+        twin, call = getattr(Durable, name), getattr(Durable, name[1:])
+        assert signature(twin) == signature(call)
+        assert iscoroutinefunction(twin)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -18,9 +19,11 @@ ROOT = Path(__file__).parents[2]
 
 
 class Process:
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, **variables: str) -> None:
         command = [sys.executable, "-W", "error", "-m", "tests.durable.approving", *arguments]
-        self.popen = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.popen = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **variables}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert self._said() == "launched"
 
     def call(self, name: str, *arguments: Any) -> Any:
@@ -30,7 +33,7 @@ class Process:
         return self._said()
 
     def until(self, status: str, run_id: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while (found := self.call("status", run_id)) != status:
             assert time.monotonic() < deadline, found
             time.sleep(0.02)
@@ -52,8 +55,8 @@ class Processes:
         self._url = url
         self._all: list[Process] = []
 
-    def start(self, *names: str) -> Process:
-        process = Process(self._url, *names)
+    def start(self, *names: str, **variables: str) -> Process:
+        process = Process(self._url, *names, **variables)
         self._all.append(process)
         return process
 
@@ -117,3 +120,19 @@ def test_a_killed_process_is_followed_by_another(processes: Processes) -> None:
     other = processes.start("approved")
     assert other.call("signal", "order", "approval", True) is True
     assert other.call("result", "order") == ["approved/order/prepare", "approved/order/decide"]
+
+
+def test_a_run_that_the_code_does_not_fit_stays_until_code_that_fits_resumes_it(processes: Processes) -> None:
+    old = processes.start("approved")
+    old.call("start", "order")
+    old.until("waiting", "order")
+    old.end()
+    reordered = processes.start("approved", REORDERED="yes")
+    reordered.until("changed", "order")
+    assert reordered.call("retry", "order").startswith("RunStatusError")
+    reordered.call("resume", "order")
+    reordered.until("changed", "order")
+    assert reordered.call("signal", "order", "approval", True) is True
+    reordered.end()
+    fitting = processes.start("approved")
+    assert fitting.call("result", "order") == ["approved/order/prepare", "approved/order/decide"]

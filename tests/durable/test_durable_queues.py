@@ -87,7 +87,7 @@ def test_a_queue_limits_how_many_run_at_once(stories: Stories) -> None:
     for number in range(6):
         stories.work.start(Work.State(order=str(number)), id=f"w{number}")
     for number in range(6):
-        stories.work.result(f"w{number}", timeout=30)
+        stories.work.result(f"w{number}", timeout=60)
     assert stories.working.most == 2
 
 
@@ -95,7 +95,7 @@ def test_a_run_that_waits_takes_no_slot_and_takes_one_again_to_go_on(stories: St
     ids = [f"a{number}" for number in range(5)]
     for run_id in ids:
         stories.approved.start(Approved.State(order=run_id), id=run_id)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while {stories.approved.status(run_id) for run_id in ids} != {RunStatus.WAITING}:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -103,9 +103,9 @@ def test_a_run_that_waits_takes_no_slot_and_takes_one_again_to_go_on(stories: St
     for run_id in ids[:4]:
         assert stories.approved.signal(run_id, "approval", True).accepted
     for run_id in ids[:4]:
-        stories.approved.result(run_id, timeout=30)
+        stories.approved.result(run_id, timeout=60)
     with pytest.raises(RunCancelledError):
-        stories.approved.result("a4", timeout=30)
+        stories.approved.result("a4", timeout=60)
     assert stories.deciding.most == 1
     expected = [f"approved/{run_id}/prepare" for run_id in ids] + [f"approved/{run_id}/decide" for run_id in ids[:4]]
     assert sorted(stories.deciding.done) == sorted(expected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -11,12 +12,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from dddkit.exceptions import ExecutorInUseError
 from dddkit.stories.dbos._leases import Lease, Locks
+from dddkit.stories.dbos._outage_log import OutageLog, said_by
 from dddkit.stories.dbos._postgresql_locks import PostgreSQLLocks
 from dddkit.stories.dbos._sqlite_locks import SQLiteLocks
 
@@ -154,6 +158,28 @@ def test_lock_files_go_with_their_owner_and_those_of_the_killed_with_who_comes_n
     assert list(folder.iterdir()) == []
 
 
+def test_a_link_to_the_database_leads_to_the_same_leases(tmp_path: Path) -> None:
+    database, link = tmp_path / "shop.sqlite", tmp_path / "link.sqlite"
+    database.touch()
+    try:
+        link.symlink_to(database)
+    except OSError:
+        pytest.skip("there are no links here")
+    one, other = SQLiteLocks(str(database)), SQLiteLocks(str(link))
+    assert one.take("a")
+    assert not other.take("a")
+    one.close()
+
+
+def test_a_lock_whose_folder_was_removed_is_not_held_any_more(tmp_path: Path) -> None:
+    locks = SQLiteLocks(str(tmp_path / "shop.sqlite"))
+    assert locks.take("a")
+    shutil.rmtree(tmp_path / "shop.sqlite.executors")
+    assert not locks.has("a")
+    assert locks.take("a")
+    locks.close()
+
+
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
@@ -185,7 +211,7 @@ def test_a_lost_lease_is_taken_again_and_said_to_have_been_lost(
         until(lambda: "is held again" in caplog.text)
         assert lease.held
         assert lease.held_for() < before + 60
-        assert "so no more runs begin (AdminShutdown" in caplog.text
+        assert "it cannot be confirmed (AdminShutdown: " in caplog.text
     finally:
         lease.end()
 
@@ -223,3 +249,30 @@ def test_a_forked_child_leaves_its_parents_lease_alone(begin: Make) -> None:
     assert lease.held
     with other.borrowed("one") as taken:
         assert not taken
+
+
+def test_an_outage_is_logged_when_it_begins_once_a_minute_and_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    log = OutageLog("the lease", lambda: now)
+    with caplog.at_level("INFO", "dddkit.stories.dbos"):
+        log.recovered()
+        for _ in range(150):
+            log.failed("it is away")
+            now += 1
+        log.recovered()
+        log.recovered()
+    assert caplog.messages == [
+        "the lease: it is away; tried again each second",
+        "the lease: it is away; 61 times in 60 s",
+        "the lease: it is away; 121 times in 120 s",
+        "the lease: works again, after 150 s",
+    ]
+
+
+def test_what_an_error_says_of_rows_is_not_logged() -> None:
+    secret = "Key (card)=(4111) already exists."
+    rows = IntegrityError("INSERT", {}, Exception(secret))
+    server = OperationalError("SELECT 1", {}, psycopg.OperationalError("connection refused\nIs the server running?"))
+    assert secret not in said_by(rows)
+    assert said_by(server) == "OperationalError: connection refused"
+    assert said_by(KeyError("secret")) == "KeyError"

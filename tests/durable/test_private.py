@@ -34,7 +34,7 @@ def test_the_life_of_dbos_is_told(tmp_path_factory: pytest.TempPathFactory) -> N
     with configured(f"sqlite:///{tmp_path_factory.mktemp('private')}/shop.sqlite"):
         dbos = instance()
         assert isinstance(dbos, DBOS)
-        assert configured_version() == settings("shop", "sqlite:///shop.sqlite").get("application_version")
+        assert configured_version() == settings("tests", "sqlite:///shop.sqlite").get("application_version")
         assert not is_launched()
         assert target_loop() is None
 
@@ -62,11 +62,11 @@ def test_the_life_of_dbos_is_told(tmp_path_factory: pytest.TempPathFactory) -> N
         assert is_launched()
         loop = target_loop()
         assert loop is not None
-        handle = asyncio.run_coroutine_threadsafe(DBOS.start_workflow_async(workflow), loop).result(10)
+        handle = asyncio.run_coroutine_threadsafe(DBOS.start_workflow_async(workflow), loop).result(60)
         while handle.get_workflow_id() not in active_workflows():
             time.sleep(0.001)
         may_end.set()
-        assert asyncio.run_coroutine_threadsafe(handle.get_result(), loop).result(10) == id(loop)
+        assert asyncio.run_coroutine_threadsafe(handle.get_result(), loop).result(60) == id(loop)
         assert called == ["begun"]
         assert not has_ended(dbos)
     assert called == ["begun", "stopped"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import pytest
 
-from dddkit.exceptions import CompensationError
+from dddkit.exceptions import CompensationError, RunCancelledError
 from dddkit.stories import I, Story, StoryState, compensates, inject_hooks, step_key, variable
 from dddkit.stories.durable import Delay, Retry, Signal
 from dddkit.testing._journal import Place
@@ -148,10 +149,74 @@ def test_a_run_that_is_cancelled_is_not_tried_again() -> None:
 
     gateway = Cancelling(*[ConnectionError()] * 9)
     running = run(gateway, {"charge": Retry(on=ConnectionError, wait=60.0)})
-    with pytest.raises(ConnectionError):
+    with pytest.raises(RunCancelledError):
         running.once()
     assert len(gateway.keys) == 1
+    assert (running.status, running.outcome["undone"]) == ("cancelled", ["reserve"])
+
+
+def test_a_run_that_is_cancelled_between_two_attempts_is_undone_wherever_it_crashes() -> None:
+    running: Running[Checkout.State]
+
+    class Cancelling(Gateway):
+        def call(self) -> None:
+            running.journal.cancel()
+            super().call()
+
+    for crashes in ([], [Place(1, "after record")], [Place(2, "after record")]):
+        retries = {"charge": Retry(on=ConnectionError, wait=60.0)}
+        running = Running(Checkout(Cancelling(ConnectionError())), Checkout.State(), retries=retries, crashes=crashes)
+        with pytest.raises(RunCancelledError):
+            running.to_the_end()
+        assert (running.status, running.recorded) == ("cancelled", ["reserve", "charge", "undo:reserve"])
+
+
+def test_a_step_that_fails_for_good_fails_the_run_also_while_somebody_cancels_it() -> None:
+    running: Running[Checkout.State]
+
+    class Cancelling(Gateway):
+        def call(self) -> None:
+            running.journal.cancel()
+            super().call()
+
+    running = run(Cancelling(Declined("card")), {"charge": Retry(on=ConnectionError, wait=60.0)})
+    with pytest.raises(Declined):
+        running.once()
     assert running.status == "undone"
+
+
+def test_a_run_that_is_cancelled_between_two_attempts_does_not_wait_for_the_next_one() -> None:
+    gateway = Gateway(*[ConnectionError()] * 9)
+    retries = {"charge": Retry(on=ConnectionError, wait=3600.0)}
+    running = Running(Checkout(gateway), Checkout.State(), retries=retries, skips_time=False)
+
+    async def cancel() -> None:
+        run = asyncio.ensure_future(running.execute())
+        while not gateway.keys:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        assert not run.done()
+        running.journal.cancel()
+        with pytest.raises(RunCancelledError):
+            await run
+
+    asyncio.run(cancel())
+    assert (len(gateway.keys), running.status) == (1, "cancelled")
+
+
+def test_a_process_that_ends_between_two_attempts_leaves_the_step_to_run_again() -> None:
+    gateway = Gateway(ConnectionError())
+    running = run(gateway, {"charge": Retry(on=ConnectionError, wait=3600.0)})
+
+    async def ends(until: float) -> None:
+        raise asyncio.CancelledError
+
+    running.journal.pause = ends  # type: ignore[method-assign]  # as the process ends
+    with pytest.raises(asyncio.CancelledError):
+        running.once()
+    assert running.recorded == ["reserve"]
+    running.journal.begin()
+    assert running.once().log == ["reserve", "charge"]
 
 
 class Slow(Story):
@@ -193,6 +258,36 @@ def test_a_process_that_ends_inside_a_timed_step_cancels_it() -> None:
     asyncio.run(cancel())
     assert Slow.ended == ["cleaned up"]
     assert running.recorded == []
+
+
+def test_a_timed_step_that_fails_while_it_is_cancelled_is_not_logged_as_forgotten(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Failing(Story):
+        I.wait
+
+        class State(StoryState):
+            pass
+
+        async def wait(self, state: State) -> None:
+            try:
+                await asyncio.sleep(30)
+            finally:
+                raise Declined("while cleaning up")
+
+    running = Running(Failing(), Failing.State(), retries={"wait": Retry(on=TimeoutError, timeout=60.0)})
+
+    async def cancel() -> None:
+        task = asyncio.ensure_future(running.execute())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancel())
+    gc.collect()
+    assert caplog.records == []
 
 
 def test_a_timed_step_that_is_cancelled_by_others_has_not_taken_too_long() -> None:

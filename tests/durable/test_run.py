@@ -378,6 +378,12 @@ def test_a_story_is_async_also_where_only_a_compensation_is() -> None:
     assert undone == ["one"]
 
 
+def test_a_status_is_the_word_of_dashboards_and_knows_whether_the_run_has_ended() -> None:
+    assert {str(status) for status in RunStatus if status.is_finished} == {
+        *("completed", "failed", "undone", "undo_failed", "cancelled")
+    }
+
+
 def test_a_resumed_run_says_that_it_is_running() -> None:
     running = Running(Checkout(), Checkout.State(total=3), crashes=[Place(2, "after record")])
     running.to_the_end()

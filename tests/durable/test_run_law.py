@@ -6,14 +6,23 @@ import copy
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dddkit.exceptions import CompensationError
-from dddkit.stories import I, Story, StoryState, compensates, inject_hooks
+from dddkit.stories import (
+    I,
+    StepExecutionInfo,
+    StepStatus,
+    Story,
+    StoryExecutionContext,
+    StoryState,
+    compensates,
+    inject_hooks,
+)
 from dddkit.testing._journal import Place
 from tests.durable.running import Running
 from tests.stories.shop import Declined, finish, listed
@@ -46,6 +55,8 @@ class State(StoryState):
 
     failing_steps: frozenset[int]
     failing_undos: frozenset[int]
+    refused: str = ""
+    stopped_after: str = ""
     happened: list[str] = []
     undone: list[str] = []
 
@@ -70,6 +81,19 @@ def method(kind: str, label: str, is_async: bool) -> Any:
     return call_async if is_async else call
 
 
+class Refusing:
+    """Refuses a step, or stops the run after one, where the state says so."""
+
+    def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        if context.state.refused == cast("Any", context.story).path + step.step_name:
+            raise PermissionError(step.step_name)
+
+    def after(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        completed = step.status is StepStatus.COMPLETED
+        if completed and context.state.stopped_after == cast("Any", context.story).path + step.step_name:
+            raise LookupError(step.step_name)
+
+
 def story_of(spec: Spec, prefix: str = "", *, hooks: bool = False) -> Any:
     class Made(Story):
         for _index, _step in enumerate(spec):
@@ -85,8 +109,11 @@ def story_of(spec: Spec, prefix: str = "", *, hooks: bool = False) -> Any:
                 undo = method("undo", prefix + _name, _step.is_async)
                 locals()[f"undo_{_name}"] = compensates(_name, even_if_failed=_step.even_if_failed)(undo)
 
+        path = prefix
+
     if hooks:
         inject_hooks(Made)
+        inject_hooks(Made, [Refusing()])
     return Made()
 
 
@@ -102,11 +129,14 @@ def ended(run: Any) -> tuple[str, object]:
     return "completed", None
 
 
+_PATHS: Any = st.just("") | st.lists(st.sampled_from(["s0", "s1", "s2"]), min_size=1, max_size=3).map(".".join)
 _RUNS: Any = {
     "spec": _SPECS,
     "failing": st.frozensets(st.integers(0, 8), max_size=2),
     "not_undone": st.frozensets(st.integers(0, 4), max_size=2),
     "hooks": _FLAGS,
+    "refused": _PATHS,
+    "stopped_after": _PATHS,
     "crashes": st.frozensets(
         st.builds(Place, st.integers(0, 12), st.sampled_from(["before", "after body", "after record"])), max_size=5
     ),
@@ -115,25 +145,27 @@ _RUNS: Any = {
 
 @settings(max_examples=12)
 @given(**_RUNS)
-def test_a_durable_run_ends_as_the_plain_one_wherever_it_crashes(
-    spec: Spec, failing: frozenset[int], not_undone: frozenset[int], hooks: bool, crashes: frozenset[Place]
-) -> None:
-    check(spec, failing, not_undone, hooks, crashes)
+def test_a_durable_run_ends_as_the_plain_one_wherever_it_crashes(**given: Any) -> None:
+    check(**given)
 
 
 @pytest.mark.slow
 @settings(max_examples=400)
 @given(**_RUNS)
-def test_durable_runs_of_many_stories_end_as_the_plain_ones(
-    spec: Spec, failing: frozenset[int], not_undone: frozenset[int], hooks: bool, crashes: frozenset[Place]
-) -> None:
-    check(spec, failing, not_undone, hooks, crashes)
+def test_durable_runs_of_many_stories_end_as_the_plain_ones(**given: Any) -> None:
+    check(**given)
 
 
 def check(
-    spec: Spec, failing: frozenset[int], not_undone: frozenset[int], hooks: bool, crashes: frozenset[Place]
+    spec: Spec,
+    failing: frozenset[int],
+    not_undone: frozenset[int],
+    hooks: bool,
+    refused: str,
+    stopped_after: str,
+    crashes: frozenset[Place],
 ) -> None:
-    state = State(failing_steps=failing, failing_undos=not_undone)
+    state = State(failing_steps=failing, failing_undos=not_undone, refused=refused, stopped_after=stopped_after)
     plain = copy.deepcopy(state)
     expected = ended(lambda: finish(story_of(spec, hooks=hooks)(plain)))
 

@@ -20,7 +20,6 @@ from sqlalchemy import make_url
 
 from dddkit.stories.dbos import settings
 from dddkit.stories.dbos._sqlite import Connection, define_unixepoch  # DBOS is what opens them
-from dddkit.stories.dbos.settings import APPLICATION_VERSION
 
 SECRET = "hunter2"
 
@@ -33,7 +32,7 @@ def url_of(config: DBOSConfig) -> str:
 
 def test_the_version_is_pinned_so_that_a_deployment_strands_no_run(tmp_path: Path) -> None:
     config = settings("shop", f"sqlite:///{tmp_path}/a.sqlite")
-    assert config.get("application_version") == APPLICATION_VERSION == "dddkit-1"
+    assert config.get("application_version") == "dddkit-1-shop"  # changed: no worker continues the runs of before
 
 
 def test_records_are_json_and_nothing_leaves_for_anywhere_but_the_database(tmp_path: Path) -> None:
@@ -161,6 +160,21 @@ def test_no_message_contains_the_password(scheme: str, rest: str) -> None:
     except (ValueError, OSError) as error:
         said = f"{error!r} {error.__cause__!r}"
     assert SECRET not in said
+
+
+def test_behind_a_pooler_the_lease_has_a_url_of_its_own_and_nothing_is_prepared() -> None:
+    kwargs: Any = settings("shop", "postgresql://pool/shop", lease_url="postgresql://db/shop").get("db_engine_kwargs")
+    assert kwargs["connect_args"]["prepare_threshold"] is None
+    kwargs = settings("shop", "postgresql://db/shop").get("db_engine_kwargs")
+    assert "prepare_threshold" not in kwargs["connect_args"]
+    with pytest.raises(ValueError, match="settings: lease_url names no database"):
+        settings("shop", "postgresql://pool/shop", lease_url="postgresql://db")
+
+
+@pytest.mark.parametrize("url", ["sqlite:///a.sqlite", "postgresql://pool/shop"])
+def test_sqlite_has_no_pooler(url: str) -> None:
+    with pytest.raises(ValueError, match="leave it out"):
+        settings("shop", url, lease_url="sqlite:///a.sqlite")
 
 
 def test_the_folder_of_the_file_must_exist(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ class Stories:
         approval = Signal("approval", into="approved", within=3600)
         self.approved: Durable[Any] = Durable(Approved(approval), name="approved")
         self.hasty: Durable[Any] = Durable(Approved(Signal("approval", into="approved", within=0.05)), name="hasty")
-        self.asked: Durable[Any] = Durable(Asked(Signal("answer", into="reply", within=0.05)), name="asked")
+        self.asked: Durable[Any] = Durable(Asked(Signal("answer", into="reply", within=1.0)), name="asked")
         self.ended = 0.0
         self.patient: Durable[Any] = Durable(Patient(Delay(milliseconds=50), self._finish), name="patient")
         self.sleeper: Durable[Any] = Durable(Patient(Delay(hours=1), self._finish), name="sleeper")
@@ -106,7 +106,7 @@ def waiting(durable: Durable[Any], run_id: str) -> None:
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -191,7 +191,7 @@ def test_a_waiting_run_is_cancelled_at_once_and_undone(stories: Stories) -> None
     waiting(stories.approved, "cancel")
     stories.approved.cancel("cancel", undo=True)
     with pytest.raises(RunCancelledError) as caught:
-        stories.approved.result("cancel", timeout=10)
+        stories.approved.result("cancel", timeout=60)
     assert caught.value.undone == ("reserve",)
 
 
@@ -216,7 +216,7 @@ def test_a_run_in_a_delay_is_cancelled_at_once(stories: Stories) -> None:
     until(lambda: stories.sleeper.status("asleep") is RunStatus.WAITING)
     stories.sleeper.cancel("asleep", undo=True)
     with pytest.raises(RunCancelledError):
-        stories.sleeper.result("asleep", timeout=10)
+        stories.sleeper.result("asleep", timeout=60)
 
 
 def test_many_runs_wait_at_once(stories: Stories) -> None:

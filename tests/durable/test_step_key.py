@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from types import coroutine
 from typing import Any
 
 import pytest
@@ -86,6 +88,27 @@ def test_nothing_is_left_of_it_after_a_run() -> None:
         return {step_key(), step_key()}
 
     assert not any(key.startswith("checkout") for key in asyncio.run(run()))
+
+
+def test_a_run_that_is_closed_from_another_context_ends_quietly() -> None:
+    class Waiting(Story):
+        I.wait
+
+        class State(StoryState):
+            pass
+
+        async def wait(self, state: State) -> None:
+            await given_up()
+
+    running = Running(Waiting(), Waiting.State()).execute()
+    copy_context().run(running.send, None)
+    running.close()
+    assert not step_key().startswith("checkout")
+
+
+@coroutine
+def given_up() -> Any:
+    yield
 
 
 @pytest.mark.parametrize(

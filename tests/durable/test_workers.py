@@ -105,6 +105,27 @@ def test_a_lost_lease_costs_no_run_and_repeats_no_step(on_postgresql: TripWorker
     until(lambda: "is held again" in one.log() and "is held again" in other.log(), "both have their leases again")
 
 
+def test_a_worker_without_its_lease_begins_no_run_until_it_has_it_again(
+    on_postgresql: TripWorkers, postgresql: PostgreSQL
+) -> None:
+    from dddkit.stories.dbos._postgresql_locks import PostgreSQLLocks
+    from tests.durable.test_leases import end_sessions
+
+    (one,) = on_postgresql.launched({})
+    locks, lease = PostgreSQLLocks(postgresql.url("psycopg")), f"trips {one.executor_id}"
+    end_sessions(postgresql)
+    assert locks.take(lease)  # as who takes over its runs does
+    for _ in range(24):  # it trusts what it knew for 10 seconds
+        time.sleep(0.5)
+        assert locks.has(lease)
+    one.start("trip", "a")
+    time.sleep(1)
+    assert on_postgresql.notes() == []
+    locks.close()
+    until(all_are(one, "trip", "completed"), "it begins when it has its lease again")
+    assert set(on_postgresql.times("begins").values()) == {1}
+
+
 def test_a_server_that_goes_away_and_returns_costs_no_run(tmp_path: Path) -> None:
     from tests.servers.running import own_server
 
@@ -183,3 +204,39 @@ def test_a_deployment_makes_the_tables_and_workers_only_look_for_them(workers: T
     one = workers.worker(run_migrations=False, pause=0.0).launched()
     one.start("trip", "a")
     until(all_are(one, "trip", "completed"), "the trip ends")
+
+
+def test_the_lease_is_held_where_its_url_leads(on_postgresql: TripWorkers) -> None:
+    workers = on_postgresql
+    lost = workers.worker(lease_url="postgresql://nobody@127.0.0.1:9/trips")
+    assert lost.ended() == 1
+    assert 'connection to server at "127.0.0.1", port 9 failed' in lost.log()
+    one, other = workers.launched({"lease_url": workers.url}, {"lease_url": workers.url})
+    one.start("trip", "a")
+    until(has_begun(workers, "hotel", 1), "a hotel")
+    one.kill()
+    until(all_are(other, "trip", "completed"), "the trip ends on the other worker")
+
+
+def test_two_applications_share_a_database_and_leave_each_others_runs_alone(workers: TripWorkers) -> None:
+    one, other = workers.launched({}, {"application": "holidays"})
+    one.start("trip", "a")
+    other.start("trip", "b")
+    until(has_begun(workers, "hotel", 2), "two hotels")
+    one.kill()
+    until(all_are(other, "trip", "completed"), "the trip of the other one ends")
+    time.sleep(4)  # longer than it takes to take over
+    assert workers.times("begins")["trip/a/hotel"] == 1
+    again = workers.worker().launched()
+    until(all_are(again, "trip", "completed"), "the trip ends")
+    assert workers.times("begins")["trip/a/hotel"] == 2
+
+
+def test_workflows_that_are_no_stories_are_taken_over_too(workers: TripWorkers) -> None:
+    one, stranger = workers.launched({"pause": 3.0}, {"version": 3})
+    assert one.ask("plain trip a") == "started"
+    until(lambda: workers.notes("plain/a", "begins"), "it begins")
+    one.kill()
+    until(lambda: "which it does not have" in stranger.log(), "who does not have it hands it back")
+    workers.worker(pause=0.1).launched()
+    until(lambda: workers.notes("plain/a", "ends"), "it ends on the third")

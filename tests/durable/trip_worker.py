@@ -14,12 +14,12 @@ import threading
 import time
 from dataclasses import dataclass
 
-from dbos import DBOS
+from dbos import DBOS, SetWorkflowID
 from prometheus_client import CollectorRegistry
 
 from dddkit.stories import I, Story, StoryState, compensates, step_key
 from dddkit.stories.dbos import Durable, Worker, settings, watch
-from dddkit.stories.durable import Signal
+from dddkit.stories.durable import Retry, Signal
 from dddkit.stories.durable.prometheus import RunMetrics
 
 
@@ -35,8 +35,12 @@ class Options:
     pause: float = 0.4
     """Seconds that a step takes."""
     grace: float = 20.0
+    is_busy: bool = False
+    """Whether a busy trip finds the airline busy."""
     executor_id: str | None = None
     run_migrations: bool = True
+    lease_url: str | None = None
+    application: str = "trips"
     way: str = "worker"
     """How it runs: "worker" until SIGTERM, "sync" by DBOS.launch and DBOS.destroy, "fork" in a forked child, "orphan"
     in a child that is forked when DBOS is launched."""
@@ -46,8 +50,8 @@ REGISTRY = CollectorRegistry()
 OPTIONS = Options(**json.loads(sys.argv[1])) if __name__ == "__main__" else Options("", "")
 
 
-def note(what: str) -> None:
-    line = json.dumps({"pid": os.getpid(), "key": step_key(), "what": what, "at": time.time()})
+def note(what: str, key: str | None = None) -> None:
+    line = json.dumps({"pid": os.getpid(), "key": key or step_key(), "what": what, "at": time.time()})
     with open(OPTIONS.notes, "a") as notes:  # one write, which is not torn apart by those of others
         notes.write(f"{line}\n")
 
@@ -147,14 +151,42 @@ class BrokenTrip(Steps, Story):
         raise ConnectionError("no airline")
 
 
+@dataclass(frozen=True)
+class BusyTrip(Steps, Story):
+    """One whose airline is busy for hours, as far as the first process can tell that it asks."""
+
+    I.flight
+
+    State = TripState
+
+    async def book(self, what: str, state: TripState) -> None:
+        note("begins")
+        if OPTIONS.is_busy:
+            raise ConnectionError("try again later")
+        note("ends")
+
+
+async def _plain() -> None:
+    """A workflow of DBOS that is no story."""
+    note("begins", f"plain/{DBOS.workflow_id}")
+    await DBOS.sleep_async(OPTIONS.pause)
+    note("ends", f"plain/{DBOS.workflow_id}")
+
+
+plain = _plain
+
+
 def stories() -> dict[str, Durable[TripState]]:
     made: dict[str, Durable[TripState]] = {"sync": Durable(SyncTrip(), name="sync")}
     if OPTIONS.version < 3:
+        global plain
+        plain = DBOS.workflow(name="plain")(_plain)
         made["trip"] = Durable(Trip() if OPTIONS.version == 1 else InsuredTrip(), name="trip")
         made["confirmed"] = Durable(
             ConfirmedTrip(confirmation=Signal("confirmation", into="confirmed")), name="confirmed"
         )
         made["broken"] = Durable(BrokenTrip(), name="broken")
+        made["busy"] = Durable(BusyTrip(), name="busy", retries={"flight": Retry(on=ConnectionError, wait=3600.0)})
     return made
 
 
@@ -170,9 +202,14 @@ def do(durables: dict[str, Durable[TripState]], line: str) -> None:
         for number, run_id in enumerate(ids):
             durable.start(durable_state(number), id=run_id)
         say("started")
+    elif what == "plain":
+        for run_id in ids:
+            with SetWorkflowID(run_id):
+                DBOS.start_workflow(plain)
+        say("started")
     elif what == "again":
         DBOS.destroy()
-        DBOS(config=settings("trips", OPTIONS.url))
+        DBOS(config=settings(OPTIONS.application, OPTIONS.url))
         DBOS.launch()
         say(f"launched {DBOS.executor_id}")
     elif what == "metrics":
@@ -229,7 +266,15 @@ def work_without_a_loop(durables: dict[str, Durable[TripState]]) -> None:
 
 def main() -> None:
     logging.basicConfig(format="%(name)s %(levelname)s %(message)s")
-    DBOS(config=settings("trips", OPTIONS.url, executor_id=OPTIONS.executor_id, run_migrations=OPTIONS.run_migrations))
+    DBOS(
+        config=settings(
+            OPTIONS.application,
+            OPTIONS.url,
+            executor_id=OPTIONS.executor_id,
+            lease_url=OPTIONS.lease_url,
+            run_migrations=OPTIONS.run_migrations,
+        )
+    )
     durables = stories()
     watch(RunMetrics(REGISTRY))
     if OPTIONS.way == "fork" and (child := os.fork()):

@@ -17,7 +17,7 @@ from mypy.nodes import (
     TypeInfo,
     TypeVarExpr,
 )
-from mypy.types import EllipsisType, RawExpressionType, Type, TypeList, UnboundType, UnionType
+from mypy.types import EllipsisType, RawExpressionType, Type, TypeList, UnboundType, UnionType, get_proper_type
 
 from dddkit_mypy import mypy_api
 
@@ -96,8 +96,9 @@ def _is_seen(written: Type, scope: mypy_api.AnalysisScope) -> bool:
         if not is_class and isinstance(node, TypeAlias):  # `threading.Lock` and `typing.List` are aliases
             is_class = mypy_api.is_of_typeshed(node.module, scope)
         return is_class and all(_is_seen(part, scope) for part in written.args)
-    if isinstance(written, (UnionType, TypeList)):
-        return all(_is_seen(item, scope) for item in written.items)
+    found = get_proper_type(written)
+    if isinstance(found, (UnionType, TypeList)):
+        return all(_is_seen(item, scope) for item in found.items)
     return isinstance(written, (EllipsisType, RawExpressionType))
 
 

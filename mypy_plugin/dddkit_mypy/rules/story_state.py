@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from mypy.nodes import ARG_POS, CallExpr, Expression, RefExpr
+from mypy.nodes import ARG_POS, CallExpr, Expression, RefExpr, TypeInfo
 from mypy.plugin import MethodSigContext
 from mypy.types import (
     CallableType,
@@ -33,6 +34,8 @@ CODE: Final = codes.STORY_STATE
 def check(ctx: MethodSigContext) -> FunctionLike:
     """Report an argument that is not the State; give mypy the State as the type context of one that is."""
     signature, call, story = ctx.default_signature, ctx.context, ctx.type
+    if isinstance(call, CallExpr) and isinstance(story, Instance) and call.arg_kinds and ARG_POS not in call.arg_kinds:
+        _check_keywords(mypy_api.checker_of(ctx.api), story.type, call)
     if not isinstance(call, CallExpr) or call.arg_kinds != [ARG_POS] or len(ctx.args) != 1 or len(ctx.args[0]) != 1:
         return signature
     if not isinstance(story, Instance) or not has_our_call(story.type) or len(signature.arg_types) != 1:
@@ -54,11 +57,24 @@ def check(ctx: MethodSigContext) -> FunctionLike:
     if _is_for_another(checker, call, given, state):
         return signature
     name = story.type.name
-    expected, found = mypy_api.format_type_distinctly(state, given, options=checker.options)
+    expected, found = _names_of(state, given, checker, story)
     given_text = f"{found}{_misfit(given, state, checker.options)}"
     message = f"{name} is called with {given_text}, but its State is {expected}; {_advice(name, state, given)}"
     checker.fail(message, argument, code=CODE)
     return signature
+
+
+def _check_keywords(checker: mypy_api.TypeChecker, story: TypeInfo, call: CallExpr) -> None:
+    """Report the fields of a State that are given to the story; mypy only says that it takes no such keyword."""
+    state = get_proper_type(state_of(mypy_api.self_type(story)))
+    fields = [name for name in call.arg_names if name is not None]
+    if not isinstance(state, Instance) or len(fields) != len(call.args) or not has_our_call(story):
+        return
+    mypy_api.dependencies_of(checker).add_member(story, "State")
+    if all(state.type.get(name) is not None for name in fields):
+        given = ", ".join(f"{name}=..." for name in fields)
+        message = f"{story.name} is called with the fields of its State; pass one object, {story.name}.State({given})"
+        checker.fail(message, call.args[0], code=CODE)
 
 
 def _checked_against_steps(
@@ -72,7 +88,7 @@ def _checked_against_steps(
     if _is_for_another(checker, call, accepted.given, accepted.wanted):
         return signature
     if accepted.wanted is not None:
-        wanted, found = mypy_api.format_type_distinctly(accepted.wanted, accepted.given, options=checker.options)
+        wanted, found = _names_of(accepted.wanted, accepted.given, checker, story)
         found = f"{found}{_misfit(accepted.given, accepted.wanted, checker.options)}"
         problem = f"takes {wanted}; pass an object of that type"
     else:
@@ -81,6 +97,14 @@ def _checked_against_steps(
     message = f"{story.type.name} is called with {found}, but {name_in_message(story.type, refused.step)} {problem}"
     checker.fail(message, argument, code=CODE)
     return signature
+
+
+def _names_of(wanted: Type, given: Type, checker: mypy_api.TypeChecker, story: Instance) -> tuple[str, str]:
+    """Return what messages call two types, without the name of the story's module where that tells them apart."""
+    full, other = mypy_api.format_type_distinctly(wanted, given, options=checker.options)
+    dropped = rf"(?<![\w.]){re.escape(story.type.module_name)}\.|@\d+"
+    short, other_short = re.sub(dropped, "", full), re.sub(dropped, "", other)
+    return (short, other_short) if short != other_short else (full, other)
 
 
 def _misfit(given: Type, protocol: Type, options: mypy_api.Options) -> str:

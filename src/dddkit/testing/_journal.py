@@ -134,6 +134,10 @@ class MemoryJournal:
                 continue
         return None if signal is None else self._signals.get(signal)
 
+    async def pause(self, until: float) -> None:
+        if not self._skips_time:
+            await self.wait(None, until)
+
     def cancelled(self) -> bool:
         return self.is_cancelled
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Final, Literal
 
-from tests.kill.stories.labels import expected_labels
+from tests.kill.stories.labels import WAITS, expected_labels
 from tests.kill.stories.laws import Line, said
-from tests.kill.stories.world import PLACES, Kill
+from tests.kill.stories.world import PLACES, Kill, Place
 
 __all__ = ["Case", "cases", "problems_of_cases"]
 
-Kind = Literal["checkout", "sync-checkout"]
+Kind = Literal["checkout", "sync-checkout", "shopping"]
 KINDS: Final[Sequence[Kind]] = ("checkout", "sync-checkout")
+"""Those that do not wait."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,30 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Return all of it: stories that complete, and stories whose last step fails, which is undone."""
-    found = list[Case]()
-    for kind in KINDS:
-        for refused in (False, True):
-            for label in expected_labels(refused=refused):
-                for place in PLACES:
-                    run = f"{kind}-{len(found)}"
-                    found.append(Case(kind, refused, Kill(run, label, place)))
-    return found
+    """Return all of it: stories that complete, those whose last step fails, which are undone, and those that wait."""
+    steps: list[tuple[Kind, bool, str, Place]] = [
+        (kind, refused, label, place)
+        for kind in KINDS
+        for refused in (False, True)
+        for label in expected_labels(refused=refused)
+        for place in PLACES
+    ]
+    waits: list[tuple[Kind, bool, str, Place]] = [
+        ("shopping", False, label, place) for label in WAITS for place in PLACES if place != "inside"
+    ]
+    return [
+        Case(kind, refused, Kill(f"{kind}-{number}", label, place))
+        for number, (kind, refused, label, place) in enumerate([*steps, *waits])
+    ]
+
+
+def in_random_order(chosen: Sequence[Case], random: Random) -> list[Case]:
+    """Return them so that a few of the first have all places."""
+    shuffled, seen, turns = random.sample(chosen, len(chosen)), Counter[Place](), dict[str, int]()
+    for case in shuffled:
+        turns[case.run] = seen[case.kill.place]
+        seen[case.kill.place] += 1
+    return sorted(shuffled, key=lambda case: turns[case.run])
 
 
 def problems_of_cases(carried_out: Sequence[Case], lines: Sequence[Line]) -> list[str]:

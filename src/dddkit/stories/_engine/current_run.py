@@ -13,17 +13,17 @@ from dddkit.stories._engine.facts import StoryExecutionContext, without_state
 from dddkit.stories._engine.nested import NestedRuns
 from dddkit.stories._engine.status import StepStatus
 
-__all__ = ["CURRENT_RUN", "end_nested", "leave_run", "nest_run"]
+__all__ = ["CURRENT_RUN", "CurrentRun", "end_nested", "leave_run", "nest_run"]
 
-_CurrentRun: TypeAlias = "StoryExecutionContext | tuple[StoryExecutionContext, int]"
+CurrentRun: TypeAlias = "StoryExecutionContext | tuple[StoryExecutionContext, int]"
 _Nesting: TypeAlias = "tuple[NestedRuns, int]"
 
 # The innermost run with hooks. A sync run executes one step at a time. A task that a step of an async run has started
 # may outlive the step, so there the index of the step comes with the run.
-CURRENT_RUN: Final[ContextVar[_CurrentRun | None]] = ContextVar("dddkit_step", default=None)
+CURRENT_RUN: Final[ContextVar[CurrentRun | None]] = ContextVar("dddkit_step", default=None)
 
 
-def nest_run(context: StoryExecutionContext, current: _CurrentRun) -> _Nesting | None:
+def nest_run(context: StoryExecutionContext, current: CurrentRun) -> _Nesting | None:
     """Show a run that starts inside a step under that step, unless the step has ended meanwhile.
 
     Returns:
@@ -46,7 +46,7 @@ def end_nested(nesting: _Nesting, context: StoryExecutionContext) -> None:
     context._outer = None
 
 
-def leave_run(context: StoryExecutionContext, outer: _CurrentRun | None) -> None:
+def leave_run(context: StoryExecutionContext, outer: CurrentRun | None) -> None:
     """Make the outer run the current one, if the run is it.
 
     An interrupt may have lost the token; and a coroutine may end in another context, which never had our value.

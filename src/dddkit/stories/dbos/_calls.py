@@ -57,7 +57,7 @@ def blocking(who: str, call: str, work: Work[R], *, to_the_end: bool = True) -> 
     if is_on_loop():
         raise RuntimeError(
             f"{who}: {call}() waits in its thread, and an event loop is running here, which would stand still; "
-            f"write `await ....a{call}(...)`"
+            f"await its twin: a{call}(...)"
         )
     loop = loop_of_runs(who)
     future = Context().run(asyncio.run_coroutine_threadsafe, work(), loop)

@@ -79,7 +79,7 @@ def check_configured(name: str) -> None:
     Raises:
         RuntimeError: the version of the application is not ours.
     """
-    if instance() is not None and configured_version() != APPLICATION_VERSION:
+    if instance() is not None and not configured_version().startswith(f"{APPLICATION_VERSION}-"):
         raise RuntimeError(
             f"{name}: DBOS was not configured by settings(), so its runs would wait for workers with exactly the same "
             f'code; write DBOS(config=settings("shop", database_url)), with settings of dddkit.stories.dbos'

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from dbos import DBOS, StepInfo, StepOptions
 
@@ -14,13 +14,11 @@ from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._mailboxes import TOO_LATE, contents, first_in, signal_box
 from dddkit.stories.dbos._slots import Slots
+from dddkit.stories.dbos._told import saying
 from dddkit.stories.durable._journal import WAIT, Entry
 from dddkit.stories.durable.status import RunStatus
 
-__all__ = ["ATTRIBUTE", "DBOSJournal", "entries_in", "entries_of"]
-
-ATTRIBUTE: Final = "dddkit"
-"""The attribute of a workflow that says how its run stands, where DBOS's own status does not."""
+__all__ = ["DBOSJournal", "entries_in", "entries_of"]
 
 _log: Final = logging.getLogger("dddkit.stories.durable")
 
@@ -116,6 +114,10 @@ class DBOSJournal:
         finally:
             execution.awaits = None
 
+    async def pause(self, until: float) -> None:
+        while not self._execution.cancel_requested and until > time.time():
+            await self._execution.sleep(until)
+
     async def _pause(self, until: float | None) -> None:
         while not self._execution.cancel_requested and (until is None or until > time.time()):
             await self._leave_slot(until)
@@ -137,7 +139,7 @@ class DBOSJournal:
         if status is RunStatus.RUNNING and self._told in (None, status):
             return  # as everybody thinks
         self._told = status
-        said: dict[str, Any] = {ATTRIBUTE: {"status": status.value, "step": step}}
+        said = saying(status, step)
         try:
             await in_empty_context(lambda: DBOS.update_workflow_attributes_async(self.run_id, said, merge=True))
         except Exception:

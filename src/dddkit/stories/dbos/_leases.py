@@ -14,7 +14,7 @@ from sqlalchemy import URL
 
 from dddkit._locks import new_lock
 from dddkit.exceptions import ExecutorInUseError
-from dddkit.stories.dbos._outage_log import LOGGER, OutageLog
+from dddkit.stories.dbos._outage_log import LOGGER, OutageLog, said_by
 from dddkit.stories.dbos._postgresql_locks import PostgreSQLLocks
 from dddkit.stories.dbos._sqlite_locks import SQLiteLocks
 
@@ -122,7 +122,7 @@ class Lease:
         try:
             if not self._locks.has(name):
                 if not self._locks.take(name):
-                    self._log.failed("another process takes over its runs", BlockingIOError())
+                    self._log.failed("another process has it, and takes over its runs")
                     return
                 self._since = self._clock()
                 LOGGER.warning(
@@ -132,7 +132,7 @@ class Lease:
                 self._since = self._clock()
             self._confirmed = self._clock()
         except Exception as error:
-            self._log.failed("it cannot be confirmed, so no more runs begin", error)
+            self._log.failed(f"it cannot be confirmed ({said_by(error)}), so no more runs begin")
         else:
             self._log.recovered()
 
@@ -166,9 +166,10 @@ class LeaseAtLaunch:
     It is an event of the engine's pool, for there a chosen executor id that is in use fails the launch.
     """
 
-    def __init__(self, application: str, url: URL) -> None:
+    def __init__(self, application: str, url: URL, leases_at: URL) -> None:
         self._application: Final = application
         self._url: Final = url
+        self._leases_at: Final = leases_at
 
     def __call__(self, connection: Any, record: object) -> None:  # Any: a connection of the driver
         global _current
@@ -192,7 +193,7 @@ class LeaseAtLaunch:
     def _locks(self) -> Locks:
         if self._url.drivername == "sqlite":
             return SQLiteLocks(str(self._url.database))
-        return PostgreSQLLocks(self._url)
+        return PostgreSQLLocks(self._leases_at)
 
 
 def _forget_parents() -> None:

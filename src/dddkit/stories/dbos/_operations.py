@@ -21,7 +21,7 @@ from dddkit.exceptions import (
 )
 from dddkit.stories.dbos._ends import outcome_of_task, task_here
 from dddkit.stories.dbos._executions import executions_of
-from dddkit.stories.dbos._journal import ATTRIBUTE, entries_in, entries_of
+from dddkit.stories.dbos._journal import entries_in, entries_of
 from dddkit.stories.dbos._looking import deliver
 from dddkit.stories.dbos._mailboxes import (
     MAILBOX,
@@ -34,6 +34,7 @@ from dddkit.stories.dbos._mailboxes import (
     run_of,
     signal_box,
 )
+from dddkit.stories.dbos._told import saying
 from dddkit.stories.dbos._workflow import AGAIN, Prepared, Workflow, begin, row_of
 from dddkit.stories.dbos.runs import Run, SignalReceipt, outcome_in, run_in, status_of
 from dddkit.stories.durable._journal import UNDO
@@ -191,8 +192,7 @@ class Operations:
                 raise RunStatusError(self._name, run_id, status.value, f"it cannot be resumed; {advice}")
             return  # somebody executes it, or is about to
         await forget([cancel_box(run_id)])
-        told: dict[str, Any] = {ATTRIBUTE: {"status": RunStatus.PENDING.value, "step": None}}
-        await DBOS.update_workflow_attributes_async(run_id, told, merge=True)
+        await DBOS.update_workflow_attributes_async(run_id, saying(RunStatus.PENDING), merge=True)
         await DBOS.resume_workflow_async(run_id, queue_name=self._prepared.queue)
 
     async def retry(self, run_id: str, *, new_keys: bool) -> None:

@@ -26,23 +26,16 @@ class OutageLog:
         self._logged = 0.0
         self._failures = 0
 
-    def failed(self, what: str, error: BaseException) -> None:
+    def failed(self, what: str) -> None:
         """Log that something failed, unless the last line is younger than a minute."""
         now = self._clock()
         self._failures += 1
         if self._began is None:
             self._began = self._logged = now
-            LOGGER.warning("%s: %s (%s), which is tried again each second", self._who, what, said_by(error))
+            LOGGER.warning("%s: %s; tried again each second", self._who, what)
         elif now - self._logged >= _PAUSE:
             self._logged = now
-            LOGGER.warning(
-                "%s: %s: %d failures in %.0f s; the last was %s",
-                self._who,
-                what,
-                self._failures,
-                now - self._began,
-                said_by(error),
-            )
+            LOGGER.warning("%s: %s; %d times in %.0f s", self._who, what, self._failures, now - self._began)
 
     def recovered(self) -> None:
         """Log the end of the failures, if there were any."""

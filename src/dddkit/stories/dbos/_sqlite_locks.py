@@ -17,7 +17,7 @@ class SQLiteLocks:
     """Lock files, held until the process ends. Each goes with its owner, or who takes over. Any thread may call."""
 
     def __init__(self, database: str) -> None:
-        self._folder: Final = Path(f"{os.path.realpath(database)}.executors")  # one, whatever links lead to it
+        self._folder: Final = Path(f"{os.path.realpath(database)}.executors")  # others may use a link to the file
         self._guard: Final = new_lock()
         self._held: Final[dict[str, FileLock]] = {}
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any, Final, cast
+from typing import Final
 
 from dbos import DBOS, WorkflowStatus
 
 from dddkit.stories.dbos._leases import Lease
 from dddkit.stories.dbos._outage_log import LOGGER
 from dddkit.stories.dbos._private import active_workflows, registered_workflows
+from dddkit.stories.dbos._told import saying, told_of
+from dddkit.stories.durable.status import RunStatus
 
-__all__ = ["ATTRIBUTE", "CHANGED", "TakeOver", "ask_before_taking"]
-
-ATTRIBUTE: Final = "dddkit"
-CHANGED: Final = "changed"
+__all__ = ["TakeOver", "ask_before_taking"]
 
 _SETTLED: Final = 3.0
 """Seconds after which a process that has just got its lease takes over: after an outage, others get theirs back too."""
@@ -105,7 +104,7 @@ class TakeOver:
                 run.name,
                 run.workflow_id,
             )
-        _say(run, CHANGED)
+        _say(run, RunStatus.CHANGED)
 
     def _take_handed_back(self, runs: Iterable[WorkflowStatus]) -> None:
         """Take what another worker could not continue, where this one can."""
@@ -113,7 +112,7 @@ class TakeOver:
         for run in runs:
             if before.get(run.workflow_id, -1) == run.updated_at:
                 self._cannot[run.workflow_id] = run.updated_at
-            elif run.name in known and any(can_continue(run) for can_continue in _asked):
+            elif run.name in known and (run.name not in _asked or _asked[run.name](run)):
                 self._take(run)
             else:
                 self._cannot[run.workflow_id] = run.updated_at
@@ -122,7 +121,7 @@ class TakeOver:
         with self._lease.borrowed(f"run {run.workflow_id}") as is_free:
             again = [found for found in _pending(str(run.executor_id)) if found.workflow_id == run.workflow_id]
             if is_free and again and _is_handed_back(again[0]):
-                _say(run, "pending")
+                _say(run, RunStatus.PENDING)
                 _resume(again)
 
 
@@ -134,13 +133,15 @@ class _Stray:
         self.pause = _STRAY
 
 
-_asked: Final[list[CanContinue]] = []
+_asked: Final[dict[str, CanContinue]] = {}
 
 
-def ask_before_taking(can_continue: CanContinue) -> None:
-    """Have this asked whether it can continue a run here which another worker could not continue."""
-    if can_continue not in _asked:
-        _asked.append(can_continue)
+def ask_before_taking(names: Iterable[str], can_continue: CanContinue) -> None:
+    """Have this asked whether a run of these workflows can be continued here which another worker could not continue.
+
+    Of a workflow that nobody is asked about, all can: it is no durable story, and another worker does not have it.
+    """
+    _asked.update(dict.fromkeys(names, can_continue))
 
 
 def _pending(executor: str | None = None) -> list[WorkflowStatus]:
@@ -163,9 +164,8 @@ def _resume(runs: Iterable[WorkflowStatus]) -> None:
 
 
 def _is_handed_back(run: WorkflowStatus) -> bool:
-    said: Any = (run.attributes or {}).get(ATTRIBUTE)
-    return isinstance(said, dict) and cast("dict[str, object]", said).get("status") == CHANGED
+    return told_of(run).get("status") == RunStatus.CHANGED.value
 
 
-def _say(run: WorkflowStatus, status: str) -> None:
-    DBOS.update_workflow_attributes(run.workflow_id, {ATTRIBUTE: {"status": status, "step": None}}, merge=True)
+def _say(run: WorkflowStatus, status: RunStatus) -> None:
+    DBOS.update_workflow_attributes(run.workflow_id, saying(status), merge=True)

@@ -11,7 +11,7 @@ from dbos import DBOS
 
 from dddkit.stories.dbos._executions import allow_executions, executions_here, stop_executions
 from dddkit.stories.dbos._leases import Lease, current_lease, end_lease
-from dddkit.stories.dbos._outage_log import LOGGER, OutageLog
+from dddkit.stories.dbos._outage_log import LOGGER, OutageLog, said_by
 from dddkit.stories.dbos._private import at_launch, has_ended, instance
 from dddkit.stories.dbos._take_over import TakeOver
 
@@ -42,7 +42,7 @@ class _Look:
             self.look()
         except Exception as error:
             if not stop.is_set():
-                self._log.failed("the database cannot be read", error)
+                self._log.failed(f"the database cannot be read ({said_by(error)})")
         else:
             self._log.recovered()
         now = time.monotonic()

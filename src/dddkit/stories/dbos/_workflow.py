@@ -21,12 +21,13 @@ from dddkit.stories._engine.step_keys import key_prefix
 from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._ends import note_task
 from dddkit.stories.dbos._executions import Execution, RunLeft
-from dddkit.stories.dbos._journal import ATTRIBUTE, DBOSJournal, entries_of
+from dddkit.stories.dbos._journal import DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents
 from dddkit.stories.dbos._outage_log import said_by
 from dddkit.stories.dbos._private import is_ending, registered_workflows, task_of
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
+from dddkit.stories.dbos._told import told_of
 from dddkit.stories.dbos._traces import TRACE, go_on_in, joined
 from dddkit.stories.durable._run import run
 from dddkit.stories.durable._state import StateCodec
@@ -181,12 +182,12 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
         attributes: dict[str, Any] = (row and row.attributes) or {}
         go_on_in(attributes.get(TRACE))
         again = attributes.get(AGAIN)
-        told = attributes.get(ATTRIBUTE)
+        told = told_of(row).get("status") if row else None
         execution.cancel_requested = bool(await in_empty_context(lambda: contents([cancel_box(run_id)])))
         journal = DBOSJournal(
             execution,
             await entries_of(run_id),
-            None if told is None else RunStatus(told["status"]),
+            None if told is None else RunStatus(told),
             None if queue is None or row is None else await in_empty_context(lambda: slots_of(queue, row.queue_name)),
         )
     return await run(

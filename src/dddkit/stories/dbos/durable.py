@@ -103,7 +103,7 @@ class Durable(Generic[StateT]):
         self._names: Final = (name, *formerly)
         self._codec: Final = codec
         self._do: Final = Operations(prepared, {one: register(prepared, one) for one in self._names})
-        ask_before_taking(self._do.can_continue)
+        ask_before_taking(self._names, self._do.can_continue)
 
     def __repr__(self) -> str:
         return f"<Durable {self._name}>"

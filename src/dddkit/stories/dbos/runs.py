@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from dbos import WorkflowStatus
 
-from dddkit.stories.dbos._journal import ATTRIBUTE
+from dddkit.stories.dbos._told import told_of
 from dddkit.stories.durable.status import RunStatus
 
-__all__ = ["Run", "SignalReceipt", "outcome_in", "status_of", "told_of"]
+__all__ = ["Run", "SignalReceipt", "outcome_in", "status_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,6 @@ class SignalReceipt:
 
 _TOLD: Final = {status.value for status in (RunStatus.WAITING, RunStatus.UNDOING, RunStatus.CHANGED)}
 """What only the run itself knows."""
-
-
-def told_of(row: WorkflowStatus) -> dict[str, Any]:
-    """Return what the run itself has said of how it stands."""
-    found: dict[str, Any] = (row.attributes or {}).get(ATTRIBUTE) or {}
-    return found
 
 
 def outcome_in(row: WorkflowStatus) -> str | None:

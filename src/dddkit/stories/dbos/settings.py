@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-from pathlib import Path
 from typing import Final, Literal
 
 from dbos import DBOSConfig, DBOSPortableJSONSerializer
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL
 
 from dddkit._callables import kind_of
 from dddkit.stories.dbos._executors import new_executor_id, renewed_after_fork
 from dddkit.stories.dbos._leases import LeaseAtLaunch
 from dddkit.stories.dbos._quiet import quieten
 from dddkit.stories.dbos._sqlite import Connection
+from dddkit.stories.dbos._urls import database_url as url_of
 
 __all__ = ["APPLICATION_VERSION", "settings"]
 
 APPLICATION_VERSION: Final = "dddkit-1"
-"""For DBOS 3; the next number is for the next major version of DBOS.
+"""What the version of each application begins with, for DBOS 3; the next number is for the next major version of DBOS.
 
 DBOS's own is a hash of the code of the workflows, so that with each deployment runs would wait for workers of the
-old version. Here the names of the steps decide whether a run can go on.
+old version. Here the names of the steps decide whether a run can go on. The name of the application follows, since
+DBOS lets no two applications of a database have the same version.
 """
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
-_SQLITE: Final = ("sqlite", "sqlite+pysqlite", "sqlite+aiosqlite")
 _NAME: Final = re.compile(r"[a-z0-9_-]{3,256}")
 _KEEPALIVES: Final = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 """A server that vanished is noticed after 15 seconds; libpq's own settings wait for two hours."""
@@ -40,6 +37,7 @@ def settings(
     database_url: str | URL,
     *,
     executor_id: str | None = None,
+    lease_url: str | URL | None = None,
     run_migrations: bool = True,
     max_executor_threads: int = 28,
     log_level: LogLevel = "WARNING",
@@ -58,6 +56,9 @@ def settings(
             The database of a PostgreSQL is created where it does not exist.
         executor_id: what this process is called, in DBOS and in its log; None: the name of the machine, the process's
             id, and something random. A process that chooses one must be the only one that has it.
+        lease_url: the same database without a pooler between, where `database_url` leads to a pooler that gives each
+            transaction another session, as a PgBouncer in transaction mode does; None: `database_url` leads to the
+            server itself. A worker shows that it is alive by one session of its own.
         run_migrations: whether DBOS creates and changes its tables when it is launched. With False somebody else has
             called `DBOS.migrate(url)`, as in a deployment.
         max_executor_threads: the threads that write records, and that DBOS works in; with 28 a process that runs any
@@ -77,17 +78,20 @@ def settings(
         raise ValueError(
             f"settings: max_executor_threads is a number of threads, 1 or more, not {kind_of(max_executor_threads)}"
         )
-    url = _database(database_url)
+    url = url_of("database_url", database_url)
+    leases_at = url if lease_url is None else url_of("lease_url", lease_url)
+    if lease_url is not None and "sqlite" in (url.drivername, leases_at.drivername):
+        raise ValueError("settings: lease_url is for a PostgreSQL behind a pooler; leave it out")
     quieten()
     config = DBOSConfig(
         name=name,
         system_database_url=url.render_as_string(hide_password=False),
         executor_id=new_executor_id() if executor_id is None else executor_id,
-        application_version=APPLICATION_VERSION,
+        application_version=f"{APPLICATION_VERSION}-{name}",
         serializer=DBOSPortableJSONSerializer(),
         db_engine_kwargs={
-            "connect_args": _connect_args(name, url),
-            "pool_events": [(LeaseAtLaunch(name, url), "connect")],
+            "connect_args": _connect_args(name, url, is_pooled=lease_url is not None),
+            "pool_events": [(LeaseAtLaunch(name, url, leases_at), "connect")],
         },
         run_migrations=run_migrations,
         max_executor_threads=max_executor_threads,
@@ -99,11 +103,14 @@ def settings(
     return config
 
 
-def _connect_args(name: str, url: URL) -> dict[str, object]:
+def _connect_args(name: str, url: URL, *, is_pooled: bool) -> dict[str, object]:
     if url.drivername == "sqlite":
         return {"factory": Connection}
     ours = {"application_name": f"dddkit {name}", **_KEEPALIVES}
-    return {key: value for key, value in ours.items() if key not in url.query}
+    kept: dict[str, object] = {key: value for key, value in ours.items() if key not in url.query}
+    if is_pooled:
+        kept["prepare_threshold"] = None  # the next transaction may be in a session without what was prepared
+    return kept
 
 
 def _is_count(value: object) -> bool:
@@ -126,63 +133,3 @@ def _check_executor_id(executor_id: object) -> None:
         raise ValueError(
             f"settings: executor_id is {executor_id[:200]!r}; write 1 to 200 printable characters, or leave it out"
         )
-
-
-def _database(given: object) -> URL:
-    """Return the URL as DBOS takes it; raise what is wrong with it, without what it says: there is a password in it."""
-    if not isinstance(given, (str, URL)):
-        raise TypeError(
-            f"settings: database_url is a str, and not {kind_of(given)}; write one as in "
-            f'settings("shop", "sqlite:///shop.sqlite")' + (", or set the variable that it is read from" * (not given))
-        )
-    if placeholder := re.search(r"\$\{\w*\}", given if isinstance(given, str) else ""):
-        raise ValueError(
-            f"settings: database_url contains {placeholder[0]}, which nobody fills in here; "
-            f'write os.environ["{placeholder[0][2:-1]}"]'
-        )
-    try:
-        url = make_url(given)
-    except (ArgumentError, ValueError):
-        raise ValueError(
-            "settings: database_url is no URL; write one as in sqlite:///shop.sqlite, or "
-            "postgresql://user:password@host/shop, with @ : / in a password as %40 %3A %2F"
-        ) from None
-    if url.drivername in _SQLITE:
-        return URL.create("sqlite", database=_file(url))
-    if url.drivername.partition("+")[0] not in ("postgresql", "postgres"):
-        raise ValueError(
-            f"settings: DBOS keeps its runs in SQLite or PostgreSQL, and database_url begins with {url.drivername}://"
-        )
-    if not url.database:
-        raise ValueError(
-            "settings: database_url names no database; write one behind the host, as in postgresql://host/shop"
-        )
-    if "ssl" in url.query:
-        raise ValueError(
-            "settings: `ssl` in the query of database_url is asyncpg's, and DBOS connects by psycopg; write sslmode"
-        )
-    return url.set(drivername="postgresql")
-
-
-def _file(url: URL) -> str:
-    if url.host:
-        raise ValueError(
-            "settings: database_url names a host, which SQLite does not have; write three slashes before a path that "
-            "is relative, four before one that is not"
-        )
-    path = url.database
-    if not path or path == ":memory:" or url.query.get("mode") == "memory":
-        raise ValueError(
-            "settings: a durable story has to outlive its process, and this database is in memory; write a file, as in "
-            "sqlite:///shop.sqlite"
-        )
-    if path.startswith("file:") or url.query:
-        raise ValueError("settings: database_url has to be the path of a file alone, as in sqlite:///shop.sqlite")
-    file = Path(os.path.abspath(Path(path).expanduser()))  # the current folder may change before the first connection
-    if not file.parent.is_dir():
-        raise FileNotFoundError(
-            errno.ENOENT, f"settings has no folder for {file.name!r}; create it first", str(file.parent)
-        )
-    if file.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "settings takes the path of a file, and this is a folder", str(file))
-    return str(file)

@@ -3,44 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from random import random
+from time import time
 from typing import Any, Final
 
 from dddkit._awaitables import is_awaitable
+from dddkit._context import reset_variable, set_variable
+from dddkit.stories._engine.current_run import CURRENT_RUN, CurrentRun
+from dddkit.stories._engine.step_keys import CURRENT_KEY
 from dddkit.stories._engine.validation import check_step_result
+from dddkit.stories.durable._journal import Journal
 from dddkit.stories.durable._log import LOGGER
 from dddkit.stories.durable.retry import Retry
 
-__all__ = ["Caller"]
+__all__ = ["Caller", "under_way"]
 
-_SLICE: Final = 0.5
-"""Seconds between two looks at whether the run is cancelled, while it waits for the next attempt."""
+
+@contextmanager
+def under_way(key: str, run: CurrentRun | None) -> Generator[None]:
+    """Let a step know its key, and stories that it calls the run and the step that they are inside of."""
+    outer = set_variable(CURRENT_RUN, run)
+    outer_key = set_variable(CURRENT_KEY, key)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # of a coroutine that is closed from another context, which never had our values
+            reset_variable(CURRENT_KEY, outer_key)
+            reset_variable(CURRENT_RUN, outer)
 
 
 class Caller:
     """Calls the steps of one run.
 
     Args:
-        story: what the log calls the run.
+        name: what the log calls the run.
+        journal: tells whether the run is cancelled, so that there is no further attempt; waits for the next one.
         in_threads: whether each call happens in a thread, with the context of the caller.
         is_async: whether a step may give an awaitable.
         executor: where threads come from; None: the loop's own.
-        cancelled: whether the run is to be stopped, so that there is no further attempt.
     """
 
-    __slots__ = ("_cancelled", "_executor", "_in_threads", "_is_async", "_story")
+    __slots__ = ("_executor", "_in_threads", "_is_async", "_journal", "_name")
 
     def __init__(
-        self, story: str, *, in_threads: bool, is_async: bool, executor: Executor | None, cancelled: Callable[[], bool]
+        self, name: str, journal: Journal, *, in_threads: bool, is_async: bool, executor: Executor | None
     ) -> None:
-        self._story: Final = story
+        self._name: Final = name
+        self._journal: Final = journal
         self._in_threads: Final = in_threads
         self._is_async: Final = is_async
         self._executor: Final = executor
-        self._cancelled: Final = cancelled
 
     async def call(
         self, story: object, name: str, label: str, state: Any, retry: Retry | None, reset: Callable[[], object]
@@ -67,7 +83,7 @@ class Caller:
                 seconds = retry.wait_after(attempt, random())
                 LOGGER.info(
                     "%s: attempt %d of %d of %s failed with %s; the next one follows in %.1f s",
-                    *(self._story, attempt, retry.attempts, label, type(error).__qualname__, seconds),
+                    *(self._name, attempt, retry.attempts, label, type(error).__qualname__, seconds),
                 )
                 if not await self._wait(seconds):
                     return error
@@ -88,11 +104,10 @@ class Caller:
         return await _caught_async(story, name, state, None if timeout is None else (timeout, label))
 
     async def _wait(self, seconds: float) -> bool:
-        """Wait for the next attempt; return False where the run is cancelled meanwhile."""
-        while seconds > 0 and not self._cancelled():
-            await asyncio.sleep(min(seconds, _SLICE))
-            seconds -= _SLICE
-        return not self._cancelled()
+        """Wait for the next attempt; return False where the run is cancelled."""
+        if not self._journal.cancelled():
+            await self._journal.pause(time() + seconds)
+        return not self._journal.cancelled()
 
 
 def _is_one_of(error: BaseException, classes: tuple[type[Exception], ...]) -> bool:
@@ -132,6 +147,7 @@ async def _limited(awaitable: Awaitable[object], seconds: float, label: str) -> 
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
+            _ = task.cancelled() or task.exception()  # asked for, so that asyncio does not log it
     if is_late and task.cancelled():
         raise TimeoutError(f"{label} took longer than {seconds:g} s")
     if (ending := task.result()) is not None:

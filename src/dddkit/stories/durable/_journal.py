@@ -63,6 +63,13 @@ class Journal(Protocol):
         """
         ...
 
+    async def pause(self, until: float) -> None:
+        """Wait inside a step, for its next attempt, until that time in epoch seconds; less where the run is cancelled.
+
+        Where the process ends it raises, so that the step is not recorded, and runs again later.
+        """
+        ...
+
     def cancelled(self) -> bool:
         """Return whether somebody wants the run to be stopped and undone; it is asked between steps."""
         ...

@@ -11,7 +11,7 @@ from dddkit.stories.durable._journal import UNDO, WAIT, Entry
 from dddkit.stories.durable._steps import StoryPlan
 from dddkit.stories.durable._undoing import Undo, steps_to_undo
 
-__all__ = ["FAILED", "LOST", "STOPPED", "Progress", "Recorded", "first_entry_to_repeat", "kept_entries"]
+__all__ = ["CANCELLED", "FAILED", "LOST", "STOPPED", "Progress", "Recorded", "first_entry_to_repeat", "kept_entries"]
 
 Recorded = dict[str, Any]
 """What the text of an entry says."""
@@ -23,6 +23,9 @@ STOPPED: Final = "stopped"
 LOST: Final = "lost"
 """What the entry of a step holds that has completed, and has set what does not read back."""
 
+CANCELLED: Final = "cancelled"
+"""What the entry of a failed step holds that another attempt might have cured, if nobody had cancelled the run."""
+
 _ENDS: Final = (FAILED, STOPPED, LOST)
 
 
@@ -33,7 +36,7 @@ class Progress:
         steps: what is recorded of the steps that have begun, in order.
         waits: what is recorded of waiting, by the label of the step.
         undone: what is recorded of the undoing, in order.
-        is_cancelled: whether the run was stopped between its steps.
+        is_cancelled: whether the run was stopped since somebody has cancelled it.
         may_have_begun: whether an execution that was cut off may have begun the next step of a run that is cancelled.
     """
 
@@ -67,8 +70,9 @@ class Progress:
                 done.append(name)
                 made.steps.append(json.loads(text))
         _check(plan, run_id, "done", done, [step.label for step in plan.steps])
+        made.is_cancelled = bool(made.steps) and CANCELLED in made.steps[-1]
         if undone:
-            made.is_cancelled = made.end is None
+            made.is_cancelled = made.is_cancelled or made.end is None
             made.may_have_begun = made.undone[0].get("may_have_begun", False)
             _check(plan, run_id, "undone", undone, [undo.step.label for undo in made.to_undo()])
         return made

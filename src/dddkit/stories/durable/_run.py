@@ -6,21 +6,15 @@ import asyncio
 import json
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from contextvars import ContextVar, Token
 from time import perf_counter, time
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn
 
-from dddkit._context import reset_variable, set_variable
 from dddkit._json import JsonMismatchError
-from dddkit.exceptions import (
-    CompensationError,
-    SignalTimeoutError,
-    StoryChangedError,
-)
+from dddkit.exceptions import CompensationError, SignalTimeoutError, StoryChangedError
 from dddkit.stories._engine.current_run import CURRENT_RUN
-from dddkit.stories._engine.step_keys import CURRENT_KEY, key_prefix, label_in_key
+from dddkit.stories._engine.step_keys import key_prefix, label_in_key
 from dddkit.stories._engine.tracebacks import set_cause
-from dddkit.stories.durable._calling import Caller
+from dddkit.stories.durable._calling import Caller, under_way
 from dddkit.stories.durable._errors import from_json, to_json
 from dddkit.stories.durable._hooks import StoryRuns
 from dddkit.stories.durable._journal import UNDO, WAIT, Journal
@@ -28,6 +22,7 @@ from dddkit.stories.durable._log import COMPENSATIONS, log_error
 from dddkit.stories.durable._outcome import outcome_of
 from dddkit.stories.durable._recorded_state import RecordedState
 from dddkit.stories.durable._replay import (
+    CANCELLED,
     FAILED,
     LOST,
     STOPPED,
@@ -44,8 +39,6 @@ from dddkit.stories.durable.status import RunStatus
 from dddkit.stories.durable.waiting import Signal
 
 __all__ = ["first_entry_to_repeat", "kept_entries", "outcome_of", "run"]
-
-T = TypeVar("T")
 
 
 async def run(
@@ -87,10 +80,10 @@ async def run(
     execution.keys = key_prefix(plan.name, journal.run_id) if keys is None else keys
     execution.caller = Caller(
         f"{plan.name}/{journal.run_id}",
+        journal,
         in_threads=not plan.is_async if in_threads is None else in_threads,
         is_async=plan.is_async,
         executor=executor,
-        cancelled=journal.cancelled,
     )
     try:
         return await execution.run()
@@ -100,13 +93,6 @@ async def run(
 
 async def _never() -> NoReturn:
     raise AssertionError("the journal calls no body for what it has recorded")
-
-
-def _reset(variable: ContextVar[T], token: Token[T]) -> None:
-    try:  # noqa: SIM105
-        reset_variable(variable, token)
-    except ValueError:
-        pass  # a coroutine that is closed from another context, which never had our value
 
 
 class _Execution:
@@ -175,21 +161,22 @@ class _Execution:
     # One step
 
     async def _run_step(self, step: PlannedStep) -> bool:
-        """Run a step, or wait for it; return False where the run was cancelled meanwhile."""
+        """Run a step, or wait for it; return False where the run was cancelled meanwhile, and is to be stopped."""
         if step.label in self.kept:
             text = await self._journal.record(step.label, self._keep(step.label))
             recorded: Recorded = json.loads(text)
             self._state.take_over(recorded)
             self.runs.show_recorded(step, recorded["at"], recorded["took"], None)
         elif step.waits_for is not None:
-            ended = await self._wait(step)
-            if ended is None:
+            waited = await self._wait(step)
+            if waited is None:
                 return False
-            text = ended
+            text = waited
         else:
             text = await self._journal.record(step.label, lambda: self._perform(step))
-        self._progress.steps.append(json.loads(text))
-        return True
+        ended: Recorded = json.loads(text)
+        self._progress.steps.append(ended)
+        return CANCELLED not in ended
 
     def _keep(self, name: str) -> Any:
         async def body() -> str:
@@ -204,21 +191,17 @@ class _Execution:
             await self.runs.open(step)
         except BaseException as error:
             return await self._failed(step, started, 0.0, error)
-        token = set_variable(CURRENT_RUN, (self.runs.run_of(step.around).context, step.index))
-        key = set_variable(CURRENT_KEY, f"{self.keys}/{label_in_key(step.label)}")
-        clock = perf_counter()
-        try:
+        retry, clock = self.retries.get(step.path), perf_counter()
+        with under_way(f"{self.keys}/{label_in_key(step.label)}", (self.runs.run_of(step.around).context, step.index)):
             raised = await self.caller.call(
-                step.story, step.name, step.label, self._state.state, self.retries.get(step.path), self._state.reset
+                step.story, step.name, step.label, self._state.state, retry, self._state.reset
             )
-        finally:
-            _reset(CURRENT_KEY, key)
-            _reset(CURRENT_RUN, token)
         seconds = perf_counter() - clock
         try:
             if raised is None:
                 return await self._completed(step, started, seconds)
-            return await self._failed(step, started, seconds, raised)
+            is_cut_short = retry is not None and isinstance(raised, retry.on) and self._journal.cancelled()
+            return await self._failed(step, started, seconds, raised, is_cut_short=is_cut_short)
         finally:
             raised = None  # as in `Caller.call`
 
@@ -237,13 +220,17 @@ class _Execution:
             final = await self.runs.stop(problem)
         return self._state.text(started, seconds, fields, {LOST: self._final(final)})
 
-    async def _failed(self, step: PlannedStep, started: float, seconds: float, error: BaseException) -> str:
+    async def _failed(
+        self, step: PlannedStep, started: float, seconds: float, error: BaseException, *, is_cut_short: bool = False
+    ) -> str:
         if not isinstance(error, Exception):
             raise error
         guarded = self.runs.guarded
         more = {FAILED: self._final(await self.runs.stop(error))}
         if guarded is not None:
             more["guarded"] = guarded
+        if is_cut_short:
+            more[CANCELLED] = True
         return self._state.text(started, seconds, self._state.settle(step.label)[0], more)
 
     def _final(self, error: BaseException) -> Any:
@@ -341,23 +328,16 @@ class _Execution:
         step, started, clock = undo.step, time(), perf_counter()
         compensation = step.compensation
         assert compensation is not None
-        run = self.runs.run_of(step.around)
+        run, retry = self.runs.run_of(step.around), self.retries.get(step.undo_path)
         generators = run.enter_undoing(step.label, step.index)
-        key = set_variable(CURRENT_KEY, f"{self.keys}/{UNDO}{label_in_key(step.label)}")
         try:
-            error = await self.caller.call(
-                step.story,
-                compensation.method,
-                UNDO + step.label,
-                self._state.state,
-                self.retries.get(step.undo_path),
-                self._state.reset,
-            )
+            with under_way(f"{self.keys}/{UNDO}{label_in_key(step.label)}", CURRENT_RUN.get()):
+                error = await self.caller.call(
+                    step.story, compensation.method, UNDO + step.label, self._state.state, retry, self._state.reset
+                )
         except BaseException:
             run.suspend_undoing(generators)
             raise
-        finally:
-            _reset(CURRENT_KEY, key)
         more: dict[str, Any] = {"may_have_begun": True} if self._progress.may_have_begun else {}
         try:
             if error is not None and not isinstance(error, Exception):
@@ -378,16 +358,19 @@ class _Execution:
 
     # The end
 
+    def _status(self) -> RunStatus:
+        if self._failures:
+            return RunStatus.UNDO_FAILED
+        if self._progress.is_cancelled:
+            return RunStatus.CANCELLED
+        if self._progress.end is None:
+            return RunStatus.COMPLETED
+        return RunStatus.UNDONE if self._undone else RunStatus.FAILED
+
     def _end(self) -> str:
         progress = self._progress
-        error, data = self._error, progress.end
-        status = RunStatus.COMPLETED
-        if self._failures:
-            status = RunStatus.UNDO_FAILED
-        elif progress.is_cancelled:
-            status = RunStatus.CANCELLED
-        elif data is not None:
-            status = RunStatus.UNDONE if self._undone else RunStatus.FAILED
+        error, data = self._error, None if progress.is_cancelled else progress.end
+        status = self._status()
         if progress.is_cancelled:
             error = asyncio.CancelledError(f"the run {self._journal.run_id!r} was cancelled")
         if self._failures and isinstance(error, Exception):
