@@ -43,7 +43,16 @@ class TripWorker:
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         self._errors = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed when the process is killed
         self.process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-W", "error", "-m", "tests.durable.trip_worker", json.dumps(options)],
+            [
+                sys.executable,
+                "-X",
+                "faulthandler",
+                "-W",
+                "error",
+                "-m",
+                "tests.durable.trip_worker",
+                json.dumps(options),
+            ],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
