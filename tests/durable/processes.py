@@ -43,7 +43,16 @@ class TripWorker:
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         self._errors = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed when the process is killed
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.durable.trip_worker", json.dumps(options)],
+            [
+                sys.executable,
+                "-X",
+                "faulthandler",
+                "-W",
+                "error",
+                "-m",
+                "tests.durable.trip_worker",
+                json.dumps(options),
+            ],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -99,6 +108,8 @@ class TripWorker:
         try:
             return self.process.wait(LONG)
         except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # it logs what its threads do
+            self.process.wait()
             raise AssertionError(f"the worker does not end\n{self.log()}") from None
 
     def log(self) -> str:

@@ -342,6 +342,7 @@ def test_retry_goes_on_from_the_failed_step(shop: Shop) -> None:
     assert shop.world.of("repaired") == ["checkout/repaired/reserve", "checkout/repaired/charge"]
 
 
+@pytest.mark.slow  # a queue of DBOS is looked at once a second
 def test_retry_gives_new_keys_where_it_is_told_to(shop: Shop) -> None:
     shop.world.fails.add("keys:charge")
     shop.checkout.start(state("keys"), id="keys")
@@ -353,6 +354,7 @@ def test_retry_gives_new_keys_where_it_is_told_to(shop: Shop) -> None:
     assert shop.world.of("keys") == ["checkout/keys/reserve", "checkout/keys~2/charge"]
 
 
+@pytest.mark.slow  # a queue of DBOS is looked at once a second
 def test_retry_continues_an_undoing_that_failed(shop: Shop) -> None:
     shop.world.fails |= {"stuck:charge", "stuck:release"}
     shop.undone.start(state("stuck"), id="stuck")
@@ -395,6 +397,7 @@ def test_a_cancelled_run_finishes_its_step_and_undoes_it(shop: Shop) -> None:
             call("cancel")
 
 
+@pytest.mark.slow  # a queue of DBOS is looked at once a second
 def test_a_run_that_was_cancelled_without_undoing_can_be_resumed(shop: Shop) -> None:
     begun(shop, "stop")
     for _ in range(2):
@@ -409,11 +412,14 @@ def test_a_run_that_was_cancelled_without_undoing_can_be_resumed(shop: Shop) -> 
     shop.world.may_leave.set()
     shop.slow.resume("stop")
     shop.slow.result("stop")
-    shop.slow.resume(shop.slow.start(Slow.State(order="on"), id="on"))  # it is going on: nothing happens
+    begun(shop, "on")
+    shop.slow.resume("on")  # it is going on: nothing happens
+    shop.world.may_leave.set()
     shop.slow.result("on")
     assert shop.world.of("stop/")[-2:] == ["slow/stop/first", "slow/stop/second"]
 
 
+@pytest.mark.slow  # a queue of DBOS is looked at once a second
 def test_a_run_that_is_resumed_forgets_that_it_was_to_be_undone(shop: Shop) -> None:
     begun(shop, "both")
     shop.slow.cancel("both", undo=True)

@@ -15,6 +15,8 @@ from dddkit.stories.dbos import Durable
 from dddkit.stories.durable import RunStatus, Signal
 from tests.durable.launched import configured, logged_by_dbos, url_of
 
+pytestmark = pytest.mark.slow  # DBOS is launched several times
+
 
 @dataclass(frozen=True)
 class Approved(Story):

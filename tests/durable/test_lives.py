@@ -55,7 +55,12 @@ DBOS.launch()
 if os.fork() == 0:
     print(tried(slow.status, "one"))
     print(tried(slow.start, Slow.State(seconds=0), id="two"))
-    print(tried(asyncio.run, slow.aresult("one")), flush=True)
+    print(tried(asyncio.run, slow.aresult("one")))
+    DBOS.destroy()
+    configure()
+    DBOS.launch()
+    slow.start(Slow.State(seconds=0), id="child")
+    print(tried(slow.result, "child").seconds, flush=True)
     os._exit(0)
 os.wait()
 slow.start(Slow.State(seconds=0), id="one")
@@ -64,12 +69,13 @@ print(slow.result("one", timeout=30).seconds, [run.id for run in slow.runs()])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_child_that_was_forked_after_the_launch_is_told_so_and_does_not_wait_for_ever(tmp_path: Path) -> None:
-    *told, last = run(FORKED, tmp_path).splitlines()
+def test_a_child_that_was_forked_after_the_launch_is_told_so_and_may_launch_its_own(tmp_path: Path) -> None:
+    *told, own, last = run(FORKED, tmp_path).splitlines()
     assert [line.partition(";")[0] for line in told] == [
-        "slow: DBOS was launched before this process was forked, and its threads are those of the parent"
+        "slow: DBOS was launched before this process was forked, and nothing of it runs here"
     ] * 3
-    assert last == "0.0 ['one']"
+    assert own == "0.0"
+    assert last == "0.0 ['one', 'child']"
 
 
 FORKED_BEFORE = """\

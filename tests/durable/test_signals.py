@@ -162,6 +162,7 @@ def test_a_signal_that_does_not_come_in_time_fails_the_step_and_undoes_the_other
     assert stories.hasty.signal("late", "approval", True) == SignalReceipt(False, None, RunStatus.UNDONE)
 
 
+@pytest.mark.slow  # a queue of DBOS is looked at once a second
 def test_a_signal_that_came_too_late_may_come_again_after_a_retry(stories: Stories) -> None:
     stories.asked.start(Asked.State(), id="asked")
     with pytest.raises(SignalTimeoutError):

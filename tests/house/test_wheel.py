@@ -153,6 +153,7 @@ def test_a_missing_extra_is_named_with_both_ways_to_get_it(bare: Path, module: s
     assert f"pip install {package}" in last
 
 
+@pytest.mark.slow
 def test_with_the_extra_the_pydantic_flavour_works(environment: Callable[[str], Path]) -> None:
     python = environment("pydantic")
     program = """
@@ -178,6 +179,7 @@ assert len(basket.pull_events()) == 1
         ("opentelemetry", "TracingHook"),
     ],
 )
+@pytest.mark.slow
 def test_with_its_extra_each_observer_works(environment: Callable[[str], Path], extra: str, hook: str) -> None:
     python = environment(extra)
     program = f"""

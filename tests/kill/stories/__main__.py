@@ -13,7 +13,7 @@ from random import Random
 from typing import Final
 
 from tests.kill.options import positive
-from tests.kill.stories.cases import cases, problems_of_cases
+from tests.kill.stories.cases import cases, in_random_order, problems_of_cases
 from tests.kill.stories.faults import FAULTS
 from tests.kill.stories.laws import Figures, figures, problems
 from tests.kill.stories.matrix import matrix
@@ -81,7 +81,7 @@ def _run(name: DatabaseName, part: str, options: argparse.Namespace, random: Ran
 def _matrix(setup: Setup, options: argparse.Namespace, random: Random) -> list[str]:
     chosen = cases()
     if options.seconds is not None:
-        random.shuffle(chosen)
+        chosen = in_random_order(chosen, random)
     carried_out, ended = matrix(setup, chosen, options.seconds)
     print(f"{len(carried_out)} of {len(chosen)} places")
     return [*ended, *problems_of_cases(carried_out, setup.lines())]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Final, Literal
 
 from tests.kill.stories.labels import WAITS, expected_labels
@@ -33,7 +34,7 @@ class Case:
 
 def cases() -> list[Case]:
     """Return all of it: stories that complete, those whose last step fails, which are undone, and those that wait."""
-    places = [
+    steps: list[tuple[Kind, bool, str, Place]] = [
         (kind, refused, label, place)
         for kind in KINDS
         for refused in (False, True)
@@ -45,8 +46,17 @@ def cases() -> list[Case]:
     ]
     return [
         Case(kind, refused, Kill(f"{kind}-{number}", label, place))
-        for number, (kind, refused, label, place) in enumerate([*places, *waits])
+        for number, (kind, refused, label, place) in enumerate([*steps, *waits])
     ]
+
+
+def in_random_order(chosen: Sequence[Case], random: Random) -> list[Case]:
+    """Return them so that a few of the first have all places."""
+    shuffled, seen, turns = random.sample(chosen, len(chosen)), Counter[Place](), dict[str, int]()
+    for case in shuffled:
+        turns[case.run] = seen[case.kill.place]
+        seen[case.kill.place] += 1
+    return sorted(shuffled, key=lambda case: turns[case.run])
 
 
 def problems_of_cases(carried_out: Sequence[Case], lines: Sequence[Line]) -> list[str]:

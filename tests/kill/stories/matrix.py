@@ -18,6 +18,9 @@ __all__ = ["matrix"]
 AT_ONCE: Final = 7
 """How many processes die together."""
 
+LONGEST_LAUNCH: Final = 60.0
+"""Seconds that processes may take until they are ready."""
+
 
 def matrix(setup: Setup, chosen: Sequence[Case], seconds: float | None) -> tuple[list[Case], list[str]]:
     """Carry out the cases, some at once.
@@ -35,22 +38,22 @@ def matrix(setup: Setup, chosen: Sequence[Case], seconds: float | None) -> tuple
             go = setup.folder / f"go-{first}"
             victims = [processes.start(run_victim, f"victim-{case.run}", case, go) for case in together]
             names = {case.run for case in together}
-            if not _wait(setup, "ready", names, [survivor, *victims]):
-                break
+            if not _wait(setup, "ready", names, [survivor, *victims], LONGEST_LAUNCH):
+                return carried_out, ["processes were not ready", *processes.ended_otherwise({0, -SIGKILL})]
             go.touch()
             for victim in victims:
                 victim.join(setup.patience)
             carried_out += together
-            if not _wait(setup, "ended", names, [survivor]):
+            if not _wait(setup, "ended", names, [survivor], setup.patience):
                 break
         setup.stop.touch()
         survivor.join(setup.patience)
         return carried_out, processes.ended_otherwise({0, -SIGKILL})
 
 
-def _wait(setup: Setup, what: str, runs: set[str], alive: Sequence[BaseProcess]) -> bool:
+def _wait(setup: Setup, what: str, runs: set[str], alive: Sequence[BaseProcess], seconds: float) -> bool:
     """Return whether all of the runs have come so far, before one of these processes has ended."""
-    deadline = time.monotonic() + setup.patience
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and all(process.exitcode is None for process in alive):
         if runs <= {line["run"] for line in setup.lines() if line["what"] == what}:
             return True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.kill.stories.cases import cases, problems_of_cases
+from tests.kill.stories.cases import cases, in_random_order, problems_of_cases
 from tests.kill.stories.labels import STEPS, WAITS, expected_labels
 from tests.kill.stories.laws import Recorded, figures, problems
 
@@ -92,6 +93,13 @@ def test_nothing_is_wrong_with_a_right_history() -> None:
     assert counted.again == sum(case.kill.place in ("inside", "after") for case in cases() if case.kind != "shopping")
     # One that dies before the first step has left none, and one that dies after the last record leaves none to do.
     assert len(counted.take_overs) == len(cases()) - 8
+
+
+def test_a_short_run_has_all_places() -> None:
+    for seed in range(20):
+        chosen = in_random_order(cases(), Random(seed))
+        assert sorted(chosen, key=lambda case: case.run) == sorted(cases(), key=lambda case: case.run)
+        assert {case.kill.place for case in chosen[:4]} == {"before", "inside", "after", "recorded"}
 
 
 def find(lines: Lines, what: str, run: str, label: str | None = None) -> int:

@@ -152,7 +152,7 @@ def validate_class(cls: type, names: tuple[str, ...]) -> dict[str, object]:
                 _reject_missing(cls, name)
         elif not found.by_instance:
             shown[name] = found.value
-            if hasattr(type(found.value), "__not_a_step__"):
+            if hasattr(cast("type[object]", type(found.value)), "__not_a_step__"):
                 continue  # a Signal, which a durable run waits for; a plain one rejects it
             if is_method(found.value) or not _may_be_supplied(cls):
                 _validate_step(cls, name, found.value, bound=False)
@@ -221,7 +221,7 @@ def _validate_step(cls: type, name: str, value: object, *, bound: bool, describe
         from dddkit.stories._engine.advice import not_callable
 
         _reject_reserved(cls, name)
-        own_text: str | None = getattr(type(call), "__not_a_step__", None)
+        own_text: str | None = getattr(cast("type[object]", type(call)), "__not_a_step__", None)
         what = own_text or not_callable(name, value, is_name=callable(call), bound=bound)
         raise _error(cls, name, what, described)
     if not isinstance(call, FunctionType):

@@ -7,17 +7,17 @@ import socket
 from typing import Final
 from uuid import uuid4
 
-from dbos import DBOSConfig
+from dbos import DBOS, DBOSConfig
 
-from dddkit.stories.dbos._private import is_launched, set_executor_id
+from dddkit.stories.dbos._private import instance, is_launched, set_executor_id
 
 __all__ = ["check_not_forked", "new_executor_id", "renewed_after_fork"]
 
 _configs: Final[list[DBOSConfig]] = []
 """Of this process, each with an id that was made for it."""
 
-
-_is_orphan = False
+_of_parent: DBOS | None = None
+"""The DBOS that the parent of this process had launched."""
 
 
 def new_executor_id() -> str:
@@ -40,7 +40,7 @@ def check_not_forked(who: str) -> None:
     Raises:
         RuntimeError: it was.
     """
-    if _is_orphan:
+    if _of_parent is not None and instance() is _of_parent:  # after its end there may be another one
         raise RuntimeError(
             f"{who}: DBOS was launched before this process was forked, and nothing of it runs here; launch it after "
             f"the fork, in each process, as in the lifespan of the application"
@@ -48,8 +48,8 @@ def check_not_forked(who: str) -> None:
 
 
 def _renew() -> None:
-    global _is_orphan
-    _is_orphan = is_launched()
+    global _of_parent
+    _of_parent = instance() if is_launched() else None
     if not _configs:
         return
     mine = new_executor_id()

@@ -179,6 +179,10 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
         journal, again = DBOSJournal(execution, None), None
     else:
         row = await in_empty_context(lambda: row_of(run_id))
+        if row is not None and (row.status != "PENDING" or row.executor_id != DBOS.executor_id):
+            # The loop stood still for so long that the run was given to somebody else before it could begin here. DBOS
+            # would notice it at the first record, which is after the step has run.
+            raise RunLeft(run_id)
         attributes: dict[str, Any] = (row and row.attributes) or {}
         go_on_in(attributes.get(TRACE))
         again = attributes.get(AGAIN)
