@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from random import uniform
 from threading import Event
 from typing import Final
 
@@ -96,7 +97,9 @@ def _work(stop: Event) -> None:
 
 def _look_until(stop: Event, lease: Lease | None) -> None:
     take_over = [] if lease is None else [_Look(_EVERY, TakeOver(lease).look, "the runs of other workers")]
-    while not stop.wait(_EVERY):
+    # Not to the beat: what one worker hands back another gives to the queue, from which both take. If both kept the
+    # beat, the wrong one could be a moment earlier each time.
+    while not stop.wait(_EVERY * uniform(0.5, 1.5)):
         for look in (*_looks, *take_over):
             look.when_due(stop)
 
