@@ -30,6 +30,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return {part.partition("\n")[0].strip("= "): part.rstrip().splitlines() for part in found}
 
 
+@pytest.mark.slow  # `make demo` checks most of it itself
 def test_the_demo_shows_a_story_a_sale_a_refusal_failures_and_mypy(
     parts: dict[str, list[str]],
 ) -> None:
@@ -44,12 +45,14 @@ def test_the_demo_shows_a_story_a_sale_a_refusal_failures_and_mypy(
     ]
 
 
+@pytest.mark.slow  # `make demo` checks most of it itself
 def test_each_part_of_the_demo_fits_on_a_screen(parts: dict[str, list[str]]) -> None:
     for title, lines in parts.items():
         assert len(lines) <= 25, title
         assert max(map(len, lines)) <= 120, title
 
 
+@pytest.mark.slow  # `make demo` checks most of it itself
 def test_the_story_of_the_demo_is_quoted_from_the_shop(parts: dict[str, list[str]]) -> None:
     source = text_of("examples/shop/checkout.py").splitlines()
     quoted = [line for line in parts["1. A story"][3:] if line.strip() != "..."]
