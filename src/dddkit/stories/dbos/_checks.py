@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, Final, cast
 
 from dddkit._callables import kind_of
@@ -14,7 +13,6 @@ from dddkit.stories.dbos._private import configured_version, instance, is_launch
 from dddkit.stories.dbos.settings import APPLICATION_VERSION
 from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
-from dddkit.stories.durable.waiting import Signal
 
 __all__ = [
     "check_configured",
@@ -26,7 +24,6 @@ __all__ = [
     "check_not_launched",
     "check_queue",
     "check_retries_given",
-    "check_signal",
     "check_story",
     "check_timeout",
 ]
@@ -144,21 +141,6 @@ def check_no_unit(name: str) -> None:
             f"{name}: a run was to be started inside of the block of {unit.unit}, and it would run even if the unit "
             f"is rolled back; start it after the block, or record an event and start it where that is consumed"
         )
-
-
-def check_signal(name: str, signal: object, signals: Mapping[str, Signal]) -> str:
-    """Return the field that takes the value of a signal.
-
-    Raises:
-        ValueError: the story has no such signal.
-    """
-    found = signals.get(signal) if isinstance(signal, str) else None
-    if found is None:
-        near = get_close_matches(signal, signals, n=1) if isinstance(signal, str) else []
-        told = f'; did you mean "{near[0]}"?' if near else f"; it has {', '.join(signals)}" if signals else ""
-        given = repr(signal) if isinstance(signal, str) else kind_of(signal)
-        raise ValueError(f"{name}: no step waits for a signal {given}{told}")
-    return found.into
 
 
 def check_timeout(name: str, timeout: object) -> None:
