@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from collections.abc import Iterable
+from typing import Any, Final
 
 from dddkit._callables import kind_of
 from dddkit._markers import unit_around
@@ -11,7 +11,6 @@ from dddkit.stories._engine.step_keys import CURRENT_KEY, key_prefix
 from dddkit.stories.dbos._mailboxes import BOXES
 from dddkit.stories.dbos._private import configured_version, instance, is_launched, registered_workflows
 from dddkit.stories.dbos.settings import APPLICATION_VERSION
-from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
 
 __all__ = [
@@ -23,7 +22,6 @@ __all__ = [
     "check_not_inside",
     "check_not_launched",
     "check_queue",
-    "check_retries_given",
     "check_story",
     "check_timeout",
 ]
@@ -89,16 +87,6 @@ def check_not_launched(name: str) -> None:
             f"{name}: DBOS was launched already, and would not go on with the runs of a story that it gets to know "
             f"now; make Durable(...) before DBOS.launch()"
         )
-
-
-def check_retries_given(name: str, retries: object) -> None:
-    if not isinstance(retries, Mapping):
-        raise TypeError(f'{name}: retries is a dict, not {kind_of(retries)}; write retries={{"charge": Retry(...)}}')
-    for step, retry in cast("Mapping[object, object]", retries).items():
-        if not isinstance(step, str):
-            raise TypeError(f"{name}: retries has the names of steps as keys, and one is {kind_of(step)}")
-        if not isinstance(retry, Retry):
-            raise TypeError(f"{name}: retries[{step!r}] is {kind_of(retry)}; write Retry(on=(ConnectionError,))")
 
 
 def check_queue(name: str, queue: object) -> None:

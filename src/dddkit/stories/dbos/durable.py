@@ -20,7 +20,6 @@ from dddkit.stories.dbos._checks import (
     check_not_inside,
     check_not_launched,
     check_queue,
-    check_retries_given,
     check_story,
     check_timeout,
 )
@@ -88,7 +87,6 @@ class Durable(Generic[StateT]):
         check_not_launched(name)
         check_configured(name)
         check_names(name, formerly)
-        check_retries_given(name, retries)
         check_queue(name, queue)
         state_class = state_class_of(story, name)
         codec = StateCodec(state_class, name)

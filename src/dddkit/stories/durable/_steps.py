@@ -245,14 +245,17 @@ def check_retries(plan: StoryPlan, retries: Mapping[str, Retry]) -> None:
 
     Raises:
         ValueError: by name.
-        TypeError: something that is no Retry.
+        TypeError: no dict, or something in it that is no Retry.
     """
     story = type(plan.story).__qualname__
+    if not isinstance(cast("object", retries), Mapping):
+        given = kind_of(retries)
+        raise TypeError(f'{story}: retries is a dict, not {given}; write retries={{"charge": Retry(on=...)}}')
     tried = _tried(plan)
     stories = {step.path: step for step in plan.all_steps() if step.parts}
     for name, retry in retries.items():
         if not isinstance(cast("object", retry), Retry):
-            raise TypeError(f"{story}: retries[{name!r}] is a Retry(on=...), not {kind_of(retry)}")
+            raise TypeError(f"{story}: retries[{name!r}] is {kind_of(retry)}; write Retry(on=(ConnectionError,))")
         if name in stories:
             inside = ", ".join(repr(step.path) for step in stories[name].parts)
             raise ValueError(f"{story}: retries[{name!r}] is a story; name its steps: {inside}")
