@@ -41,7 +41,6 @@ from dddkit.stories.durable._journal import UNDO
 from dddkit.stories.durable._replay import Progress
 from dddkit.stories.durable._run import first_entry_to_repeat, kept_entries, outcome_of
 from dddkit.stories.durable.status import RunStatus
-from dddkit.stories.durable.waiting import Signal
 
 __all__ = ["Operations"]
 
@@ -71,9 +70,6 @@ class Operations:
         self._prepared: Final = prepared
         self._workflows: Final = workflows
         self._name: Final = prepared.plan.name
-        self.signals: Final[Mapping[str, Signal]] = {
-            step.waits_for.name: step.waits_for for step in prepared.plan.steps if isinstance(step.waits_for, Signal)
-        }
         self._queue_exists = prepared.queue is None
 
     async def start(self, run_id: str, fields: dict[str, Any], trace: Any) -> None:
@@ -154,7 +150,7 @@ class Operations:
 
     def _value(self, signal: str, text: str) -> Any:
         state_class: Any = self._prepared.state_class
-        state, into = state_class.__new__(state_class), self.signals[signal].into
+        state, into = state_class.__new__(state_class), self._prepared.plan.signals[signal].into
         self._prepared.codec.set(state, {into: json.loads(text)}, ())
         return getattr(state, into)
 
@@ -231,7 +227,7 @@ class Operations:
 
     async def _open_again(self, run_id: str, *, is_cancelled_no_more: bool) -> None:
         """Open the boxes of signals that did not come in time, and forget that somebody wanted the run cancelled."""
-        sent = await contents([signal_box(run_id, signal) for signal in self.signals])
+        sent = await contents([signal_box(run_id, signal) for signal in self._prepared.plan.signals])
         await forget([box for box, text in sent.items() if text == TOO_LATE])
         if is_cancelled_no_more:
             await forget([cancel_box(run_id)])
