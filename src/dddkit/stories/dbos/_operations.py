@@ -33,6 +33,7 @@ from dddkit.stories.dbos._mailboxes import (
     input_of,
     run_of,
     signal_box,
+    stop_box,
 )
 from dddkit.stories.dbos._told import saying
 from dddkit.stories.dbos._workflow import AGAIN, Prepared, Workflow, begin, row_of
@@ -165,6 +166,7 @@ class Operations:
             undoing = "cancel(undo=True) undoes no run that has ended" if undo else "it has ended"
             raise RunStatusError(self._name, run_id, status.value, f"{undoing}; {advice}")
         if not undo:
+            await first_in(stop_box(run_id), "{}")
             await DBOS.cancel_workflow_async(run_id)
             for execution in executions_of(run_id):
                 execution.stop()
@@ -187,7 +189,7 @@ class Operations:
                     advice = "retry repeats it from where it failed"
                 raise RunStatusError(self._name, run_id, status.value, f"it cannot be resumed; {advice}")
             return  # somebody executes it, or is about to
-        await forget([cancel_box(run_id)])
+        await forget([cancel_box(run_id), stop_box(run_id)])
         await DBOS.update_workflow_attributes_async(run_id, saying(RunStatus.PENDING), merge=True)
         await DBOS.resume_workflow_async(run_id, queue_name=self._prepared.queue)
 
@@ -195,6 +197,7 @@ class Operations:
         row = await self._row(run_id, load_output=True)
         status = status_of(row)
         if status is RunStatus.CANCELLED and row.status == "CANCELLED" and await self._is_being_undone(run_id):
+            await forget([stop_box(run_id)])
             await DBOS.resume_workflow_async(run_id, queue_name=self._prepared.queue)
             return
         if status not in (RunStatus.FAILED, RunStatus.UNDO_FAILED):
@@ -228,9 +231,8 @@ class Operations:
     async def _open_again(self, run_id: str, *, is_cancelled_no_more: bool) -> None:
         """Open the boxes of signals that did not come in time, and forget that somebody wanted the run cancelled."""
         sent = await contents([signal_box(run_id, signal) for signal in self._prepared.plan.signals])
-        await forget([box for box, text in sent.items() if text == TOO_LATE])
-        if is_cancelled_no_more:
-            await forget([cancel_box(run_id)])
+        open_again = [box for box, text in sent.items() if text == TOO_LATE]
+        await forget([*open_again, stop_box(run_id), *([cancel_box(run_id)] if is_cancelled_no_more else ())])
 
     def can_continue(self, row: WorkflowStatus) -> bool:
         """Whether what is recorded of a run fits the story as it is here; in a thread without a loop."""
