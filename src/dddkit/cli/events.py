@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
+from dddkit._requirements import require
 from dddkit.cli._failure import FOUND_SOMETHING, CommandError
 from dddkit.cli._importing import imported
-from dddkit.cli._requirements import require
 from dddkit.cli._terminal import say
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def list_(catalog: Catalog) -> None:
 
 
 def _catalog(place: str) -> EventCatalog:
-    require("pydantic", "pydantic")
+    require("pydantic", extra="pydantic")
     from dddkit.messages import EventCatalog
 
     return imported(place, EventCatalog)
