@@ -141,3 +141,9 @@ def test_a_module_with_a_syntax_error_is_shown_with_the_line(project: Path, modu
 def test_a_lock_file_that_cannot_be_read_is_named(project: Path, module: str) -> None:
     (project / "events.lock.json").write_text("{")
     assert refused(module, project).startswith("events.lock.json is no JSON (line 1); ")
+
+
+def test_after_a_merge_the_command_to_run_is_named_and_no_function(project: Path, module: str) -> None:
+    (project / "events.lock.json").write_text("<<<<<<< HEAD\n")
+    said = refused(module, project)
+    assert said.endswith(f"take one side of the merge conflict, and run dddkit events lock {module}")

@@ -143,6 +143,7 @@ def test_a_story_runs_without_extras(bare: Path) -> None:
         ("dddkit.stories.aioprometheus", "aioprometheus", "aioprometheus"),
         ("dddkit.stories.opentelemetry", "opentelemetry", "opentelemetry-api"),
         ("dddkit.faststream", "faststream", "faststream"),
+        ("dddkit.stories.dbos", "dbos", "dbos"),
     ],
 )
 def test_a_missing_extra_is_named_with_both_ways_to_get_it(bare: Path, module: str, extra: str, package: str) -> None:

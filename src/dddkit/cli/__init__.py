@@ -1,6 +1,6 @@
-"""The `dddkit` command: rules for every checker, drawings, contracts of events.
+"""The `dddkit` command: rules for every checker, contracts of events.
 
-`pip install 'dddkit[cli]'` installs what it needs, `pip install 'dddkit[cli,mypy]'` also what `check` and `draw` need.
+`pip install 'dddkit[cli]'` installs what it needs, `pip install 'dddkit[cli,mypy]'` also what `check` needs.
 """
 
 from dddkit.cli._main import main

@@ -10,13 +10,7 @@ from dddkit import __version__
 from dddkit.cli.check import HELP, check
 from dddkit.cli.events import events
 
-app = typer.Typer(
-    name="dddkit",
-    help="Check stories, aggregates and events; draw them; keep the contracts of events.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
 
 def _show_version(value: bool) -> None:
@@ -31,7 +25,7 @@ def dddkit(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, and exit.")
     ] = False,
 ) -> None:
-    """Check stories, aggregates and events; draw them; keep the contracts of events."""
+    """Check stories, aggregates, events and repositories; keep the contracts of events."""
 
 
 app.command(help=HELP)(check)

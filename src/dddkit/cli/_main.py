@@ -6,14 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import Final
 
+from dddkit._requirements import require
 from dddkit.cli._failure import COULD_NOT_RUN, CommandError
 from dddkit.cli._memory import is_held
-from dddkit.cli._requirements import require
 from dddkit.exceptions import MissingDependencyError
-
-_NEEDED: Final = ("typer", "rich")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,8 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    for name in _NEEDED:
-        require(name, "cli")
+    require("typer", "rich", extra="cli")
     from dddkit.cli._app import app
 
     try:

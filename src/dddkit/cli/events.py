@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
+from dddkit._requirements import require
 from dddkit.cli._failure import FOUND_SOMETHING, CommandError
 from dddkit.cli._importing import imported
-from dddkit.cli._requirements import require
 from dddkit.cli._terminal import say
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def lock(catalog: Catalog, file: LockFile = _LOCK_FILE) -> None:
     found = _catalog(catalog)
     from dddkit.messages import lock_events
 
-    _require_readable(file)
+    _require_readable(catalog, file)
     try:
         lock_events(found, file)
     except ValueError as error:
-        _report(str(error), catalog, file)
+        typer.echo(_with_command(str(error), catalog, file))
         raise typer.Exit(FOUND_SOMETHING) from None
     except OSError as error:
         raise CommandError(f"{file} cannot be written: {error.strerror}") from None
@@ -55,11 +55,11 @@ def check(catalog: Catalog, file: LockFile = _LOCK_FILE) -> None:
     found = _catalog(catalog)
     from dddkit.messages import check_events
 
-    _require_readable(file)
+    _require_readable(catalog, file)
     try:
         check_events(found, file)
     except AssertionError as error:
-        _report(str(error), catalog, file)
+        typer.echo(_with_command(str(error), catalog, file))
         raise typer.Exit(FOUND_SOMETHING) from None
 
 
@@ -76,23 +76,23 @@ def list_(catalog: Catalog) -> None:
 
 
 def _catalog(place: str) -> EventCatalog:
-    require("pydantic", "pydantic")
+    require("pydantic", extra="pydantic")
     from dddkit.messages import EventCatalog
 
     return imported(place, EventCatalog)
 
 
-def _require_readable(file: Path) -> None:
+def _require_readable(catalog: str, file: Path) -> None:
     """Raise unless the file is a lock file, or is yet to be written."""
     from dddkit.messages._lock import lock_file
 
     try:
         lock_file.read(file)
     except lock_file.LockFileError as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(_with_command(str(error), catalog, file)) from None
 
 
-def _report(problems: str, catalog: str, file: Path) -> None:
-    """Print the lines of the kit, with the command in place of the function."""
+def _with_command(said: str, catalog: str, file: Path) -> str:
+    """Return what the kit says, with the command in place of the function."""
     command = f"dddkit events lock {catalog}" + ("" if file == _LOCK_FILE else f" --file {file}")
-    typer.echo(problems.replace("run lock_events", f"run {command}"))
+    return said.replace("run lock_events", f"run {command}")

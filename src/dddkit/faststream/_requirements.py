@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from dddkit.exceptions import MissingDependencyError
+from dddkit._requirements import require
 
-for _name in ("faststream", "pydantic"):
-    try:
-        __import__(_name)
-    except ModuleNotFoundError as error:
-        if error.name != _name:  # it is installed, but its import failed
-            raise
-        raise MissingDependencyError(_name, _name, "faststream") from error
+require("faststream", "pydantic", extra="faststream")

@@ -12,7 +12,7 @@ from inspect import signature
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
-from dddkit.exceptions import MissingDependencyError
+from dddkit._requirements import require
 from dddkit.stories.durable.retry import Retry
 from dddkit.testing._copies import as_another_process_has_it, with_its_own_world
 from dddkit.testing._description import describe
@@ -141,7 +141,7 @@ class _Rehearsal:
         name: str | None,
         opened: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
     ) -> None:
-        _reject_missing_dependency()
+        require("pydantic", extra="pydantic")
         from dddkit.stories.durable._state import StateCodec
         from dddkit.stories.durable._state_class import state_class_of
         from dddkit.stories.durable._steps import check_retries
@@ -235,15 +235,6 @@ class _Rehearsal:
         for name, times in ended.bodies.items():
             if times != 1 + (name == interrupted):
                 raise AssertionError(f"{self._name}: {name} was recorded, and ran {times} times")
-
-
-def _reject_missing_dependency() -> None:
-    try:
-        import dddkit.stories.durable._run  # noqa: F401  # pyright: ignore[reportUnusedImport]  # it needs pydantic
-    except ModuleNotFoundError as error:
-        if error.name != "pydantic":
-            raise
-        raise MissingDependencyError("pydantic", "pydantic", "pydantic") from error
 
 
 def _encoded(plan: StoryPlan, codec: StateCodec, signals: Mapping[str, object]) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""mypy with our plugin, in this process, as `check` and `draw` use it."""
+"""mypy with our plugin, in this process."""
 
 from dddkit.cli._mypy.build import Report, build
 from dddkit.cli._mypy.project import CACHE, Plan, Project, open_project, require_mypy

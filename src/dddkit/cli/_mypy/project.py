@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
+from dddkit._requirements import require
 from dddkit.cli._failure import CommandError
-from dddkit.cli._requirements import require
 from dddkit.cli._root import root_of_project
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ CACHE: Final = ".dddkit_cache"
 
 def require_mypy() -> None:
     """Raise unless mypy is installed, and new enough for the plugin."""
-    require("mypy", "mypy")
+    require("mypy", extra="mypy")
     from mypy.version import __version__
 
     found = tuple(int(part) for part in re.findall(r"\d+", __version__)[:2])
