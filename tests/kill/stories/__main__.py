@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     seed = options.seed if options.seed is not None else Random().randrange(1_000_000)
     databases: Sequence[DatabaseName] = options.database or DATABASES
     parts: Sequence[str] = options.part or PARTS
-    codes = [_run(name, part, options, Random(seed)) for name in databases for part in parts]
+    codes = [_run(name, part, options, seed) for name in databases for part in parts]
     return 1 if 1 in codes else min(codes)
 
 
@@ -59,13 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(name: DatabaseName, part: str, options: argparse.Namespace, random: Random) -> int:
-    title = ", ".join([f"durable stories on {name}", part, *([options.fault] if options.fault else [])])
+def _run(name: DatabaseName, part: str, options: argparse.Namespace, seed: int) -> int:
+    fault = [options.fault] if options.fault else []
+    title = ", ".join([f"durable stories on {name}", part, f"seed {seed}", *fault])
     print(f"== {title} ==", flush=True)
     if reason := missing(name):
         print(f"not run: {reason}")
         return 2
-    began = time.monotonic()
+    began, random = time.monotonic(), Random(seed)
     with opened(name, options.fault) as setup:
         found = _matrix(setup, options, random) if part == "matrix" else _storm(setup, options, random)
         lines = setup.lines()
