@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import signal
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from random import Random
 from typing import Final
 
 from tests.kill.options import positive
+from tests.kill.program import kept, run_program
 from tests.kill.stories.cases import cases, in_random_order, problems_of_cases
 from tests.kill.stories.faults import FAULTS
 from tests.kill.stories.laws import Figures, figures, problems
@@ -72,8 +69,7 @@ def _run(name: DatabaseName, part: str, options: argparse.Namespace, seed: int) 
         lines = setup.lines()
         found += problems(lines, setup.recorded())
         if found and not options.fault:
-            kept = shutil.copytree(setup.folder, tempfile.mkdtemp(prefix="dddkit-killed-"), dirs_exist_ok=True)
-            print(f"kept: ledger, logs and what else there was in {kept}")
+            print(f"kept: ledger, logs and what else there was in {kept(setup.folder)}")
     print("\n".join(_report(figures(lines), time.monotonic() - began)))
     print("\n".join(f"PROBLEM: {problem}" for problem in found) or "0 problems", flush=True)
     return 1 if found else 0
@@ -108,10 +104,5 @@ def _report(found: Figures, seconds: float) -> list[str]:
     return said
 
 
-def _end(*_: object) -> None:
-    sys.exit(128 + signal.SIGTERM)  # as a shell says it
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)  # the folder of the run and its processes would be left
-    sys.exit(main(sys.argv[1:]))
+    run_program(main)
