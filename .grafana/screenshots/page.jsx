@@ -324,7 +324,7 @@ function Page() {
       </div>
       <div style={{ marginTop: 12, fontSize: 12, color: theme.colors.text.secondary }}>
         Drawn, without a Grafana server, from .grafana/{file} and the answers of a real Prometheus that scraped {answers.scraped}, by Grafana's own components (@grafana/ui {version}) in headless
-        Chromium; the page around the panels{dashboard.panels.some(({ type }) => type === "heatmap") && " and the cells of the heat map"} {"are dddkit's"}. “make screenshots” makes it again.
+        Chromium; the page around the panels{dashboard.panels.some(({ type }) => type === "heatmap") ? " and the cells of the heat map are" : " is"} dddkit's. “make screenshots” makes it again.
       </div>
     </div>
   );
