@@ -12,7 +12,6 @@ import json
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,7 +28,7 @@ from dddkit.stories.durable import RunStatus
 from dddkit.stories.durable.backlog import Backlog
 from tests.dashboards.dashboards import DURABLE, Panel, Target, fill
 from tests.dashboards.recording import record
-from tests.dashboards.server import Prometheus, Series, prometheus, wait_until
+from tests.dashboards.server import Prometheus, Series, free_ports, prometheus, wait_until
 
 __all__ = ["EVERYTHING", "expected", "shown"]
 
@@ -131,14 +130,6 @@ def work(stack: ExitStack, url: str, port: int, version: int, period: Period, se
     return worker
 
 
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
 # The check
 
 
@@ -198,6 +189,8 @@ def main() -> None:
         except TimeoutError:
             sys.exit("\n".join(f"WRONG  {one}" for one in wrong))
         true = expected(new[0].backlogs())
+        if not (true["Running"][""] and true["Waiting"][""]):
+            sys.exit("WRONG  no run is under way, or none waits: that proves nothing")
         if options.record is not None:
             begin = period.began + 4 * options.scrape
             record(
