@@ -104,3 +104,56 @@ def test_a_nested_story_whose_hook_fails_after_its_last_step_is_undone_by_the_ou
             with pytest.raises(Declined):
                 finish(story(inner())(state))
             assert state.log == done + undone
+
+
+def innermost(mode: Mode, depth: int, hook: StoryHook) -> Story:
+    """Make a story with hooks in which nothing is undone, whose last step is such a story again, so many times."""
+
+    class Shipping(Story):
+        I.ship
+
+        def ship(self, state: Notes) -> None:
+            state.take("ship")
+
+    class AsyncShipping(Story):
+        I.ship
+
+        async def ship(self, state: Notes) -> None:
+            state.take("ship")
+
+    @dataclass(frozen=True)
+    class Around(Story):
+        I.ship
+
+        ship: Story
+
+    found: Story = AsyncShipping() if mode == "async" else Shipping()
+    for _ in range(depth):
+        found = Around(found)
+    for cls in (Shipping, AsyncShipping, Around):
+        inject_hooks(cls, [hook])
+    return found
+
+
+@both_modes
+@pytest.mark.parametrize("hook", [RefusesAfterStep(), RefusesAfterStory()])
+@pytest.mark.parametrize("depth", [0, 2])
+def test_so_is_one_in_which_nothing_is_undone(mode: Mode, hook: StoryHook, depth: int) -> None:
+    @dataclass(frozen=True)
+    class Outer(Story):
+        I.pay
+        I.send
+
+        pay: Story
+
+        @compensates("pay")
+        def refund(self, state: Notes) -> None:
+            state.take("refund")
+
+        def send(self, state: Notes) -> None:
+            state.take("send")
+
+    state = Notes()
+    with pytest.raises(Declined):
+        finish(Outer(innermost(mode, depth, hook))(state))
+    assert state.log == ["ship", "refund"]

@@ -263,8 +263,7 @@ def _write_end(source: Source, hooks: HookLayout) -> None:
         )
     write("        if error is not None: raise error", "        raise")
     if hooks.around_story:
-        if source.undoes:
-            write("    handled = ALL_DONE")
+        write("    handled = ALL_DONE")
         write("    replacement = finish_run(context, run_started, story_generators, None)")
         write("    if replacement is not None: raise replacement")
     # Python 3.10 also looks for an interrupt where a handler begins, unless it begins with `try`. The token is missing

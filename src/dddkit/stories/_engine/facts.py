@@ -193,16 +193,22 @@ def _progress(status: StepStatus | None, duration: float, error: BaseException |
 
 
 class FailureMark:
-    """Stays in the frame of a failed run, and so in the traceback of the error: when it began, whether it was logged.
+    """Stays in the frame of a failed run, and so in the traceback of the error, where it tells of the run.
 
     The frames of earlier runs are in the traceback too, where somebody raises the same object again.
+
+    Attributes:
+        run_started: when it began.
+        was_logged: whether its failure is in the log.
+        is_done: whether all steps of a run that undoes nothing have completed, and a hook has failed after them.
     """
 
-    __slots__ = ("run_started", "was_logged")
+    __slots__ = ("is_done", "run_started", "was_logged")
 
     def __init__(self, run_started: float) -> None:
         self.run_started: Final = run_started
         self.was_logged = False
+        self.is_done = False
 
 
 class StoryExecutionContext:

@@ -11,6 +11,7 @@ from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories._engine.call import async_first_call
 from dddkit.stories._engine.compensations import compensations_of, take_declared, validate_compensations
 from dddkit.stories._engine.lock import LOCK
+from dddkit.stories._engine.other_states import validate_state
 from dddkit.stories._engine.plan import Plan
 from dddkit.stories._engine.registry import Registry
 from dddkit.stories._engine.steps import StepList
@@ -21,7 +22,6 @@ from dddkit.stories._engine.validation import (
     supplies_names,
     validate_class,
     validate_method,
-    validate_state,
 )
 
 if TYPE_CHECKING:

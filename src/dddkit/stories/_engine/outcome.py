@@ -24,7 +24,7 @@ from dddkit.stories._engine.generators import Generators, leave_generator, secon
 from dddkit.stories._engine.registry import Callback, Hooks
 from dddkit.stories._engine.status import StepStatus, status_of
 from dddkit.stories._engine.tracebacks import remove_frames, set_cause, set_traceback, traceback_of
-from dddkit.stories._engine.undoing import Handled, Undoing, log_not_undone, undo, undo_async
+from dddkit.stories._engine.undoing import Handled, Undoing, is_done, log_not_undone, undo, undo_async
 
 __all__ = [
     "StoppedRun",
@@ -73,6 +73,7 @@ class StoppedRun(NamedTuple):
 def finish_stopped_run(run: StoppedRun) -> BaseException | None:
     """Finish a run that was stopped; return the exception to raise instead of the one that stopped it."""
     outcome, remaining = _outcome_of(run)
+    _note_if_done(run)
     _call_remaining(outcome, remaining, run.step)
     return _finish(run, _leave_step(run, outcome))
 
@@ -80,6 +81,7 @@ def finish_stopped_run(run: StoppedRun) -> BaseException | None:
 async def finish_stopped_run_async(run: StoppedRun) -> BaseException | None:
     """Do what `finish_stopped_run` does, for an async story."""
     outcome, remaining = _outcome_of(run)
+    _note_if_done(run)
     try:  # noqa: SIM105  # `contextlib` is not imported otherwise
         await _await_remaining(outcome, remaining, run.step)
     except GeneratorExit:
@@ -231,6 +233,13 @@ def _undoing_of(run: StoppedRun, error: BaseException, handled: Handled) -> Undo
     context, completed = run.context, _completed(run.context)
     interrupted = run.step is not None and run.step_started > 0.0 and run.step.step_index == completed
     return Undoing(context.story, context.state, completed, interrupted, error, handled, context)
+
+
+def _note_if_done(run: StoppedRun) -> None:
+    """Let the run around this one know whether it has done all that it does."""
+    mark = run.context._failure
+    if mark is not None:
+        mark.is_done = is_done(run.context.story, _completed(run.context), run.error)
 
 
 def _completed(context: StoryExecutionContext) -> int:

@@ -16,7 +16,7 @@ from dddkit._awaitables import is_awaitable
 from dddkit._callables import display_name
 from dddkit.exceptions import CompensationError
 from dddkit.stories._engine.compensations import steps_of
-from dddkit.stories._engine.facts import StoryExecutionContext
+from dddkit.stories._engine.facts import FailureMark, StoryExecutionContext
 from dddkit.stories._engine.generators import Generators, enter_generator, leave_generator
 from dddkit.stories._engine.registry import hooks_of
 from dddkit.stories._engine.replacement import Halt
@@ -25,7 +25,7 @@ from dddkit.stories._engine.story_steps import story_of_step
 from dddkit.stories._engine.tracebacks import remove_frames, set_cause, set_traceback, traceback_of
 from dddkit.stories._engine.validation import check_step_result
 
-__all__ = ["ALL_DONE", "Handled", "Undoing", "log_not_undone", "undo", "undo_async"]
+__all__ = ["ALL_DONE", "Handled", "Undoing", "is_done", "log_not_undone", "undo", "undo_async"]
 
 _LOGGER: Final = "dddkit.stories.compensation"
 
@@ -87,6 +87,23 @@ async def undo_async(undoing: Undoing) -> BaseException | None:
     finally:
         undoing.drop()
         step = result = None
+
+
+def is_done(story: object, completed: int, error: BaseException) -> bool:
+    """Return whether a stopped run has completed all its steps, with those of a story that is its last one.
+
+    Args:
+        story: the story; nothing in it undoes anything.
+        completed: the number of steps that have completed.
+        error: what has stopped the run.
+    """
+    names = steps_of(type(story))
+    if completed < len(names) - 1:
+        return False
+    if completed == len(names):
+        return True
+    handled = None if story_of_step(story, names[completed]) is None else _handled_inside(error)
+    return handled is not None and handled.is_done
 
 
 def log_not_undone(story: object, state: Any, completed: int, handled: Handled | None) -> None:
@@ -336,8 +353,9 @@ class Undoing:
 def _handled_inside(error: BaseException | None) -> Handled | None:
     """Return what the undoing of the nested run has come to that an error has passed before it stopped a run.
 
-    Its frame tells, the next one in the traceback that has generated source. The error may be an old one, raised again,
-    so nothing that is kept elsewhere would belong to this run for sure.
+    Of a run that undoes nothing only that it has completed all its steps is told. Its frame tells, the next one in the
+    traceback that has generated source. The error may be an old one, raised again, so nothing that is kept elsewhere
+    would belong to this run for sure.
     """
     traceback = None if error is None else traceback_of(error)
     traceback = traceback and traceback.tb_next  # the first frame is that of the run itself
@@ -345,7 +363,10 @@ def _handled_inside(error: BaseException | None) -> Handled | None:
         frame = traceback.tb_frame
         if frame.f_globals.get("log_not_undone") is log_not_undone:
             found: object = frame.f_locals.get("handled")
-            return found if isinstance(found, Handled) else None
+            if isinstance(found, Handled):
+                return found
+            mark: object = frame.f_locals.get("failure")
+            return ALL_DONE if isinstance(mark, FailureMark) and mark.is_done else None
         traceback = traceback.tb_next
     return None
 
