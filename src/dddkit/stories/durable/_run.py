@@ -20,18 +20,8 @@ from dddkit.stories.durable._errors import from_json, to_json
 from dddkit.stories.durable._hooks import StoryRuns
 from dddkit.stories.durable._journal import UNDO, WAIT, Journal
 from dddkit.stories.durable._log import COMPENSATIONS, log_error
-from dddkit.stories.durable._outcome import outcome_of
 from dddkit.stories.durable._recorded_state import RecordedState
-from dddkit.stories.durable._replay import (
-    CANCELLED,
-    FAILED,
-    LOST,
-    STOPPED,
-    Progress,
-    Recorded,
-    first_entry_to_repeat,
-    kept_entries,
-)
+from dddkit.stories.durable._replay import CANCELLED, FAILED, LOST, STOPPED, Progress, Recorded
 from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import PlannedStep, StoryPlan
 from dddkit.stories.durable._undoing import Undo
@@ -39,7 +29,7 @@ from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
 from dddkit.stories.durable.waiting import Signal
 
-__all__ = ["first_entry_to_repeat", "kept_entries", "outcome_of", "run"]
+__all__ = ["run"]
 
 
 async def run(
