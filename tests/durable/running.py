@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar
 from dddkit.stories import StoryState
 from dddkit.stories.durable import Retry
 from dddkit.stories.durable._journal import Entry
-from dddkit.stories.durable._run import outcome_of, run
+from dddkit.stories.durable._outcome import outcome_of
+from dddkit.stories.durable._run import run
 from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import check_retries, plan_of
 from dddkit.testing._journal import Crash, MemoryJournal, Place

@@ -13,7 +13,7 @@ from dddkit.exceptions import StoryChangedError
 from dddkit.stories import I, Story, StoryState, compensates, variable
 from dddkit.stories.durable import Delay, RunStatus
 from dddkit.stories.durable._journal import Entry
-from dddkit.stories.durable._run import outcome_of
+from dddkit.stories.durable._outcome import outcome_of
 from dddkit.testing._journal import Crash, Place
 from tests.durable.running import Running
 from tests.stories.shop import Declined, listed

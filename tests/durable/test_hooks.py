@@ -457,6 +457,11 @@ def test_a_hook_around_an_undoing_that_fails_is_logged_and_keeps_nothing_from_be
         run.once()
     assert run.outcome["undone"] == ["pay.authorize", "reserve"]
     assert len(caplog.records) == 2
+    for record in caplog.records:
+        assert record.exc_info is not None
+        _, _, traceback = record.exc_info
+        assert traceback is not None
+        assert traceback.tb_frame.f_code.co_name == "around_compensation", "no frames of the run"
 
 
 def test_nothing_of_a_run_is_alive_after_it_without_the_garbage_collector() -> None:

@@ -12,7 +12,7 @@ import pytest
 from dddkit.exceptions import CompensationError, RunCancelledError
 from dddkit.stories import I, Story, StoryState, compensates, inject_hooks, step_key
 from dddkit.stories.durable import RunStatus
-from dddkit.stories.durable._run import first_entry_to_repeat, kept_entries
+from dddkit.stories.durable._replay import first_entry_to_repeat, kept_entries
 from dddkit.testing._journal import Crash, Place
 from tests.durable.running import ALL_PLACES, Running
 from tests.stories.shop import Declined, finish

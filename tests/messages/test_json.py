@@ -127,6 +127,7 @@ def made(cls: Any, **values: Any) -> Any:
 def problems_of(cls: Any, codec: JsonCodec[Any], value: object) -> tuple[tuple[str, str], ...]:
     with pytest.raises(JsonMismatchError) as caught:
         codec.dump(made(cls, value=value))
+    assert caught.value.__cause__ is not caught.value  # a cycle
     return caught.value.problems
 
 

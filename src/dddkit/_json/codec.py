@@ -170,8 +170,10 @@ class JsonCodec(Generic[T]):
             if not self._shape.fits(value) or (self._aware and not self._is_aware(value)):
                 self._reject_unfit(value)
             written = self._to_json(value)
+        except JsonMismatchError:
+            raise
         except (PydanticSerializationError, RecursionError, ValueError) as error:
-            raise self._unwritable(value, error) from error
+            raise self._unwritable(value) from error
         if len(written) > _DIGITS:
             self._reject_unread(value, written)
         return written
@@ -190,9 +192,7 @@ class JsonCodec(Generic[T]):
     def _is_aware(self, value: T) -> bool:
         return not any(_is_naive(getattr(value, name)) for name in self._aware)
 
-    def _unwritable(self, value: T, error: Exception) -> JsonMismatchError:
-        if isinstance(error, JsonMismatchError):
-            return error
+    def _unwritable(self, value: T) -> JsonMismatchError:
         try:
             problems = list(self._problems(value))
         except RecursionError:

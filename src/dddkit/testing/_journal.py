@@ -11,7 +11,9 @@ from typing import Any, Final, Literal, NamedTuple
 from dddkit.stories.durable._journal import Entry
 from dddkit.stories.durable.status import RunStatus
 
-__all__ = ["Crash", "MemoryJournal", "Place"]
+__all__ = ["Crash", "MemoryJournal", "Place", "When"]
+
+When = Literal["before", "after body", "after record"]
 
 
 class Crash(BaseException):
@@ -22,7 +24,7 @@ class Place(NamedTuple):
     """Where a run crashes: at the entry with this number, before its body, after the body, or after the record."""
 
     entry: int
-    when: Literal["before", "after body", "after record"]
+    when: When
 
 
 class MemoryJournal:
@@ -113,7 +115,7 @@ class MemoryJournal:
         self._crash(index, "after record", name)
         return text
 
-    def _crash(self, index: int, when: Literal["before", "after body", "after record"], name: str) -> None:
+    def _crash(self, index: int, when: When, name: str) -> None:
         place = Place(index, when)
         if place in self._crashes:
             self._crashes.remove(place)

@@ -10,19 +10,21 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from inspect import signature
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from dddkit._requirements import require
+from dddkit.stories.durable._state_class import state_class_of
+from dddkit.stories.durable._steps import StoryPlan, check_retries, plan_of, signal_of
 from dddkit.stories.durable.retry import Retry
 from dddkit.testing._copies import as_another_process_has_it, with_its_own_world
 from dddkit.testing._description import describe
 from dddkit.testing._differences import differences
 from dddkit.testing._failing import failure
-from dddkit.testing._journal import Crash, MemoryJournal, Place
+from dddkit.testing._journal import Crash, MemoryJournal, Place, When
 
+# What writes the State needs pydantic, and is imported where somebody rehearses.
 if TYPE_CHECKING:
     from dddkit.stories.durable._state import StateCodec
-    from dddkit.stories.durable._steps import StoryPlan
 
 __all__ = ["rehearse"]
 
@@ -30,11 +32,9 @@ StateT = TypeVar("StateT")
 
 # Any: stories, their states, and JSON.
 
-_When = Literal["before", "after body", "after record"]
-
 _REMEMBER: Final = "what a step needs of an earlier one belongs into the State"
 _OUTSIDE: Final = "something outside of it decides"
-_PLACES: Final[dict[_When, tuple[str, str]]] = {
+_PLACES: Final[dict[When, tuple[str, str]]] = {
     "before": ("before {} ran", _REMEMBER),
     "after body": (
         "when {} had run, and before that was recorded, so that it ran again",
@@ -143,8 +143,6 @@ class _Rehearsal:
     ) -> None:
         require("pydantic", extra="pydantic")
         from dddkit.stories.durable._state import StateCodec
-        from dddkit.stories.durable._state_class import state_class_of
-        from dddkit.stories.durable._steps import check_retries
 
         self._story: Final = story
         self._opened: Final = opened
@@ -167,8 +165,6 @@ class _Rehearsal:
         """What all runs have, since it cannot be copied."""
 
     def _plan(self, story: Any) -> StoryPlan:
-        from dddkit.stories.durable._steps import plan_of
-
         return plan_of(story, self._name, self._state_class)
 
     async def hold(self) -> Any:
@@ -184,7 +180,7 @@ class _Rehearsal:
                 what = f"the process ended {where.format(entry)}, and the run came to another end; {cure}"
                 self._compare(ended, expected, loose, what)
                 self._check_bodies(ended, entry if when == "after body" else None)
-        from dddkit.stories.durable._run import outcome_of
+        from dddkit.stories.durable._outcome import outcome_of
 
         return outcome_of(expected.text, self._plan(self._story), self._codec, "rehearsal-1")
 
@@ -239,8 +235,6 @@ class _Rehearsal:
 
 def _encoded(plan: StoryPlan, codec: StateCodec, signals: Mapping[str, object]) -> Iterator[tuple[str, Any]]:
     """Yield the JSON of the value of each signal."""
-    from dddkit.stories.durable._steps import signal_of
-
     for name, value in signals.items():
         yield name, codec.dump_field(signal_of(plan, name).into, value)
 

@@ -23,7 +23,7 @@ from dddkit.stories._engine.facts import Failure, StepExecutionInfo, StoryExecut
 from dddkit.stories._engine.generators import Generators, leave_generator, second_yield
 from dddkit.stories._engine.registry import Callback, Hooks
 from dddkit.stories._engine.status import StepStatus, status_of
-from dddkit.stories._engine.tracebacks import remove_frames, set_cause, set_traceback, traceback_of
+from dddkit.stories._engine.tracebacks import is_of_a_run, remove_frames, set_cause, set_traceback, traceback_of
 from dddkit.stories._engine.undoing import Handled, Undoing, is_done, log_not_undone, undo, undo_async
 
 __all__ = [
@@ -371,7 +371,7 @@ def _release_frames(error: BaseException, context: StoryExecutionContext) -> Non
     while traceback is not None:
         frame = traceback.tb_frame
         # `f_locals` would make a dictionary, which some Pythons keep in the frame.
-        if frame.f_globals.get("__package__") == __package__ or not facts.isdisjoint(map(id, get_referents(frame))):
+        if is_of_a_run(frame) or not facts.isdisjoint(map(id, get_referents(frame))):
             try:  # noqa: SIM105
                 frame.clear()
             except RuntimeError:

@@ -39,8 +39,8 @@ from dddkit.stories.dbos._told import saying
 from dddkit.stories.dbos._workflow import AGAIN, Prepared, Workflow, begin, row_of
 from dddkit.stories.dbos.runs import Run, SignalReceipt, outcome_in, run_in, status_of
 from dddkit.stories.durable._journal import UNDO
-from dddkit.stories.durable._replay import Progress
-from dddkit.stories.durable._run import first_entry_to_repeat, kept_entries, outcome_of
+from dddkit.stories.durable._outcome import outcome_of
+from dddkit.stories.durable._replay import Progress, first_entry_to_repeat, kept_entries
 from dddkit.stories.durable.status import RunStatus
 
 __all__ = ["Operations"]

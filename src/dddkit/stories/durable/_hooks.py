@@ -258,8 +258,10 @@ class StoryRuns:
         self.guarded = None
 
     def _seconds_since(self, position: int) -> float:
-        started = self._recorded[position][0] if position < len(self._recorded) else None
-        return 0.0 if started is None else max(0.0, time() - started)
+        if position >= len(self._recorded):
+            return 0.0
+        started, _ = self._recorded[position]
+        return max(0.0, time() - started)
 
     @property
     def is_open(self) -> bool:
@@ -278,7 +280,10 @@ class StoryRuns:
                 if error is None:
                     step, seconds = around, self._seconds(around)
                     continue
-            return None if error is None else await self.stop(error)
+            try:
+                return None if error is None else await self.stop(error)
+            finally:
+                error = None  # the traceback of what a hook has raised leads to this frame
 
     async def stop(self, error: BaseException) -> BaseException:
         """Leave all that is under way but the outer story; return what propagates."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from dddkit.exceptions import StoryNotRecordableError
+from dddkit.stories._engine.tracebacks import remove_frames
 from dddkit.stories.durable._replay import Recorded
 from dddkit.stories.durable._state import StateCodec, changes
 from dddkit.stories.state import fields_set
@@ -70,6 +71,7 @@ class RecordedState:
         try:
             return self._codec.settle(self.state, label), None
         except StoryNotRecordableError as error:
+            remove_frames(error)  # all of them, which lead to whoever keeps the error
             problem = error
         fields: dict[str, Any] = {}
         for name, value in fields_set(self.state).items():

@@ -20,18 +20,8 @@ from dddkit.stories.durable._errors import from_json, to_json
 from dddkit.stories.durable._hooks import StoryRuns
 from dddkit.stories.durable._journal import UNDO, WAIT, Journal
 from dddkit.stories.durable._log import COMPENSATIONS, log_error
-from dddkit.stories.durable._outcome import outcome_of
 from dddkit.stories.durable._recorded_state import RecordedState
-from dddkit.stories.durable._replay import (
-    CANCELLED,
-    FAILED,
-    LOST,
-    STOPPED,
-    Progress,
-    Recorded,
-    first_entry_to_repeat,
-    kept_entries,
-)
+from dddkit.stories.durable._replay import CANCELLED, FAILED, LOST, STOPPED, Progress, Recorded
 from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import PlannedStep, StoryPlan
 from dddkit.stories.durable._undoing import Undo
@@ -39,7 +29,7 @@ from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
 from dddkit.stories.durable.waiting import Signal
 
-__all__ = ["first_entry_to_repeat", "kept_entries", "outcome_of", "run"]
+__all__ = ["run"]
 
 
 async def run(
@@ -206,7 +196,7 @@ class _Execution:
         started = time()
         try:
             await self.runs.open(step)
-        except BaseException as error:
+        except Exception as error:
             return await self._failed(step, started, 0.0, error)
         retry, clock = self._retries.get(step.path), perf_counter()
         with under_way(f"{self._keys}/{label_in_key(step.label)}", (self.runs.run_of(step.around).context, step.index)):
@@ -217,6 +207,8 @@ class _Execution:
         try:
             if raised is None:
                 return await self._completed(step, started, seconds)
+            if not isinstance(raised, Exception):
+                raise raised
             is_cut_short = retry is not None and isinstance(raised, retry.on) and self._journal.cancelled()
             return await self._failed(step, started, seconds, raised, is_cut_short=is_cut_short)
         finally:
@@ -224,24 +216,23 @@ class _Execution:
 
     async def _completed(self, step: PlannedStep, started: float, seconds: float) -> str:
         fields, problem = self._state.settle(step.label)
-        if problem is None:
-            error = await self.runs.complete(step, started, seconds)
+        if problem is not None:
+            return self._state.text(started, seconds, fields, {LOST: self._final(await self.runs.stop(problem))})
+        error = await self.runs.complete(step, started, seconds)
+        try:
             if self.runs.has_other_hooks:
                 fields, problem = self._state.settle(step.label)
             if error is not None:
-                return self._state.text(started, seconds, fields, {STOPPED: self._final(error)})
-            if problem is None:
-                return self._state.text(started, seconds, fields, {})
-            final: BaseException = problem
-        else:
-            final = await self.runs.stop(problem)
-        return self._state.text(started, seconds, fields, {LOST: self._final(final)})
+                more = {STOPPED: self._final(error)}
+            else:
+                more = {} if problem is None else {LOST: self._final(problem)}
+        finally:
+            error = None  # as in `Caller.call`
+        return self._state.text(started, seconds, fields, more)
 
     async def _failed(
-        self, step: PlannedStep, started: float, seconds: float, error: BaseException, *, is_cut_short: bool = False
+        self, step: PlannedStep, started: float, seconds: float, error: Exception, *, is_cut_short: bool = False
     ) -> str:
-        if not isinstance(error, Exception):
-            raise error
         guarded = self.runs.guarded
         more = {FAILED: self._final(await self.runs.stop(error))}
         if guarded is not None:
@@ -270,7 +261,7 @@ class _Execution:
         until: float | None = began["until"]
         try:
             await self.runs.open(step)
-        except BaseException as error:
+        except Exception as error:
             return await self._record(step.label, partial(self._failed, step, time(), 0.0, error))
         if signal is not None or until is None or until > time():
             await journal.tell(RunStatus.WAITING, step.label)
