@@ -10,11 +10,13 @@ from typing import Final
 
 from dbos import DBOS
 
+from dddkit._database_errors import shown_of_database
+from dddkit._outage_log import OutageLog
 from dddkit.stories.dbos._executions import allow_executions, executions_here, stop_executions
 from dddkit.stories.dbos._leases import Lease, current_lease, end_lease
-from dddkit.stories.dbos._outage_log import LOGGER, OutageLog, said_by
+from dddkit.stories.dbos._log import LOGGER
 from dddkit.stories.dbos._private import at_launch, has_ended, instance
-from dddkit.stories.dbos._take_over import TakeOver
+from dddkit.stories.dbos._take_over import TakeOver, hand_over
 
 __all__ = ["enlist", "look_each", "look_each_second"]
 
@@ -31,7 +33,7 @@ class _Look:
     def __init__(self, every: float, look: Callable[[], object], what: str) -> None:
         self.look: Final = look
         self._every: Final = every
-        self._log: Final = OutageLog(what)
+        self._log: Final = OutageLog(LOGGER, what)
         self._next = 0.0
 
     def when_due(self, stop: Event) -> None:
@@ -43,9 +45,10 @@ class _Look:
             self.look()
         except Exception as error:
             if not stop.is_set():
-                self._log.failed(f"the database cannot be read ({said_by(error)})")
+                what = f"they cannot be read ({shown_of_database(error)})"
+                self._log.failed(f"{what}, which is tried again", what)
         else:
-            self._log.recovered()
+            self._log.recovered("works again")
         now = time.monotonic()
         self._next = max(began + self._every, now + (now - began) * _SHARE) - _EVERY / 2
 
@@ -88,6 +91,8 @@ def _work(stop: Event) -> None:
         stop_executions()
         if dbos is not None:
             _wait_for_the_end(dbos)
+        if lease is not None:
+            _hand_over(lease)
     finally:
         allow_executions()  # those of the next DBOS
         if lease is not None:
@@ -102,6 +107,14 @@ def _look_until(stop: Event, lease: Lease | None) -> None:
     while not stop.wait(_EVERY * uniform(0.5, 1.5)):
         for look in (*_looks, *take_over):
             look.when_due(stop)
+
+
+def _hand_over(lease: Lease) -> None:
+    try:
+        hand_over(lease)
+    except Exception as error:
+        said = shown_of_database(error)
+        LOGGER.warning("the runs of %s were not handed over (%s); others take them over", lease.executor_id, said)
 
 
 def _wait_for_the_end(dbos: DBOS) -> None:
