@@ -49,7 +49,7 @@ kill: $(READY)  ## kill writers, relays, consumers, servers and durable stories:
 	@$(BIN)/python -m tests.kill.stories $(if $(KILLS),--kills $(KILLS)) $(if $(STORY_SECONDS),--seconds $(STORY_SECONDS))
 
 dashboards: $(READY)  ## put every query of the dashboards to a Prometheus that scrapes the shop, and compare
-	@if .ci/prometheus; then $(BIN)/python -m tests.dashboards.check; fi
+	@if .ci/prometheus; then $(BIN)/python -m tests.dashboards.check && $(BIN)/python -m tests.dashboards.durable_check; fi
 
 screenshots: $(READY)  ## make the pictures of the dashboards again (needs prometheus, chromium and npm)
 	@.ci/prometheus

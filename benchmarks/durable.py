@@ -27,7 +27,6 @@ if PostgresServer.missing() is None:
 
 _NUMBERS: Final = count()
 
-
 _urls: Final[dict[Database, str]] = {}
 
 
@@ -52,7 +51,7 @@ def _new_database(database: Database) -> str:
     return shared_postgresql(folder).url("psycopg").render_as_string(hide_password=False)
 
 
-_launched: dict[Database, Any] = {}
+_launched: Final[dict[Database, Any]] = {}
 
 
 def _shop(database: Database) -> Any:
@@ -129,27 +128,19 @@ def _sync_by_hand(database: Database) -> Contender:
     return Contender("run()", {"run": run})
 
 
-def _contests(database: Database, name: str) -> list[Contest]:
-    return [
-        Contest(
-            key=f"durable-async-{database}",
-            what=f"an async durable story on {name}",
-            must=1.15,
-            stretch=1.05,
-            limit=partial(by_hand, database),
-            entries={OURS: partial(story, database)},
-            slow=True,
-        ),
-        Contest(
-            key=f"durable-sync-{database}",
-            what=f"a sync durable story on {name}",
-            must=1.15,
-            stretch=1.05,
-            limit=partial(_sync_by_hand, database),
-            entries={OURS: partial(_sync_story, database)},
-            slow=True,
-        ),
-    ]
-
-
-CONTESTS: Final = [contest for database, name in DATABASES.items() for contest in _contests(database, name)]
+CONTESTS: Final = [
+    Contest(
+        key=f"durable-{kind}-{database}",
+        what=f"{what} durable story on {name}",
+        must=1.15,
+        stretch=1.05,
+        limit=partial(hand, database),
+        entries={OURS: partial(ours, database)},
+        slow=True,
+    )
+    for database, name in DATABASES.items()
+    for kind, what, ours, hand in (
+        ("async", "an async", story, by_hand),
+        ("sync", "a sync", _sync_story, _sync_by_hand),
+    )
+]

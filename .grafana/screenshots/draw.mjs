@@ -1,13 +1,13 @@
-// Draw each dashboard with recorded answers of Prometheus: node draw.mjs <chromium> <answers.json>.
+// Draw the dashboards that there are recorded answers of Prometheus for: node draw.mjs <chromium> <answers.json>...
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
 
-const [executablePath, answersPath] = process.argv.slice(2);
+const [executablePath, ...answersPaths] = process.argv.slice(2);
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const read = async (path) => JSON.parse(await readFile(path, "utf8"));
-const answers = await read(answersPath);
+const recorded = await Promise.all(answersPaths.map(read));
 const { version } = await read(here("node_modules/@grafana/ui/package.json"));
 
 const bundle = await build({
@@ -30,8 +30,11 @@ try {
   for (const [file, picture] of [
     ["stories-execution-dashboard.json", "stories.png"],
     ["stories-steps-execution-dashboard.json", "stories_steps.png"],
+    ["durable-stories-dashboard.json", "durable_stories.png"],
   ]) {
     const dashboard = await read(here(`../${file}`));
+    const answers = recorded.find(({ answers }) => dashboard.uid in answers);
+    if (!answers) continue;
     const page = await browser.newPage({ viewport: { width: 1600, height: 1000 }, timezoneId: "UTC" });
     const complaints = [];
     page.on("pageerror", (error) => complaints.push(String(error)));

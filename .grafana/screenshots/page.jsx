@@ -300,7 +300,7 @@ function Page() {
     window.drawn = true;
   }, []);
   const bottom = Math.max(...dashboard.panels.map(({ gridPos }) => gridPos.y + gridPos.h)) * (ROW + GAP);
-  const shown = { datasource: "prometheus", prefix: answers.prefix };
+  const shown = { datasource: "prometheus", ...answers.chosen };
   const clock = (moment) => moment.utc().format("YYYY-MM-DD HH:mm:ss");
   return (
     <div style={{ width: 1600, padding: 16, boxSizing: "border-box", background: theme.colors.background.canvas, color: theme.colors.text.primary, fontFamily: theme.typography.fontFamily, fontSize: theme.typography.fontSize, letterSpacing: theme.typography.body.letterSpacing }}>
@@ -323,8 +323,8 @@ function Page() {
         ))}
       </div>
       <div style={{ marginTop: 12, fontSize: 12, color: theme.colors.text.secondary }}>
-        Drawn, without a Grafana server, from .grafana/{file} and the answers of a real Prometheus that scraped the example shop, by Grafana's own components (@grafana/ui {version}) in headless
-        Chromium; the page around the panels and the cells of the heat map are dddkit's. “make screenshots” makes it again.
+        Drawn, without a Grafana server, from .grafana/{file} and the answers of a real Prometheus that scraped {answers.scraped}, by Grafana's own components (@grafana/ui {version}) in headless
+        Chromium; the page around the panels{dashboard.panels.some(({ type }) => type === "heatmap") ? " and the cells of the heat map are" : " is"} dddkit's. “make screenshots” makes it again.
       </div>
     </div>
   );

@@ -423,21 +423,7 @@ class CompensationError(DDDKitError):
         return f"{self.story}: the undoing of {failed} failed, see .failures; look at what they have left{undone}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _with_cause, (type(self), *self.args, self.__cause__)
-
-
-def _with_cause(
-    cls: type[CompensationError],
-    story: str,
-    failures: Iterable[tuple[str, BaseException]],
-    undone: Iterable[str],
-    left: Iterable[str],
-    cause: BaseException | None,
-) -> CompensationError:
-    """Make a pickled error again: pickles of exceptions leave out their cause."""
-    made = cls(story, failures, undone, left)
-    made.__cause__ = cause
-    return made
+        return type(self), self.args, {**vars(self), "__cause__": self.__cause__}  # which pickles leave out otherwise
 
 
 class ExecutorInUseError(DDDKitError):
@@ -565,8 +551,8 @@ class SignalTimeoutError(DDDKitError, TimeoutError):
     """
 
     def __init__(self, story: str, step: str, signal: str, seconds: float) -> None:
-        super().__init__(story, step, signal, seconds)
-        self.args = (story, step, signal, seconds)  # of which OSError, the base of TimeoutError, keeps two
+        super().__init__()  # OSError, the base of TimeoutError, would take four arguments for those of a file
+        self.args = (story, step, signal, seconds)
         self.story = story
         self.step = step
         self.signal = signal
@@ -577,10 +563,6 @@ class SignalTimeoutError(DDDKitError, TimeoutError):
             f"{self.story}: the signal {self.signal!r}, which {self.step} waits for, "
             f"did not come within {self.seconds:g} s"
         )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A TimeoutError is an OSError, which takes four arguments for those of a file.
-        return type(self), (self.story, self.step, self.signal, self.seconds)
 
 
 class RunCancelledError(DDDKitError):

@@ -18,7 +18,16 @@ from dddkit.exceptions import (
     ChangesResultError,
     ConcurrencyError,
     DDDKitError,
+    DuplicateRunError,
+    ExecutorInUseError,
     MissingDependencyError,
+    RunCancelledError,
+    RunNotFoundError,
+    RunStatusError,
+    SignalTimeoutError,
+    StepFailedError,
+    StoryChangedError,
+    StoryNotRecordableError,
     UnhandledEventError,
 )
 from dddkit.stories import I
@@ -236,6 +245,21 @@ def test_importing_the_blocks_loads_nothing_that_only_some_runs_need() -> None:
             MissingDependencyError("yaml", "pyyaml", "config"),
             {"package": "yaml", "install_package": "pyyaml", "extra": "config"},
         ),
+        (ExecutorInUseError("one"), {"executor_id": "one"}),
+        (DuplicateRunError("sale", "o-1", "other"), {"story": "sale", "run_id": "o-1", "other": "other"}),
+        (RunNotFoundError("sale", "o-1"), {"story": "sale", "run_id": "o-1", "other": None}),
+        (RunStatusError("sale", "o-1", "failed", "no"), {"run_id": "o-1", "status": "failed", "problem": "no"}),
+        (StoryChangedError("sale", "o-1", "gone", "pay"), {"run_id": "o-1", "problem": "gone", "step": "pay"}),
+        (RunCancelledError("sale", "o-1", ["pay"]), {"story": "sale", "run_id": "o-1", "undone": ("pay",)}),
+        (
+            SignalTimeoutError("sale", "ask", "approval", 60.0),
+            {"step": "ask", "signal": "approval", "seconds": 60.0, "errno": None, "filename": None},
+        ),
+        (
+            StoryNotRecordableError("Sale", "Sale.State", [("a.b", "is no field")], "pay"),
+            {"story": "Sale", "state": "Sale.State", "problems": (("a.b", "is no field"),), "step": "pay"},
+        ),
+        (StepFailedError("Sale", "pay", "shop.Declined", "no"), {"error_class": "shop.Declined", "text": "no"}),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

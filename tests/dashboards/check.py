@@ -25,6 +25,7 @@ from typing import IO, Any, Final, NoReturn, TypeAlias
 from dddkit.stories.metrics import DEFAULT_BUCKETS
 from tests.dashboards.dashboards import DASHBOARDS, Dashboard, Panel, Target, Variable, fill, interval
 from tests.dashboards.ledger import Entry, Kind
+from tests.dashboards.recording import record
 from tests.dashboards.server import Prometheus, Series, prometheus, wait_until
 from tests.dashboards.site import SITES, Site
 from tests.dashboards.truth import Allowed, Chosen, Page, Records
@@ -536,32 +537,18 @@ def check(asking: Asking, records: Records) -> Result:
     return result
 
 
-def record(asking: Asking, path: Path) -> None:
+def record_answers(asking: Asking, path: Path) -> None:
     """Write the answers for all panels to a file, from which the pictures are drawn."""
     chosen = CHOICES[0]
-    path.write_text(
-        json.dumps(
-            {
-                "start": asking.start,
-                "end": asking.end,
-                "step": asking.step,
-                "prefix": chosen.prefix,
-                "answers": {
-                    dashboard.uid: {
-                        panel.id: {
-                            target.ref: [
-                                {"labels": series.labels, "points": series.points}
-                                for series in asking.ask(target, chosen)
-                            ]
-                            for target in panel.targets
-                        }
-                        for panel in dashboard.panels
-                    }
-                    for dashboard in DASHBOARDS
-                },
-            }
-        ),
-        encoding="utf-8",
+    record(
+        path,
+        DASHBOARDS,
+        lambda target: asking.ask(target, chosen),
+        start=asking.start,
+        end=asking.end,
+        step=asking.step,
+        scraped="the example shop",
+        chosen={"prefix": chosen.prefix},
     )
 
 
@@ -586,7 +573,7 @@ def main() -> None:
         result = check(asking, records)
         if options.record is not None:
             busy = replace(asking, start=records.start + 8 * records.scrape, end=records.end - 8 * records.scrape)
-            record(busy, options.record)
+            record_answers(busy, options.record)
     for wrong in result.wrong[:50]:
         print(f"WRONG  {wrong}")
     if len(result.wrong) > 50:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, build_opener
 
-__all__ = ["Prometheus", "Series", "prometheus", "wait_until"]
+__all__ = ["Prometheus", "Series", "free_ports", "prometheus", "wait_until"]
 
 
 @dataclass(frozen=True)
@@ -87,15 +87,22 @@ def wait_until(what: str, happened: Callable[[], bool], seconds: float = 20) -> 
         time.sleep(0.1)
 
 
+def free_ports(count: int) -> list[int]:
+    """Return so many local ports that nobody uses at this moment."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
 @contextmanager
 def prometheus(targets: Sequence[int], scrape: float) -> Generator[Prometheus]:
     """Start a server that scrapes these ports every `scrape` seconds; stop it at the end and remove its data."""
     program = shutil.which("prometheus")
     if program is None:
         raise FileNotFoundError("there is no program prometheus on PATH")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    (port,) = free_ports(1)
     with TemporaryDirectory(prefix="dddkit-prometheus-") as folder:
         config = {
             "global": {"scrape_interval": f"{round(scrape * 1000)}ms"},

@@ -13,10 +13,9 @@ from prometheus_client import CollectorRegistry, start_http_server
 from dddkit.stories.durable import RunStatus
 from dddkit.stories.durable.backlog import Backlog
 from dddkit.stories.durable.prometheus import RunMetrics
-from tests.dashboards.dashboards import DURABLE, Panel, fill
-from tests.dashboards.server import Prometheus, prometheus, wait_until
-
-EVERYTHING = {variable.name: variable.everything or "" for variable in DURABLE.variables}
+from tests.dashboards.dashboards import DURABLE, Panel
+from tests.dashboards.durable_check import expected, shown
+from tests.dashboards.server import prometheus, wait_until
 
 BACKLOGS = [
     Backlog(
@@ -90,6 +89,11 @@ def test_overrides_speak_of_statuses_that_are_shown() -> None:
     assert named == shown
 
 
+def test_the_check_against_running_workers_knows_what_every_panel_has_to_show() -> None:
+    assert expected(BACKLOGS) == SHOWN
+    assert {panel.title for panel in DURABLE.panels} == SHOWN.keys()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="there is no program prometheus on PATH")
 def test_every_panel_shows_what_is_true_however_many_workers_say_it() -> None:
@@ -107,12 +111,3 @@ def test_every_panel_shows_what_is_true_however_many_workers_say_it() -> None:
         wait_until("all workers have been scraped", lambda: asked.scrapes() == ["up"] * 3)
         time.sleep(1)
         assert {panel.title: shown(asked, panel) for panel in DURABLE.panels} == SHOWN
-
-
-def shown(server: Prometheus, panel: Panel) -> dict[str, float]:
-    (target,) = panel.targets
-    legend = re.fullmatch(r"\{\{(\w+)\}\}", target.legend)
-    return {
-        series.labels.get(legend[1], "") if legend else "": series.value
-        for series in server.instant(fill(target.query, EVERYTHING), time.time())
-    }

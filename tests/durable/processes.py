@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -15,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Note", "TripWorkers", "until"]
+__all__ = ["Note", "TripWorker", "TripWorkers", "all_are", "has_begun", "trip_workers", "until"]
 
 ROOT = Path(__file__).parents[2]
 LONG = 60.0  # seconds, on a machine with much to do
@@ -72,7 +73,10 @@ class TripWorker:
     def said(self) -> Any:
         """Return the next that it says; None when it has ended."""
         assert self.process.stdout is not None
+        watchdog = threading.Timer(LONG, self.process.send_signal, [signal.SIGABRT])  # it logs what its threads do
+        watchdog.start()
         line = self.process.stdout.readline()
+        watchdog.cancel()
         return json.loads(line) if line else None
 
     def ask(self, line: str) -> Any:
@@ -170,3 +174,13 @@ def trip_workers(folder: Path, url: str) -> Generator[TripWorkers]:
         yield workers
     finally:
         workers.close()
+
+
+def has_begun(workers: TripWorkers, step: str, times: int = 5) -> Callable[[], bool]:
+    """Return whether this step has begun so often, to wait for it."""
+    return lambda: len(workers.notes(f"/{step}", "begins")) >= times
+
+
+def all_are(worker: TripWorker, name: str, status: str) -> Callable[[], bool]:
+    """Return whether all runs of a story have this status, as this worker says, to wait for it."""
+    return lambda: set(worker.statuses(name).values()) == {status}

@@ -77,7 +77,7 @@ def test_the_metrics_of_each_worker_show_the_runs_of_all(tmp_path: Path) -> None
         until(lambda: one.ask("metrics broken").get("undo_failed") == 2, "what could not be undone is shown")
         until(lambda: one.ask("metrics confirmed")["waiting"] == 3, "what waits is shown")
         until(lambda: one.ask("metrics trip")["dddkit_durable_oldest_seconds"] > 3, "one run hangs")
-        assert one.ask("metrics trip")["running"] == 1
+        until(lambda: one.ask("metrics trip")["running"] == 1, "the others have ended")
         assert one.ask("metrics confirmed")["dddkit_durable_oldest_seconds"] == 0
         assert one.ask("signal confirmed c") == ["True"]
         until(lambda: one.ask("metrics confirmed")["waiting"] == 2, "one waits no more")

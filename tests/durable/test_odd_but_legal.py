@@ -263,6 +263,21 @@ def test_a_run_that_is_cancelled_in_the_middle_of_a_step_makes_no_noise_and_repe
     assert stories.waiting.done == [0, 0]
 
 
+def test_a_run_that_is_cancelled_while_a_worker_takes_it_over_stays_cancelled_until_it_is_resumed(
+    stories: Stories,
+) -> None:
+    waiting(stories.ask, "taken")
+    stories.ask.cancel("taken", undo=False)
+    until(lambda: not executions_of("taken"))
+    DBOS.resume_workflow("taken")  # as a worker does which has read before that nobody executes it
+    until(lambda: stories.ask.status("taken") is RunStatus.CANCELLED)
+    assert not stories.ask.signal("taken", "answer", True).accepted
+    stories.ask.resume("taken")
+    until(lambda: stories.ask.status("taken") is RunStatus.WAITING)
+    stories.ask.signal("taken", "answer", True)
+    assert stories.ask.result("taken", timeout=10).answer
+
+
 def test_a_run_that_was_cancelled_and_undone_is_never_said_to_go_on(stories: Stories) -> None:
     waiting(stories.ask, "undone")
     stories.ask.cancel("undone", undo=True)

@@ -312,7 +312,7 @@ def test_a_signal_that_is_not_given_comes_too_late_or_never() -> None:
 
 
 def test_signals_that_no_step_waits_for_and_values_that_do_not_fit_are_rejected() -> None:
-    with pytest.raises(ValueError, match=r"waits for the signal 'aproval'; did you mean \"approval\"\?"):
+    with pytest.raises(ValueError, match=r"waits for a signal 'aproval'; did you mean \"approval\"\?"):
         rehearsed(approved(), Approved.State(), signals={"aproval": True})
     with pytest.raises(StoryNotRecordableError, match="approved: found a str, where bool is declared"):
         rehearsed(approved(), Approved.State(), signals={"approval": "yes"})

@@ -359,9 +359,11 @@ def test_steps_of_nested_stories_are_named_by_their_paths() -> None:
         ({"pause": AT_ONCE}, ValueError, "is a Delay"),
         ({"approval": AT_ONCE}, ValueError, "is a Signal"),
         ({"note": dataclasses.replace(AT_ONCE, timeout=1)}, ValueError, "has a timeout, but note is sync"),
-        ({"note": 3}, TypeError, "is a Retry"),
+        ({"note": 3}, TypeError, "retries\\['note'\\] is 3; write Retry"),
+        ({3: AT_ONCE}, ValueError, "retries\\[3\\] names no step"),
+        ([AT_ONCE], TypeError, "retries is a dict, not a list"),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_retries_for_what_is_no_step_are_rejected_by_name(retries: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):

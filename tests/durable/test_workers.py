@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from dbos import DBOS
 
-from tests.durable.processes import TripWorkers, trip_workers, until
+from tests.durable.processes import TripWorkers, all_are, has_begun, trip_workers, until
 
 if TYPE_CHECKING:
     from tests.servers.databases import PostgreSQL
@@ -37,14 +37,6 @@ def workers(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[TripWor
         url = url_of(request.getfixturevalue("postgresql"))
     with trip_workers(tmp_path, url) as made:
         yield made
-
-
-def has_begun(workers: TripWorkers, step: str, times: int = 5) -> Any:
-    return lambda: len(workers.notes(f"/{step}", "begins")) >= times
-
-
-def all_are(worker: Any, name: str, status: str) -> Any:
-    return lambda: set(worker.statuses(name).values()) == {status}
 
 
 def test_the_runs_of_a_killed_worker_end_on_another(workers: TripWorkers) -> None:

@@ -200,7 +200,7 @@ def do(durables: dict[str, Durable[TripState]], line: str) -> None:
     durable = durables[name]
     if what == "start":
         for number, run_id in enumerate(ids):
-            durable.start(durable_state(number), id=run_id)
+            durable.start(TripState(number=number), id=run_id)
         say("started")
     elif what == "plain":
         for run_id in ids:
@@ -228,18 +228,12 @@ def shown(story: str) -> dict[str, float]:
     }
 
 
-def durable_state(number: int) -> TripState:
-    return TripState(number=number)
-
-
-def obey(durables: dict[str, Durable[TripState]], ended: threading.Event | None = None) -> None:
+def obey(durables: dict[str, Durable[TripState]]) -> None:
     for line in sys.stdin:
         try:
             do(durables, line)
         except Exception as error:
             say(f"{type(error).__name__}: {error}")
-    if ended is not None:
-        ended.set()
 
 
 async def work(durables: dict[str, Durable[TripState]]) -> None:

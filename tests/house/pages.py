@@ -61,8 +61,14 @@ def chapters(page: str) -> dict[str, list[Block]]:
 
 
 def links(page: str) -> set[str]:
-    """Return the files that a page links to."""
-    return set(re.findall(r"\]\(([^)h#][^)#]*)(?:#[^)]*)?\)", text_of(page)))
+    """Return the files that a page links to; code has calls that look like links."""
+    prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    return set(re.findall(r"\]\(([^)h#][^)#]*)(?:#[^)]*)?\)", prose))
+
+
+def without_times(printed: str) -> str:
+    """Leave out how long tests have taken, as pytest says it."""
+    return re.sub(r" in \d+\.\d+s", "", printed)
 
 
 class Reader:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.house.pages import CHECKERS, Reader, blocks, chapters, links
+from tests.house.pages import CHECKERS, Reader, blocks, chapters, links, without_times
 
 if TYPE_CHECKING:
     from tests.servers.databases import PostgreSQL
@@ -40,11 +39,7 @@ def _follow(title: str, reader: Reader) -> None:
             reader.take(block)
             continue
         for command, expected in block.commands:
-            assert (command, _without_times(reader.enter(command)[0])) == (command, _without_times(expected))
-
-
-def _without_times(text: str) -> str:
-    return re.sub(r" in \d+\.\d+s", "", text)
+            assert (command, without_times(reader.enter(command)[0])) == (command, without_times(expected))
 
 
 @pytest.mark.slow

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import signal
-import sys
-import tempfile
 from collections.abc import Sequence
 from random import Random
 from typing import Final
@@ -14,6 +10,7 @@ from typing import Final
 from tests.kill.faults import FAULTS
 from tests.kill.opening import missing, opened
 from tests.kill.options import positive
+from tests.kill.program import kept, run_program
 from tests.kill.repositories import REPOSITORIES
 from tests.kill.running import Run
 from tests.kill.setups import SETUPS, SetupName
@@ -77,16 +74,10 @@ def _run(name: SetupName, options: argparse.Namespace, seed: int) -> int:
         run = Run(setup, servers, Random(seed), lambda line: print(line, flush=True))
         result = run.run(kills=kills, seconds=options.seconds, between_checks=between)
         if result.problems and not options.fault:
-            kept = shutil.copytree(setup.folder, tempfile.mkdtemp(prefix="dddkit-killed-"), dirs_exist_ok=True)
-            print(f"kept: databases, journals and logs in {kept}")
+            print(f"kept: databases, journals and logs in {kept(setup.folder)}")
     print("\n".join(result.lines()), flush=True)
     return 1 if result.problems else 0
 
 
-def _end(*_: object) -> None:
-    sys.exit(128 + signal.SIGTERM)  # as a shell says it
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)  # the folder of the run and its processes would be left
-    sys.exit(main(sys.argv[1:]))
+    run_program(main)

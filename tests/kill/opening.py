@@ -9,13 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import MetaData, create_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import MetaData
 
 from tests.kill import ledgers
+from tests.kill.databases import create_database
 from tests.kill.faults import Fault
 from tests.kill.setups import PLACES, SETUPS, Place, Setup, SetupName
-from tests.servers.databases import PostgreSQL
 from tests.servers.programs import PROGRAMS
 from tests.servers.running import OwnServer, own_server
 
@@ -53,12 +52,7 @@ def opened(name: SetupName, repository: str, fault: Fault | None) -> Generator[t
 
 def _create(setup: Setup, place: Place, metadata: MetaData) -> None:
     if setup.postgresql is not None:
-        system = PostgreSQL(setup.postgresql, "postgres").url("psycopg")
-        engine = create_engine(system, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {place}")
-            # The server of the tests forgets commits when it is killed, since that is faster.
-            connection.exec_driver_sql(f"ALTER DATABASE {place} SET synchronous_commit = on")
+        create_database(setup.postgresql, place)
     engine = setup.sync_engine(place, metadata)
     with engine.begin() as connection:
         metadata.create_all(connection)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-import threading
 from contextlib import asynccontextmanager
-from multiprocessing import parent_process
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from dddkit.sqlalchemy import Relay, to_consumers
+from tests.kill.children import begin_child
 from tests.kill.faults import deleting_before
 from tests.kill.ledgers import Ledgers, metadata
 from tests.kill.setups import Setup
@@ -32,10 +29,7 @@ Kind = Literal["writer", "sync writer", "relay", "consumer"]
 
 def run(setup: Setup, kind: Kind, name: str, log: Path, seed: str) -> None:
     """Do what such a process does, until it is asked to end by SIGTERM."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with log.open("a") as file:
-        os.dup2(file.fileno(), sys.stdout.fileno())
-        os.dup2(file.fileno(), sys.stderr.fileno())
+    begin_child(log)
     random = Random(seed)
     if kind == "writer":
         asyncio.run(write(setup, name, random))
@@ -45,13 +39,6 @@ def run(setup: Setup, kind: Kind, name: str, log: Path, seed: str) -> None:
         asyncio.run(_relay(setup, random))
     else:
         asyncio.run(_consume(setup, random))
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 async def _relay(setup: Setup, random: Random) -> None:

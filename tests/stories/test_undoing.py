@@ -180,13 +180,15 @@ def test_a_second_ctrl_c_stops_the_undoing_and_what_is_left_is_logged(
 
 
 @both_modes
-def test_a_compensation_error_survives_pickling_with_its_cause(mode: Mode) -> None:
+def test_a_compensation_error_survives_pickling_with_its_cause_and_its_notes(mode: Mode) -> None:
     _, raised = fail(shop(mode), ship=Declined("no"), refund=ConnectionError("lost"))
     assert isinstance(raised, CompensationError)
+    vars(raised)["__notes__"] = ["order 1"]  # what add_note of 3.11 does
     copy = pickle.loads(pickle.dumps(raised))
     assert type(copy) is CompensationError
     assert (str(copy), copy.undone, copy.left) == (str(raised), raised.undone, raised.left)
     assert isinstance(copy.__cause__, Declined)
+    assert vars(copy)["__notes__"] == ["order 1"]
     assert [(step, type(error)) for step, error in copy.failures] == [("charge", ConnectionError)]
 
 

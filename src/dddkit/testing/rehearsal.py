@@ -239,15 +239,10 @@ class _Rehearsal:
 
 def _encoded(plan: StoryPlan, codec: StateCodec, signals: Mapping[str, object]) -> Iterator[tuple[str, Any]]:
     """Yield the JSON of the value of each signal."""
-    from difflib import get_close_matches
+    from dddkit.stories.durable._steps import signal_of
 
-    known = plan.signals
     for name, value in signals.items():
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"it waits for {', '.join(known) or 'none'}"
-            raise ValueError(f"{plan.name}: no step waits for the signal {name!r}; {hint}")
-        yield name, codec.dump_field(known[name].into, value)
+        yield name, codec.dump_field(signal_of(plan, name).into, value)
 
 
 def _other_end(ended: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:

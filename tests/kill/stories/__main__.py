@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import signal
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from random import Random
 from typing import Final
 
 from tests.kill.options import positive
+from tests.kill.program import kept, run_program
 from tests.kill.stories.cases import cases, in_random_order, problems_of_cases
 from tests.kill.stories.faults import FAULTS
 from tests.kill.stories.laws import Figures, figures, problems
@@ -30,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     seed = options.seed if options.seed is not None else Random().randrange(1_000_000)
     databases: Sequence[DatabaseName] = options.database or DATABASES
     parts: Sequence[str] = options.part or PARTS
-    codes = [_run(name, part, options, Random(seed)) for name in databases for part in parts]
+    codes = [_run(name, part, options, seed) for name in databases for part in parts]
     return 1 if 1 in codes else min(codes)
 
 
@@ -59,20 +56,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(name: DatabaseName, part: str, options: argparse.Namespace, random: Random) -> int:
-    title = ", ".join([f"durable stories on {name}", part, *([options.fault] if options.fault else [])])
+def _run(name: DatabaseName, part: str, options: argparse.Namespace, seed: int) -> int:
+    fault = [options.fault] if options.fault else []
+    title = ", ".join([f"durable stories on {name}", part, f"seed {seed}", *fault])
     print(f"== {title} ==", flush=True)
     if reason := missing(name):
         print(f"not run: {reason}")
         return 2
-    began = time.monotonic()
+    began, random = time.monotonic(), Random(seed)
     with opened(name, options.fault) as setup:
         found = _matrix(setup, options, random) if part == "matrix" else _storm(setup, options, random)
         lines = setup.lines()
         found += problems(lines, setup.recorded())
         if found and not options.fault:
-            kept = shutil.copytree(setup.folder, tempfile.mkdtemp(prefix="dddkit-killed-"), dirs_exist_ok=True)
-            print(f"kept: ledger, logs and what else there was in {kept}")
+            print(f"kept: ledger, logs and what else there was in {kept(setup.folder)}")
     print("\n".join(_report(figures(lines), time.monotonic() - began)))
     print("\n".join(f"PROBLEM: {problem}" for problem in found) or "0 problems", flush=True)
     return 1 if found else 0
@@ -107,10 +104,5 @@ def _report(found: Figures, seconds: float) -> list[str]:
     return said
 
 
-def _end(*_: object) -> None:
-    sys.exit(128 + signal.SIGTERM)  # as a shell says it
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)  # the folder of the run and its processes would be left
-    sys.exit(main(sys.argv[1:]))
+    run_program(main)

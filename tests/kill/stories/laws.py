@@ -47,7 +47,6 @@ class _Step:
 
     key: str
     pid: int
-    began: int = 1
     raised: bool = False
     done: bool = False
     recorded: bool = False
@@ -168,7 +167,7 @@ def _of_step(run: _Run, line: Line, dead: set[int]) -> Iterator[str]:
         yield "steps that ran again though their process lived"
     if step.key != line["key"]:
         yield "steps whose key changed"
-    step.pid, step.began, step.raised, step.done = line["pid"], step.began + 1, False, False
+    step.pid, step.raised, step.done = line["pid"], False, False
 
 
 def _of_progress(run: _Run, step: _Step, line: Line) -> Iterator[str]:
@@ -177,7 +176,7 @@ def _of_progress(run: _Run, step: _Step, line: Line) -> Iterator[str]:
         if not step.done:
             yield "steps that were recorded and not done"
     elif line["pid"] != step.pid:
-        yield "steps that went on in a process that was dead"
+        yield "steps that went on in one process when another had begun them again"
     elif line["what"] == "raised":
         step.raised = True
     else:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-import threading
 import time
 from collections.abc import Mapping
 from itertools import count
-from multiprocessing import parent_process
 from pathlib import Path
 from random import Random
 from typing import Any, Final, TypeAlias
@@ -19,6 +16,7 @@ from dbos import DBOS
 
 from dddkit.stories.dbos import Durable, settings
 from dddkit.stories.durable import Delay, Signal
+from tests.kill.children import begin_child
 from tests.kill.stories.cases import Case
 from tests.kill.stories.faults import plant, watch_records
 from tests.kill.stories.setups import Setup
@@ -41,7 +39,7 @@ FAILURES: Final = 2
 
 def run_victim(setup: Setup, log: Path, case: Case, go: Path) -> None:
     """Start a run when `go` exists, and die in it."""
-    _log_to(log)
+    begin_child(log)
     world = _world(setup, case.kill)
     durable = _stories(setup, world, Random(case.run))[case.kind]
     order = Order(run=case.run, refused=case.refused)
@@ -75,7 +73,7 @@ def run_victim(setup: Setup, log: Path, case: Case, go: Path) -> None:
 
 def run_survivor(setup: Setup, log: Path) -> None:
     """Take over what others have left, and note how it ends, until this process is asked to stop."""
-    _log_to(log)
+    begin_child(log)
     world = _world(setup)
     asyncio.run(_survive(setup, world, _stories(setup, world, Random())))
 
@@ -102,7 +100,7 @@ async def _see_to_end(world: World, durable: Durable[Order], run: str) -> None:
 
 def run_storm(setup: Setup, log: Path, seed: str) -> None:
     """Start the runs that all processes of the storm start, one after the other; note how they end."""
-    _log_to(log)
+    begin_child(log)
     world = _world(setup)
     random = Random(seed)
     asyncio.run(_storm(setup, world, _stories(setup, world, random), random))
@@ -186,17 +184,3 @@ def _stories(setup: Setup, world: World, random: Random) -> Stories:
 
 def _kind_of(run: str) -> str:
     return run.rpartition("-")[0]
-
-
-def _log_to(log: Path) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with log.open("a") as file:
-        os.dup2(file.fileno(), sys.stdout.fileno())
-        os.dup2(file.fileno(), sys.stderr.fileno())
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

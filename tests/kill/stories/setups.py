@@ -12,10 +12,10 @@ from typing import Final, Literal
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
+from tests.kill.databases import create_database
 from tests.kill.journals import read_journal
 from tests.kill.stories.faults import Fault
 from tests.kill.stories.laws import Line, Recorded
-from tests.servers.databases import PostgreSQL
 from tests.servers.programs import PROGRAMS
 from tests.servers.running import own_server
 
@@ -82,11 +82,5 @@ def opened(name: DatabaseName, fault: Fault | None) -> Generator[Setup]:
             yield Setup(folder, f"sqlite:///{folder / 'runs.sqlite'}", fault)
             return
         server = stack.enter_context(own_server("postgresql"))
-        system = PostgreSQL(str(server.home), "postgres").url("psycopg")
-        engine = create_engine(system, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql("CREATE DATABASE runs")
-            # The server of the tests forgets commits when it is killed, since that is faster.
-            connection.exec_driver_sql("ALTER DATABASE runs SET synchronous_commit = on")
-        engine.dispose()
-        yield Setup(folder, system.set(database="runs").render_as_string(hide_password=False), fault)
+        url = create_database(str(server.home), "runs").url("psycopg")
+        yield Setup(folder, url.render_as_string(hide_password=False), fault)

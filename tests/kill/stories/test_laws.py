@@ -154,6 +154,10 @@ FAULTS: dict[str, tuple[str, Callable[[History], History]]] = {
     "compensated again": ("recorded steps that ran again", lambda h: again(h, "refused", "undo:reserve", pid=7)),
     "while alive": ("though their process lived", lambda h: without(h, "killed", INSIDE)),
     "twice in one process": ("twice in one process", lambda h: without(h, "raised", "completed", "pay.capture")),
+    "went on": (
+        "went on in one process when another had begun",
+        lambda h: changed(h, "done", "completed", "ship", pid=7),
+    ),
     "new key": ("whose key changed", lambda h: changed(h, "began", AFTER, "ship", key="other")),
     "shared key": (
         "keys of more than one",

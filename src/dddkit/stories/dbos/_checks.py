@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from typing import Any, Final, cast
+from collections.abc import Iterable
+from typing import Any, Final
 
 from dddkit._callables import kind_of
 from dddkit._markers import unit_around
@@ -12,9 +11,7 @@ from dddkit.stories._engine.step_keys import CURRENT_KEY, key_prefix
 from dddkit.stories.dbos._mailboxes import BOXES
 from dddkit.stories.dbos._private import configured_version, instance, is_launched, registered_workflows
 from dddkit.stories.dbos.settings import APPLICATION_VERSION
-from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
-from dddkit.stories.durable.waiting import Signal
 
 __all__ = [
     "check_configured",
@@ -25,8 +22,6 @@ __all__ = [
     "check_not_inside",
     "check_not_launched",
     "check_queue",
-    "check_retries_given",
-    "check_signal",
     "check_story",
     "check_timeout",
 ]
@@ -94,16 +89,6 @@ def check_not_launched(name: str) -> None:
         )
 
 
-def check_retries_given(name: str, retries: object) -> None:
-    if not isinstance(retries, Mapping):
-        raise TypeError(f'{name}: retries is a dict, not {kind_of(retries)}; write retries={{"charge": Retry(...)}}')
-    for step, retry in cast("Mapping[object, object]", retries).items():
-        if not isinstance(step, str):
-            raise TypeError(f"{name}: retries has the names of steps as keys, and one is {kind_of(step)}")
-        if not isinstance(retry, Retry):
-            raise TypeError(f"{name}: retries[{step!r}] is {kind_of(retry)}; write Retry(on=(ConnectionError,))")
-
-
 def check_queue(name: str, queue: object) -> None:
     if queue is not None and not isinstance(queue, str):
         raise TypeError(f"{name}: queue is the name of a queue, not {kind_of(queue)}")
@@ -144,21 +129,6 @@ def check_no_unit(name: str) -> None:
             f"{name}: a run was to be started inside of the block of {unit.unit}, and it would run even if the unit "
             f"is rolled back; start it after the block, or record an event and start it where that is consumed"
         )
-
-
-def check_signal(name: str, signal: object, signals: Mapping[str, Signal]) -> str:
-    """Return the field that takes the value of a signal.
-
-    Raises:
-        ValueError: the story has no such signal.
-    """
-    found = signals.get(signal) if isinstance(signal, str) else None
-    if found is None:
-        near = get_close_matches(signal, signals, n=1) if isinstance(signal, str) else []
-        told = f'; did you mean "{near[0]}"?' if near else f"; it has {', '.join(signals)}" if signals else ""
-        given = repr(signal) if isinstance(signal, str) else kind_of(signal)
-        raise ValueError(f"{name}: no step waits for a signal {given}{told}")
-    return found.into
 
 
 def check_timeout(name: str, timeout: object) -> None:

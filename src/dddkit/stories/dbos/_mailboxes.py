@@ -26,6 +26,7 @@ __all__ = [
     "register_mailboxes",
     "run_of",
     "signal_box",
+    "stop_box",
 ]
 
 MAILBOX: Final = "dddkit.mailbox"
@@ -59,10 +60,18 @@ def cancel_box(run_id: str) -> str:
     return f"{BOXES}cancel/{run_id}"
 
 
+def stop_box(run_id: str) -> str:
+    """Return the box that says that a run was cancelled, and is not to be undone.
+
+    DBOS's own status says so too, until a worker that takes the run over at this moment gives it another one.
+    """
+    return f"{BOXES}stop/{run_id}"
+
+
 def run_of(box: str) -> str:
     """Return the id of the run that a mailbox belongs to."""
     kind, _, rest = box.removeprefix(BOXES).partition("/")
-    return rest if kind == "cancel" else rest.partition("/")[2]
+    return rest.partition("/")[2] if kind == "signal" else rest
 
 
 async def first_in(box: str, sent: str) -> str | None:

@@ -33,6 +33,7 @@ from dddkit.stories.dbos._mailboxes import (
     input_of,
     run_of,
     signal_box,
+    stop_box,
 )
 from dddkit.stories.dbos._told import saying
 from dddkit.stories.dbos._workflow import AGAIN, Prepared, Workflow, begin, row_of
@@ -41,7 +42,6 @@ from dddkit.stories.durable._journal import UNDO
 from dddkit.stories.durable._replay import Progress
 from dddkit.stories.durable._run import first_entry_to_repeat, kept_entries, outcome_of
 from dddkit.stories.durable.status import RunStatus
-from dddkit.stories.durable.waiting import Signal
 
 __all__ = ["Operations"]
 
@@ -71,9 +71,6 @@ class Operations:
         self._prepared: Final = prepared
         self._workflows: Final = workflows
         self._name: Final = prepared.plan.name
-        self.signals: Final[Mapping[str, Signal]] = {
-            step.waits_for.name: step.waits_for for step in prepared.plan.steps if isinstance(step.waits_for, Signal)
-        }
         self._queue_exists = prepared.queue is None
 
     async def start(self, run_id: str, fields: dict[str, Any], trace: Any) -> None:
@@ -154,7 +151,7 @@ class Operations:
 
     def _value(self, signal: str, text: str) -> Any:
         state_class: Any = self._prepared.state_class
-        state, into = state_class.__new__(state_class), self.signals[signal].into
+        state, into = state_class.__new__(state_class), self._prepared.plan.signals[signal].into
         self._prepared.codec.set(state, {into: json.loads(text)}, ())
         return getattr(state, into)
 
@@ -169,6 +166,7 @@ class Operations:
             undoing = "cancel(undo=True) undoes no run that has ended" if undo else "it has ended"
             raise RunStatusError(self._name, run_id, status.value, f"{undoing}; {advice}")
         if not undo:
+            await first_in(stop_box(run_id), "{}")
             await DBOS.cancel_workflow_async(run_id)
             for execution in executions_of(run_id):
                 execution.stop()
@@ -191,7 +189,7 @@ class Operations:
                     advice = "retry repeats it from where it failed"
                 raise RunStatusError(self._name, run_id, status.value, f"it cannot be resumed; {advice}")
             return  # somebody executes it, or is about to
-        await forget([cancel_box(run_id)])
+        await forget([cancel_box(run_id), stop_box(run_id)])
         await DBOS.update_workflow_attributes_async(run_id, saying(RunStatus.PENDING), merge=True)
         await DBOS.resume_workflow_async(run_id, queue_name=self._prepared.queue)
 
@@ -199,6 +197,7 @@ class Operations:
         row = await self._row(run_id, load_output=True)
         status = status_of(row)
         if status is RunStatus.CANCELLED and row.status == "CANCELLED" and await self._is_being_undone(run_id):
+            await forget([stop_box(run_id)])
             await DBOS.resume_workflow_async(run_id, queue_name=self._prepared.queue)
             return
         if status not in (RunStatus.FAILED, RunStatus.UNDO_FAILED):
@@ -231,10 +230,9 @@ class Operations:
 
     async def _open_again(self, run_id: str, *, is_cancelled_no_more: bool) -> None:
         """Open the boxes of signals that did not come in time, and forget that somebody wanted the run cancelled."""
-        sent = await contents([signal_box(run_id, signal) for signal in self.signals])
-        await forget([box for box, text in sent.items() if text == TOO_LATE])
-        if is_cancelled_no_more:
-            await forget([cancel_box(run_id)])
+        sent = await contents([signal_box(run_id, signal) for signal in self._prepared.plan.signals])
+        open_again = [box for box, text in sent.items() if text == TOO_LATE]
+        await forget([*open_again, stop_box(run_id), *([cancel_box(run_id)] if is_cancelled_no_more else ())])
 
     def can_continue(self, row: WorkflowStatus) -> bool:
         """Whether what is recorded of a run fits the story as it is here; in a thread without a loop."""

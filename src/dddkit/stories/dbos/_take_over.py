@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from asyncio import AbstractEventLoop
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from threading import Event
 from typing import Final
 
 from dbos import DBOS, WorkflowStatus
 
 from dddkit.stories.dbos._leases import Lease
 from dddkit.stories.dbos._outage_log import LOGGER
-from dddkit.stories.dbos._private import active_workflows, registered_workflows
+from dddkit.stories.dbos._private import active_workflows, registered_workflows, target_loop
 from dddkit.stories.dbos._told import saying, told_of
 from dddkit.stories.durable.status import RunStatus
 
@@ -29,8 +32,10 @@ CanContinue = Callable[[WorkflowStatus], bool]
 class TakeOver:
     """What one worker has seen so far."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._lease: Final = lease
+        self._clock: Final = clock
+        self._pulse: Final = _Pulse()
         self._without_lease: set[str] = set()
         self._strays: dict[str, _Stray] = {}
         self._cannot: dict[str, int | None] = {}
@@ -80,8 +85,12 @@ class TakeOver:
 
     def _begin_strays(self, own: Iterable[WorkflowStatus]) -> None:
         """Begin again what this process has, and does not execute: an execution has ended and left its run."""
-        active, known, now = active_workflows(), registered_workflows(), time.monotonic()
+        active, known, now = active_workflows(), registered_workflows(), self._clock()
         before = self._strays
+        if not self._pulse.beats():
+            for stray in before.values():
+                stray.since = stray.seen = now
+            return
         for run in own:
             if run.workflow_id in active or _is_handed_back(run):
                 continue
@@ -123,6 +132,25 @@ class TakeOver:
             if is_free and again and _is_handed_back(again[0]):
                 _say(run, RunStatus.PENDING)
                 _resume(again)
+
+
+class _Pulse:
+    """Whether the loop of this process goes on: in one that stands still, what was claimed for it cannot begin."""
+
+    def __init__(self) -> None:
+        self._loop: AbstractEventLoop | None = None
+        self._answer = Event()
+
+    def beats(self) -> bool:
+        """Return whether the loop has answered what it was asked here the last time; ask it again."""
+        loop = target_loop()
+        if loop is not None and loop is self._loop and not self._answer.is_set():
+            return False
+        self._loop, self._answer = loop, Event()
+        if loop is not None:
+            with suppress(RuntimeError):  # it has ended, and DBOS has another one
+                loop.call_soon_threadsafe(self._answer.set)
+        return True
 
 
 class _Stray:

@@ -22,7 +22,7 @@ from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._ends import note_task
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import DBOSJournal, entries_of
-from dddkit.stories.dbos._mailboxes import cancel_box, contents
+from dddkit.stories.dbos._mailboxes import cancel_box, contents, stop_box
 from dddkit.stories.dbos._outage_log import said_by
 from dddkit.stories.dbos._private import is_ending, registered_workflows, task_of
 from dddkit.stories.dbos._slots import slots_of
@@ -187,7 +187,12 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
         go_on_in(attributes.get(TRACE))
         again = attributes.get(AGAIN)
         told = told_of(row).get("status") if row else None
-        execution.cancel_requested = bool(await in_empty_context(lambda: contents([cancel_box(run_id)])))
+        sent = await in_empty_context(lambda: contents([cancel_box(run_id), stop_box(run_id)]))
+        if stop_box(run_id) in sent:
+            # Who took it over had read a moment before it was cancelled that somebody should execute it.
+            await in_empty_context(lambda: DBOS.cancel_workflow_async(run_id))
+            raise RunLeft(run_id)
+        execution.cancel_requested = cancel_box(run_id) in sent
         journal = DBOSJournal(
             execution,
             await entries_of(run_id),

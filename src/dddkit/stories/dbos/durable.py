@@ -20,8 +20,6 @@ from dddkit.stories.dbos._checks import (
     check_not_inside,
     check_not_launched,
     check_queue,
-    check_retries_given,
-    check_signal,
     check_story,
     check_timeout,
 )
@@ -35,7 +33,7 @@ from dddkit.stories.dbos._workflow import Prepared, register
 from dddkit.stories.dbos.runs import Run, SignalReceipt
 from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._state_class import state_class_of
-from dddkit.stories.durable._steps import check_retries, plan_of
+from dddkit.stories.durable._steps import check_retries, plan_of, signal_of
 from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.status import RunStatus
 
@@ -89,7 +87,6 @@ class Durable(Generic[StateT]):
         check_not_launched(name)
         check_configured(name)
         check_names(name, formerly)
-        check_retries_given(name, retries)
         check_queue(name, queue)
         state_class = state_class_of(story, name)
         codec = StateCodec(state_class, name)
@@ -101,6 +98,7 @@ class Durable(Generic[StateT]):
         look_each_second(look_for_mail)
         self._name: Final = name
         self._names: Final = (name, *formerly)
+        self._plan: Final = plan
         self._codec: Final = codec
         self._do: Final = Operations(prepared, {one: register(prepared, one) for one in self._names})
         ask_before_taking(self._names, self._do.can_continue)
@@ -291,8 +289,7 @@ class Durable(Generic[StateT]):
         return run_id, self._codec.dump(state), current_trace()
 
     def _sent(self, name: str, value: object) -> str:
-        into = check_signal(self._name, name, self._do.signals)
-        return json.dumps(self._codec.dump_field(into, value))
+        return json.dumps(self._codec.dump_field(signal_of(self._plan, name).into, value))
 
     def _check_age(self, older_than: object) -> None:
         if not isinstance(older_than, timedelta):

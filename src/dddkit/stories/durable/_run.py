@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
+from functools import partial
 from time import perf_counter, time
 from typing import Any, Final, NoReturn
 
@@ -71,24 +72,28 @@ async def run(
         BaseException: what the journal raises, and what a step raises that is no Exception: nothing was recorded of
             that step, nothing is undone, and no hook has counted the run.
     """
-    try:
-        execution = _Execution(plan, codec, start_text, journal)
-    except StoryChangedError as error:
-        await journal.tell(RunStatus.CHANGED, error.step)
-        raise
-    execution.retries, execution.kept = retries, kept or {}
-    execution.keys = key_prefix(plan.name, journal.run_id) if keys is None else keys
-    execution.caller = Caller(
+    caller = Caller(
         f"{plan.name}/{journal.run_id}",
         journal,
         in_threads=not plan.is_async if in_threads is None else in_threads,
         is_async=plan.is_async,
         executor=executor,
     )
+    keys = key_prefix(plan.name, journal.run_id) if keys is None else keys
+    try:
+        execution = _Execution(plan, codec, start_text, journal, caller, retries, keys, kept or {})
+    except StoryChangedError as error:
+        await journal.tell(RunStatus.CHANGED, error.step)
+        raise
     try:
         return await execution.run()
     finally:
         execution.drop()
+
+
+def _parsed(text: str) -> Recorded:
+    recorded: Recorded = json.loads(text)
+    return recorded
 
 
 async def _never() -> NoReturn:
@@ -98,14 +103,23 @@ async def _never() -> NoReturn:
 class _Execution:
     """One execution of a run: from its record to its end, or until the process ends."""
 
-    retries: Mapping[str, Retry]
-    kept: Mapping[str, str]
-    keys: str
-    caller: Caller
-
-    def __init__(self, plan: StoryPlan, codec: StateCodec, start_text: str, journal: Journal) -> None:
+    def __init__(
+        self,
+        plan: StoryPlan,
+        codec: StateCodec,
+        start_text: str,
+        journal: Journal,
+        caller: Caller,
+        retries: Mapping[str, Retry],
+        keys: str,
+        kept: Mapping[str, str],
+    ) -> None:
         self._plan: Final = plan
         self._journal: Final = journal
+        self._caller: Final = caller
+        self._retries: Final = retries
+        self._keys: Final = keys
+        self._kept: Final = kept
         self._entries: Final = tuple(journal.entries())
         self._progress: Final = Progress.read(plan, self._entries, journal.run_id)
         self._recorded: Final = len(self._progress.steps)
@@ -162,27 +176,30 @@ class _Execution:
 
     async def _run_step(self, step: PlannedStep) -> bool:
         """Run a step, or wait for it; return False where the run was cancelled meanwhile, and is to be stopped."""
-        if step.label in self.kept:
-            text = await self._journal.record(step.label, self._keep(step.label))
-            recorded: Recorded = json.loads(text)
-            self._state.take_over(recorded)
-            self.runs.show_recorded(step, recorded["at"], recorded["took"], None)
-        elif step.waits_for is not None:
-            waited = await self._wait(step)
-            if waited is None:
-                return False
-            text = waited
+        is_kept = step.label in self._kept
+        if step.waits_for is None or is_kept:
+            ended: Recorded | None = await self._record(step.label, lambda: self._perform(step))
         else:
-            text = await self._journal.record(step.label, lambda: self._perform(step))
-        ended: Recorded = json.loads(text)
+            ended = await self._wait(step)
+        if ended is None:
+            return False
+        if is_kept:
+            self.runs.show_recorded(step, ended["at"], ended["took"], None)
         self._progress.steps.append(ended)
         return CANCELLED not in ended
 
-    def _keep(self, name: str) -> Any:
-        async def body() -> str:
-            return self.kept[name]
+    async def _record(self, name: str, body: Callable[[], Awaitable[str]]) -> Recorded:
+        """Return the next entry: what a run that is repeated has kept under this name, else what `body` does."""
+        kept = self._kept.get(name)
+        if kept is None:
+            return _parsed(await self._journal.record(name, body))
 
-        return body
+        async def take_over() -> str:
+            return kept
+
+        recorded = _parsed(await self._journal.record(name, take_over))
+        self._state.take_over(recorded)
+        return recorded
 
     async def _perform(self, step: PlannedStep) -> str:
         """Run a step with its hooks; return what is to be recorded."""
@@ -191,9 +208,9 @@ class _Execution:
             await self.runs.open(step)
         except BaseException as error:
             return await self._failed(step, started, 0.0, error)
-        retry, clock = self.retries.get(step.path), perf_counter()
-        with under_way(f"{self.keys}/{label_in_key(step.label)}", (self.runs.run_of(step.around).context, step.index)):
-            raised = await self.caller.call(
+        retry, clock = self._retries.get(step.path), perf_counter()
+        with under_way(f"{self._keys}/{label_in_key(step.label)}", (self.runs.run_of(step.around).context, step.index)):
+            raised = await self._caller.call(
                 step.story, step.name, step.label, self._state.state, retry, self._state.reset
             )
         seconds = perf_counter() - clock
@@ -242,27 +259,26 @@ class _Execution:
 
     # Waiting
 
-    async def _wait(self, step: PlannedStep) -> str | None:
+    async def _wait(self, step: PlannedStep) -> Recorded | None:
         """Wait for a signal, or for time to pass; return None where the run was cancelled meanwhile."""
         waits_for, journal = step.waits_for, self._journal
         signal = waits_for.name if isinstance(waits_for, Signal) else None
         if step.label not in self._progress.waits:
-            text = await journal.record(WAIT + step.label, lambda: self._begin_waiting(step))
-            self._progress.waits[step.label] = json.loads(text)
+            began = await self._record(WAIT + step.label, lambda: self._begin_waiting(step))
+            self._progress.waits[step.label] = began
         began = self._progress.waits[step.label]
         until: float | None = began["until"]
         try:
             await self.runs.open(step)
         except BaseException as error:
-            guard = error
-            return await journal.record(step.label, lambda: self._failed(step, time(), 0.0, guard))
+            return await self._record(step.label, partial(self._failed, step, time(), 0.0, error))
         if signal is not None or until is None or until > time():
             await journal.tell(RunStatus.WAITING, step.label)
         value = await journal.wait(signal, until)
         if value is None and journal.cancelled():
             return None
         await journal.tell(RunStatus.RUNNING, None)
-        return await journal.record(step.label, lambda: self._end_waiting(step, began["at"], value))
+        return await self._record(step.label, lambda: self._end_waiting(step, began["at"], value))
 
     async def _begin_waiting(self, step: PlannedStep) -> str:
         waits_for, now = step.waits_for, time()
@@ -281,10 +297,8 @@ class _Execution:
         try:
             self._state.put(signal.into, value)
         except JsonMismatchError as error:  # the State has changed since the signal was sent
-            mismatch = error
-        else:
-            return await self._completed(step, started, seconds)
-        return await self._failed(step, started, seconds, mismatch)
+            return await self._failed(step, started, seconds, error)
+        return await self._completed(step, started, seconds)
 
     # Undoing
 
@@ -297,20 +311,11 @@ class _Execution:
                 recorded = progress.undone[index]
             else:
                 await journal.tell(RunStatus.UNDOING, undo.step.label)
-                recorded = json.loads(await self._record_undoing(undo))
+                recorded = await self._record(UNDO + undo.step.label, partial(self._perform_undoing, undo))
                 progress.undone.append(recorded)
             self._note(undo, recorded)
         if progress.undone:
             self.runs.outer.tell_undone(is_complete=not self._failures)
-
-    async def _record_undoing(self, undo: Undo) -> str:
-        name = UNDO + undo.step.label
-        if name not in self.kept:
-            return await self._journal.record(name, lambda: self._perform_undoing(undo))
-        text = await self._journal.record(name, self._keep(name))
-        recorded: Recorded = json.loads(text)
-        self._state.take_over(recorded)
-        return text
 
     def _note(self, undo: Undo, recorded: Recorded) -> None:
         step = undo.step
@@ -328,11 +333,11 @@ class _Execution:
         step, started, clock = undo.step, time(), perf_counter()
         compensation = step.compensation
         assert compensation is not None
-        run, retry = self.runs.run_of(step.around), self.retries.get(step.undo_path)
+        run, retry = self.runs.run_of(step.around), self._retries.get(step.undo_path)
         generators = run.enter_undoing(step.label, step.index)
         try:
-            with under_way(f"{self.keys}/{UNDO}{label_in_key(step.label)}", CURRENT_RUN.get()):
-                error = await self.caller.call(
+            with under_way(f"{self._keys}/{UNDO}{label_in_key(step.label)}", CURRENT_RUN.get()):
+                error = await self._caller.call(
                     step.story, compensation.method, UNDO + step.label, self._state.state, retry, self._state.reset
                 )
         except BaseException:

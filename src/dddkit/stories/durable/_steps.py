@@ -15,7 +15,7 @@ from dddkit.stories._engine.validation import step_of
 from dddkit.stories.durable.retry import Retry
 from dddkit.stories.durable.waiting import Delay, Signal
 
-__all__ = ["PlannedStep", "StoryPlan", "check_retries", "plan_of"]
+__all__ = ["PlannedStep", "StoryPlan", "check_retries", "plan_of", "signal_of"]
 
 
 class PlannedStep:
@@ -92,9 +92,10 @@ class StoryPlan:
         is_async: whether it is async.
         listed: the steps that the story itself lists.
         steps: the steps that are recorded, those of stories that are steps in their places.
+        signals: the signals that a step waits for, by name.
     """
 
-    __slots__ = ("is_async", "listed", "name", "steps", "story")
+    __slots__ = ("is_async", "listed", "name", "signals", "steps", "story")
 
     def __init__(self, name: str, story: object, listed: tuple[PlannedStep, ...]) -> None:
         self.name: Final = name
@@ -102,11 +103,9 @@ class StoryPlan:
         self.listed: Final = listed
         self.steps: Final = tuple(step for step in self.all_steps() if not step.parts)
         self.is_async: Final = any(step.is_async or step.is_undone_async for step in self.all_steps())
-
-    @property
-    def signals(self) -> dict[str, Signal]:
-        """The signals that a step waits for, by name."""
-        return {step.waits_for.name: step.waits_for for step in self.steps if isinstance(step.waits_for, Signal)}
+        self.signals: Final = {
+            step.waits_for.name: step.waits_for for step in self.steps if isinstance(step.waits_for, Signal)
+        }
 
     def all_steps(self) -> Iterator[PlannedStep]:
         """Yield all steps, those that are stories before their own steps."""
@@ -224,6 +223,20 @@ def _check_signals(plan: StoryPlan, state_class: Any) -> None:
             )
 
 
+def signal_of(plan: StoryPlan, name: object) -> Signal:
+    """Return the signal of that name.
+
+    Raises:
+        ValueError: no step waits for one.
+    """
+    found = plan.signals.get(name) if isinstance(name, str) else None
+    if found is None:
+        given = repr(name) if isinstance(name, str) else kind_of(name)
+        told = _hint(str(name), plan.signals, "it has")
+        raise ValueError(f"{plan.name}: no step waits for a signal {given}; {told}")
+    return found
+
+
 def check_retries(plan: StoryPlan, retries: Mapping[str, Retry]) -> None:
     """Reject retries for what is no step, or cannot be repeated.
 
@@ -232,14 +245,17 @@ def check_retries(plan: StoryPlan, retries: Mapping[str, Retry]) -> None:
 
     Raises:
         ValueError: by name.
-        TypeError: something that is no Retry.
+        TypeError: no dict, or something in it that is no Retry.
     """
     story = type(plan.story).__qualname__
+    if not isinstance(cast("object", retries), Mapping):
+        given = kind_of(retries)
+        raise TypeError(f'{story}: retries is a dict, not {given}; write retries={{"charge": Retry(on=...)}}')
     tried = _tried(plan)
     stories = {step.path: step for step in plan.all_steps() if step.parts}
     for name, retry in retries.items():
         if not isinstance(cast("object", retry), Retry):
-            raise TypeError(f"{story}: retries[{name!r}] is a Retry(on=...), not {kind_of(retry)}")
+            raise TypeError(f"{story}: retries[{name!r}] is {kind_of(retry)}; write Retry(on=(ConnectionError,))")
         if name in stories:
             inside = ", ".join(repr(step.path) for step in stories[name].parts)
             raise ValueError(f"{story}: retries[{name!r}] is a story; name its steps: {inside}")
