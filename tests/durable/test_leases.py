@@ -18,9 +18,11 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 
+from dddkit._database_errors import shown_of_database
+from dddkit._outage_log import OutageLog
 from dddkit.exceptions import ExecutorInUseError
 from dddkit.stories.dbos._leases import Lease, Locks
-from dddkit.stories.dbos._outage_log import OutageLog, said_by
+from dddkit.stories.dbos._log import LOGGER
 from dddkit.stories.dbos._postgresql_locks import PostgreSQLLocks
 from dddkit.stories.dbos._sqlite_locks import SQLiteLocks
 
@@ -253,19 +255,19 @@ def test_a_forked_child_leaves_its_parents_lease_alone(begin: Make) -> None:
 
 def test_an_outage_is_logged_when_it_begins_once_a_minute_and_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
-    log = OutageLog("the lease", lambda: now)
+    log = OutageLog(LOGGER, "the lease", lambda: now)
     with caplog.at_level("INFO", "dddkit.stories.dbos"):
-        log.recovered()
+        log.recovered("works again")
         for _ in range(150):
-            log.failed("it is away")
+            log.failed("it is away; tried again", "it is away")
             now += 1
-        log.recovered()
-        log.recovered()
+        log.recovered("works again")
+        log.recovered("works again")
     assert caplog.messages == [
-        "the lease: it is away; tried again each second",
-        "the lease: it is away; 61 times in 60 s",
-        "the lease: it is away; 121 times in 120 s",
-        "the lease: works again, after 150 s",
+        "the lease: it is away; tried again",
+        "the lease: 61 failed attempts in 60 s; it is away",
+        "the lease: 121 failed attempts in 120 s; it is away",
+        "the lease: works again, after 150 s and 150 failed attempts",
     ]
 
 
@@ -273,6 +275,6 @@ def test_what_an_error_says_of_rows_is_not_logged() -> None:
     secret = "Key (card)=(4111) already exists."
     rows = IntegrityError("INSERT", {}, Exception(secret))
     server = OperationalError("SELECT 1", {}, psycopg.OperationalError("connection refused\nIs the server running?"))
-    assert secret not in said_by(rows)
-    assert said_by(server) == "OperationalError: connection refused"
-    assert said_by(KeyError("secret")) == "KeyError"
+    assert secret not in shown_of_database(rows)
+    assert shown_of_database(server) == "OperationalError: connection refused"
+    assert shown_of_database(KeyError("secret")) == "KeyError"

@@ -9,6 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from dddkit._core.events import current_time
+from dddkit._database_errors import text_in
 from dddkit.exceptions import MessageRejectedError
 from dddkit.sqlalchemy._publishing import TryAgainError
 from dddkit.sqlalchemy._relay.rows import Change, Record
@@ -17,7 +18,7 @@ from dddkit.sqlalchemy._relay.statements import Wanted
 if TYPE_CHECKING:
     from dddkit.sqlalchemy._relay.rows import Attempt, Key, Row
 
-__all__ = ["Backoff", "Failure", "UnreadableError", "pause_after", "said_by", "text_of"]
+__all__ = ["Backoff", "Failure", "UnreadableError", "pause_after", "text_of"]
 
 _FIRST_PAUSE: Final = 0.1  # seconds
 _LONGEST_PAUSE: Final = 10.0
@@ -195,20 +196,12 @@ def pause_after(failures: int) -> float:
     return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures - 1, 20))
 
 
-def said_by(error: BaseException) -> str:
-    """Return the text of an error."""
-    try:
-        return str(error)
-    except Exception:  # somebody's own class
-        return ""
-
-
 def text_of(error: BaseException) -> str:
     """Return what is stored of an error: text that every database can hold."""
     if isinstance(error, TryAgainError) and not error.args and error.__cause__ is not None:
         error = error.__cause__
     name = type(error).__qualname__
-    said = said_by(error)
+    said = text_in(error)
     is_ours = isinstance(error, (UnreadableError, TryAgainError))
     text = said if said and is_ours else f"{name}: {said}" if said else name
     return text[:_LONGEST_TEXT].encode("utf-8", "replace").decode().replace("\x00", "\ufffd")

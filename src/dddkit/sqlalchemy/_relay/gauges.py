@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from dddkit.sqlalchemy._relay.outage_log import LOGGER, kind_of_database
+from dddkit._database_errors import shown_of_database
+from dddkit.sqlalchemy._relay.outage_log import LOGGER
 from dddkit.sqlalchemy.engines import READ_ONLY, is_sqlite
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Gauges:
             LOGGER.warning("the metrics of a relay could not be set: a time in the column recorded_at is none")
         except Exception as error:  # it may take longer than a statement may; where the database is away, others say so
             if not self._has_failed:
-                LOGGER.warning("%s: the metrics could not be set (%s)", self._table.fullname, kind_of_database(error))
+                LOGGER.warning("%s: the metrics could not be set (%s)", self._table.fullname, shown_of_database(error))
         self._has_failed = backlog is None
         now = clock()
         self._next = now + max(self._poll, (now - began) * _SHARE)

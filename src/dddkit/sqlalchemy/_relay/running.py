@@ -11,7 +11,7 @@ from dddkit.exceptions import UnitError
 from dddkit.sqlalchemy._errors import missing_named
 from dddkit.sqlalchemy._relay.backoff import Backoff, pause_after
 from dddkit.sqlalchemy._relay.claims import claim_of
-from dddkit.sqlalchemy._relay.outage_log import OutageLog
+from dddkit.sqlalchemy._relay.outage_log import RelayLog
 from dddkit.sqlalchemy._relay.publishing import GRACE, Publishing
 from dddkit.sqlalchemy._relay.rows import Record
 from dddkit.sqlalchemy._relay.waiting import Waiting
@@ -45,7 +45,7 @@ class Run:
         self._waiting: Final = Waiting()
         self._clock: Final = asyncio.get_running_loop().time
         self._claim: Final = claim_of(settings.engine, settings.outbox.table, statements)
-        self._log: Final = OutageLog(settings.outbox.table.fullname, self._clock)
+        self._log: Final = RelayLog(settings.outbox.table.fullname, self._clock)
         self._publishing: Publishing | None = None
         self._unrecorded: tuple[Record, list[Failure]] | None = None
         """What has become of a batch, where it could not be stored yet; it is logged when it is."""

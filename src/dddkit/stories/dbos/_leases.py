@@ -12,9 +12,11 @@ from typing import Any, Final, Protocol
 from dbos import DBOS
 from sqlalchemy import URL
 
+from dddkit._database_errors import shown_of_database
 from dddkit._locks import new_lock
+from dddkit._outage_log import OutageLog
 from dddkit.exceptions import ExecutorInUseError
-from dddkit.stories.dbos._outage_log import LOGGER, OutageLog, said_by
+from dddkit.stories.dbos._log import LOGGER
 from dddkit.stories.dbos._postgresql_locks import PostgreSQLLocks
 from dddkit.stories.dbos._sqlite_locks import SQLiteLocks
 
@@ -53,7 +55,7 @@ class Lease:
         self.executor_id: Final = executor_id
         self._every: Final = every
         self._clock: Final = clock
-        self._log: Final = OutageLog(f"the lease of {executor_id}")
+        self._log: Final = OutageLog(LOGGER, f"the lease of {executor_id}")
         self._application: Final = application
         self._locks: Final = locks
         self._confirmed = 0.0
@@ -122,7 +124,7 @@ class Lease:
         try:
             if not self._locks.has(name):
                 if not self._locks.take(name):
-                    self._log.failed("another process has it, and takes over its runs")
+                    self._log.failed("another process has it, and takes over its runs; tried again each second")
                     return
                 self._since = self._clock()
                 LOGGER.warning(
@@ -132,9 +134,10 @@ class Lease:
                 self._since = self._clock()
             self._confirmed = self._clock()
         except Exception as error:
-            self._log.failed(f"it cannot be confirmed ({said_by(error)}), so no more runs begin")
+            what = f"it cannot be confirmed ({shown_of_database(error)}), so no more runs begin"
+            self._log.failed(f"{what}; tried again each second", what)
         else:
-            self._log.recovered()
+            self._log.recovered("works again")
 
 
 _guard: Final = new_lock()

@@ -13,7 +13,7 @@ from typing import Final
 from dbos import DBOS, WorkflowStatus
 
 from dddkit.stories.dbos._leases import Lease
-from dddkit.stories.dbos._outage_log import LOGGER
+from dddkit.stories.dbos._log import LOGGER
 from dddkit.stories.dbos._private import active_workflows, registered_workflows, target_loop
 from dddkit.stories.dbos._told import saying, told_of
 from dddkit.stories.durable.status import RunStatus

@@ -10,9 +10,11 @@ from typing import Final
 
 from dbos import DBOS
 
+from dddkit._database_errors import shown_of_database
+from dddkit._outage_log import OutageLog
 from dddkit.stories.dbos._executions import allow_executions, executions_here, stop_executions
 from dddkit.stories.dbos._leases import Lease, current_lease, end_lease
-from dddkit.stories.dbos._outage_log import LOGGER, OutageLog, said_by
+from dddkit.stories.dbos._log import LOGGER
 from dddkit.stories.dbos._private import at_launch, has_ended, instance
 from dddkit.stories.dbos._take_over import TakeOver
 
@@ -31,7 +33,7 @@ class _Look:
     def __init__(self, every: float, look: Callable[[], object], what: str) -> None:
         self.look: Final = look
         self._every: Final = every
-        self._log: Final = OutageLog(what)
+        self._log: Final = OutageLog(LOGGER, what)
         self._next = 0.0
 
     def when_due(self, stop: Event) -> None:
@@ -43,9 +45,10 @@ class _Look:
             self.look()
         except Exception as error:
             if not stop.is_set():
-                self._log.failed(f"the database cannot be read ({said_by(error)})")
+                what = f"they cannot be read ({shown_of_database(error)})"
+                self._log.failed(f"{what}, which is tried again", what)
         else:
-            self._log.recovered()
+            self._log.recovered("works again")
         now = time.monotonic()
         self._next = max(began + self._every, now + (now - began) * _SHARE) - _EVERY / 2
 

@@ -16,6 +16,7 @@ from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatu
 from dbos import error as errors
 from sqlalchemy.exc import SQLAlchemyError
 
+from dddkit._database_errors import shown_of_database
 from dddkit.exceptions import StoryChangedError
 from dddkit.stories._engine.step_keys import key_prefix
 from dddkit.stories.dbos._calls import in_empty_context
@@ -23,7 +24,6 @@ from dddkit.stories.dbos._ends import note_task
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents, stop_box
-from dddkit.stories.dbos._outage_log import said_by
 from dddkit.stories.dbos._private import is_ending, registered_workflows, task_of
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
@@ -144,7 +144,7 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
             _log.error("%s; another worker may continue it", error)
             raise RunLeft(run_id) from None
         except SQLAlchemyError as error:
-            _log.warning("%s: the run %s was left, and goes on later (%s)", name, run_id, said_by(error))
+            _log.warning("%s: the run %s was left, and goes on later (%s)", name, run_id, shown_of_database(error))
             raise RunLeft(run_id) from None
         except Exception as error:
             # Not the story's: its errors are in the record. Whoever finds the run goes on.

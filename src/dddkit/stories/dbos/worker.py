@@ -17,7 +17,7 @@ from dddkit._sigterm import stopped_by_sigterm
 from dddkit._typing import Self
 from dddkit.stories.dbos._executions import executions_here, stop_executions
 from dddkit.stories.dbos._executors import check_not_forked
-from dddkit.stories.dbos._outage_log import LOGGER
+from dddkit.stories.dbos._log import LOGGER
 from dddkit.stories.dbos._private import active_workflows, instance, is_launched
 
 __all__ = ["Worker"]
