@@ -89,9 +89,9 @@ def refused(place: str, folder: Path, *arguments: str) -> str:
     return ran.err.removeprefix("dddkit: ").removesuffix("\n")
 
 
-def test_a_module_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    said = refused("no_such_shop.messages:catalog", tmp_path)
-    assert said == f"there is no module no_such_shop in {tmp_path} or in this environment"
+def test_a_module_that_does_not_exist_is_named_with_the_project(project: Path) -> None:
+    said = refused("no_such_shop.messages:catalog", project / "src" / "shop")
+    assert said == f"there is no module no_such_shop in {project} or in this environment"
 
 
 def test_a_name_that_does_not_exist_is_named_with_the_nearest(project: Path, module: str) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
+from typecheck_tests.running import CONFIG, WITHOUT_DBOS
 
 from tests.cli.running import run
 
 ROOT: Final = Path(__file__).parents[2]
 CORPUS: Final = ROOT / "typecheck_tests" / "corpus"
-CONFIG: Final = "[mypy]\nplugins = dddkit_mypy\nstrict = True\nexplicit_package_bases = True\nenable_error_code = {}\n"
 OPT_IN: Final = ("repeated-step", "unlisted-step", "mutable-field", "aggregate-reference")
 
 
@@ -30,7 +30,7 @@ class Found(NamedTuple):
 
 
 def by_mypy(folder: Path) -> list[Found]:
-    """Return the diagnostics of mypy that concern the kit: those of rules, and each call that is marked in its line."""
+    """Return the diagnostics of mypy that concern the kit; all that nobody awaits here are stories."""
     command = [sys.executable, "-m", "mypy", "--output", "json", "--no-error-summary", "."]
     ran = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
     assert ran.returncode in (0, 1), ran.stderr
@@ -75,16 +75,20 @@ def by_github(folder: Path) -> list[Found]:
     )
 
 
+def configure(folder: Path, more: str = "") -> None:
+    (folder / "mypy.ini").write_text(f"{CONFIG}explicit_package_bases = True\n{more}{WITHOUT_DBOS}")
+
+
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """The corpus with its mistakes; what it calls without `await` are stories, but for the function of one module."""
+    """The corpus with its mistakes."""
     folder = shutil.copytree(CORPUS, tmp_path / "corpus")
     if sys.version_info < (3, 12):
         shutil.rmtree(folder / "py312")
     for module in (folder / "wrong").glob("*.py"):  # mypy checks them in a folder of their own
         module.rename(folder / f"wrong_{module.name}")
     (folder / "wrong").rmdir()
-    (folder / "mypy.ini").write_text(CONFIG.format(",".join(f"dddkit-{name}" for name in OPT_IN)))
+    configure(folder, f"enable_error_code = {','.join(f'dddkit-{name}' for name in OPT_IN)}\n")
     return folder
 
 
@@ -102,7 +106,7 @@ def shop(tmp_path: Path) -> Path:
     """A copy of the shop, with the configuration of those who have none."""
     folder = tmp_path / "shop"
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "mypy.ini").write_text(CONFIG.format(""))
+    configure(folder)
     return folder
 
 

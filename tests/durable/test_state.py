@@ -523,7 +523,7 @@ def test_an_object_of_a_derived_state_is_rejected() -> None:
     class Derived(State):
         more: int = 0
 
-    with pytest.raises(StoryNotRecordableError, match=r"is a .*Derived, where State is declared"):
+    with pytest.raises(StoryNotRecordableError, match=r": found a .*Derived, where State is declared"):
         codec_of(State).dump(Derived(order_id=ID))
 
 

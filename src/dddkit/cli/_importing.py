@@ -53,7 +53,8 @@ def _module(name: str) -> ModuleType:
         raise
     except BaseException as error:  # SystemExit too: it must not end the command with an exit code of its own
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
-            raise CommandError(f"there is no module {error.name} in {Path.cwd()} or in this environment") from None
+            root = root_of_project(Path.cwd())
+            raise CommandError(f"there is no module {error.name} in {root} or in this environment") from None
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise CommandError(f"{name} fails while it is imported{_place(error)}: {text}") from None
 

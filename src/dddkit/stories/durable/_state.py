@@ -14,7 +14,7 @@ from dddkit._annotations import text_of
 from dddkit._json import JsonCodec, JsonMismatchError, NoJsonError
 from dddkit._json.classes import derives
 from dddkit._json.definition import DECLARE
-from dddkit._json.mismatch import class_text
+from dddkit._json.mismatch import class_text, found
 from dddkit._markers import AggregateMark
 from dddkit.exceptions import StoryNotRecordableError
 from dddkit.stories._engine.defaults import Default
@@ -151,10 +151,8 @@ class StateCodec:
         raise self._not_recordable(problems)
 
     def _dump(self, state: Any, step: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-        cls = cast("type[object]", type(state))
-        if cls is not self._class:
-            other = f"is a {class_text(cls)}, where {self._name} is declared"
-            raise self._not_recordable([("", other)], step)
+        if type(state) is not self._class:
+            raise self._not_recordable([("", found(state, self._name))], step)
         problems: Iterable[tuple[str, str]] = tuple(_not_kept(state))
         if not problems:
             try:
@@ -174,9 +172,9 @@ class StateCodec:
         carrier.__module__ = self._class.__module__  # where the names of forward references are looked up
         return JsonCodec(carrier, is_tolerant=False, refusal=_unfit)
 
-    def _unfit_fields(self, fields: Mapping[str, Any], found: NoJsonError) -> Iterator[tuple[str, str]]:
-        yield from ((path, _advised(problem)) for path, problem in found.problems)
-        if not found.problems:  # pydantic does not say which field it means
+    def _unfit_fields(self, fields: Mapping[str, Any], refused: NoJsonError) -> Iterator[tuple[str, str]]:
+        yield from ((path, _advised(problem)) for path, problem in refused.problems)
+        if not refused.problems:  # pydantic does not say which field it means
             for name, declared in fields.items():
                 try:
                     self._codec_of({name: declared})
