@@ -19,7 +19,7 @@ $(READY): pyproject.toml constraints.txt src/dddkit/__init__.py
 	@PYTHON="$(PYTHON)" .ci/install $(VENV) dev
 	@touch $@
 
-demo: $(DEMO)/.ready  ## show a story, a sale, failures, a killed process, and what mypy catches
+demo: $(DEMO)/.ready  ## show a story, a sale, failures, killed processes, and what mypy catches
 	@$(DEMO)/bin/python -m examples.demo
 
 $(DEMO)/.ready: pyproject.toml constraints.txt src/dddkit/__init__.py

@@ -6,9 +6,7 @@ Run it with `python -m examples.killed`.
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -17,6 +15,7 @@ from sqlalchemy import select
 
 from dddkit.sqlalchemy import embedded
 
+from .killing import hang, kill_where_it_hangs
 from .shop.letters import Letters
 from .shop.money import Money
 from .shop.order import Order, OrderId
@@ -32,11 +31,11 @@ def main() -> None:
         database = Path(folder, "shop.sqlite")
 
         print("The 1st process stores an order. It is killed before anything is published:")
-        kill_where_it_hangs("place", database)
+        kill_where_it_hangs("examples.killed", "place", str(database))
         asyncio.run(show_what_is_left(database))
 
         print("\nThe 2nd one publishes. It is killed when the letter is written, and the message not deleted yet:")
-        kill_where_it_hangs("write", database)
+        kill_where_it_hangs("examples.killed", "write", str(database))
         asyncio.run(show_what_is_left(database))
 
         print("\nThe 3rd one publishes the message again, and the consumer knows it from its inbox:")
@@ -44,26 +43,14 @@ def main() -> None:
         asyncio.run(show_what_is_left(database))
 
 
-def kill_where_it_hangs(task: str, database: Path) -> None:
-    """Run a task in a process of its own, and kill it at the first line that it prints, as `kill -9` does."""
-    command = [sys.executable, "-X", "utf8", "-m", "examples.killed", task, str(database)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
-        line = process.stdout.readline() if process.stdout else ""
-        process.kill()
-    if not line:
-        sys.exit(f"the process that was to be killed has ended by itself, with {process.returncode}")
-    print(f"killed:  process {process.pid}, at {line.rstrip()}")
-
-
-def hang(event: object) -> None:
-    """Stop the event loop, and the relay with it. A handler of the broker runs when the unit has committed."""
-    print(type(event).__qualname__, flush=True)
-    time.sleep(60)
+def hang_at(event: object) -> None:
+    """Stop the relay too. A handler of the broker runs when the unit has committed."""
+    hang(type(event).__qualname__)
 
 
 async def place(database: Path) -> None:
     async with open_shop(database) as shop:
-        shop.broker.subscribe(Order.Placed, hang)
+        shop.broker.subscribe(Order.Placed, hang_at)
         async with shop.make_unit() as unit:
             await unit.orders.save(Order.place(ORDER, Money(39_50), HoldId("hold-1")))
             await unit.commit()
@@ -72,7 +59,7 @@ async def place(database: Path) -> None:
 async def write(database: Path, *, hangs: bool = False) -> None:
     async with open_shop(database) as shop:
         if hangs:
-            shop.broker.subscribe(Letters.Written, hang)
+            shop.broker.subscribe(Letters.Written, hang_at)
         await shop.wait_for_letters()
 
 

@@ -6,9 +6,7 @@ Run it with `python -m examples.resumed`.
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from pydantic import TypeAdapter
 from dddkit.stories import StepExecutionInfo, Story, StoryExecutionContext, inject_hooks
 from dddkit.stories.dbos import Durable, Worker, settings
 
+from .killing import hang, kill_where_it_hangs
 from .shop.basket import Basket, BasketId, Line
 from .shop.checkout import Checkout
 from .shop.durable import durable
@@ -47,8 +46,7 @@ class Bank(DemoBank):
         await super().capture(hold_id, key)
         self.file.write_bytes(BOOKS.dump_json(self))
         if self.hangs:
-            print("hangs", flush=True)
-            time.sleep(60)
+            hang("Bank.capture")
 
 
 class Told:
@@ -62,22 +60,8 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         print("The 1st process is killed when the bank has paid out, and before anybody in the shop knows of it:")
-        kill_where_it_hangs(folder)
+        kill_where_it_hangs("examples.resumed", "start", name)
         asyncio.run(go_on(folder))
-
-
-def kill_where_it_hangs(folder: Path) -> None:
-    """Run a checkout in a process of its own, show what it prints, and kill it as `kill -9` does."""
-    command = [sys.executable, "-X", "utf8", "-m", "examples.resumed", "start", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
-        for line in process.stdout or ():
-            if line == "hangs\n":
-                process.kill()
-                break
-            print(line, end="")
-        else:
-            sys.exit("the process that was to be killed has ended by itself")
-    print(f"killed:  process {process.pid}")
 
 
 @asynccontextmanager

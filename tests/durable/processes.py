@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Note", "TripWorker", "TripWorkers", "all_are", "has_begun", "trip_workers", "until"]
+__all__ = ["Note", "Program", "TripWorker", "TripWorkers", "all_are", "has_begun", "trip_workers", "until"]
 
 ROOT = Path(__file__).parents[2]
 LONG = 60.0  # seconds, on a machine with much to do
@@ -38,37 +38,21 @@ class Note(NamedTuple):
     at: float
 
 
-class TripWorker:
-    """One process. It is killed at the end of the test."""
+class Program:
+    """A process that answers each line that it reads by a line of JSON. It is killed at the end of the test."""
 
-    def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, module: str, *arguments: str, **variables: str) -> None:
         self._errors = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed when the process is killed
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-X",
-                "faulthandler",
-                "-W",
-                "error",
-                "-m",
-                "tests.durable.trip_worker",
-                json.dumps(options),
-            ],
+            [sys.executable, "-X", "faulthandler", "-W", "error", "-m", module, *arguments],
             cwd=ROOT,
+            env={**os.environ, **variables},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
             start_new_session=True,  # to be killed with its children
         )
-        self.executor_id = ""
-
-    def launched(self) -> TripWorker:
-        """Wait until it is launched."""
-        said = self.said()
-        assert str(said).startswith("launched "), f"{said}\n{self.log()}"
-        self.executor_id = str(said).split()[1]
-        return self
 
     def said(self) -> Any:
         """Return the next that it says; None when it has ended."""
@@ -85,14 +69,6 @@ class TripWorker:
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
         return self.said()
-
-    def start(self, name: str, *ids: str) -> None:
-        said = self.ask(f"start {name} {' '.join(ids)}")
-        assert said == "started", f"{said}\n{self.log()}"
-
-    def statuses(self, name: str) -> dict[str, str]:
-        found: dict[str, str] = self.ask(f"runs {name}")
-        return found
 
     def kill(self) -> None:
         self.process.kill()
@@ -129,6 +105,29 @@ class TripWorker:
             if pipe is not None:
                 with suppress(BrokenPipeError):  # what it was told last
                     pipe.close()
+
+
+class TripWorker(Program):
+    """A worker that runs trips."""
+
+    def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+        super().__init__(folder, "tests.durable.trip_worker", json.dumps(options))
+        self.executor_id = ""
+
+    def launched(self) -> TripWorker:
+        """Wait until it is launched."""
+        said = self.said()
+        assert str(said).startswith("launched "), f"{said}\n{self.log()}"
+        self.executor_id = str(said).split()[1]
+        return self
+
+    def start(self, name: str, *ids: str) -> None:
+        said = self.ask(f"start {name} {' '.join(ids)}")
+        assert said == "started", f"{said}\n{self.log()}"
+
+    def statuses(self, name: str) -> dict[str, str]:
+        found: dict[str, str] = self.ask(f"runs {name}")
+        return found
 
 
 class TripWorkers:

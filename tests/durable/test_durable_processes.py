@@ -1,10 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,66 +8,49 @@ from typing import Any
 import pytest
 
 from tests.durable.launched import DATABASES, url_of
+from tests.durable.processes import Program, until
 
 pytestmark = pytest.mark.slow  # several processes each
 
-ROOT = Path(__file__).parents[2]
 
-
-class Process:
-    def __init__(self, *arguments: str, **variables: str) -> None:
-        command = [sys.executable, "-W", "error", "-m", "tests.durable.approving", *arguments]
-        self.popen = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **variables}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._said() == "launched"
+class Process(Program):
+    def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
+        super().__init__(folder, "tests.durable.approving", *arguments, **variables)
 
     def call(self, name: str, *arguments: Any) -> Any:
-        assert self.popen.stdin is not None
-        self.popen.stdin.write(f"{json.dumps([name, arguments])}\n")
-        self.popen.stdin.flush()
-        return self._said()
+        return self.ask(json.dumps([name, arguments]))
 
     def until(self, status: str, run_id: str) -> None:
-        deadline = time.monotonic() + 60
-        while (found := self.call("status", run_id)) != status:
-            assert time.monotonic() < deadline, found
-            time.sleep(0.02)
+        until(lambda: self.call("status", run_id) == status, f"{run_id} is {status}")
 
     def end(self) -> None:
-        assert self.popen.stdin is not None
-        self.popen.stdin.close()
-        assert self.popen.wait(30) == 0
-
-    def _said(self) -> Any:
-        assert self.popen.stdout is not None
-        line = self.popen.stdout.readline()
-        assert line, f"it has ended with {self.popen.wait(30)}"
-        return json.loads(line)
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        assert self.ended() == 0
 
 
 class Processes:
-    def __init__(self, url: str) -> None:
+    def __init__(self, folder: Path, url: str) -> None:
+        self._folder = folder
         self._url = url
         self._all: list[Process] = []
 
     def start(self, *names: str, **variables: str) -> Process:
-        process = Process(self._url, *names, **variables)
+        process = Process(self._folder, self._url, *names, **variables)
         self._all.append(process)
+        assert process.said() == "launched", process.log()
         return process
 
     def close(self) -> None:
         for process in self._all:
-            process.popen.kill()
-            process.popen.wait()
-            for pipe in (process.popen.stdin, process.popen.stdout):
-                assert pipe is not None
-                pipe.close()
+            process.close()
 
 
 @pytest.fixture(params=DATABASES)
-def processes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    processes = Processes(url_of(request.param, tmp_path_factory))
+def processes(
+    request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Processes]:
+    processes = Processes(tmp_path, url_of(request.param, tmp_path_factory))
     yield processes
     processes.close()
 
@@ -115,8 +94,7 @@ def test_a_killed_process_is_followed_by_another(processes: Processes) -> None:
     one = processes.start("approved")
     one.call("start", "order")
     one.until("waiting", "order")
-    one.popen.kill()
-    one.popen.wait()
+    one.kill()
     other = processes.start("approved")
     assert other.call("signal", "order", "approval", True) is True
     assert other.call("result", "order") == ["approved/order/prepare", "approved/order/decide"]

@@ -36,13 +36,15 @@ def kill(*options: str) -> tuple[int, str]:
 def test_no_run_is_lost_and_no_recorded_step_runs_again_where_processes_are_killed(part: str) -> None:
     code, said = kill("--part", part, "--seconds", "5")
     assert code == 0, said
+    assert "seed 1 ==" in said
     assert "0 problems" in said
+    assert "\n0 runs ended" not in said
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found(fault: str) -> None:
     part, expected = FOUND[fault]
-    seconds = "12" if part == "storm" else "5"  # it has to find two processes at the same run
+    seconds = "60" if part == "storm" else "5"  # it ends when two processes are found at the same run
     code, said = kill("--fault", fault, "--part", part, "--seconds", seconds)
     assert code == 1, said
     assert expected in said

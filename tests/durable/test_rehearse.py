@@ -20,6 +20,7 @@ from dddkit.exceptions import CompensationError, SignalTimeoutError, StoryNotRec
 from dddkit.stories import I, Story, StoryState, compensates, step_key, variable
 from dddkit.stories.durable import Delay, Retry, Signal
 from dddkit.testing import rehearse
+from tests.stories.shop import needs_threads
 
 # Any: what tests give to stories.
 
@@ -104,6 +105,7 @@ def test_the_story_and_the_state_of_the_test_stay_as_they_are() -> None:
     assert state == Checkout.State(order="o-1")
 
 
+@needs_threads
 def test_a_sync_story_is_rehearsed_as_well() -> None:
     class Count(Story):
         I.first
@@ -472,6 +474,7 @@ print(asyncio.run(rehearse(Count(), Count.State())))
 """
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
 def test_it_needs_pydantic_and_neither_dbos_nor_a_database() -> None:
     ended = subprocess.run([sys.executable, "-c", _WITHOUT], capture_output=True, text=True, timeout=60, check=False)
     assert ended.stdout.splitlines() == ["pydantic", "Count.State(count=1)"], ended.stderr
@@ -494,6 +497,7 @@ class Sell(Story):
         state.left = 7 - len(self.sold())
 
 
+@needs_threads
 def test_runs_that_share_a_world_have_keys_of_their_own() -> None:
     sold: dict[str, int] = {}
     assert rehearsed(Sell(sold), Sell.State()).left == 6
@@ -501,6 +505,7 @@ def test_runs_that_share_a_world_have_keys_of_their_own() -> None:
     assert len(sold) == 5
 
 
+@needs_threads
 def test_a_function_opens_a_world_for_each_run_and_sees_what_it_has_left() -> None:
     left: list[int] = []
 
@@ -514,6 +519,7 @@ def test_a_function_opens_a_world_for_each_run_and_sees_what_it_has_left() -> No
     assert left == [0, *[1] * 5]  # it is opened once more to look at the story
 
 
+@needs_threads
 def test_a_step_that_does_its_work_twice_is_found_in_a_world_of_its_own() -> None:
     class Twice(Sell):
         def take(self, state: Sell.State) -> None:

@@ -17,7 +17,7 @@ from dddkit.stories.durable import RunStatus, StepFailedError
 from dddkit.stories.durable._steps import plan_of
 from dddkit.testing._journal import Place
 from tests.durable.running import ALL_PLACES, Running
-from tests.stories.shop import Declined, listed
+from tests.stories.shop import Declined, listed, needs_threads
 
 
 class Pay(Story):
@@ -190,6 +190,7 @@ class Worker(Story):
 IN_CONTEXT: ContextVar[str] = ContextVar("in_context", default="none")
 
 
+@needs_threads
 def test_a_sync_story_runs_in_threads_with_the_context_of_the_caller() -> None:
     token = IN_CONTEXT.set("given")
     try:
@@ -200,6 +201,7 @@ def test_a_sync_story_runs_in_threads_with_the_context_of_the_caller() -> None:
     assert ended.context == "given"
 
 
+@needs_threads
 def test_a_stop_iteration_of_a_step_in_a_thread_fails_the_step() -> None:
     running = Running(Worker(), Worker.State(), in_threads=None)
     token = IN_CONTEXT.set("stop")

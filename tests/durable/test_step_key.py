@@ -14,7 +14,7 @@ from dddkit.stories import I, Story, StoryState, compensates, step_key
 from dddkit.stories._engine.step_keys import key_prefix
 from dddkit.testing._journal import Crash, Place
 from tests.durable.running import ALL_PLACES, Running
-from tests.stories.shop import Declined, finish
+from tests.stories.shop import Declined, finish, needs_threads
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def test_a_compensation_has_its_own() -> None:
     assert story.pay.keys[-4:] == [f"checkout/order-1/undo:pay.charge{number}" for number in ("#4", "#3", "#2", "")]
 
 
-@pytest.mark.parametrize("in_threads", [True, False])
+@pytest.mark.parametrize("in_threads", [pytest.param(True, marks=needs_threads), False])
 def test_it_is_known_in_threads_too(in_threads: bool) -> None:
     pay = Pay()
     Running(pay, Pay.State(), in_threads=in_threads, name="pay").once()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
+from tests.kill.stories.laws import Line
 from tests.kill.stories.setups import Setup
 from tests.kill.stories.world import Ledger
 
-__all__ = ["Processes"]
+__all__ = ["LONGEST_LAUNCH", "Processes", "wait"]
+
+LONGEST_LAUNCH: Final = 60.0
+"""Seconds that may pass until the next process is ready."""
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 
@@ -57,3 +62,15 @@ class Processes:
     def _last_words(self, process: BaseProcess) -> str:
         log = self._setup.folder / f"{process.name}.log"
         return log.read_text(encoding="utf-8")[-1500:] if log.exists() else ""
+
+
+def wait(setup: Setup, is_over: Callable[[Sequence[Line]], bool], patience: float) -> bool:
+    """Return True when it is over by the lines of the ledger, False when none has come for so many seconds."""
+    written, since = 0, time.monotonic()
+    while not is_over(lines := setup.lines()):
+        if len(lines) != written:
+            written, since = len(lines), time.monotonic()
+        if time.monotonic() - since >= patience:
+            return False
+        time.sleep(0.1)
+    return True

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tests.kill.stories.labels import STEPS, UNDONE, expected_labels
 
-__all__ = ["Figures", "Line", "Recorded", "figures", "problems", "said"]
+__all__ = ["Figures", "Line", "Recorded", "figures", "problems", "problems_of_steps", "said"]
 
 Line = Mapping[str, Any]
 """A line of the ledger."""
@@ -107,6 +107,13 @@ def problems(lines: Sequence[Line], recorded: Mapping[str, Recorded]) -> list[st
         found[fault].append(example)
     for fault, example in _of_keys(runs.values()):
         found[fault].append(example)
+    return said(found)
+
+
+def problems_of_steps(lines: Sequence[Line]) -> list[str]:
+    """Return what is wrong so far, while runs are under way."""
+    found = defaultdict[str, list[str]](list)
+    _of_lines(lines, found)
     return said(found)
 
 

@@ -64,7 +64,7 @@ class Pay(Story):
 
 
 class _Steps:
-    """The other steps."""
+    """The other steps of async stories, and how they are undone."""
 
     world: World
     random: Random
@@ -73,8 +73,17 @@ class _Steps:
         await _pause(self.random)
         state.reserved = self.world.act(state.run, "reserve", state.made())
 
+    @compensates(reserve)
+    async def give_back(self, state: Order) -> None:
+        self.world.act(state.run, "undo:reserve", state.made())
+
     def ship(self, state: Order) -> None:  # a sync step of an async story
         state.shipped = self.world.act(state.run, "ship", state.made())
+
+    @compensates(ship)
+    async def call_back(self, state: Order) -> None:
+        await _pause(self.random)
+        self.world.act(state.run, "undo:ship", state.made())
 
     async def thank(self, state: Order) -> None:
         await _pause(self.random)
@@ -96,15 +105,6 @@ class Checkout(_Steps, Story):
     random: Random
     pay: Pay
 
-    @compensates("reserve")
-    async def give_back(self, state: Order) -> None:
-        self.world.act(state.run, "undo:reserve", state.made())
-
-    @compensates("ship")
-    async def call_back(self, state: Order) -> None:
-        await _pause(self.random)
-        self.world.act(state.run, "undo:ship", state.made())
-
 
 @dataclass(frozen=True)
 class Shopping(_Steps, Story):
@@ -122,15 +122,6 @@ class Shopping(_Steps, Story):
     pay: Pay
     approval: Signal
     pause: Delay
-
-    @compensates("reserve")
-    async def give_back(self, state: Order) -> None:
-        self.world.act(state.run, "undo:reserve", state.made())
-
-    @compensates("ship")
-    async def call_back(self, state: Order) -> None:
-        await _pause(self.random)
-        self.world.act(state.run, "undo:ship", state.made())
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from itertools import count
 from multiprocessing.process import BaseProcess
 from random import Random
 from signal import SIGKILL
 from typing import Final
 
-from tests.kill.stories.killing import Processes
+from tests.kill.stories.killing import LONGEST_LAUNCH, Processes, wait
+from tests.kill.stories.laws import problems_of_steps
 from tests.kill.stories.processes import run_storm
 from tests.kill.stories.setups import Setup
 
@@ -22,16 +22,30 @@ LONGEST_PAUSE: Final = 2.0
 
 
 def storm(setup: Setup, random: Random, kills: int | None, seconds: float | None) -> list[str]:
-    """Kill so often, or so long; then let all runs end. Return what processes died of that nobody killed."""
-    began, killed = time.monotonic(), 0
-    numbers = count(1)
+    """Kill so often, or so long, or until a planted fault shows; then let all runs end.
+
+    Returns:
+        What processes died of that nobody killed.
+    """
+    numbers, killed = count(1), 0
     with Processes(setup) as processes:
 
         def start() -> BaseProcess:
             return processes.start(run_storm, f"storm-{next(numbers)}", f"{random.random()}")
 
         alive = [start() for _ in range(PROCESSES)]
-        while (kills is None or killed < kills) and (seconds is None or time.monotonic() - began < seconds):
+        if not wait(setup, lambda lines: any(line["what"] == "began" for line in lines), LONGEST_LAUNCH):
+            return ["no run began", *processes.ended_otherwise(())]
+        began = time.monotonic()
+
+        def is_over() -> bool:
+            return (
+                (kills is not None and killed >= kills)
+                or (seconds is not None and time.monotonic() - began >= seconds)
+                or (setup.fault is not None and bool(problems_of_steps(setup.lines())))
+            )
+
+        while not is_over():
             time.sleep(random.uniform(0.1, LONGEST_PAUSE))
             if any(process.exitcode is not None for process in alive):
                 break
@@ -39,15 +53,5 @@ def storm(setup: Setup, random: Random, kills: int | None, seconds: float | None
             killed += 1
             alive.append(start())
         setup.stop.touch()
-        _wait(setup, alive)
+        wait(setup, lambda _: all(process.exitcode is not None for process in alive), setup.patience)
         return processes.ended_otherwise({0, -SIGKILL})
-
-
-def _wait(setup: Setup, alive: Sequence[BaseProcess]) -> None:
-    """Return when all of them have ended, or get nowhere."""
-    last, since = 0, time.monotonic()
-    while any(process.exitcode is None for process in alive) and time.monotonic() - since < setup.patience:
-        size = sum(line["what"] in ("began", "recorded", "ended") for line in setup.lines())
-        if size != last:
-            last, since = size, time.monotonic()
-        time.sleep(0.2)
