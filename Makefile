@@ -53,6 +53,7 @@ docs-links: $(DOCS)/.ready  ## ask for every external link of the site; needs th
 
 $(DOCS)/.ready: pyproject.toml constraints.txt src/dddkit/__init__.py
 	@PYTHON="$(PYTHON)" .ci/install $(DOCS) docs
+	@.ci/mermaid $(DOCS)/mermaid 11.17.2
 	@touch $@
 
 kill: $(READY)  ## kill writers, relays, consumers, servers and durable stories: is anything lost or done twice? (KILLS=40, KILL_SECONDS=45, STORY_SECONDS=10)
