@@ -25,6 +25,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 default_role = "code_or_link"
+pygments_dark_style = "github-dark"
 nitpicky = True  # what a page or a docstring refers to has to be there
 nitpick_ignore_regex = [
     # Type aliases and protocols of ours that are explained where they are used.
