@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.domains.python import PyObject
 from sphinx.pycode import ModuleAnalyzer
 
 if TYPE_CHECKING:
@@ -157,6 +158,8 @@ def _say_since_when(app: Sphinx, what: str, name: str, obj: object, options: obj
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    (attributes,) = (field for field in PyObject.doc_field_types if field.name == "variable")
+    attributes.label = "Attributes"  # as our docstrings call them
     app.add_role("code_or_link", _code_or_link)
     app.connect("builder-inited", _leave_out_overloads)
     app.connect("autodoc-process-docstring", _mark_code, priority=400)  # before Napoleon
