@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.pages import blocks, links, text_of
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -106,3 +108,11 @@ def test_the_page_about_stability_names_the_versions_of_the_metadata() -> None:
         assert bounds is not None
         assert row.startswith(bounds[1])
         assert bounds[2] is None or title == "FastStream" or row.endswith(f"below {bounds[2]}")
+
+
+def test_the_commands_and_files_that_releasing_names_are_there() -> None:
+    commands = [command for block in blocks("RELEASING.md") for command, _ in block.commands]
+    targets = {target for command in commands for target in re.findall(r"^make ([\w-]+)", command)}
+    assert len(targets) > 8
+    assert targets <= set(re.findall(r"^([\w-]+):", text_of("Makefile"), re.MULTILINE))
+    assert [link for link in links("RELEASING.md") if not (ROOT / link).exists()] == []
