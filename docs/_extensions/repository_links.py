@@ -46,7 +46,7 @@ def _leave_out_what_is_to_come(app: Sphinx, docname: str, source: list[str]) -> 
     if docname == "index":
         for page in _TO_COME:
             if not list(Path(app.srcdir).glob(f"{page}.md")):
-                source[0] = source[0].replace(f"\n{page}\n", "\n")
+                source[0] = re.sub(rf"\n([^\n]*<)?{re.escape(page)}>?(?=\n)", "", source[0])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

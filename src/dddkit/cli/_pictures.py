@@ -115,7 +115,9 @@ class DocumentWithPictures:
             elif _BEGIN.fullmatch(line):
                 begin = number
         if begin is not None:
-            raise CommandError(f"{self._path}:{begin + 1}: the picture has no end; write <!-- end --> in a line under it")
+            raise CommandError(
+                f"{self._path}:{begin + 1}: the picture has no end; write <!-- end --> in a line under it"
+            )
 
 
 def is_one_picture(path: Path) -> bool:

@@ -29,7 +29,7 @@ dddkit draw --output README.md
 dddkit draw --check README.md --check docs/checkout.md
 """
 
-_PLACE: Final = "A class, such as shop.checkout:Checkout; or a module, or a package, for all stories and aggregates in it."
+_PLACE: Final = "A class, such as shop.checkout:Checkout; a module or a package, for all stories and aggregates in it."
 _OUTPUT: Final = (
     "Write to this file. In Markdown, a picture stands between <!-- dddkit draw MODULE:NAME --> and <!-- end -->, and "
     "without MODULE:NAME all of them are drawn again; a file that ends in .mmd is one picture."

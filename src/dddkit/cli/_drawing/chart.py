@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dddkit_mypy import _names as names
-from dddkit_mypy.stories.declaration import is_story
-
 from dddkit.cli._drawing.aggregate import aggregates_to_draw
 from dddkit.cli._drawing.aggregate_chart import draw_aggregates
 from dddkit.cli._drawing.analysis import Analysis
 from dddkit.cli._drawing.mermaid import Flowchart
 from dddkit.cli._drawing.story import Step, StoryToDraw, story_to_draw
 from dddkit.cli._drawing.story_chart import draw_story
+from dddkit_mypy import _names as names
+from dddkit_mypy.stories.declaration import is_story
 
 
 def picture_of(place: str, analysis: Analysis) -> str:

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-_WIDTH: Final = 36
-"""The characters of a line in a box: more make the boxes so wide that a page shows the picture small."""
-_ESCAPED: Final = {
-    **{character: f"#{ord(character)};" for character in '"#`_*~\\&|{}[]()'},
-    "<": "#lt;",
-    ">": "#gt;",
-}
-"""What Mermaid would read as its own, as Markdown or as HTML, although it stands in quotes."""
-
+_WIDTH: Final = 28
+"""The characters of a line in a box: Mermaid would divide a longer one anywhere."""
+_ESCAPED: Final = {'"': "#quot;", "#": "#35;", "&": "#amp;", "<": "#lt;", ">": "#gt;", "`": "#96;"}
+"""What Mermaid reads as its own, as Markdown or as HTML, although it stands in quotes."""
 
 RECTANGLE: Final = ("[", "]")
 ROUNDED: Final = ("([", "])")
