@@ -28,18 +28,7 @@ def _make_absolute(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 # Pages that other branches bring: index.md lists them already.
-_TO_COME = (
-    "tutorial/*",
-    "building_blocks",
-    "stories",
-    "glossary",
-    "checked_when",
-    "migration_0_5",
-    "migration_stories",
-    "stability",
-    "recipes",
-    "drawings",
-)
+_TO_COME = ("recipes", "recipes_logging", "drawings", "stability")
 
 
 def _leave_out_what_is_to_come(app: Sphinx, docname: str, source: list[str]) -> None:
