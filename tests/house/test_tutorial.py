@@ -170,7 +170,10 @@ def free_port() -> int:
 def serving(folder: Path, port: int) -> Generator[None]:
     """Start the service of the last page, and end it as Ctrl-C does."""
     command = [sys.executable, *SERVICE.split()[1:]]
-    with (folder / "web.log").open("w") as log, subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as service:
+    with (
+        (folder / "web.log").open("w") as log,
+        subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as service,
+    ):
         try:
             wait_for(f"http://127.0.0.1:{port}/metrics")
             yield
