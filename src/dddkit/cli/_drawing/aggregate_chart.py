@@ -35,7 +35,7 @@ class _Drawing:
     def add(self, aggregate: AggregateToDraw) -> None:
         """Draw one aggregate."""
         lines = [aggregate.name, f"identity: {aggregate.identity}"] if aggregate.identity else [aggregate.name]
-        node = self._chart.node(aggregate.name, lines, DOUBLE)
+        node = self._chart.node(f"aggregate_{aggregate.name}", lines, DOUBLE)
         for repository in aggregate.repositories:
             if repository not in self._nodes:
                 shown = filter(None, [repository.name, repository.kind, self._module(repository.module)])
@@ -44,7 +44,7 @@ class _Drawing:
         for event in aggregate.events:
             is_new = event.info not in self._nodes
             if is_new:
-                self._nodes[event.info] = self._chart.node(f"{aggregate.name}_{event.name}", [event.name], ROUNDED)
+                self._nodes[event.info] = self._chart.node(f"event_{aggregate.name}_{event.name}", [event.name], ROUNDED)
             self._chart.arrow(node, self._nodes[event.info], ", ".join(event.recorded_by))
             if is_new:
                 self._add_handlers(event)
