@@ -16,7 +16,7 @@ class Shown:
     def __init__(self, text: str) -> None:
         self.text = text
         labels = re.findall(r'^ *(?:subgraph )?(\w+)\W+"(.*)"\W*$', text, re.MULTILINE)
-        self.labels = {id_: label.replace("<br/>", "\n") for id_, label in labels}
+        self.labels: dict[str, str] = {id_: label.replace("<br/>", "\n") for id_, label in labels}
         self.arrows = set(re.findall(r'^ +(\w+ -\.?->(?:\|".*"\|)? \w+)$', text, re.MULTILINE))
 
     def text_of(self, node: str) -> str:

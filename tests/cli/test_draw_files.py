@@ -261,6 +261,10 @@ PLACED = "<!-- dddkit draw shop.checkout:Checkout --> and <!-- end --> in two li
             ("--check", "empty.mmd"),
             "empty.mmd has no picture; write it by dddkit draw shop.checkout:Checkout --output empty.mmd",
         ),
+        (
+            ("bank.stories:Base", "--output", "mine.mmd"),
+            "mine.mmd is no picture of dddkit's; remove it, or name another file",
+        ),
         (("--check", "open.md"), "open.md:2: the picture has no end; write <!-- end --> under it"),
         (("--check", "binary.md"), "binary.md is no text in UTF-8"),
         (
@@ -274,6 +278,7 @@ def test_what_a_file_or_the_command_lacks_is_named(arguments: tuple[str, ...], t
     for name, text in (
         ("empty.md", "# Title\n"),
         ("empty.mmd", ""),
+        ("mine.mmd", "flowchart TB\n"),
         ("open.md", "\n<!-- dddkit draw a:A -->\n<!-- dddkit draw b:B -->\n<!-- end -->\n"),
     ):
         write(tmp_path / name, text)

@@ -80,16 +80,19 @@ def _check(files: Sequence[Path], plan: Plan) -> int:
 
 
 def _write(file: Path, place: str | None, plan: Plan) -> None:
-    if place is not None and (not file.exists() or is_one_picture(file)):
-        text = new_document(file, place, _pictures([place], plan)[place])
-    else:
+    if place is None:
         document = DocumentWithPictures(file)
-        if place is None:
-            document.require_pictures()
+        document.require_pictures()
+        text = document.with_pictures(_pictures([picture.place for picture in document.pictures], plan))
+    else:
+        existing = DocumentWithPictures(file) if file.exists() else None
+        if existing is not None:
+            existing.require(place)
+        drawn = _pictures([place], plan)
+        if existing is None or is_one_picture(file):
+            text = new_document(file, place, drawn[place])
         else:
-            document.require(place)
-        places = [picture.place for picture in document.pictures] if place is None else [place]
-        text = document.with_pictures(_pictures(places, plan))
+            text = existing.with_pictures(drawn)
     try:
         with file.open("w", encoding="utf-8", newline="") as opened:
             opened.write(text)

@@ -65,7 +65,8 @@ def _events(info: TypeInfo, analysis: Analysis, subscriptions: Sequence[Subscrip
     recorded: dict[TypeInfo, dict[str, None]] = {}
     for base in reversed(info.mro):
         declared = [event.info for event in recorded_events(info) if _is_in(event.info, base)]
-        for event in sorted(declared, key=lambda event: event.defn.line):
+        is_read = base.module_name in analysis.own  # the cache keeps no lines
+        for event in sorted(declared, key=lambda event: (event.defn.line if is_read else 0, event.name)):
             recorded.setdefault(event, {})
     for method, event in _recording(info, analysis):
         recorded.setdefault(event, {})[method] = None
