@@ -28,25 +28,14 @@ def _make_absolute(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 # Pages that other branches bring: index.md lists them already.
-_TO_COME = (
-    "tutorial/*",
-    "building_blocks",
-    "stories",
-    "glossary",
-    "checked_when",
-    "migration_0_5",
-    "migration_stories",
-    "stability",
-    "recipes",
-    "drawings",
-)
+_TO_COME = ("recipes", "recipes_logging", "drawings", "stability")
 
 
 def _leave_out_what_is_to_come(app: Sphinx, docname: str, source: list[str]) -> None:
     if docname == "index":
         for page in _TO_COME:
             if not list(Path(app.srcdir).glob(f"{page}.md")):
-                source[0] = source[0].replace(f"\n{page}\n", "\n")
+                source[0] = re.sub(rf"\n([^\n]*<)?{re.escape(page)}>?(?=\n)", "", source[0])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

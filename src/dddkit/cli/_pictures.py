@@ -15,6 +15,7 @@ _END: Final = re.compile(r"[ \t]*<!--\s*end\s*-->\s*")
 _FENCE: Final = re.compile(r"\s*(```+|~~~+)")
 _IN_MERMAID: Final = re.compile(r"%% dddkit draw (?P<place>\S+)\s*")
 _MERMAID: Final = (".mmd", ".mermaid")
+_EXAMPLE: Final = "shop.checkout:Checkout"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class DocumentWithPictures:
             CommandError: there is none.
         """
         if not self.pictures:
-            raise CommandError(f"{self._path} has no picture; {self._how_to_place('shop.checkout:Checkout')}")
+            raise CommandError(f"{self._path} has no picture; {self._how_to_place(_EXAMPLE)}")
 
     def require(self, place: str) -> None:
         """Raise unless there is a picture of this.
@@ -115,7 +116,7 @@ class DocumentWithPictures:
             elif _BEGIN.fullmatch(line):
                 begin = number
         if begin is not None:
-            raise CommandError(f"{self._path}:{begin + 1}: the picture has no end; write <!-- end --> in a line under it")
+            raise CommandError(f"{self._path}:{begin + 1}: the picture has no end; write <!-- end --> under it")
 
 
 def is_one_picture(path: Path) -> bool:

@@ -29,7 +29,7 @@ dddkit draw --output README.md
 dddkit draw --check README.md --check docs/checkout.md
 """
 
-_PLACE: Final = "A class, such as shop.checkout:Checkout; or a module, or a package, for all stories and aggregates in it."
+_PLACE: Final = "A class, such as shop.checkout:Checkout; a module or a package, for all stories and aggregates in it."
 _OUTPUT: Final = (
     "Write to this file. In Markdown, a picture stands between <!-- dddkit draw MODULE:NAME --> and <!-- end -->, and "
     "without MODULE:NAME all of them are drawn again; a file that ends in .mmd is one picture."
@@ -101,7 +101,7 @@ def _write(file: Path, place: str | None, plan: Plan) -> None:
 def _pictures(places: Sequence[str], plan: Plan) -> dict[str, str]:
     """Return the text of each picture, by what it shows."""
     require_mypy()
-    from dddkit.cli._drawing import analysed, module_of, picture_of
+    from dddkit.cli._drawing import analysed, is_too_large, module_of, picture_of
 
     modules = dict.fromkeys(module_of(place) for place in places)
     with open_project(plan) as project:
@@ -109,4 +109,8 @@ def _pictures(places: Sequence[str], plan: Plan) -> dict[str, str]:
             say(warning)
         with progress("Drawing") as on_file:
             analysis = analysed(sources_for(modules, project), on_file)
-        return {place: picture_of(place, analysis) for place in places}
+        texts = {place: picture_of(place, analysis) for place in places}
+    for place, text in texts.items():
+        if is_too_large(text):
+            say(f"the picture of {place} is too large for Mermaid; draw its modules or classes, each in a picture")
+    return texts

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dddkit_mypy import _names as names
-from dddkit_mypy import mypy_api
-from dddkit_mypy.blocks.events import recorded_events
-from dddkit_mypy.blocks.identity import type_of_identity
-from dddkit_mypy.mypy_api import union_items
 from mypy.nodes import CallExpr, Decorator, FuncDef, MemberExpr, TypeInfo
 from mypy.types import Instance
 
 from dddkit.cli._drawing.analysis import Analysis
 from dddkit.cli._drawing.repositories import Repository, repositories_in
 from dddkit.cli._drawing.subscriptions import Handler, Subscription, subscriptions_in
+from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
+from dddkit_mypy.blocks.events import recorded_events
+from dddkit_mypy.blocks.identity import type_of_identity
+from dddkit_mypy.mypy_api import union_items
 
 
 @dataclass(frozen=True)
@@ -84,20 +84,22 @@ def _is_in(event: TypeInfo, owner: TypeInfo) -> bool:
 def _recording(info: TypeInfo, analysis: Analysis) -> Iterator[tuple[str, TypeInfo]]:
     """Yield the methods of an aggregate that call `add_event`, each with the event that is given."""
     for base in reversed(info.mro):
-        if base.module_name not in analysis.own:
-            continue
-        for name, symbol in base.names.items():
-            node = symbol.node
-            function = node.func if isinstance(node, Decorator) else node
+        for name, symbol in base.names.items() if base.module_name in analysis.own else ():
+            function = symbol.node.func if isinstance(symbol.node, Decorator) else symbol.node
             mine = info.get(name)
-            if not isinstance(function, FuncDef) or mine is None or mine.node is not node:
-                continue
-            for call in mypy_api.walk(function.body):
-                if isinstance(call, CallExpr) and isinstance(call.callee, MemberExpr):
-                    if call.callee.name == "add_event" and call.args and _is_self(call.callee, info, analysis):
-                        for event in union_items(analysis.type_of(call.args[0])):
-                            if isinstance(event, Instance) and _is_event(event.type):
-                                yield name, event.type
+            if isinstance(function, FuncDef) and mine is not None and mine.node is symbol.node:
+                for event in _given_to_add_event(function, info, analysis):
+                    yield name, event
+
+
+def _given_to_add_event(function: FuncDef, info: TypeInfo, analysis: Analysis) -> Iterator[TypeInfo]:
+    for call in mypy_api.walk(function.body):
+        if not isinstance(call, CallExpr) or not isinstance(call.callee, MemberExpr) or not call.args:
+            continue
+        if call.callee.name == "add_event" and _is_self(call.callee, info, analysis):
+            for event in union_items(analysis.type_of(call.args[0])):
+                if isinstance(event, Instance) and _is_event(event.type):
+                    yield event.type
 
 
 def _is_self(called: MemberExpr, info: TypeInfo, analysis: Analysis) -> bool:

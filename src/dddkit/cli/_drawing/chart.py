@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dddkit_mypy import _names as names
-from dddkit_mypy.stories.declaration import is_story
-
 from dddkit.cli._drawing.aggregate import aggregates_to_draw
 from dddkit.cli._drawing.aggregate_chart import draw_aggregates
 from dddkit.cli._drawing.analysis import Analysis
 from dddkit.cli._drawing.mermaid import Flowchart
 from dddkit.cli._drawing.story import Step, StoryToDraw, story_to_draw
 from dddkit.cli._drawing.story_chart import draw_story
+from dddkit_mypy import _names as names
+from dddkit_mypy.stories.declaration import is_story
 
 
 def picture_of(place: str, analysis: Analysis) -> str:
@@ -29,10 +28,16 @@ def picture_of(place: str, analysis: Analysis) -> str:
         draw_story(chart, story)
     if stories and aggregates:
         chart.begin("aggregates", "Aggregates", "LR")
-    draw_aggregates(chart, aggregates, place.partition(":")[0].rpartition(".")[0])
+    draw_aggregates(chart, aggregates, _package(place.partition(":")[0], analysis))
     if stories and aggregates:
         chart.end()
     return chart.text()
+
+
+def _package(module: str, analysis: Analysis) -> str:
+    """Return the package of a module; of a package, itself."""
+    is_package = any(name.startswith(f"{module}.") for name in analysis.own)
+    return module if is_package else module.rpartition(".")[0]
 
 
 def _outermost(stories: Sequence[StoryToDraw]) -> list[StoryToDraw]:
