@@ -107,10 +107,10 @@ class Follower:
 
     def follow(self, page: str, block: Block) -> None:
         if block.language != "console":
-            take(self.reader, block, {PORT: str(self._port)})
+            take(self.reader, block, {f"port={PORT}": f"port={self._port}"})
             return
         for command, expected in block.commands:
-            printed = self._enter(command)
+            printed = self._enter(command, expected)
             if printed is not None:
                 assert (page, command, as_quoted(printed)) == (page, command, as_quoted(expected))
 
@@ -121,7 +121,7 @@ class Follower:
             self.terminals.enter_context(serving(self.reader.directory, self._port))
             return None
         command = command.replace(f"localhost:{PORT}", f"127.0.0.1:{self._port}")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while True:
             printed, _ = self.reader.enter(f"timeout 60 sh -c {shlex.quote(command)}")
             # The service works in the background: what it has not done yet, it is asked for again.
@@ -200,7 +200,7 @@ def serving(folder: Path, port: int) -> Generator[None]:
 
 
 def wait_for(url: str) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while True:
         try:
             with urlopen(url, timeout=10):
