@@ -146,7 +146,7 @@ class StepExecutionInfo:
 
     @property
     def nested(self) -> list[StoryExecutionContext]:
-        """The runs with hooks inside this step: those under way, and the last 20 that have ended, without their state.
+        """The runs with hooks inside this step; of those that have ended the last 20, without their state.
 
         In the order in which they started, in a list of its own. The execution tree says how many others there were.
         """
@@ -267,6 +267,16 @@ class StoryExecutionContext:
         if catch_up is not None:
             catch_up(self)
         return tuple(self._steps)
+
+    @property
+    def outer(self) -> StoryExecutionContext | None:
+        """The run that this one is part of, while a step of it is this story, or calls it; None for an outermost run.
+
+        Of the runs around this one it is the nearest that has hooks, whatever hooks these are. A run that goes on in a
+        task when the run around it has ended is an outermost run from then on.
+        """
+        nearest = next(self._around(), None)
+        return nearest if nearest is not None and nearest.status is StepStatus.RUNNING else None
 
     @property
     def story_name(self) -> str:

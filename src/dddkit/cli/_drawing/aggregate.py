@@ -1,0 +1,114 @@
+"""What is drawn of an aggregate: its events, which method records each, who handles them, what holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mypy.nodes import CallExpr, Decorator, FuncDef, MemberExpr, TypeInfo
+from mypy.types import Instance
+
+from dddkit.cli._drawing.analysis import Analysis
+from dddkit.cli._drawing.repositories import Repository
+from dddkit.cli._drawing.subscriptions import Handler, Subscription
+from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
+from dddkit_mypy.blocks.events import recorded_events
+from dddkit_mypy.blocks.identity import type_of_identity
+from dddkit_mypy.mypy_api import union_items
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event of an aggregate."""
+
+    info: TypeInfo
+    name: str
+    recorded_by: tuple[str, ...]
+    """The methods of the aggregate that record it."""
+    handlers: tuple[Handler, ...]
+
+
+@dataclass(frozen=True)
+class AggregateToDraw:
+    """An aggregate with what is around it."""
+
+    name: str
+    identity: str
+    """The type of its identity; empty where it is unknown."""
+    events: tuple[Event, ...]
+    repositories: tuple[Repository, ...]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a project has around its aggregates."""
+
+    subscriptions: Sequence[Subscription]
+    repositories: Sequence[Repository]
+
+
+def aggregate_to_draw(info: TypeInfo, analysis: Analysis, around: Surroundings) -> AggregateToDraw:
+    """Return what is drawn of an aggregate."""
+    return AggregateToDraw(
+        mypy_api.qualified_name(info),
+        _identity(info, analysis),
+        tuple(_events(info, analysis, around.subscriptions)),
+        tuple(one for one in around.repositories if one.holds(info)),
+    )
+
+
+def _identity(info: TypeInfo, analysis: Analysis) -> str:
+    type_ = type_of_identity(info)
+    return "" if type_ is None else analysis.text_of(type_)
+
+
+def _events(info: TypeInfo, analysis: Analysis, subscriptions: Sequence[Subscription]) -> Iterator[Event]:
+    recorded: dict[TypeInfo, dict[str, None]] = {}
+    for base in reversed(info.mro):
+        declared = [event.info for event in recorded_events(info) if _is_in(event.info, base)]
+        is_read = base.module_name in analysis.own  # the cache keeps no lines
+        for event in sorted(declared, key=lambda event: (event.defn.line if is_read else 0, event.name)):
+            recorded.setdefault(event, {})
+    for method, event in _recording(info, analysis):
+        recorded.setdefault(event, {})[method] = None
+    for event, methods in recorded.items():
+        handlers = dict.fromkeys(one.handler for one in subscriptions if one.covers(event))
+        name = mypy_api.qualified_name(event)
+        for base in info.mro:
+            name = name.removeprefix(f"{mypy_api.qualified_name(base)}.")
+        yield Event(event, name, tuple(methods), tuple(handlers))
+
+
+def _is_in(event: TypeInfo, owner: TypeInfo) -> bool:
+    return event.fullname.startswith(f"{owner.fullname}.")
+
+
+def _recording(info: TypeInfo, analysis: Analysis) -> Iterator[tuple[str, TypeInfo]]:
+    """Yield the methods of an aggregate that call `add_event`, each with the event that is given."""
+    for base in reversed(info.mro):
+        for name, symbol in base.names.items() if base.module_name in analysis.own else ():
+            function = symbol.node.func if isinstance(symbol.node, Decorator) else symbol.node
+            mine = info.get(name)
+            if isinstance(function, FuncDef) and mine is not None and mine.node is symbol.node:
+                for event in _given_to_add_event(function, info, analysis):
+                    yield name, event
+
+
+def _given_to_add_event(function: FuncDef, info: TypeInfo, analysis: Analysis) -> Iterator[TypeInfo]:
+    for call in mypy_api.walk(function.body):
+        if not isinstance(call, CallExpr) or not isinstance(call.callee, MemberExpr) or not call.args:
+            continue
+        if call.callee.name == "add_event" and _is_self(call.callee, info, analysis):
+            for event in union_items(analysis.type_of(call.args[0])):
+                if isinstance(event, Instance) and _is_event(event.type):
+                    yield event.type
+
+
+def _is_self(called: MemberExpr, info: TypeInfo, analysis: Analysis) -> bool:
+    owner = analysis.type_of(called.expr)
+    return isinstance(owner, Instance) and (info.has_base(owner.type.fullname) or owner.type.has_base(info.fullname))
+
+
+def _is_event(info: TypeInfo) -> bool:
+    return any(map(info.has_base, names.EVENTS)) and not mypy_api.is_ours(info)
