@@ -244,6 +244,10 @@ def test_a_syntax_error_is_shown_where_it_is(bank: Path) -> None:
     assert "src/bank/values.py:1: " in refused(PLACE, folder=bank)
 
 
+def named(value: tuple[str, ...] | str) -> str:
+    return "" if isinstance(value, str) else " ".join(value) or "nothing"
+
+
 PLACED = "<!-- dddkit draw shop.checkout:Checkout --> and <!-- end --> in two lines where it belongs"
 
 
@@ -272,7 +276,7 @@ PLACED = "<!-- dddkit draw shop.checkout:Checkout --> and <!-- end --> in two li
             "--check takes no MODULE and no --output: the file says what its pictures show",
         ),
     ],
-    ids=lambda value: " ".join(value) or "nothing" if isinstance(value, tuple) else "",
+    ids=named,
 )
 def test_what_a_file_or_the_command_lacks_is_named(arguments: tuple[str, ...], told: str, tmp_path: Path) -> None:
     for name, text in (
