@@ -44,7 +44,9 @@ class _Drawing:
         for event in aggregate.events:
             is_new = event.info not in self._nodes
             if is_new:
-                self._nodes[event.info] = self._chart.node(f"event_{aggregate.name}_{event.name}", [event.name], ROUNDED)
+                self._nodes[event.info] = self._chart.node(
+                    f"event_{aggregate.name}_{event.name}", [event.name], ROUNDED
+                )
             self._chart.arrow(node, self._nodes[event.info], ", ".join(event.recorded_by))
             if is_new:
                 self._add_handlers(event)
