@@ -16,7 +16,7 @@ from dddkit.stories._engine.step_keys import key_prefix, label_in_key
 from dddkit.stories._engine.tracebacks import set_cause
 from dddkit.stories.durable._calling import Caller, under_way
 from dddkit.stories.durable._errors import from_json, to_json
-from dddkit.stories.durable._hooks import StoryRuns
+from dddkit.stories.durable._hooks import StoryRuns, has_async_hooks
 from dddkit.stories.durable._journal import UNDO, WAIT, Journal
 from dddkit.stories.durable._log import COMPENSATIONS, log_error
 from dddkit.stories.durable._outcome import outcome_of
@@ -83,6 +83,7 @@ async def run(
         journal,
         in_threads=not plan.is_async if in_threads is None else in_threads,
         is_async=plan.is_async,
+        has_async_hooks=has_async_hooks(plan),
         executor=executor,
     )
     try:
@@ -173,7 +174,8 @@ class _Execution:
                 return False
             text = waited
         else:
-            text = await self._journal.record(step.label, lambda: self._perform(step))
+            blocks = self.caller.awaits_nothing(self.retries.get(step.path))
+            text = await self._journal.record(step.label, lambda: self._perform(step), blocks=blocks)
         ended: Recorded = json.loads(text)
         self._progress.steps.append(ended)
         return CANCELLED not in ended
@@ -306,7 +308,8 @@ class _Execution:
     async def _record_undoing(self, undo: Undo) -> str:
         name = UNDO + undo.step.label
         if name not in self.kept:
-            return await self._journal.record(name, lambda: self._perform_undoing(undo))
+            blocks = self.caller.awaits_nothing(self.retries.get(undo.step.undo_path))
+            return await self._journal.record(name, lambda: self._perform_undoing(undo), blocks=blocks)
         text = await self._journal.record(name, self._keep(name))
         recorded: Recorded = json.loads(text)
         self._state.take_over(recorded)
