@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from dbos import DBOS
+from sqlalchemy import Engine, event
 
 from dddkit.stories import I, StepExecutionInfo, Story, StoryExecutionContext, StoryState, compensates, inject_hooks
 from dddkit.stories.dbos import Durable, Run, _threads
+from dddkit.stories.dbos._executions import executions_of
 from dddkit.stories.durable import Delay, Retry, RunStatus
 from tests.durable.launched import DATABASES, configured, url_of
 
@@ -161,6 +163,30 @@ def test_a_hook_that_hides_that_it_waits_fails_the_run_as_where_a_sync_story_run
         with pytest.raises(TypeError, match="the story is sync"):
             stories["telling"].result("hidden")
     assert len(THREADS) == 2  # the first step, and its compensation
+
+
+def test_a_run_that_is_interrupted_while_a_step_is_recorded_begins_no_further_step(
+    stories: Stories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_threads, "_MOST", 1)
+    was_interrupted = threading.Event()
+
+    def interrupt(*call: Any) -> None:
+        if "INSERT INTO" in call[2] and "operation_outputs" in call[2] and not was_interrupted.is_set():
+            (execution,) = executions_of("interrupted")
+            execution.interrupt()
+            until(lambda: execution.has_ended)
+            was_interrupted.set()
+
+    event.listen(Engine, "before_cursor_execute", interrupt)
+    try:
+        stories["telling"].start(State(), id="interrupted")
+        assert was_interrupted.wait(30)
+    finally:
+        event.remove(Engine, "before_cursor_execute", interrupt)
+    carried_out(stories["telling"], "after it")  # in the only thread
+    assert len(THREADS) == 1 + 3
+    stories["telling"].cancel("interrupted", undo=False)
 
 
 HOLDS: dict[str, Callable[[Run], bool]] = {

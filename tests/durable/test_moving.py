@@ -163,6 +163,36 @@ def test_whoever_is_cancelled_while_it_is_in_a_thread_does_not_wait_for_it(threa
     assert has_gone_on.wait(10)
 
 
+def test_it_is_closed_where_it_would_come_back_to_a_loop_that_does_not_wait_for_it(threads: Executor) -> None:
+    entered, may_go_on, cleaned_up = threading.Event(), threading.Event(), threading.Event()
+    found: list[str] = []
+
+    async def travel() -> None:
+        token = SEEN.set("of the coroutine")
+        await into_thread()
+        entered.set()
+        may_go_on.wait(10)
+        try:
+            await onto_loop()
+        finally:
+            found.append(SEEN.get())
+            SEEN.reset(token)
+            cleaned_up.set()
+
+    async def main() -> None:
+        task = asyncio.create_task(moving(travel(), threads))
+        while not entered.is_set():
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        may_go_on.set()
+        assert cleaned_up.wait(10)
+
+    asyncio.run(main())
+    assert found == ["of the coroutine"]
+
+
 def test_a_cancellation_reaches_it_where_it_waits_for_a_thread() -> None:
     cleaned_up: list[str] = []
 

@@ -46,6 +46,7 @@ class Execution:
 
     def __exit__(self, *_: object) -> None:
         self._has_ended.set()
+        self.is_stopped = True  # what goes on of it in a thread begins no further step
         with _lock:
             _executions[self.run_id].remove(self)
             if not _executions[self.run_id]:

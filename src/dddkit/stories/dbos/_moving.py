@@ -46,7 +46,8 @@ async def onto_loop() -> None:
 async def moving(coroutine: Coroutine[Any, Any, R], threads: Executor) -> R:
     """Await a coroutine that may go into threads; wherever it is, it has the same context variables.
 
-    Where this is cancelled while it is in a thread, it goes on there: it has to find out by itself that it was left.
+    Where this is cancelled while it is in a thread, it goes on there: it has to find out by itself that it was left,
+    and is closed where it would come back to the loop.
     """
     context = copy_context()
     is_in_thread = False
@@ -63,10 +64,11 @@ async def moving(coroutine: Coroutine[Any, Any, R], threads: Executor) -> R:
                 try:
                     has_ended, result = await asyncio.wrap_future(future)
                 except asyncio.CancelledError as cancelled:
-                    if not future.cancelled():
-                        raise
-                    is_in_thread, error = False, cancelled  # no thread was free so far
-                    continue
+                    if future.cancelled():  # no thread was free so far
+                        is_in_thread, error = False, cancelled
+                        continue
+                    future.add_done_callback(lambda _: context.run(coroutine.close))  # it cannot come back
+                    raise
             else:
                 has_ended, result = go_on()
             if has_ended:
