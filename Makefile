@@ -6,9 +6,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := .venv-demo
+DOCS := .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-all test-mypy test-sqlalchemy dashboards screenshots kill bench bench-check bench-install coverage lint format build clean
+.PHONY: help install demo test test-slow test-all test-mypy test-sqlalchemy dashboards screenshots kill docs docs-links bench bench-check bench-install coverage lint format build clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +44,17 @@ test-mypy:  ## run the tests of the plugin on the oldest supported mypy and on t
 
 test-sqlalchemy:  ## run the tests of persistence on the oldest supported SQLAlchemy and on the newest (SQLALCHEMY="2.0.30": on it)
 	@.ci/test-sqlalchemy $(SQLALCHEMY)
+
+docs: $(DOCS)/.ready  ## build the documentation site into docs/_build/html; a warning is an error
+	@$(DOCS)/bin/python -m sphinx -q -W --keep-going -j auto -b html docs docs/_build/html
+
+docs-links: $(DOCS)/.ready  ## ask for every external link of the site; needs the network
+	@$(DOCS)/bin/python -m sphinx -q -b linkcheck docs docs/_build/links
+
+$(DOCS)/.ready: pyproject.toml constraints.txt src/dddkit/__init__.py
+	@PYTHON="$(PYTHON)" .ci/install $(DOCS) docs
+	@.ci/mermaid $(DOCS)/mermaid 11.17.2
+	@touch $@
 
 kill: $(READY)  ## kill writers, relays, consumers, servers and durable stories: is anything lost or done twice? (KILLS=40, KILL_SECONDS=45, STORY_SECONDS=10)
 	@$(BIN)/python -m tests.kill $(if $(KILLS),--kills $(KILLS)) $(if $(KILL_SECONDS),--seconds $(KILL_SECONDS))
@@ -89,4 +101,4 @@ bench-install:
 	@$(BENCH_BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --group bench
 
 clean:  ## remove environments, caches and built files
-	rm -rf .venv .venv-* dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov .grafana/screenshots/node_modules
+	rm -rf .venv .venv-* dist build docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov .grafana/screenshots/node_modules

@@ -30,7 +30,7 @@ EXPECTED: Final = {
     "dddkit-unawaited-publish": ("    broker(Paid(order_id=order_id))", "broker(Paid(order_id=order_id))"),
     "dddkit-unfrozen-event": ("class OrderPaid(DomainEvent, frozen=False):", "False"),
     "dddkit-undecorated-class": ("    class ItemAdded(AggregateEvent):", "class ItemAdded"),
-    "dddkit-unfrozen-value-object": ("    model_config = ConfigDict(frozen=False)", "False"),
+    "dddkit-unfrozen-value-object": ("    model_config = ConfigDict(str_to_upper=True, frozen=False)", "False"),
     "dddkit-missing-identity": ("class Item(Entity):", "class Item"),
     "dddkit-value-object-entity": ("    residents: tuple[Customer, ...]", "residents"),
     "dddkit-foreign-event": ("        self.add_event(Basket.CheckedOut())", "Basket.CheckedOut()"),

@@ -4,57 +4,46 @@ from __future__ import annotations
 
 import importlib
 import re
-import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import dddkit_mypy.rules
-from dddkit_mypy import __main__ as page
 from dddkit_mypy import _names
+from dddkit_mypy.__main__ import page
 from dddkit_mypy._codes import INTERNAL, PARENT
+from dddkit_mypy._examples import Reported, reports
 from dddkit_mypy._index import all_rules
 from dddkit_mypy._rule import Rule
-from typecheck_tests.running import CONFIG, WITHOUT_DBOS, codes_in, run_mypy
+from typecheck_tests.running import run_mypy
 
 RULES = all_rules()
 
 ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the diagnostics of each example by file name, all from one run."""
-    directory = tmp_path_factory.mktemp("examples")
-    opt_in = ", ".join(rule.code.code for rule in RULES if not rule.code.default_enabled)
-    (directory / "mypy.ini").write_text(CONFIG + (f"enable_error_code = {opt_in}\n" if opt_in else "") + WITHOUT_DBOS)
-    for rule in RULES:
-        (directory / f"{_stem(rule)}_bad.py").write_text(rule.bad)
-        (directory / f"{_stem(rule)}_good.py").write_text(rule.good)
-    said = run_mypy(directory, ".")
-    return {
-        path.name: "\n".join(line for line in said.splitlines() if line.startswith(f"{path.name}:"))
-        for path in directory.glob("*.py")
-    }
-
-
-def _stem(rule: Rule) -> str:
-    return rule.code.code.removeprefix("dddkit-").replace("-", "_")
+def examples() -> Mapping[str, Reported]:
+    """Return what mypy reports of both examples of each rule, by its code, all from one run."""
+    return reports(RULES)
 
 
 _every_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.code.code for rule in RULES])
 
 
 @_every_rule
-def test_the_bad_example_gets_its_own_diagnostic_and_no_other(rule: Rule, examples: dict[str, str]) -> None:
-    assert set(codes_in(examples[f"{_stem(rule)}_bad.py"])) == {rule.code.code}
+def test_the_bad_example_gets_its_own_diagnostic_and_no_other(rule: Rule, examples: Mapping[str, Reported]) -> None:
+    printed = examples[rule.code.code].bad
+    assert re.findall(r"\[(dddkit-[\w-]+)\]$", printed, re.MULTILINE) == [rule.code.code]
+    assert printed.count(" error: ") == 1
 
 
 @_every_rule
-def test_the_good_example_is_clean(rule: Rule, examples: dict[str, str]) -> None:
-    assert examples[f"{_stem(rule)}_good.py"] == ""
+def test_the_good_example_is_clean(rule: Rule, examples: Mapping[str, Reported]) -> None:
+    assert examples[rule.code.code].good == ""
 
 
 @_every_rule
@@ -69,14 +58,14 @@ def test_a_rule_is_silenced_by_the_parent_code(rule: Rule) -> None:
 
 @_every_rule
 def test_a_rule_is_a_module_with_cases_of_its_own(rule: Rule) -> None:
-    module = importlib.import_module(f"dddkit_mypy.rules.{_stem(rule)}")
+    module = importlib.import_module(f"dddkit_mypy.rules.{rule.module}")
     assert module.RULE is rule
-    assert (Path(__file__).parent / "rules" / f"{_stem(rule)}.yml").exists()
+    assert (Path(__file__).parent / "rules" / f"{rule.module}.yml").exists()
 
 
 def test_every_module_in_rules_is_listed() -> None:
     directory = Path(dddkit_mypy.rules.__file__).parent
-    assert {path.stem for path in directory.glob("*.py")} - {"__init__"} == {_stem(rule) for rule in RULES}
+    assert {path.stem for path in directory.glob("*.py")} - {"__init__"} == {rule.module for rule in RULES}
 
 
 def test_codes_are_unique() -> None:
@@ -94,15 +83,25 @@ def test_every_name_the_plugin_knows_can_be_imported(dotted: str) -> None:
     assert hasattr(importlib.import_module(module), name)
 
 
-def test_the_reference_page_is_current() -> None:
+def test_the_reference_page_is_current(examples: Mapping[str, Reported]) -> None:
     """Update it with `python -m dddkit_mypy > docs/rules.md`."""
-    printed = subprocess.run([sys.executable, "-m", "dddkit_mypy"], capture_output=True, encoding="utf-8", check=True)
-    assert (ROOT / "docs" / "rules.md").read_text(encoding="utf-8") == printed.stdout
+    assert page(RULES, examples) == PAGE
 
 
 def test_the_reference_page_has_an_anchor_for_each_code() -> None:
-    headings = re.findall(r"^## `([\w-]+)`$", page.page(), re.MULTILINE)
+    headings = re.findall(r"^## `([\w-]+)`$", PAGE, re.MULTILINE)
     assert headings == [rule.code.code for rule in RULES]
+
+
+@_every_rule
+def test_a_difference_on_the_page_turns_the_bad_example_into_the_good_one(rule: Rule) -> None:
+    [shown] = re.findall(rf"^## `{rule.code.code}`$.*?^```diff\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    head, *lines = shown.splitlines()
+    start = int(head.removeprefix("@@ -").partition(",")[0])
+    for example, sign in ((rule.bad, "-"), (rule.good, "+")):
+        unchanged = example.splitlines()[: start - 1]
+        assert unchanged + [line[1:] for line in lines if line[:1] in ("", " ", sign)] == example.splitlines()
+        assert all(line == "" or line.startswith(("from ", "import ")) for line in unchanged)
 
 
 def test_the_plugin_type_checks_under_mypys_own_plugin_for_plugins(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from mypy.plugin import Plugin
 
 from dddkit_mypy._plugin import DDDKitPlugin
 
-__version__: Final = "0.6.0"
+__version__: Final = "1.0.0"
 __all__ = ["__version__", "plugin"]
 
 

@@ -20,6 +20,11 @@ def new_code(name: str, title: str, *, opt_in: bool = False) -> ErrorCode:
     return ErrorCode(name, title, "dddkit", default_enabled=not opt_in, sub_code_of=PARENT)
 
 
+def module_of(code: ErrorCode) -> str:
+    """Return the name of the module in `rules/` that reports a code."""
+    return code.code.removeprefix("dddkit-").replace("-", "_")
+
+
 INTERNAL: Final = new_code("dddkit-internal", "Report errors of the dddkit plugin itself")
 
 CATALOGUE: Final[list[ErrorCode]] = []

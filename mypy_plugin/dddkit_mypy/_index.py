@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Table: TypeAlias = Mapping[str, Sequence[str]]
 """For each dotted name, the rules that are asked there."""
 
-CATALOGUE: Final = tuple(code.code.removeprefix("dddkit-").replace("-", "_") for code in codes.CATALOGUE)
+CATALOGUE: Final = tuple(map(codes.module_of, codes.CATALOGUE))
 """The rules, by the names of their modules, in the order in which they are called."""
 
 

@@ -15,6 +15,7 @@ from mypy.nodes import Context, MypyFile, TypeInfo
 from mypy.plugin import AttributeContext, FunctionContext, MethodContext, MethodSigContext
 from mypy.types import FunctionLike
 
+from dddkit_mypy._codes import module_of
 from dddkit_mypy._record import Record
 from dddkit_mypy.mypy_api import AnalysisScope, Options, TypeChecker, head_of
 
@@ -121,6 +122,13 @@ class Rule(Record):
     good: str
     """The same module, corrected."""
     checks: tuple[Check, ...]
+    since: str = "1.0.0"
+    """The version of dddkit that has it first."""
+
+    @property
+    def module(self) -> str:
+        """The name of its module, and of the file of its test cases."""
+        return module_of(self.code)
 
     @property
     def title(self) -> str:

@@ -10,4 +10,4 @@ The companion mypy plugin is `dddkit_mypy`.
 
 from typing import Final
 
-__version__: Final = "0.6.0"
+__version__: Final = "1.0.0"

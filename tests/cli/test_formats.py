@@ -13,10 +13,9 @@ from typing import Any, Final
 import jsonschema  # type: ignore[import-untyped]  # its types are in a package of their own
 import pytest
 
-from dddkit import __version__
 from tests.cli.running import run
 
-RULES: Final = f"https://github.com/mom1/dddkit/blob/v{__version__}/docs/rules.md"
+RULES: Final = "https://mom1.github.io/dddkit/rules.html"
 
 
 def test_json_is_one_list_with_an_object_for_each(project: Path) -> None:

@@ -31,12 +31,13 @@ def test_constraints_pin_every_development_tool() -> None:
 
 
 REPOSITORY = "https://github.com/mom1/dddkit"
+SITE = "https://mom1.github.io/dddkit"
 
 
 @pytest.mark.parametrize("name", ["constraints.txt", "pyproject.toml", "Makefile", ".pre-commit-config.yaml"])
-def test_the_only_address_in_a_configuration_is_the_repository_of_the_project(name: str) -> None:
+def test_the_only_addresses_in_a_configuration_are_the_repository_and_the_site_of_the_project(name: str) -> None:
     addresses = re.findall(r"\w+://[\w./-]+", (ROOT / name).read_text(encoding="utf-8"))
-    assert [address for address in addresses if not re.match(rf"{REPOSITORY}(/|$)", address)] == []
+    assert [address for address in addresses if not re.match(rf"({REPOSITORY}|{SITE})(/|$)", address)] == []
 
 
 @pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
@@ -77,3 +78,11 @@ def test_the_ids_in_test_names_are_those_of_the_table_of_faults() -> None:
     tested = {id_.upper() for several in found for id_ in several.split("_") if id_}
     assert len(listed) == len(set(listed))
     assert tested == set(listed)
+
+
+def test_the_changelog_begins_with_this_version_and_its_date_where_nothing_is_unreleased() -> None:
+    import dddkit
+
+    titles = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    newest = next(title for title in titles if title != "[Unreleased]")
+    assert re.fullmatch(rf"\[{re.escape(dddkit.__version__)}\] - \d{{4}}-\d\d-\d\d", newest)

@@ -96,7 +96,6 @@ def test_the_links_of_the_readme_are_absolute_where_the_package_is_shown(wheel: 
     links = re.findall(r"\]\(([^)\s]+)\)", shown)
     own = f"https://github.com/mom1/dddkit/blob/v{metadata['Version']}/"
     assert {f"{own}docs/rules.md", f"{own}LICENSE"} <= set(links)
-    assert f"{own.replace('/blob/', '/raw/')}.grafana/stories.png" in links
     assert [link for link in links if not link.startswith("https://")] == []
     assert dict(line.split(", ") for line in metadata.get_all("Project-URL", [])).keys() == {
         "Changelog",

@@ -258,11 +258,11 @@ class Checkout(Story):
         order_id: int
         receipt: str = variable()
 
-    def send_receipt(self, state: State) -> None:
-        print(state.receipt)
-
     def charge(self, state: State) -> None:
         state.receipt = f"paid: {state.order_id}"
+
+    def send_receipt(self, state: State) -> None:
+        print(state.receipt)
 """,
     good="""\
 from dataclasses import dataclass

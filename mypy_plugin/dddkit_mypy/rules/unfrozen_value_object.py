@@ -32,8 +32,9 @@ from dddkit.pydantic import ValueObject
 
 
 class Money(ValueObject):
-    model_config = ConfigDict(frozen=False)
+    model_config = ConfigDict(str_to_upper=True, frozen=False)
 
+    currency: str
     cents: int
 """,
     good="""\
@@ -43,8 +44,9 @@ from dddkit.pydantic import ValueObject
 
 
 class Money(ValueObject):
-    model_config = ConfigDict(str_strip_whitespace=True)
+    model_config = ConfigDict(str_to_upper=True)
 
+    currency: str
     cents: int
 """,
     checks=(OnAnalysed((names.VALUE_OBJECT_MODEL,), store_setting), OnClass(names.VALUE_OBJECTS, check)),

@@ -71,6 +71,11 @@ def result_of_calling(info: TypeInfo) -> Result:
     return Result.UNKNOWN if result is None else result_of_returning(result)
 
 
+def result_of_step(info: TypeInfo, name: str, named_type: mypy_api.NamedType) -> Result:
+    """Return the result of calling a step or a compensation of a story, once mypy has checked all of the code."""
+    return _Decision(CallTypes(), Readings().read(info, is_for_daemon=False), named_type).of_step(name)
+
+
 def anything_if_others_are_async(result: Type, checker: mypy_api.TypeChecker, call: Context) -> Type:
     """Return the result of calling a story; Any for the None of a sync one in a union with async ones.
 
@@ -241,6 +246,10 @@ class _Decision:
         if Result.PENDING in results:
             return Result.PENDING
         return Result.UNKNOWN if is_dynamic or Result.UNKNOWN in results else Result.NONE
+
+    def of_step(self, name: str) -> Result:
+        """Return the result of calling what a name in the story stands for."""
+        return self._of_step(name, member_named(self._story.type, name))
 
     def _of_step(self, name: str, method: SymbolNode | None) -> Result:
         result = self._of_node(method, name, self._story)

@@ -24,7 +24,7 @@ Id_contra = TypeVar("Id_contra", contravariant=True)
 class Repository(Protocol[AggregateT, Id_contra]):
     """Stores the aggregates of one class. For the domain it looks like a collection, with async methods.
 
-    class BasketRepository(Repository[Basket, BasketId]): ...
+        class BasketRepository(Repository[Basket, BasketId]): ...
     """
 
     __slots__ = ()

@@ -8,6 +8,8 @@ import typer
 
 from dddkit import __version__
 from dddkit.cli.check import HELP, check
+from dddkit.cli.draw import HELP as HELP_ON_DRAW
+from dddkit.cli.draw import draw
 from dddkit.cli.events import events
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -25,8 +27,9 @@ def dddkit(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, and exit.")
     ] = False,
 ) -> None:
-    """Check stories, aggregates, events and repositories; keep the contracts of events."""
+    """Check stories, aggregates, events and repositories; draw them; keep the contracts of events."""
 
 
 app.command(help=HELP)(check)
+app.command(help=HELP_ON_DRAW)(draw)
 app.add_typer(events)

@@ -83,7 +83,7 @@ class AnyUnit:
 
     @property
     def committed(self) -> bool:
-        """Whether what the unit has changed is stored: also where `commit` raised the error of a subscriber."""
+        """Whether what the unit has changed is stored, also where `commit` raised the error of a subscriber."""
         return self._work.is_committed
 
     def publish(self, event: object, *, subject: str | None = None) -> None:

@@ -190,7 +190,7 @@ def inject_hooks(story: Callable[..., Story], hooks: Iterable[StoryHook] | None 
             LoggingHook. An empty list: none.
 
     Returns:
-        A registration: `remove()` takes away what this call added, and so does leaving it as a context manager.
+        A registration, whose `remove()` takes away what this call added, and so does leaving it as a context manager.
 
     Raises:
         TypeError: no story class, a hook class instead of an object, an object without any hook method, with one

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dddkit import __version__
-
 if TYPE_CHECKING:
     from dddkit.cli._mypy import Report
 
-_RULES: Final = f"https://github.com/mom1/dddkit/blob/v{__version__}/docs/rules.md"
+_RULES: Final = "https://mom1.github.io/dddkit/rules.html"
 _UNAWAITED: Final = frozenset({"unused-coroutine", "unused-awaitable"})
 
 
@@ -82,7 +80,7 @@ def url_of(code: str) -> str:
     """Return where a code is explained."""
     if code.startswith("dddkit-"):
         return f"{_RULES}#{code}"
-    return f"https://mypy.readthedocs.io/en/stable/error_code_list.html#code-{code}"
+    return f"https://mypy.readthedocs.io/en/stable/_refs.html#code-{code}"
 
 
 def files_of(diagnostics: Sequence[Diagnostic]) -> int:

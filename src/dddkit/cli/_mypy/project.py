@@ -50,6 +50,8 @@ class Plan:
     python: str | None = None
     cache: str | None = CACHE
     """The folder of the cache, beside the configuration; None for no cache."""
+    is_of_project: bool = False
+    """Whether all of the project is meant, where no paths are given, and not the current folder alone."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def open_project(plan: Plan) -> Generator[Project, None, None]:
     is_of_project = configuration is not None and not _is_of_user(configuration)
     root = configuration.parent if configuration is not None and is_of_project else root_of_project(here)
     paths = [os.path.relpath(here / path, root) for path in plan.paths]
-    if not paths and root != here:
+    if not paths and root != here and not plan.is_of_project:
         paths = [os.path.relpath(here, root)]
     os.chdir(root)
     try:

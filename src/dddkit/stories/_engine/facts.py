@@ -146,7 +146,7 @@ class StepExecutionInfo:
 
     @property
     def nested(self) -> list[StoryExecutionContext]:
-        """The runs with hooks inside this step: those under way, and the last 20 that have ended, without their state.
+        """The runs with hooks inside this step; of those that have ended the last 20, without their state.
 
         In the order in which they started, in a list of its own. The execution tree says how many others there were.
         """

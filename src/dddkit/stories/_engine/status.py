@@ -18,7 +18,7 @@ class StepStatus(Enum):
     COMPLETED = "✓"
     FAILED = "✗"
     CANCELLED = "⊘"
-    """It ended by an exception that is no `Exception`: a cancelled task, a closed coroutine, Ctrl-C."""
+    """It ended by an exception that is no `Exception`, as a cancelled task, a closed coroutine and Ctrl-C do."""
 
     def __str__(self) -> str:
         return self.value

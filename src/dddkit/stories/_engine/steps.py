@@ -150,7 +150,7 @@ class StepList:
 
 
 class _ImportedSteps(StepList):
-    """What `from dddkit.stories import I` gives: the name, which has another value in the body of a story."""
+    """What `from dddkit.stories import I` gives, the name that has another value in the body of a story."""
 
     __slots__ = ()
 

@@ -34,9 +34,9 @@ class SignalReceipt:
     """What became of a signal."""
 
     accepted: bool
-    """Whether it is the one that counts: the run gets its value, or has got it."""
+    """Whether it is the one that counts, so that the run gets its value, or has got it."""
     first: Any
-    """Where another one came first: its value. None where the signal was accepted, or came too late."""
+    """The value of the one that came first; None where the signal was accepted, or came too late."""
     status: RunStatus
     """How the run stood when the signal came. One that has finished takes none."""
 

@@ -22,7 +22,7 @@ class RunStatus(Enum):
     UNDONE = "undone"
     """A step has failed, and what was done before it is undone."""
     UNDO_FAILED = "undo_failed"
-    """Something is left that could not be undone: a person has to look."""
+    """Something is left that could not be undone, and a person has to look."""
     CANCELLED = "cancelled"
     CHANGED = "changed"
     """What is recorded does not fit the story as this worker has it; the run stays as it is."""

@@ -1,0 +1,112 @@
+"""`dddkit draw`: pictures of stories and aggregates, in Mermaid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from dddkit.cli._failure import CLEAN, FOUND_SOMETHING, CommandError
+from dddkit.cli._mypy import CACHE, Plan, open_project, require_mypy, sources_for
+from dddkit.cli._pictures import DocumentWithPictures, is_one_picture, is_same, new_document
+from dddkit.cli._terminal import progress, say
+
+HELP: Final = """\
+Draw a story or an aggregate, in the language of Mermaid, which GitHub and many editors show as a picture.
+
+Of a story: its steps, which of them are async, the stories among them, what undoes each, and what each reads and sets \
+of the State. Of an aggregate: its events, the methods that record them, who handles them, and which repositories hold \
+it. It runs mypy in this process, and imports nothing of your code.
+
+Exit codes: 0 drawn, or all pictures are as they would be drawn; 1 some are not; 2 it could not run.
+
+\b
+dddkit draw shop.checkout:Checkout
+dddkit draw shop.checkout:Checkout --output docs/checkout.md
+dddkit draw --output README.md
+dddkit draw --check README.md --check docs/checkout.md
+"""
+
+_PLACE: Final = "A class, such as shop.checkout:Checkout; or a module, or a package, for all stories and aggregates in it."
+_OUTPUT: Final = (
+    "Write to this file. In Markdown, a picture stands between <!-- dddkit draw MODULE:NAME --> and <!-- end -->, and "
+    "without MODULE:NAME all of them are drawn again; a file that ends in .mmd is one picture."
+)
+_CHECK: Final = "Check that the pictures in this file are as they would be drawn. May be repeated."
+
+
+def draw(
+    place: Annotated[str | None, typer.Argument(metavar="[MODULE[:NAME]]", help=_PLACE)] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help=_OUTPUT)] = None,
+    check: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=_CHECK)] = None,
+    python: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="The Python of the project, where it is not the one that runs dddkit."),
+    ] = None,
+    cache_dir: Annotated[
+        str, typer.Option(metavar="DIR", help="The folder of the cache, beside the configuration.")
+    ] = CACHE,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Read and write no cache.")] = False,
+) -> None:
+    """Draw; see HELP."""
+    plan = Plan(python=python, cache=None if no_cache else cache_dir, is_of_project=True)
+    if check:
+        if place is not None or output is not None:
+            raise CommandError("--check takes no MODULE and no --output: the file says what its pictures show")
+        raise typer.Exit(_check(check, plan))
+    if output is not None:
+        _write(output, place, plan)
+    elif place is not None:
+        typer.echo(_pictures([place], plan)[place], nl=False)
+    else:
+        raise CommandError("say what to draw, such as shop.checkout:Checkout")
+
+
+def _check(files: Sequence[Path], plan: Plan) -> int:
+    documents = [(file, DocumentWithPictures(file)) for file in files]
+    for _, document in documents:
+        document.require_pictures()
+    places = [picture.place for _, document in documents for picture in document.pictures]
+    texts = _pictures(places, plan)
+    code = CLEAN
+    for file, document in documents:
+        for picture in document.pictures:
+            if not is_same(picture, texts[picture.place]):
+                code = FOUND_SOMETHING
+                typer.echo(f"{file}:{picture.line}: {picture.place} has changed; run dddkit draw --output {file}")
+    return code
+
+
+def _write(file: Path, place: str | None, plan: Plan) -> None:
+    if place is not None and (not file.exists() or is_one_picture(file)):
+        text = new_document(file, place, _pictures([place], plan)[place])
+    else:
+        document = DocumentWithPictures(file)
+        if place is None:
+            document.require_pictures()
+        else:
+            document.require(place)
+        places = [picture.place for picture in document.pictures] if place is None else [place]
+        text = document.with_pictures(_pictures(places, plan))
+    try:
+        with file.open("w", encoding="utf-8", newline="") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be written: {error.strerror}") from None
+    say(f"{file} is drawn; commit it")
+
+
+def _pictures(places: Sequence[str], plan: Plan) -> dict[str, str]:
+    """Return the text of each picture, by what it shows."""
+    require_mypy()
+    from dddkit.cli._drawing import analysed, module_of, picture_of
+
+    modules = dict.fromkeys(module_of(place) for place in places)
+    with open_project(plan) as project:
+        for warning in project.warnings:
+            say(warning)
+        with progress("Drawing") as on_file:
+            analysis = analysed(sources_for(modules, project), on_file)
+        return {place: picture_of(place, analysis) for place in places}
