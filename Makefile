@@ -46,10 +46,11 @@ test-sqlalchemy:  ## run the tests of persistence on the oldest supported SQLAlc
 	@.ci/test-sqlalchemy $(SQLALCHEMY)
 
 docs: $(DOCS)/.ready  ## build the documentation site into docs/_build/html; a warning is an error
-	@$(DOCS)/bin/python -m sphinx -q -W --keep-going -j auto -b html docs docs/_build/html
+	@rm -rf docs/_build
+	@$(DOCS)/bin/python -m sphinx -q -W --keep-going -j auto -b html -d docs/_build/doctrees docs docs/_build/html
 
 docs-links: $(DOCS)/.ready  ## ask for every external link of the site; needs the network
-	@$(DOCS)/bin/python -m sphinx -q -b linkcheck docs docs/_build/links
+	@$(DOCS)/bin/python -m sphinx -q -b linkcheck -d docs/_build/doctrees docs docs/_build/links
 
 $(DOCS)/.ready: pyproject.toml constraints.txt src/dddkit/__init__.py
 	@PYTHON="$(PYTHON)" .ci/install $(DOCS) docs

@@ -25,6 +25,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 default_role = "code_or_link"
+pygments_dark_style = "github-dark"
 nitpicky = True  # what a page or a docstring refers to has to be there
 nitpick_ignore_regex = [
     # Type aliases and protocols of ours that are explained where they are used.
@@ -65,5 +66,5 @@ autodoc_typehints_format = "short"
 maximum_signature_line_length = 88
 napoleon_custom_sections = [("What is returned raises", "params_style")]
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
+napoleon_use_ivar = True  # entries of their own would take links: `type` of a signature for the attribute of that name
 python_use_unqualified_type_names = True

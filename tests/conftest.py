@@ -50,6 +50,24 @@ def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"amqp://guest:guest@127.0.0.1:{(home / 'rabbitmq.port').read_text()}/"
 
 
+@pytest.fixture
+def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where librdkafka's cluster for tests answers, which all tests of this run share; skipped without the package."""
+    from tests.servers.running import shared_server
+
+    home = shared_server("kafka", _shared_folder(tmp_path_factory))
+    return f"127.0.0.1:{(home / 'kafka.port').read_text()}"
+
+
+@pytest.fixture
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where a Redis answers that all tests of this run share; skipped where it is not installed."""
+    from tests.servers.running import shared_server
+
+    home = shared_server("redis", _shared_folder(tmp_path_factory))
+    return f"redis://127.0.0.1:{(home / 'redis.port').read_text()}"
+
+
 def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder

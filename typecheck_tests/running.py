@@ -9,16 +9,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mypy.version import __version__ as mypy_version
-
 CONFIG = "[mypy]\nplugins = dddkit_mypy\nstrict = True\nshow_column_numbers = True\nshow_error_end = True\n"
 
-_MYPY_2 = int(mypy_version.partition(".")[0]) >= 2
-WITHOUT_DBOS = "[mypy-dbos.*,sqlalchemy.*]\nfollow_imports = skip\n" if _MYPY_2 else ""
-"""More of a configuration, its last part: for modules with durable stories, that mypy need not read all of DBOS.
-
-mypy 1.19 reads it all: it crashes at the cache of a run that has skipped imports.
-"""
+WITHOUT_DBOS = "[mypy-dbos.*,sqlalchemy.*]\nfollow_imports = skip\n"
+"""More of a configuration, its last part: for modules with durable stories, that mypy need not read all of DBOS."""
 
 _DIAGNOSTIC = re.compile(r"^(?P<path>[^:]+\.py):\d+:.* (?:error|note): ")
 

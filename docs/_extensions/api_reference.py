@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.domains.python import PyObject
 from sphinx.pycode import ModuleAnalyzer
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-# -- Code -------------------------------------------------------------------------------------------------------------
+# -- Code
 
 
 def _mark_code(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
@@ -33,7 +34,7 @@ def _mark_code(app: Sphinx, what: str, name: str, obj: object, options: object, 
     lines[:] = marked
 
 
-# -- Names in single backticks: links where they are documented, else code --------------------------------------------
+# -- Names in single backticks: links where they are documented, else code
 
 
 def _code_or_link(
@@ -71,10 +72,22 @@ def _found(name: str) -> Any:
     raise LookupError(name)
 
 
+def _link_to_public_name(app: Sphinx, env: BuildEnvironment, node: Any, text: nodes.TextElement) -> Any:
+    """Link an exception, whichever module speaks of it, and what is documented as data and used as a type."""
+    python = env.domains.python_domain
+    for module in ("dddkit.exceptions", node.get("py:module")):
+        name = f"{module}.{node['reftarget']}"
+        if name in python.objects:
+            return python.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, text)
+    return None
+
+
 def _text_of_what_has_no_page(
     app: Sphinx, env: BuildEnvironment, node: Any, text: nodes.TextElement
 ) -> nodes.TextElement | None:
     """Leave names of other libraries, and type variables, without a link; all others are warned of."""
+    if link := _link_to_public_name(app, env, node, text):
+        return link
     if node.get("may_be_code"):
         return nodes.literal(text.rawsource, text.astext())
     name: str = node["reftarget"]
@@ -85,7 +98,7 @@ def _text_of_what_has_no_page(
     return text if isinstance(found, TypeVar) or not name.startswith("dddkit") else None
 
 
-# -- Signatures: what a caller writes ---------------------------------------------------------------------------------
+# -- Signatures: what a caller writes
 
 _OF_HELPERS: Final = {
     "dddkit._core.broker": ("EventBroker.handle", "EventBroker.instance"),
@@ -133,7 +146,7 @@ def _sign(
     return None
 
 
-# -- Since when -------------------------------------------------------------------------------------------------------
+# -- Since when
 
 _OLD: Final = frozenset(Path(__file__).with_name("names_of_0_5.txt").read_text(encoding="utf-8").split())
 
@@ -148,6 +161,8 @@ def _say_since_when(app: Sphinx, what: str, name: str, obj: object, options: obj
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    (attributes,) = (field for field in PyObject.doc_field_types if field.name == "variable")
+    attributes.label = "Attributes"  # as our docstrings call them
     app.add_role("code_or_link", _code_or_link)
     app.connect("builder-inited", _leave_out_overloads)
     app.connect("autodoc-process-docstring", _mark_code, priority=400)  # before Napoleon

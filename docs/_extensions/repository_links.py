@@ -14,7 +14,7 @@ _RELATIVE_LINK = re.compile(r"(?<!!)(\[[^\]]*\]\()(\.\./[^)]+)\)")
 
 
 def _make_absolute(app: Sphinx, docname: str, source: list[str]) -> None:
-    repository = f"{app.config.html_theme_options['source_repository']}"
+    repository = app.config.html_theme_options["source_repository"]
     root = Path(app.srcdir).parent
 
     def absolute(link: re.Match[str]) -> str:
@@ -27,29 +27,6 @@ def _make_absolute(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = _RELATIVE_LINK.sub(absolute, source[0])
 
 
-# Pages that other branches bring: index.md lists them already.
-_TO_COME = (
-    "tutorial/*",
-    "building_blocks",
-    "stories",
-    "glossary",
-    "checked_when",
-    "migration_0_5",
-    "migration_stories",
-    "stability",
-    "recipes",
-    "drawings",
-)
-
-
-def _leave_out_what_is_to_come(app: Sphinx, docname: str, source: list[str]) -> None:
-    if docname == "index":
-        for page in _TO_COME:
-            if not list(Path(app.srcdir).glob(f"{page}.md")):
-                source[0] = source[0].replace(f"\n{page}\n", "\n")
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", _make_absolute)
-    app.connect("source-read", _leave_out_what_is_to_come)
     return {"parallel_read_safe": True}

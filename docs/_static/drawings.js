@@ -18,6 +18,10 @@
     }
     mermaid.initialize({ startOnLoad: false, theme });
     await mermaid.run({ nodes: drawings });
+    for (const svg of document.querySelectorAll("pre.mermaid svg")) {
+      // A drawing shrinks to its column, but on a telephone not until nobody can read it: there it scrolls.
+      svg.style.minWidth = `${Math.min(parseFloat(svg.style.maxWidth), 640)}px`;
+    }
   };
   document.addEventListener("DOMContentLoaded", () => {
     draw();

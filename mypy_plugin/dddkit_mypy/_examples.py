@@ -55,7 +55,6 @@ def _corrected(rule: Rule) -> str:
 
 
 def _output_of_mypy(directory: str) -> str:
-    # mypy 1.19 crashes at its own cache of a run that has skipped imports.
     command = [sys.executable, "-m", "mypy", f"--cache-dir={os.devnull}", "."]
     environment = {**os.environ, "MYPY_FORCE_TERMINAL_WIDTH": str(_WIDTH)}
     run = subprocess.run(command, cwd=directory, env=environment, capture_output=True, encoding="utf-8", check=False)

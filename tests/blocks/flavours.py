@@ -142,6 +142,9 @@ FLAVOURS: tuple[type[Flavour], ...] = (Dataclasses, Pydantic)
 REFUSALS = (stdlib.FrozenInstanceError, pydantic.ValidationError)
 
 needs_threads = pytest.mark.skipif(sys.platform == "emscripten", reason="WebAssembly has no threads here")
+needs_a_deep_stack = pytest.mark.skipif(
+    sys.platform == "emscripten", reason="a recursion that Python would stop ends the interpreter in WebAssembly"
+)
 
 in_both_flavours: Callable[[Callable[..., None]], Callable[..., None]] = pytest.mark.parametrize(
     "flavour", FLAVOURS, ids=lambda flavour: flavour.name

@@ -224,6 +224,7 @@ def test_fr2_a_signal_handler_uses_the_broker_in_the_middle_of_its_lines() -> No
 
 
 @needs_fork
+@needs_threads
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_fs8_a_child_that_is_forked_while_threads_use_the_broker_uses_it_too() -> None:
     broker = EventBroker()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses as stdlib
 import pickle
+import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -110,6 +111,12 @@ def test_fd2_the_members_of_an_enum_have_the_fields_of_the_value_object() -> Non
     assert Units.g.label == "1000 g"
     assert Names.ada == "Ada"
     assert Names("Bob") is Names.bob
+
+
+def test_fd2_a_member_shows_the_fields_of_the_value_object_and_nothing_else() -> None:
+    # Before Python 3.12 as "Unit(code='kg', factor=1)".
+    for shown in (repr(Units.kg), repr(SlottedUnits.kg)):
+        assert re.findall(r"(\w+)=", shown) == ["code", "factor"]
 
 
 def test_fd2_without_fields_a_member_has_the_value_that_the_body_assigns() -> None:

@@ -1,4 +1,4 @@
-"""A project with mistakes, checked once."""
+"""A project with mistakes, checked once; and one with odd code, drawn once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Final
 
 import pytest
 
-from tests.cli.running import run
+from tests.cli.drawn import FILES as DRAWN
+from tests.cli.drawn import PICTURES
+from tests.cli.running import Run, run
 
 STORY: Final = """\
 from dddkit.stories import I, Story, StoryState
@@ -62,3 +64,21 @@ def checked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(checked_once: Path, tmp_path: Path) -> Path:
     """A project without a configuration, in src layout, without `__init__.py`, with two modules of one name."""
     return shutil.copytree(checked_once, tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in src layout, without `__init__.py`, with a picture of each story and aggregate in README.md."""
+    folder = tmp_path_factory.mktemp("bank") / "project"
+    for name, text in {**DRAWN, "README.md": PICTURES}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert run("draw", "--output", "README.md", folder=folder) == Run(0, "", "dddkit: README.md is drawn; commit it\n")
+    return folder
+
+
+@pytest.fixture
+def bank(drawn_once: Path, tmp_path: Path) -> Path:
+    """That project, to be changed."""
+    return shutil.copytree(drawn_once, tmp_path / "bank")

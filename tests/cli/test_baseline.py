@@ -58,6 +58,33 @@ def test_nothing_is_said_of_files_that_were_not_checked(known: Path) -> None:
     assert check(known, "scripts/night/main.py").err == ""
 
 
+def test_writing_keeps_what_is_known_of_files_that_were_not_checked(known: Path) -> None:
+    written = (known / "known.json").read_text()
+    ran = check(known, "--write-baseline", "src")
+    assert ran.err == "dddkit: known.json holds 1 of what was found, and 1 of files that were not checked; commit it\n"
+    assert (known / "known.json").read_text() == written
+    (known / "scripts/day/main.py").unlink()
+    assert check(known, "--write-baseline", "src").err == "dddkit: known.json holds 1 of what was found; commit it\n"
+
+
+def test_a_file_that_is_no_baseline_is_not_overwritten(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text("precious = true\n")
+    (tmp_path / "shop.py").touch()
+    said = "settings.toml is there already, and is no baseline of dddkit check; name another file"
+    assert check(tmp_path, "--write-baseline", baseline="settings.toml") == Run(2, "", f"dddkit: {said}\n")
+    assert settings.read_text() == "precious = true\n"
+
+
+def test_a_baseline_with_two_sides_of_a_merge_is_written_again(known: Path) -> None:
+    path = known / "known.json"
+    written = path.read_text()
+    path.write_text(f"<<<<<<< ours\n{written}=======\n{written}>>>>>>> theirs\n")
+    assert check(known).code == 2
+    assert check(known, "--write-baseline").code == 0
+    assert path.read_text() == written
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

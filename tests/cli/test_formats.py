@@ -77,7 +77,7 @@ _RESULT: Final = _object(
     }
 )
 _RULE: Final = _object(
-    {"id": {"type": "string"}, "shortDescription": _TEXT, "helpUri": _URI},
+    {"id": {"type": "string"}, "shortDescription": _TEXT, "fullDescription": _TEXT, "help": _TEXT, "helpUri": _URI},
     {"defaultConfiguration": _object({"level": _LEVEL})},
 )
 _DRIVER: Final = _object(
@@ -99,7 +99,7 @@ _RUN: Final = _object(
 SARIF: Final = _object(
     {"version": {"const": "2.1.0"}, "$schema": _URI, "runs": {"type": "array", "items": _RUN, "minItems": 1}}
 )
-"""What SARIF 2.1.0 says of the objects that we write. Its own schema is long, and not ours to copy."""
+"""What SARIF 2.1.0 says of the objects that we write, and GitHub of rules. Its schema is long, and not ours to copy."""
 
 
 def sarif(folder: Path, *arguments: str) -> dict[str, Any]:
@@ -114,6 +114,8 @@ def test_sarif_names_the_rules_and_where_they_are_explained(project: Path) -> No
     rules = {rule["id"]: rule for rule in sarif(project)["tool"]["driver"]["rules"]}
     assert [*rules] == ["dddkit-unknown-step", "unused-coroutine"]
     assert rules["dddkit-unknown-step"]["shortDescription"] == {"text": "Every `I.name` lists a step of its story"}
+    assert "misspelt step" in rules["dddkit-unknown-step"]["fullDescription"]["text"]
+    assert "no step runs" in rules["unused-coroutine"]["fullDescription"]["text"]
     assert rules["dddkit-unknown-step"]["helpUri"] == f"{RULES}#dddkit-unknown-step"
 
 

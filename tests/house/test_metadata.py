@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.pages import blocks, links, text_of
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -86,3 +88,31 @@ def test_the_changelog_begins_with_this_version_and_its_date_where_nothing_is_un
     titles = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     newest = next(title for title in titles if title != "[Unreleased]")
     assert re.fullmatch(rf"\[{re.escape(dddkit.__version__)}\] - \d{{4}}-\d\d-\d\d", newest)
+
+
+def test_the_page_about_stability_names_the_versions_of_the_metadata() -> None:
+    metadata = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "stability.md").read_text(encoding="utf-8")
+    pythons = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', metadata)
+    assert f"| {pythons[0]} to {pythons[-1]}, CPython |" in page
+    rows = {
+        "mypy": "mypy",
+        "pydantic": "pydantic",
+        "SQLAlchemy": "sqlalchemy[asyncio]",
+        "DBOS": "dbos",
+        "FastStream": "faststream",
+    }
+    for title, package in rows.items():
+        bounds = re.search(rf'"{re.escape(package)}>=([\d.]+)(?:,<([\d.]+))?"', metadata)
+        (row,) = re.findall(rf"^\| {title}\b[^|]*\| ([^|]*) \|", page, re.MULTILINE)
+        assert bounds is not None
+        assert row.startswith(bounds[1])
+        assert bounds[2] is None or title == "FastStream" or row.endswith(f"below {bounds[2]}")
+
+
+def test_the_commands_and_files_that_releasing_names_are_there() -> None:
+    commands = [command for block in blocks("RELEASING.md") for command, _ in block.commands]
+    targets = {target for command in commands for target in re.findall(r"^make ([\w-]+)", command)}
+    assert len(targets) > 8
+    assert targets <= set(re.findall(r"^([\w-]+):", text_of("Makefile"), re.MULTILINE))
+    assert [link for link in links("RELEASING.md") if not (ROOT / link).exists()] == []

@@ -324,6 +324,14 @@ app.Checkout = Undone
     assert f"{50 * combinations * 13:,} per process" in PAGE
 
 
+def test_all_loggers_of_the_kit_are_listed() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    used = set(re.findall(r'getLogger\("(dddkit[\w.]+)"\)', sources))
+    used |= set(re.findall(r'^_?LOGGER: Final = "(dddkit[\w.]+)"$', sources, re.MULTILINE))
+    chapter = PAGE[PAGE.index("\n## Logs\n") : PAGE.index("\n## What it costs\n")]
+    assert set(re.findall(r"^\| `(dddkit\.[\w.]+)` \|", chapter, re.MULTILINE)) == used
+
+
 def test_every_command_of_the_page_is_known() -> None:
     metadata = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     tools = metadata[metadata.index("[dependency-groups]") :]

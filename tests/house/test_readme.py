@@ -30,8 +30,8 @@ def test_the_example_runs_when_it_is_pasted(tmp_path: Path) -> None:
     assert _run(tmp_path / "pasted.py", EXAMPLE.text) == (PRINTED, "")
 
 
-@needs_processes
-def test_the_example_runs_in_the_other_flavour_as_it_says(tmp_path: Path) -> None:
+def _models() -> str:
+    """Return the example in the other flavour, made as the README says."""
     imported = "from dddkit.dataclasses import"
     (ours,) = (line for line in EXAMPLE.text.splitlines(keepends=True) if line.startswith(imported))
     models = _replaced(ours, FLAVOUR.text)
@@ -40,7 +40,12 @@ def test_the_example_runs_in_the_other_flavour_as_it_says(tmp_path: Path) -> Non
             rf"^ *@dataclass\(.*\)\n(?= *class {re.escape(name)})", "", models, flags=re.MULTILINE
         )
         assert decorators == 1
-    assert _run(tmp_path / "models.py", models) == (PRINTED, "")
+    return models
+
+
+@needs_processes
+def test_the_example_runs_in_the_other_flavour_as_it_says(tmp_path: Path) -> None:
+    assert _run(tmp_path / "models.py", _models()) == (PRINTED, "")
 
 
 @needs_processes
@@ -63,9 +68,9 @@ def test_a_misspelt_step_is_found_at_import_as_well(tmp_path: Path) -> None:
 @pytest.mark.slow
 @needs_processes
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_checkers_find_nothing_in_the_blocks(checker: str, tmp_path: Path) -> None:
+def test_checkers_find_nothing_in_the_example_in_both_flavours(checker: str, tmp_path: Path) -> None:
     (tmp_path / "borrow.py").write_text(EXAMPLE.text, encoding="utf-8")
-    (tmp_path / "flavour.py").write_text(FLAVOUR.text, encoding="utf-8")
+    (tmp_path / "models.py").write_text(_models(), encoding="utf-8")
     printed, status = Reader(tmp_path).check(checker)
     assert status == 0, printed
 

@@ -24,7 +24,7 @@ from typing_extensions import NotRequired, TypedDict
 import dddkit.dataclasses
 import dddkit.pydantic
 from dddkit._json import JsonCodec, JsonMismatchError
-from tests.blocks.flavours import Flavour, in_both_flavours
+from tests.blocks.flavours import Flavour, in_both_flavours, needs_a_deep_stack
 
 # Any: classes that are declared at run time, and values that a checker rejects.
 
@@ -377,6 +377,7 @@ def test_an_object_of_a_subclass_is_not_written(flavour: Flavour) -> None:
         JsonCodec(base).dump(derived(value=1))
 
 
+@needs_a_deep_stack
 @in_both_flavours
 def test_what_contains_itself_or_is_nested_too_deeply_is_not_written(flavour: Flavour) -> None:
     del flavour

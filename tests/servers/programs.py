@@ -8,13 +8,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Final
 
-__all__ = ["PROGRAMS", "NatsServer", "PostgresServer", "RabbitServer", "Server"]
+__all__ = ["PROGRAMS", "KafkaServer", "NatsServer", "PostgresServer", "RabbitServer", "RedisServer", "Server"]
 
 
 @dataclass
@@ -222,10 +224,49 @@ class RabbitServer(Server):
         return self.says(self.port("rabbitmq"), b"AMQP\x00\x00\x09\x01")[:3] == b"\x01\x00\x00"
 
 
+class RedisServer(Server):
+    """Redis, which answers when a message is on disk."""
+
+    user = "redis"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        if shutil.which("redis-server") is None:
+            return "Redis is not installed here (Debian: apt-get install -y redis-server)"
+        return None
+
+    def begin(self) -> None:
+        durable = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
+        address = ("--bind", "127.0.0.1", "--port", str(self.port("redis")))
+        self.spawn("redis-server", *address, *durable, "--dir", str(self.home))
+
+    def answers(self) -> bool:
+        return self.says(self.port("redis"), b"PING\r\n") == b"+PONG"
+
+
+class KafkaServer(Server):
+    """No Kafka, but the cluster that librdkafka has for tests: it speaks the protocol, and keeps all in memory."""
+
+    user = "root"  # the only one who may read this interpreter, where root has installed it at home
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if find_spec("confluent_kafka") else "there is no confluent-kafka here"
+
+    def begin(self) -> None:
+        (self.home / "kafka.port").unlink(missing_ok=True)  # it is given another
+        self.spawn(sys.executable, str(Path(__file__).with_name("kafka.py")), str(self.home / "kafka.port"))
+
+    def answers(self) -> bool:
+        return (self.home / "kafka.port").exists()
+
+
 PROGRAMS: Final[dict[str, type[Server]]] = {
     "postgresql": PostgresServer,
     "nats": NatsServer,
     "rabbitmq": RabbitServer,
+    "kafka": KafkaServer,
+    "redis": RedisServer,
 }
 
 

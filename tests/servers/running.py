@@ -21,7 +21,7 @@ __all__ = ["OwnServer", "own_server", "shared_server"]
 
 ROOT: Final = Path(__file__).parents[2]
 
-Program = Literal["postgresql", "nats", "rabbitmq"]
+Program = Literal["postgresql", "nats", "rabbitmq", "kafka", "redis"]
 
 
 class OwnServer:

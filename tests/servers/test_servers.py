@@ -59,7 +59,13 @@ def listens(port: int) -> bool:
 
 @pytest.mark.parametrize(
     "program",
-    ["nats", pytest.param("postgresql", marks=pytest.mark.slow), pytest.param("rabbitmq", marks=pytest.mark.slow)],
+    [
+        "nats",
+        pytest.param("kafka", marks=pytest.mark.slow),
+        pytest.param("postgresql", marks=pytest.mark.slow),
+        pytest.param("rabbitmq", marks=pytest.mark.slow),
+        pytest.param("redis", marks=pytest.mark.slow),
+    ],
 )
 def test_a_server_of_ones_own_can_be_stopped_killed_and_started_again(program: Program) -> None:
     with own_server(program) as server:

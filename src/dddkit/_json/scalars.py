@@ -104,7 +104,8 @@ def _whole_number(value: int) -> str | None:
     return None if abs(value) < _TOO_LONG else "has more than 4,000 digits, which would not be read; write it as text"
 
 
-_TOO_LONG: Final = 10**4000
+# Not 10**4000: mypy caches the value of that, and where orjson is installed, mypy 1.19 cannot read it again.
+_TOO_LONG: Final = pow(10, 4000)
 
 
 def _number(value: float) -> str | None:

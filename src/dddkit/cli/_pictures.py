@@ -15,6 +15,7 @@ _END: Final = re.compile(r"[ \t]*<!--\s*end\s*-->\s*")
 _FENCE: Final = re.compile(r"\s*(```+|~~~+)")
 _IN_MERMAID: Final = re.compile(r"%% dddkit draw (?P<place>\S+)\s*")
 _MERMAID: Final = (".mmd", ".mermaid")
+_EXAMPLE: Final = "shop.checkout:Checkout"
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,18 @@ class DocumentWithPictures:
             CommandError: there is none.
         """
         if not self.pictures:
-            raise CommandError(f"{self._path} has no picture; {self._how_to_place('shop.checkout:Checkout')}")
+            raise CommandError(f"{self._path} has no picture; {self._how_to_place(_EXAMPLE)}")
 
     def require(self, place: str) -> None:
-        """Raise unless there is a picture of this.
+        """Raise unless there is a place for a picture of this.
 
         Raises:
             CommandError: there is none.
         """
+        if self._is_mermaid:
+            if self._lines and not self.pictures:
+                raise CommandError(f"{self._path} is no picture of dddkit's; remove it, or name another file")
+            return
         if not any(picture.place == place for picture in self.pictures):
             raise CommandError(f"{self._path} has no place for {place}; {self._how_to_place(place)}")
 
@@ -115,7 +120,7 @@ class DocumentWithPictures:
             elif _BEGIN.fullmatch(line):
                 begin = number
         if begin is not None:
-            raise CommandError(f"{self._path}:{begin + 1}: the picture has no end; write <!-- end --> in a line under it")
+            raise CommandError(f"{self._path}:{begin + 1}: the picture has no end; write <!-- end --> under it")
 
 
 def is_one_picture(path: Path) -> bool:

@@ -48,7 +48,10 @@ def check(
         Path | None, typer.Option(metavar="FILE", help="Report only what is not in this baseline.")
     ] = None,
     write_baseline: Annotated[
-        bool, typer.Option("--write-baseline", help="Write all that is found to the baseline, and end with 0.")
+        bool,
+        typer.Option(
+            "--write-baseline", help="Write what is found in the checked files to the baseline, and end with 0."
+        ),
     ] = False,
     enable: Annotated[
         list[str] | None,
@@ -88,8 +91,11 @@ def check(
         found = diagnostics_of(report, project.root)
         checked = project.files
     if baseline is not None and write_baseline:
-        Baseline.of(baseline, found).write()
-        say(f"{baseline} holds {len(found)} of what was found; commit it")
+        written = Baseline.of(baseline, found, checked)
+        written.write()
+        others = written.known.total() - len(found)
+        of_others = f", and {others} of files that were not checked" if others else ""
+        say(f"{baseline} holds {len(found)} of what was found{of_others}; commit it")
         raise typer.Exit(CLEAN)
     new, gone = (found, 0) if known is None else known.divide(found, checked)
     FORMATS[format_.value](Findings(new, len(checked), len(found) - len(new)))

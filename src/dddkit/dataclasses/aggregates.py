@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from enum import EnumMeta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from dddkit._core.copying import copied
 from dddkit._core.events import AnyAggregateEvent
@@ -67,7 +67,7 @@ class ValueObject(Frozen):
 
     __slots__ = ()
 
-    __decorator__: ClassVar[str] = "@dataclass(frozen=True)"
+    __decorator__ = "@dataclass(frozen=True)"  # not annotated: from Python 3.12 on, members of an Enum would show it
 
     if not TYPE_CHECKING and sys.version_info < (3, 11):  # an Enum with a `__new__` looks for it in this very class
         __reduce_ex__ = Declared.__reduce_ex__

@@ -101,10 +101,12 @@ async def rehearse(
     given: Any = story
     if not _opens_one(given):
         rehearsal = _Rehearsal(given, state, retries or {}, signals or {}, name)
+        expected = await rehearsal.run()
     else:
-        async with given() as one:
+        async with given() as one:  # the first run happens here: what follows the `yield` may look at what it has left
             rehearsal = _Rehearsal(one, state, retries or {}, signals or {}, name, opened=given)
-    return await rehearsal.hold()  # type: ignore[no-any-return]  # the state
+            expected = await rehearsal.run_in(one)
+    return await rehearsal.hold(expected)  # type: ignore[no-any-return]  # the state
 
 
 def _opens_one(story: Any) -> bool:
@@ -167,16 +169,16 @@ class _Rehearsal:
     def _plan(self, story: Any) -> StoryPlan:
         return plan_of(story, self._name, self._state_class)
 
-    async def hold(self) -> Any:
+    async def hold(self, expected: _Ended) -> Any:
+        """Compare all other runs with the first one; return its state."""
         __tracebackhide__ = True
-        expected = await self._run(None)
-        again = await self._run(None)
+        again = await self.run()
         loose = self._differing(expected.outcome["state"], again.outcome["state"])
         why = f"all share {', '.join(self._shared)}, which cannot be copied" if self._shared else _OUTSIDE
         self._compare(again, expected, loose, f"two runs without an interruption came to different ends; {why}")
         for index, entry in enumerate(expected.names):
             for when, (where, cure) in _PLACES.items():
-                ended = await self._run(Place(index, when))
+                ended = await self.run(Place(index, when))
                 what = f"the process ended {where.format(entry)}, and the run came to another end; {cure}"
                 self._compare(ended, expected, loose, what)
                 self._check_bodies(ended, entry if when == "after body" else None)
@@ -184,7 +186,12 @@ class _Rehearsal:
 
         return outcome_of(expected.text, self._plan(self._story), self._codec, "rehearsal-1")
 
-    async def _run(self, place: Place | None) -> _Ended:
+    async def run(self, place: Place | None = None) -> _Ended:
+        """Run the story in a world of its own; see `run_in`."""
+        async with self._world() as world:
+            return await self.run_in(world, place)
+
+    async def run_in(self, world: Any, place: Place | None = None) -> _Ended:
         """Run the story to its end, in two processes where there is a place at which the first one ends."""
         from dddkit.stories.durable._run import run
 
@@ -192,17 +199,16 @@ class _Rehearsal:
         journal = MemoryJournal(
             f"rehearsal-{self._runs}", signals=self._signals, crashes=() if place is None else (place,), skips_time=True
         )
-        async with self._world() as world:
-            while True:
-                plan = self._plan(as_another_process_has_it(world))
-                # In a task, which has a context of its own: what a step sets there does not reach the next process.
-                process = asyncio.ensure_future(run(plan, self._codec, self._start, journal, retries=self._retries))
-                try:
-                    text = await process
-                except Crash:
-                    journal.begin()
-                else:
-                    break
+        while True:
+            plan = self._plan(as_another_process_has_it(world))
+            # In a task, which has a context of its own: what a step sets there does not reach the next process.
+            process = asyncio.ensure_future(run(plan, self._codec, self._start, journal, retries=self._retries))
+            try:
+                text = await process
+            except Crash:
+                journal.begin()
+            else:
+                break
         return _Ended(text, json.loads(text), [entry.name for entry in journal.recorded], Counter(journal.bodies))
 
     def _world(self) -> AbstractAsyncContextManager[Any]:

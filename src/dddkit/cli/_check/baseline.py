@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeGuard, cast
@@ -63,9 +63,18 @@ class Baseline:
         return cls(path, known)
 
     @classmethod
-    def of(cls, path: Path, diagnostics: Iterable[Diagnostic]) -> Baseline:
-        """Return the baseline that knows all these, to be kept in a file."""
-        return cls(path, Counter(_key(path, diagnostic) for diagnostic in diagnostics))
+    def of(cls, path: Path, diagnostics: Sequence[Diagnostic], checked: Set[Path]) -> Baseline:
+        """Return what is to be kept in a file: all these, and what it holds of other files, which were not checked.
+
+        Raises:
+            CommandError: the file is there already, and is no baseline.
+        """
+        known = Counter(_key(path, diagnostic) for diagnostic in diagnostics)
+        seen = {_name(path, file) for file in (*checked, *(diagnostic.file for diagnostic in diagnostics))}
+        for entry, count in _held_by(path).items():
+            if entry[0] not in seen and (path.parent / entry[0]).exists():
+                known[entry] = count
+        return cls(path, known)
 
     def write(self) -> None:
         """Write the file.
@@ -98,6 +107,22 @@ class Baseline:
             count for (file, _, _), count in left.items() if file in names or not (self.path.parent / file).exists()
         )
         return new, gone
+
+
+def _held_by(path: Path) -> Counter[_Entry]:
+    """Return what a file holds that is to be written again; nothing, if it is a baseline that cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Counter()
+    except (OSError, ValueError):
+        text = " "
+    if text and f'"{_KEY}"' not in text:
+        raise CommandError(f"{path} is there already, and is no baseline of dddkit check; name another file")
+    try:
+        return Baseline.read(path).known
+    except CommandError:  # with two sides of a merge in it, or of another version: that is why it is written again
+        return Counter()
 
 
 def _is_object(content: object) -> TypeGuard[dict[str, Any]]:

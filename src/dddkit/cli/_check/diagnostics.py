@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from dddkit.cli._mypy import Report
 
 _RULES: Final = "https://mom1.github.io/dddkit/rules.html"
-_UNAWAITED: Final = frozenset({"unused-coroutine", "unused-awaitable"})
+UNAWAITED: Final = frozenset({"unused-coroutine", "unused-awaitable"})
+"""What mypy calls its own diagnostics of an async story that nobody awaits."""
 
 
 @dataclass(frozen=True, order=True)
@@ -57,7 +58,7 @@ def _location(error: Mapping[str, Any]) -> tuple[str, int, int]:
 
 
 def _is_shown(code: str, is_marked: bool) -> bool:
-    return code.startswith("dddkit-") or (code in _UNAWAITED and is_marked)
+    return code.startswith("dddkit-") or (code in UNAWAITED and is_marked)
 
 
 def _diagnostic(error: Mapping[str, Any], root: Path, mark: str) -> Diagnostic:

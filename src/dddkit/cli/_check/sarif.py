@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from dddkit import __version__
-from dddkit.cli._check.diagnostics import Diagnostic, url_of
+from dddkit.cli._check.diagnostics import UNAWAITED, Diagnostic, url_of
 
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _BASE: Final = "%SRCROOT%"
@@ -20,7 +20,7 @@ _BASE: Final = "%SRCROOT%"
 def sarif_log(diagnostics: Sequence[Diagnostic], root: Path) -> dict[str, Any]:
     """Return the log; its paths are relative to the root of the repository, as code scanning reads them."""
     codes = sorted({diagnostic.code for diagnostic in diagnostics})
-    titles = _titles()
+    titles, reasons = _titles(), _reasons() if codes else {}
     seen: Counter[str] = Counter()
     results: list[dict[str, Any]] = []
     for diagnostic in diagnostics:
@@ -63,6 +63,8 @@ def sarif_log(diagnostics: Sequence[Diagnostic], root: Path) -> dict[str, Any]:
                             {
                                 "id": code,
                                 "shortDescription": {"text": titles.get(code, code)},
+                                "fullDescription": {"text": reasons.get(code, titles.get(code, code))},
+                                "help": {"text": f"{url_of(code)} shows an example and its correction."},
                                 "helpUri": url_of(code),
                                 "defaultConfiguration": {"level": "error"},
                             }
@@ -83,3 +85,12 @@ def _titles() -> dict[str, str]:
     from mypy.errorcodes import error_codes
 
     return {name: code.description for name, code in error_codes.items()}
+
+
+def _reasons() -> dict[str, str]:
+    """Return why each rule exists. GitHub's code scanning demands a full description and a help text."""
+    from dddkit_mypy._index import all_rules
+
+    return {rule.code.code: rule.reason for rule in all_rules()} | dict.fromkeys(
+        UNAWAITED, "A call of an async story makes a coroutine; until somebody awaits it, no step runs."
+    )

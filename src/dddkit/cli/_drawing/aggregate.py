@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mypy.nodes import CallExpr, Decorator, FuncDef, MemberExpr, TypeInfo
+from mypy.types import Instance
+
+from dddkit.cli._drawing.analysis import Analysis
+from dddkit.cli._drawing.repositories import Repository
+from dddkit.cli._drawing.subscriptions import Handler, Subscription
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.blocks.events import recorded_events
 from dddkit_mypy.blocks.identity import type_of_identity
 from dddkit_mypy.mypy_api import union_items
-from mypy.nodes import CallExpr, Decorator, FuncDef, MemberExpr, TypeInfo
-from mypy.types import Instance
-
-from dddkit.cli._drawing.analysis import Analysis
-from dddkit.cli._drawing.repositories import Repository, repositories_in
-from dddkit.cli._drawing.subscriptions import Handler, Subscription, subscriptions_in
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,22 @@ class AggregateToDraw:
     repositories: tuple[Repository, ...]
 
 
-def aggregates_to_draw(infos: Sequence[TypeInfo], analysis: Analysis) -> list[AggregateToDraw]:
-    """Return what is drawn of aggregates, in this order."""
-    if not infos:
-        return []
-    subscriptions, repositories = [*subscriptions_in(analysis)], repositories_in(analysis)
-    return [
-        AggregateToDraw(
-            mypy_api.qualified_name(info),
-            _identity(info, analysis),
-            tuple(_events(info, analysis, subscriptions)),
-            tuple(one for one in repositories if one.holds(info)),
-        )
-        for info in infos
-    ]
+@dataclass(frozen=True)
+class Surroundings:
+    """What a project has around its aggregates."""
+
+    subscriptions: Sequence[Subscription]
+    repositories: Sequence[Repository]
+
+
+def aggregate_to_draw(info: TypeInfo, analysis: Analysis, around: Surroundings) -> AggregateToDraw:
+    """Return what is drawn of an aggregate."""
+    return AggregateToDraw(
+        mypy_api.qualified_name(info),
+        _identity(info, analysis),
+        tuple(_events(info, analysis, around.subscriptions)),
+        tuple(one for one in around.repositories if one.holds(info)),
+    )
 
 
 def _identity(info: TypeInfo, analysis: Analysis) -> str:
@@ -65,7 +67,8 @@ def _events(info: TypeInfo, analysis: Analysis, subscriptions: Sequence[Subscrip
     recorded: dict[TypeInfo, dict[str, None]] = {}
     for base in reversed(info.mro):
         declared = [event.info for event in recorded_events(info) if _is_in(event.info, base)]
-        for event in sorted(declared, key=lambda event: event.defn.line):
+        is_read = base.module_name in analysis.own  # the cache keeps no lines
+        for event in sorted(declared, key=lambda event: (event.defn.line if is_read else 0, event.name)):
             recorded.setdefault(event, {})
     for method, event in _recording(info, analysis):
         recorded.setdefault(event, {})[method] = None
@@ -84,20 +87,22 @@ def _is_in(event: TypeInfo, owner: TypeInfo) -> bool:
 def _recording(info: TypeInfo, analysis: Analysis) -> Iterator[tuple[str, TypeInfo]]:
     """Yield the methods of an aggregate that call `add_event`, each with the event that is given."""
     for base in reversed(info.mro):
-        if base.module_name not in analysis.own:
-            continue
-        for name, symbol in base.names.items():
-            node = symbol.node
-            function = node.func if isinstance(node, Decorator) else node
+        for name, symbol in base.names.items() if base.module_name in analysis.own else ():
+            function = symbol.node.func if isinstance(symbol.node, Decorator) else symbol.node
             mine = info.get(name)
-            if not isinstance(function, FuncDef) or mine is None or mine.node is not node:
-                continue
-            for call in mypy_api.walk(function.body):
-                if isinstance(call, CallExpr) and isinstance(call.callee, MemberExpr):
-                    if call.callee.name == "add_event" and call.args and _is_self(call.callee, info, analysis):
-                        for event in union_items(analysis.type_of(call.args[0])):
-                            if isinstance(event, Instance) and _is_event(event.type):
-                                yield name, event.type
+            if isinstance(function, FuncDef) and mine is not None and mine.node is symbol.node:
+                for event in _given_to_add_event(function, info, analysis):
+                    yield name, event
+
+
+def _given_to_add_event(function: FuncDef, info: TypeInfo, analysis: Analysis) -> Iterator[TypeInfo]:
+    for call in mypy_api.walk(function.body):
+        if not isinstance(call, CallExpr) or not isinstance(call.callee, MemberExpr) or not call.args:
+            continue
+        if call.callee.name == "add_event" and _is_self(call.callee, info, analysis):
+            for event in union_items(analysis.type_of(call.args[0])):
+                if isinstance(event, Instance) and _is_event(event.type):
+                    yield event.type
 
 
 def _is_self(called: MemberExpr, info: TypeInfo, analysis: Analysis) -> bool:

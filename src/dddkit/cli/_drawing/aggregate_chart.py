@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mypy.nodes import TypeInfo
+
 from dddkit.cli._drawing.aggregate import AggregateToDraw, Event
 from dddkit.cli._drawing.mermaid import CYLINDER, DOUBLE, ROUNDED, Flowchart
 from dddkit.cli._drawing.repositories import Repository
@@ -27,29 +29,34 @@ class _Drawing:
     def __init__(self, chart: Flowchart, package: str) -> None:
         self._chart = chart
         self._package = package
-        self._nodes: dict[Handler | Repository, str] = {}
-        """Of what belongs to several events or aggregates."""
+        self._nodes: dict[TypeInfo | Handler | Repository, str] = {}
+        """Of what may belong to several events or aggregates."""
 
     def add(self, aggregate: AggregateToDraw) -> None:
         """Draw one aggregate."""
         lines = [aggregate.name, f"identity: {aggregate.identity}"] if aggregate.identity else [aggregate.name]
-        node = self._chart.node(aggregate.name, lines, DOUBLE)
+        node = self._chart.node(f"aggregate_{aggregate.name}", lines, DOUBLE)
         for repository in aggregate.repositories:
             if repository not in self._nodes:
                 shown = filter(None, [repository.name, repository.kind, self._module(repository.module)])
                 self._nodes[repository] = self._chart.node(f"holds_{repository.name}", [*shown], CYLINDER)
             self._chart.arrow(self._nodes[repository], node, "holds")
         for event in aggregate.events:
-            self._add_event(event, aggregate.name, node)
+            is_new = event.info not in self._nodes
+            if is_new:
+                self._nodes[event.info] = self._chart.node(
+                    f"event_{aggregate.name}_{event.name}", [event.name], ROUNDED
+                )
+            self._chart.arrow(node, self._nodes[event.info], ", ".join(event.recorded_by))
+            if is_new:
+                self._add_handlers(event)
 
-    def _add_event(self, event: Event, aggregate: str, node: str) -> None:
-        found = self._chart.node(f"{aggregate}_{event.name}", [event.name], ROUNDED)
-        self._chart.arrow(node, found, ", ".join(event.recorded_by))
+    def _add_handlers(self, event: Event) -> None:
         for handler in event.handlers:
             if handler not in self._nodes:
                 lines = [handler.name, handler.how, self._module(handler.module)]
                 self._nodes[handler] = self._chart.node(f"handler_{handler.name}", lines)
-            self._chart.arrow(found, self._nodes[handler])
+            self._chart.arrow(self._nodes[event.info], self._nodes[handler])
 
     def _module(self, name: str) -> str:
         return name.removeprefix(self._package)

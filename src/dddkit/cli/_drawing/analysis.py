@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from dddkit_mypy import _names as names
-from dddkit_mypy import mypy_api
-from dddkit_mypy.stories.declaration import is_story, steps_of
-from mypy.nodes import Expression, MypyFile, SymbolNode, SymbolTable, TypeAlias, TypeInfo, Var
+from mypy.nodes import Expression, MypyFile, SymbolNode, TypeAlias, TypeInfo, Var
 from mypy.types import Instance, Type, TypeVarType, get_proper_type
 
 from dddkit.cli._failure import CommandError
 from dddkit.cli._mypy import Project, build, keep_trees
 from dddkit.cli._wording import did_you_mean
+from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
+from dddkit_mypy.stories.declaration import is_story, steps_of
 
 _PAIR: Final = 2
 """The parts of MODULE:NAME."""
@@ -72,14 +72,12 @@ class Analysis:
         return drawable
 
     def _named(self, module: str, name: str, drawable: Collection[str]) -> TypeInfo:
-        table: SymbolTable | None = self.files[module].names if module in self.files else {}  # type: ignore[assignment]  # a namespace package has no names
-        node: SymbolNode | None = None
+        node: SymbolNode | None = self.files.get(module)  # a namespace package has none
         for part in name.split("."):
-            symbol = None if table is None else table.get(part)
+            symbol = node.names.get(part) if isinstance(node, (TypeInfo, MypyFile)) else None
             if symbol is None:
                 raise CommandError(f"{module} has no {name}{_way_out(name, drawable)}")
             node = symbol.node
-            table = node.names if isinstance(node, (TypeInfo, MypyFile)) else None
         info = _class_of(node)
         if info is None or not (is_story(info) or info.has_base(names.RECORDING)):
             raise CommandError(f"{module}:{name} is neither a story nor an aggregate{_way_out(name, drawable)}")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Final
 
-_WIDTH: Final = 36
-"""The characters of a line in a box: more make the boxes so wide that a page shows the picture small."""
+_WIDTH: Final = 24
+"""The characters of a line in a box: Mermaid would divide a longer one anywhere."""
 _ESCAPED: Final = {
-    **{character: f"#{ord(character)};" for character in '"#`_*~\\&|{}[]()'},
+    **{character: f"#{ord(character)};" for character in "#$%`"},
+    '"': "#quot;",
+    "&": "#amp;",
     "<": "#lt;",
     ">": "#gt;",
 }
-"""What Mermaid would read as its own, as Markdown or as HTML, although it stands in quotes."""
-
+"""What Mermaid reads as its own, as Markdown, HTML or a formula, although it stands in quotes."""
 
 RECTANGLE: Final = ("[", "]")
 ROUNDED: Final = ("([", "])")
@@ -85,19 +87,22 @@ class Flowchart:
         return found
 
 
+_MOST_ARROWS: Final = 500
+_MOST_CHARACTERS: Final = 50_000
+
+
+def is_too_large(text: str) -> bool:
+    """Whether Mermaid refuses to show a chart, as its settings are on GitHub and elsewhere."""
+    arrows = sum("-->" in line or "-.->" in line for line in text.splitlines())
+    return arrows > _MOST_ARROWS or len(text) > _MOST_CHARACTERS
+
+
 def _label(lines: Sequence[str]) -> str:
     return "<br/>".join(_escaped(part) for line in lines for part in _wrapped(line))
 
 
 def _wrapped(line: str) -> list[str]:
-    """Return the parts of a line that is too long, divided after its commas."""
-    parts = [""]
-    for word in line.replace(", ", ",\0").split("\0"):
-        if parts[-1] and len(parts[-1]) + len(word) > _WIDTH:
-            parts.append(word)
-        else:
-            parts[-1] += f" {word}" if parts[-1] else word
-    return parts
+    return wrap(line, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _escaped(text: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dddkit_mypy import _names as names
-from dddkit_mypy import mypy_api
 from mypy.nodes import CallExpr, TypeInfo, Var
 from mypy.types import Instance, Type, get_proper_type
 
 from dddkit.cli._drawing.analysis import Analysis
+from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
 
 _REPOSITORIES = (names.REPOSITORY, names.SYNC_REPOSITORY)
 _DECLARATIONS = (names.DOCUMENTS, names.CUSTOM, names.ORM_MAPPED)
@@ -67,9 +67,8 @@ def _of_calls(analysis: Analysis) -> Iterator[Repository]:
             if isinstance(node, CallExpr):
                 made = get_proper_type(analysis.types.get(node))
                 aggregate = _held_by(made) if isinstance(made, Instance) else None
-                if aggregate is not None and isinstance(made, Instance) and made.type.name not in ("Repository", ""):
-                    if made.args:
-                        yield Repository(aggregate, made.type.name, "", module)
+                if aggregate is not None and isinstance(made, Instance):
+                    yield Repository(aggregate, made.type.name, "", module)
 
 
 def _held_by(repository: Instance) -> TypeInfo | None:

@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from mypy.nodes import IS_ABSTRACT, CallExpr, Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo, Var
+from mypy.types import AnyType, CallableType, Instance, ProperType, Type, TypeVarType, get_proper_type
+
+from dddkit.cli._drawing.analysis import Analysis
+from dddkit.cli._drawing.usage import Usage, usage_of
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.mypy_api import name_in_source
@@ -13,11 +18,6 @@ from dddkit_mypy.stories.call_type import Result, result_of_calling, result_of_s
 from dddkit_mypy.stories.compensations import compensations_of
 from dddkit_mypy.stories.declaration import is_story, may_have, steps_of
 from dddkit_mypy.stories.state import class_of_state, state_of
-from mypy.nodes import CallExpr, Decorator, FuncDef, OverloadedFuncDef, SymbolNode, TypeInfo, Var
-from mypy.types import AnyType, CallableType, Instance, ProperType, Type, TypeVarType, get_proper_type
-
-from dddkit.cli._drawing.analysis import Analysis
-from dddkit.cli._drawing.usage import Usage, usage_of
 
 
 class Kind(Enum):
@@ -112,10 +112,11 @@ class _Steps:
         usage: Usage | None = None
         story: StoryToDraw | None = None
         if isinstance(node, OverloadedFuncDef) and not node.is_property:
-            node = node.impl
+            node = node.impl or node.items[0]
         if isinstance(node, (FuncDef, Decorator)) and not _is_property(node):
-            usage = usage_of(node, self.state)
-            remarks += _remarks_on(node)
+            is_read = _function_of(node).info.module_name in self._analysis.own  # the cache has no bodies
+            usage = usage_of(node, self.state) if is_read else None
+            remarks += _remarks_on(node) if is_read else []
         elif node is None:
             remarks.append("given" if may_have(self._info, name) else "names no step")
         elif isinstance(node, TypeInfo):
@@ -158,13 +159,14 @@ class _Steps:
             return "waits for a signal"
         if isinstance(value, Instance) and value.type.fullname == names.DELAY:
             return "waits for some time"
-        is_given = isinstance(node, Var) and not node.is_inferred
+        if not isinstance(node, Var):
+            return "a property"
+        if node.is_inferred:
+            return "set in the class"
         if value is None or isinstance(value, AnyType):
-            return "given" if is_given else ""
-        text = self._analysis.text_of(value)
-        if isinstance(value, Instance) and value.type in self._path:
-            text = f"{text}, drawn above"
-        return f"given: {text}" if is_given else text
+            return "given"
+        is_around = isinstance(value, Instance) and value.type in self._path
+        return f"given: {self._analysis.text_of(value)}{', drawn already' if is_around else ''}"
 
 
 def _is_waiting(value: ProperType | None) -> bool:
@@ -172,12 +174,15 @@ def _is_waiting(value: ProperType | None) -> bool:
 
 
 def _is_property(node: FuncDef | Decorator) -> bool:
-    return (node.func if isinstance(node, Decorator) else node).is_property
+    return _function_of(node).is_property
+
+
+def _function_of(node: FuncDef | Decorator) -> FuncDef:
+    return node.func if isinstance(node, Decorator) else node
 
 
 def _remarks_on(node: FuncDef | Decorator) -> list[str]:
-    function = node.func if isinstance(node, Decorator) else node
-    remarks = ["abstract"] if function.abstract_status == 1 else []
+    remarks = ["abstract"] if _function_of(node).abstract_status == IS_ABSTRACT else []
     if isinstance(node, Decorator):
         for decorator in node.original_decorators:
             called = decorator.callee if isinstance(decorator, CallExpr) else decorator

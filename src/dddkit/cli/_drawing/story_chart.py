@@ -42,10 +42,12 @@ def _draw_steps(chart: Flowchart, story: StoryToDraw, path: str, before: str) ->
             chart.end()
         if step.undone_by is not None:
             undoing = chart.node(f"{name}_undo", _lines(step.undone_by), RECTANGLE, UNDOING)
-            chart.arrow(drawn, undoing, "undone by, even if failed" if step.is_undone_if_failed else "undone by", "-.->")
+            chart.arrow(
+                drawn, undoing, "undone by, even if failed" if step.is_undone_if_failed else "undone by", "-.->"
+            )
         before = last
     if story.may_list_more:
-        more = chart.node(f"{path}_more", ["perhaps more steps: they are listed by code"])
+        more = chart.node(f"{path}_more", ["perhaps more steps, listed by code"])
         if before:
             chart.arrow(before, more)
         before = more

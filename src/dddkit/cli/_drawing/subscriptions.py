@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from dddkit_mypy import _names as names
-from dddkit_mypy import mypy_api
-from dddkit_mypy.blocks.changes_handlers import own_classes
-from dddkit_mypy.mypy_api import name_in_source
 from mypy.nodes import CallExpr, Decorator, Expression, LambdaExpr, MemberExpr, Node, RefExpr, TupleExpr, TypeInfo
 from mypy.types import CallableType, Instance, Overloaded, ProperType, Type, TypeType, get_proper_type
 
 from dddkit.cli._drawing.analysis import Analysis
+from dddkit_mypy import _names as names
+from dddkit_mypy import mypy_api
+from dddkit_mypy.blocks.changes_handlers import own_classes
+from dddkit_mypy.mypy_api import name_in_source
 
 
 @dataclass(frozen=True)
@@ -134,4 +134,3 @@ def _of_changes_handlers(analysis: Analysis) -> Iterator[Subscription]:
 def _all_classes(analysis: Analysis) -> Iterator[TypeInfo]:
     for name in analysis.files:
         yield from mypy_api.classes_in_module(analysis.files[name])
-

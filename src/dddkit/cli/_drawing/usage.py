@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mypy.nodes import (
+    CallExpr,
+    Decorator,
+    Expression,
+    FuncDef,
+    MemberExpr,
+    NameExpr,
+    RefExpr,
+    StrExpr,
+    SuperExpr,
+    TypeInfo,
+    Var,
+)
+
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.mypy_api import name_in_source
 from dddkit_mypy.stories.flow_visitor import FlowVisitor
-from mypy.nodes import CallExpr, Decorator, Expression, FuncDef, MemberExpr, NameExpr, RefExpr, StrExpr, TypeInfo, Var
 
 _ONLY_ASK = frozenset({"builtins.isinstance", "builtins.type", "builtins.id", *names.ATTRIBUTE_FUNCTIONS})
 
@@ -78,11 +91,10 @@ def _passed_on(function: FuncDef, state: Var) -> Iterator[str]:
 
 
 def _text_of(called: Expression) -> str:
+    if isinstance(called, SuperExpr):
+        return f"super().{called.name}"
     if isinstance(called, MemberExpr) and not name_in_source(called):
-        owner = called.expr
-        if isinstance(owner, CallExpr):
-            return f"{_text_of(owner.callee)}().{called.name}"
-        return called.name
+        return f"{_text_of(called.expr.callee)}().{called.name}" if isinstance(called.expr, CallExpr) else called.name
     return name_in_source(called).removeprefix("self.") or "other code"
 
 

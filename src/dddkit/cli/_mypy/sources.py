@@ -26,10 +26,8 @@ def sources_for(modules: Collection[str], project: Project) -> Project:
     tests = any(map(_is_test, modules))
     sources = [source for source in project.sources if tests or not _is_test(source.module)]
     known = {source.module for source in sources}
-    for module in modules:
-        if module not in known and not any(name.startswith(f"{module}.") for name in known):
-            sources.append(_source_of(module, project))
-    return replace(project, sources=sources)
+    others = [name for name in modules if name not in known and not any(one.startswith(f"{name}.") for one in known)]
+    return replace(project, sources=[*sources, *(_source_of(module, project) for module in others)])
 
 
 def _is_test(module: str) -> bool:
@@ -72,7 +70,7 @@ def keep_trees(project: Project) -> None:
 
 
 def _text(source: BuildSource, project: Project) -> str | None:
-    """Return the text of a source, which makes mypy read it although its cache has it; None where mypy will complain."""
+    """Return the text of a source, which makes mypy read it although its cache has it; None where it cannot be read."""
     from mypy.util import DecodeError, decode_python_encoding
 
     if source.path is None or not os.path.isfile(source.path):

@@ -269,6 +269,16 @@ class StoryExecutionContext:
         return tuple(self._steps)
 
     @property
+    def outer(self) -> StoryExecutionContext | None:
+        """The run that this one is part of, while a step of it is this story, or calls it; None for an outermost run.
+
+        Of the runs around this one it is the nearest that has hooks, whatever hooks these are. A run that goes on in a
+        task when the run around it has ended is an outermost run from then on.
+        """
+        nearest = next(self._around(), None)
+        return nearest if nearest is not None and nearest.status is StepStatus.RUNNING else None
+
+    @property
     def story_name(self) -> str:
         """The name of the story's class."""
         return type(self.story).__name__
