@@ -100,7 +100,7 @@ class MemoryJournal:
     def resumed(self) -> bool:
         return self._executions > 1
 
-    async def record(self, name: str, body: Callable[[], Awaitable[str]]) -> str:
+    async def record(self, name: str, body: Callable[[], Awaitable[str]], *, blocks: bool = False) -> str:
         index, self._position = self._position, self._position + 1
         if index < len(self.recorded):
             entry = self.recorded[index]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dbos import DBOS
 
 from dddkit.stories.dbos._leases import Lease
+from dddkit.stories.dbos._moving import without_waiting
 from dddkit.stories.dbos._take_over import TakeOver
 
 if TYPE_CHECKING:
@@ -22,12 +23,15 @@ FAULTS: Final[tuple[Fault, ...]] = ("record-before-step", "no-record", "new-keys
 EMPTY: Final = '{"at": 0, "took": 0, "set": {}, "unset": []}'
 
 
-def watch_records(world: World, fault: Fault | None) -> None:
-    """Note what this process records; die around records where it is asked to."""
-    dbos: Any = DBOS  # so that checkers let it be changed
-    record = dbos.run_step_async
+Body = Callable[[], Coroutine[Any, Any, str]]
 
-    async def run_step_async(options: Any, body: Callable[[], Awaitable[str]]) -> str:
+
+def watch_records(world: World, fault: Fault | None) -> None:
+    """Note what this process records, in whatever way; die around records where it is asked to."""
+    dbos: Any = DBOS  # so that checkers let it be changed
+    record_async, record = dbos.run_step_async, dbos.run_step
+
+    async def watched(record: Callable[[Any, Body], Coroutine[Any, Any, str]], options: Any, body: Body) -> str:
         run, label = str(DBOS.workflow_id), options["name"]
         waits = ":" in label and not label.startswith("undo:")
 
@@ -47,10 +51,23 @@ def watch_records(world: World, fault: Fault | None) -> None:
         world.die_at(run, label, "recorded")
         return text
 
-    dbos.run_step_async = run_step_async
+    async def run_step_async(options: Any, body: Body) -> str:
+        return await watched(record_async, options, body)
+
+    def run_step(options: Any, body: Callable[[], str]) -> str:
+        async def record_in_this_thread(options: Any, body: Body) -> str:
+            text: str = record(options, lambda: without_waiting(body()))
+            return text
+
+        async def body_in_this_thread() -> str:
+            return body()
+
+        return without_waiting(watched(record_in_this_thread, options, body_in_this_thread))
+
+    dbos.run_step_async, dbos.run_step = run_step_async, run_step
 
 
-async def _recorded_before(record: Any, options: Any, body: Callable[[], Awaitable[str]]) -> str:
+async def _recorded_before(record: Any, options: Any, body: Body) -> str:
     first = False
 
     async def nothing() -> str:

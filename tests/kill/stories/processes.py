@@ -110,6 +110,7 @@ async def _storm(setup: Setup, world: World, stories: Stories, random: Random) -
     DBOS.launch()
     lines = setup.lines()
     ended = {line["run"] for line in lines if line["what"] == "ended"}
+    begun: set[str] | None = None  # by anybody, read once: the ledger is long, and the loop stands still meanwhile
     under_way = set[asyncio.Task[None]]()
     for number in count():
         run = f"{KINDS[number % len(KINDS)]}-{number}"
@@ -119,7 +120,9 @@ async def _storm(setup: Setup, world: World, stories: Stories, random: Random) -
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-        if setup.stop.exists() and not any(line["run"] == run for line in setup.lines()):
+        if begun is None and setup.stop.exists():
+            begun = {line["run"] for line in setup.lines()}
+        if begun is not None and run not in begun:
             break
         order = Order(run=run, refused=number % 4 == 0)
         under_way.add(asyncio.create_task(_carry_out(world, stories[_kind_of(run)], order, random)))

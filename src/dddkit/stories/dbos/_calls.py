@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from dddkit.stories.dbos._executors import check_not_forked
 from dddkit.stories.dbos._private import registered_workflows, target_loop
 from dddkit.stories.dbos._threads import waiting_for_runs
+from dddkit.stories.durable._calling import is_on_loop
 
-__all__ = ["awaited", "blocking", "in_empty_context", "is_on_loop", "loop_of_runs"]
+__all__ = ["awaited", "blocking", "in_empty_context", "loop_of_runs"]
 
 R = TypeVar("R")
 Work = Callable[[], Coroutine[Any, Any, R]]
@@ -36,14 +37,6 @@ def loop_of_runs(who: str) -> asyncio.AbstractEventLoop:
             f"{who}: DBOS has forgotten this story, by DBOS.destroy(destroy_registry=True); make its Durable(...) again"
         )
     return loop
-
-
-def is_on_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def blocking(who: str, call: str, work: Work[R], *, to_the_end: bool = True) -> R:

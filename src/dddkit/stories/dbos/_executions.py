@@ -46,10 +46,16 @@ class Execution:
 
     def __exit__(self, *_: object) -> None:
         self._has_ended.set()
+        self.is_stopped = True  # what goes on of it in a thread begins no further step
         with _lock:
             _executions[self.run_id].remove(self)
             if not _executions[self.run_id]:
                 del _executions[self.run_id]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended; from any thread. A step that runs in one may not have."""
+        return self._has_ended.is_set()
 
     async def sleep(self, until: float | None) -> None:
         """Sleep until somebody wakes this execution, or the time (epoch seconds) has come, or for no reason."""

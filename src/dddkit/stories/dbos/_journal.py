@@ -13,6 +13,7 @@ from dbos import DBOS, StepInfo, StepOptions
 from dddkit.stories.dbos._calls import in_empty_context
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._mailboxes import TOO_LATE, contents, first_in, signal_box
+from dddkit.stories.dbos._moving import into_thread, onto_loop, without_waiting
 from dddkit.stories.dbos._slots import Slots
 from dddkit.stories.dbos._told import saying
 from dddkit.stories.durable._journal import WAIT, Entry
@@ -64,25 +65,34 @@ class DBOSJournal:
     def resumed(self) -> bool:
         return not self._is_new
 
-    async def record(self, name: str, body: Callable[[], Awaitable[str]]) -> str:
+    async def record(self, name: str, body: Callable[[], Awaitable[str]], *, blocks: bool = False) -> str:
         if self._position < len(self._entries):
             return self._repeated(name)
         if self._execution.is_stopped:
             raise RunLeft(self.run_id)
+        if not blocks:
+            await onto_loop()
         if self._slots is not None and not name.startswith(WAIT) and not self._has_waited:
+            await onto_loop()
             await self._slots.take(self.run_id)
         self._has_waited = False
         options: StepOptions = {"name": name}
 
         async def recorded() -> str:
             try:
-                return await body()
+                text = await body()
             except asyncio.CancelledError:
                 raise RunLeft(self.run_id) from None  # of which DBOS warns nobody
             except Exception as error:
                 raise _Through(error) from None
+            if self._execution.has_ended:
+                raise RunLeft(self.run_id)  # it was interrupted while it was in a thread: perhaps another has it
+            return text
 
         try:
+            if blocks:
+                await into_thread()  # record and all: DBOS by itself would change threads for each look at the database
+                return DBOS.run_step(options, lambda: without_waiting(recorded()))
             return await DBOS.run_step_async(options, recorded)
         except _Through as through:
             raise through.error from None
@@ -96,6 +106,7 @@ class DBOSJournal:
         return entry.text
 
     async def wait(self, signal: str | None, until: float | None) -> str | None:
+        await onto_loop()
         execution, self._has_waited = self._execution, True
         if signal is None:
             await self._pause(until)
@@ -138,6 +149,7 @@ class DBOSJournal:
     async def tell(self, status: RunStatus, step: str | None) -> None:
         if status is RunStatus.RUNNING and self._told in (None, status):
             return  # as everybody thinks
+        await onto_loop()
         self._told = status
         said = saying(status, step)
         try:

@@ -61,6 +61,7 @@ class _StepThreads(Executor):
                 else:
                     future.set_result(result)
         finally:
+            del future, step  # the traceback of an error leads here
             self.change(-1)
 
 

@@ -24,6 +24,7 @@ from dddkit.stories.dbos._ends import note_task
 from dddkit.stories.dbos._executions import Execution, RunLeft
 from dddkit.stories.dbos._journal import DBOSJournal, entries_of
 from dddkit.stories.dbos._mailboxes import cancel_box, contents, stop_box
+from dddkit.stories.dbos._moving import moving
 from dddkit.stories.dbos._private import is_ending, registered_workflows, task_of
 from dddkit.stories.dbos._slots import slots_of
 from dddkit.stories.dbos._threads import step_threads
@@ -199,7 +200,7 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
             None if told is None else RunStatus(told),
             None if queue is None or row is None else await in_empty_context(lambda: slots_of(queue, row.queue_name)),
         )
-    return await run(
+    running = run(
         plan,
         prepared.codec,
         start,
@@ -209,3 +210,4 @@ async def _run(prepared: Prepared, name: str, start: str, execution: Execution) 
         keys=key_prefix(name, run_id, 1 if again is None else again["keys"]),
         kept=None if again is None else again["kept"],
     )
+    return await (running if plan.is_async else moving(running, step_threads()))

@@ -20,7 +20,16 @@ from dddkit.stories.durable._journal import Journal
 from dddkit.stories.durable._log import LOGGER
 from dddkit.stories.durable.retry import Retry
 
-__all__ = ["Caller", "under_way"]
+__all__ = ["Caller", "is_on_loop", "under_way"]
+
+
+def is_on_loop() -> bool:
+    """Whether a loop is running in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 @contextmanager
@@ -42,21 +51,35 @@ class Caller:
     Args:
         name: what the log calls the run.
         journal: tells whether the run is cancelled, so that there is no further attempt; waits for the next one.
-        in_threads: whether each call happens in a thread, with the context of the caller.
+        in_threads: whether each call happens in a thread, with the context of the caller; in its own where it has no
+            loop.
         is_async: whether a step may give an awaitable.
+        has_async_hooks: whether something is awaited before a step or after it.
         executor: where threads come from; None: the loop's own.
     """
 
-    __slots__ = ("_executor", "_in_threads", "_is_async", "_journal", "_name")
+    __slots__ = ("_executor", "_has_async_hooks", "_in_threads", "_is_async", "_journal", "_name")
 
     def __init__(
-        self, name: str, journal: Journal, *, in_threads: bool, is_async: bool, executor: Executor | None
+        self,
+        name: str,
+        journal: Journal,
+        *,
+        in_threads: bool,
+        is_async: bool,
+        has_async_hooks: bool,
+        executor: Executor | None,
     ) -> None:
         self._name: Final = name
         self._journal: Final = journal
+        self._has_async_hooks: Final = has_async_hooks
         self._in_threads: Final = in_threads
         self._is_async: Final = is_async
         self._executor: Final = executor
+
+    def awaits_nothing(self, retry: Retry | None) -> bool:
+        """Return whether nothing is awaited for a step: not around it, not by it, and not between attempts."""
+        return self._in_threads and not self._is_async and not self._has_async_hooks and retry is None
 
     async def call(
         self, story: object, name: str, label: str, state: Any, retry: Retry | None, reset: Callable[[], object]
@@ -95,7 +118,7 @@ class Caller:
     async def _attempt(
         self, story: object, name: str, label: str, state: Any, timeout: float | None
     ) -> BaseException | None:
-        if self._in_threads:
+        if self._in_threads and is_on_loop():
             context = copy_context()
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._executor, lambda: context.run(_caught, story, name, state))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from time import perf_counter, time
 from typing import Any, Final, cast
 
-from dddkit._awaitables import is_awaitable
+from dddkit._awaitables import is_async, is_awaitable
 from dddkit._callables import display_name
 from dddkit.stories._engine.deferred import is_deferrable
 from dddkit.stories._engine.facts import Failure, FailureMark, StepExecutionInfo, StoryExecutionContext
@@ -24,7 +24,7 @@ from dddkit.stories._engine.tracebacks import remove_frames, set_traceback, trac
 from dddkit.stories.durable._log import COMPENSATIONS, LOGGER, log_error
 from dddkit.stories.durable._steps import PlannedStep, StoryPlan
 
-__all__ = ["StoryRun", "StoryRuns"]
+__all__ = ["StoryRun", "StoryRuns", "has_async_hooks"]
 
 
 class StoryRun:
@@ -183,6 +183,15 @@ class StoryRun:
         of = f" of {label}" if label else ""
         story, name = self.context.story_name, display_name(hook)
         log_error(COMPENSATIONS, "%s: the hook %s failed around the undoing%s", story, name, of, error=error)
+
+
+def has_async_hooks(plan: StoryPlan) -> bool:
+    """Return whether a hook before or after a step of the story, or of those that are its steps, is awaited."""
+    for cls in {type(step.story) for step in plan.all_steps()}:
+        hooks = hooks_of(cls)
+        if hooks is not None and any(map(is_async, (*hooks.before, *hooks.after, *hooks.error))):
+            return True
+    return False
 
 
 class StoryRuns:

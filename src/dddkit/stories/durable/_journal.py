@@ -44,10 +44,16 @@ class Journal(Protocol):
         """Return whether another execution of the run may have begun before this one, recorded anything or not."""
         ...
 
-    async def record(self, name: str, body: Callable[[], Awaitable[str]]) -> str:
+    async def record(self, name: str, body: Callable[[], Awaitable[str]], *, blocks: bool = False) -> str:
         """Return the text of the next entry: the recorded one if there is one, else what `body` returns.
 
         A body that raises records nothing.
+
+        Args:
+            name: that of the entry.
+            body: what makes the text.
+            blocks: whether it awaits nothing, and may block, as a step of a sync story does: a journal that has
+                threads goes into one before it, and the run stays there until something waits.
         """
         ...
 

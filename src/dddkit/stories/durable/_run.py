@@ -17,7 +17,7 @@ from dddkit.stories._engine.step_keys import key_prefix, label_in_key
 from dddkit.stories._engine.tracebacks import set_cause
 from dddkit.stories.durable._calling import Caller, under_way
 from dddkit.stories.durable._errors import from_json, to_json
-from dddkit.stories.durable._hooks import StoryRuns
+from dddkit.stories.durable._hooks import StoryRuns, has_async_hooks
 from dddkit.stories.durable._journal import UNDO, WAIT, Journal
 from dddkit.stories.durable._log import COMPENSATIONS, log_error
 from dddkit.stories.durable._recorded_state import RecordedState
@@ -67,6 +67,7 @@ async def run(
         journal,
         in_threads=not plan.is_async if in_threads is None else in_threads,
         is_async=plan.is_async,
+        has_async_hooks=has_async_hooks(plan),
         executor=executor,
     )
     keys = key_prefix(plan.name, journal.run_id) if keys is None else keys
@@ -168,7 +169,8 @@ class _Execution:
         """Run a step, or wait for it; return False where the run was cancelled meanwhile, and is to be stopped."""
         is_kept = step.label in self._kept
         if step.waits_for is None or is_kept:
-            ended: Recorded | None = await self._record(step.label, lambda: self._perform(step))
+            blocks = self._caller.awaits_nothing(self._retries.get(step.path))
+            ended: Recorded | None = await self._record(step.label, lambda: self._perform(step), blocks=blocks)
         else:
             ended = await self._wait(step)
         if ended is None:
@@ -178,16 +180,16 @@ class _Execution:
         self._progress.steps.append(ended)
         return CANCELLED not in ended
 
-    async def _record(self, name: str, body: Callable[[], Awaitable[str]]) -> Recorded:
+    async def _record(self, name: str, body: Callable[[], Awaitable[str]], *, blocks: bool = False) -> Recorded:
         """Return the next entry: what a run that is repeated has kept under this name, else what `body` does."""
         kept = self._kept.get(name)
         if kept is None:
-            return _parsed(await self._journal.record(name, body))
+            return _parsed(await self._journal.record(name, body, blocks=blocks))
 
         async def take_over() -> str:
             return kept
 
-        recorded = _parsed(await self._journal.record(name, take_over))
+        recorded = _parsed(await self._journal.record(name, take_over, blocks=blocks))
         self._state.take_over(recorded)
         return recorded
 
@@ -302,7 +304,9 @@ class _Execution:
                 recorded = progress.undone[index]
             else:
                 await journal.tell(RunStatus.UNDOING, undo.step.label)
-                recorded = await self._record(UNDO + undo.step.label, partial(self._perform_undoing, undo))
+                blocks = self._caller.awaits_nothing(self._retries.get(undo.step.undo_path))
+                body = partial(self._perform_undoing, undo)
+                recorded = await self._record(UNDO + undo.step.label, body, blocks=blocks)
                 progress.undone.append(recorded)
             self._note(undo, recorded)
         if progress.undone:
