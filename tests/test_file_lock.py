@@ -19,7 +19,10 @@ from dddkit._file_lock import FileLock
 
 # Python warns where threads are running: what happens then is what is tested.
 forks = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-needs_processes = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+needs_processes = pytest.mark.skipif(
+    sys.platform == "emscripten" or not hasattr(os, "fork"), reason="this system does not fork"
+)
+needs_locked_files = pytest.mark.skipif(sys.platform == "emscripten", reason="a lock of a file holds nobody off here")
 needs_threads = pytest.mark.skipif(sys.platform == "emscripten", reason="no threads here")
 
 HOLDER = """
@@ -47,6 +50,7 @@ def said(running: subprocess.Popen[str]) -> str:
     return running.stdout.readline().strip()
 
 
+@needs_locked_files
 def test_one_of_two_objects_of_a_process_has_the_lock(tmp_path: Path) -> None:
     first, second = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
     assert first.acquire()
@@ -63,6 +67,7 @@ def test_an_object_that_has_the_lock_does_not_get_it_again(tmp_path: Path) -> No
         assert lock.held
 
 
+@needs_locked_files
 def test_releasing_what_is_not_held_does_nothing(tmp_path: Path) -> None:
     lock, other = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
     assert other.acquire()
@@ -221,6 +226,7 @@ def test_a_lock_that_nobody_refers_to_is_released(tmp_path: Path) -> None:
         assert other.acquire()
 
 
+@needs_locked_files
 def test_a_file_that_goes_with_its_lock_is_locked_by_one_at_a_time(tmp_path: Path) -> None:
     owners, most, taken = [0], [0], [0]
 

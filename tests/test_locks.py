@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -12,7 +13,10 @@ import pytest
 
 from dddkit._locks import new_lock
 
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+needs_threads = pytest.mark.skipif(sys.platform == "emscripten", reason="no threads, and so no processes, here")
+needs_fork = pytest.mark.skipif(
+    sys.platform == "emscripten" or not hasattr(os, "fork"), reason="this system does not fork"
+)
 # Python warns since there is a thread: what happens then is what is tested.
 forks = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
@@ -54,6 +58,7 @@ def take(lock: threading.RLock) -> None:
         pass
 
 
+@needs_threads
 def test_fr2_the_thread_that_has_a_lock_takes_it_again_and_others_wait() -> None:
     lock = new_lock()
     with lock, lock:

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 def _mark_code(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Make code blocks of what is indented after an empty line: our docstrings say no more about code."""
+    """Make code blocks of what is indented after an empty line, as our docstrings show code, unless `::` marks it."""
     marked: list[str] = []
-    indent = 0  # of the last line that is not empty
+    before = ""  # the last line that is not empty
     for line in lines:
-        own = len(line) - len(line.lstrip())
-        if line and own >= indent + 4 and marked and not marked[-1]:
+        indent = len(before) - len(before.lstrip())
+        begins = line.startswith(" " * (indent + 4)) and bool(marked) and not marked[-1]
+        if begins and not before.endswith("::"):
             marked += [f"{' ' * indent}.. code-block:: python", ""]
         marked.append(line)
-        if line:
-            indent = own
+        before = line or before
     lines[:] = marked
 
 

@@ -14,7 +14,7 @@ _RELATIVE_LINK = re.compile(r"(?<!!)(\[[^\]]*\]\()(\.\./[^)]+)\)")
 
 
 def _make_absolute(app: Sphinx, docname: str, source: list[str]) -> None:
-    repository = f"{app.config.html_theme_options['source_repository']}"
+    repository = app.config.html_theme_options["source_repository"]
     root = Path(app.srcdir).parent
 
     def absolute(link: re.Match[str]) -> str:
@@ -27,18 +27,6 @@ def _make_absolute(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = _RELATIVE_LINK.sub(absolute, source[0])
 
 
-# Pages that other branches bring: index.md lists them already.
-_TO_COME = ("recipes", "recipes_logging", "drawings", "stability")
-
-
-def _leave_out_what_is_to_come(app: Sphinx, docname: str, source: list[str]) -> None:
-    if docname == "index":
-        for page in _TO_COME:
-            if not list(Path(app.srcdir).glob(f"{page}.md")):
-                source[0] = re.sub(rf"\n([^\n]*<)?{re.escape(page)}>?(?=\n)", "", source[0])
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", _make_absolute)
-    app.connect("source-read", _leave_out_what_is_to_come)
     return {"parallel_read_safe": True}

@@ -33,6 +33,21 @@ _SMALLEST: Final = 3
 class DDDKitPlugin(Plugin):
     """The plugin that mypy calls."""
 
+    # mypy looks a hook up for every type of a program. Without a __dict__ to look into, a plugin costs a run without a
+    # cache 0.2 per cent of the instructions less.
+    __slots__ = (
+        "_attribute_prefixes",
+        "_bases",
+        "_dispatch",
+        "_is_for_daemon",
+        "_method_suffixes",
+        "_no_construction",
+        "_of_typeshed",
+        "_of_user",
+        "_seen",
+        "_signature_suffixes",
+    )
+
     index: Index = INDEX
 
     def __init__(self, options: Options) -> None:

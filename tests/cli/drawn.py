@@ -76,11 +76,12 @@ class Ask(Story):
 
     class State(StoryState):
         order_id: int
+        note: str
 
     itself: Ask
 
     async def ask(self, state: State) -> None:
-        print(getattr(state, "order_id"), hasattr(state, "nothing"), lambda: state.order_id)
+        print(getattr(state, "note"), hasattr(state, "nothing"), lambda: state.order_id)
 
 
 @dataclass

@@ -16,7 +16,7 @@ class Shown:
     def __init__(self, text: str) -> None:
         self.text = text
         labels = re.findall(r'^ *(?:subgraph )?(\w+)\W+"(.*)"\W*$', text, re.MULTILINE)
-        self.labels = {id_: label.replace("<br/>", "\n") for id_, label in labels}
+        self.labels: dict[str, str] = {id_: label.replace("<br/>", "\n") for id_, label in labels}
         self.arrows = set(re.findall(r'^ +(\w+ -\.?->(?:\|".*"\|)? \w+)$', text, re.MULTILINE))
 
     def text_of(self, node: str) -> str:
@@ -60,7 +60,7 @@ def test_a_step_tells_what_it_passes_the_whole_state_on_to(pictures: dict[str, S
 
 
 def test_attributes_count_that_are_read_by_name_or_in_a_function_inside(pictures: dict[str, Shown]) -> None:
-    assert pictures["Ask"].labels["Ask_ask"] == "ask, async\nreads order_id"
+    assert pictures["Ask"].labels["Ask_ask"] == "ask, async\nreads note, order_id"
     assert pictures["Decorated"].labels["Decorated_second"].endswith("\nsets total")
 
 
@@ -154,6 +154,7 @@ def test_events_are_inherited_but_for_those_of_methods_that_are_replaced(picture
         "event_Savings_Lost",
         "event_Savings_Paid",
     }
+    assert 'aggregate_Savings -->|"open, reopen"| event_Savings_Opened' in savings.arrows
 
 
 def test_an_event_leads_to_all_who_handle_it_or_a_base_of_it(pictures: dict[str, Shown]) -> None:

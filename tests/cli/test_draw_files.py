@@ -244,6 +244,10 @@ def test_a_syntax_error_is_shown_where_it_is(bank: Path) -> None:
     assert "src/bank/values.py:1: " in refused(PLACE, folder=bank)
 
 
+def named(value: tuple[str, ...] | str) -> str:
+    return "" if isinstance(value, str) else " ".join(value) or "nothing"
+
+
 PLACED = "<!-- dddkit draw shop.checkout:Checkout --> and <!-- end --> in two lines where it belongs"
 
 
@@ -261,6 +265,10 @@ PLACED = "<!-- dddkit draw shop.checkout:Checkout --> and <!-- end --> in two li
             ("--check", "empty.mmd"),
             "empty.mmd has no picture; write it by dddkit draw shop.checkout:Checkout --output empty.mmd",
         ),
+        (
+            ("bank.stories:Base", "--output", "mine.mmd"),
+            "mine.mmd is no picture of dddkit's; remove it, or name another file",
+        ),
         (("--check", "open.md"), "open.md:2: the picture has no end; write <!-- end --> under it"),
         (("--check", "binary.md"), "binary.md is no text in UTF-8"),
         (
@@ -268,12 +276,13 @@ PLACED = "<!-- dddkit draw shop.checkout:Checkout --> and <!-- end --> in two li
             "--check takes no MODULE and no --output: the file says what its pictures show",
         ),
     ],
-    ids=lambda value: " ".join(value) or "nothing" if isinstance(value, tuple) else "",
+    ids=named,
 )
 def test_what_a_file_or_the_command_lacks_is_named(arguments: tuple[str, ...], told: str, tmp_path: Path) -> None:
     for name, text in (
         ("empty.md", "# Title\n"),
         ("empty.mmd", ""),
+        ("mine.mmd", "flowchart TB\n"),
         ("open.md", "\n<!-- dddkit draw a:A -->\n<!-- dddkit draw b:B -->\n<!-- end -->\n"),
     ):
         write(tmp_path / name, text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-import subprocess
 import zlib
 from pathlib import Path
 from types import ModuleType
@@ -102,19 +101,12 @@ def test_the_snippet_for_intersphinx_names_the_address_of_the_site() -> None:
     assert inventory is None
 
 
-@pytest.mark.skipif(not (ROOT / ".venv-docs").exists(), reason="`make docs` makes the environment that builds the site")
-@pytest.mark.slow
-def test_the_site_has_an_inventory_of_all_public_names(tmp_path: Path) -> None:
-    python = ROOT / ".venv-docs" / "bin" / "python"
-    options = ("-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "doctrees")
-    build = subprocess.run(
-        [python, "-m", "sphinx", *options, ROOT / "docs", tmp_path / "html"],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert (build.stderr, build.returncode) == ("", 0)
-    head, _, compressed = (tmp_path / "html" / "objects.inv").read_bytes().partition(b"zlib.\n")
+def test_the_site_has_an_inventory_of_all_public_names() -> None:
+    inventory = ROOT / "docs" / "_build" / "html" / "objects.inv"
+    sources = [*ROOT.glob("src/**/*.py"), *ROOT.glob(f"{API}/*.md")]
+    if not inventory.exists() or inventory.stat().st_mtime < max(path.stat().st_mtime for path in sources):
+        pytest.skip("`make docs` has not built the site of these sources; in CI it comes before the tests")
+    head, _, compressed = inventory.read_bytes().partition(b"zlib.\n")
     assert head.startswith(b"# Sphinx inventory version 2\n# Project: dddkit\n")
     kinds = dict(line.split(" ", 2)[:2] for line in zlib.decompress(compressed).decode().splitlines())
     documented = {f"{place.module}.{place.name}" for place in places() if not place.is_link}

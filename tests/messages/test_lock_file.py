@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dddkit.messages import EventCatalog, check_events, lock_events
-from tests.blocks.flavours import Dataclasses, Flavour, Model, in_both_flavours, needs_a_deep_stack
+from tests.blocks.flavours import Dataclasses, Flavour, Model, in_both_flavours, needs_a_deep_stack, needs_threads
 
 LOCK = "events.lock.json"
 
@@ -305,6 +305,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(monkeypatch: pytest.Monkey
     assert os.listdir() == [LOCK]
 
 
+@needs_threads
 def test_concurrent_use_leaves_a_whole_file() -> None:
     catalogs = [catalog_with(placed=1), catalog_with(placed=1, paid=1), catalog_with(paid=1, shipped=1)]
     lock_events(catalogs[0], LOCK)

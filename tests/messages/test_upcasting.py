@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dddkit.messages import EventCatalog, Message, MessageRejectedError, UnknownMessageError
-from tests.blocks.flavours import Dataclasses, Flavour, in_both_flavours
+from tests.blocks.flavours import Dataclasses, Flavour, in_both_flavours, needs_a_deep_stack
 
 Json = dict[str, Any]
 
@@ -60,6 +60,7 @@ def test_an_upcaster_may_change_what_it_is_given_and_the_message_stays_as_it_is(
     assert message.data == {"money": {"cents": 1}}
 
 
+@needs_a_deep_stack
 def test_fn4_data_that_is_nested_too_deeply_is_rejected() -> None:
     catalog = catalog_at(2)
     catalog.upcast("order.paid", to=2)(dict)

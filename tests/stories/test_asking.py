@@ -19,7 +19,7 @@ from dddkit.dataclasses import DomainEvent, EventBroker
 from dddkit.exceptions import StoryDefinitionError
 from dddkit.stories import I, Story, inject_hooks
 from tests.stories.recording import AsyncRecorder
-from tests.stories.shop import both_modes
+from tests.stories.shop import both_modes, needs_threads
 
 Given: TypeAlias = Callable[[Any], Any]
 """What makes the handler or step to ask about out of a step, sync or async."""
@@ -188,7 +188,7 @@ def test_fb1_a_broker_knows_before_any_handler_runs_whether_a_story_is_async(giv
 
 @every_story
 @both_modes
-@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize("parallel", [False, pytest.param(True, marks=needs_threads)])
 def test_fb1_a_broker_that_continues_awaits_an_async_story(given: Given, mode: str, parallel: bool) -> None:
     broker, event = EventBroker(on_error="continue", parallel=parallel), Paid()
     broker.subscribe(Paid, given(steps_of(mode)))

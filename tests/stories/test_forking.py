@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from dddkit.stories import I, Story, inject_hooks
 from tests.stories.shop import Notes
 
 pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
+    pytest.mark.skipif(sys.platform == "emscripten" or not hasattr(os, "fork"), reason="needs fork"),
     # Python 3.12 and later warn of what is tested here.
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
 ]

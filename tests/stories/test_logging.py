@@ -11,6 +11,7 @@ import pytest
 
 from dddkit._awaitables import FINISHED
 from dddkit.stories import I, StepExecutionInfo, Story, StoryExecutionContext, inject_hooks
+from tests.blocks.flavours import needs_a_deep_stack
 from tests.stories.recording import Recorder
 from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, perform
 
@@ -157,6 +158,7 @@ def test_fr7_the_next_run_after_one_inside_the_log_is_logged(handled: Callable[[
     assert [tree.partition(":")[0] for tree in other.trees] == ["Store", "Store"]
 
 
+@needs_a_deep_stack
 @both_modes
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.ERROR])
 @pytest.mark.parametrize("is_formatted", [False, True])

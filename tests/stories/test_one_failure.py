@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dddkit.stories import I, LoggingHook, Story, compensates, inject_hooks
-from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, perform
+from tests.stories.shop import Declined, Mode, Notes, both_modes, checkout, needs_threads, perform
 
 LOGGER = "dddkit.stories.story"
 
@@ -115,6 +115,7 @@ def test_fs16_an_error_that_is_raised_from_another_is_a_new_failure(caplog: pyte
     assert [level for level, _ in logged(caplog)] == ["ERROR", "ERROR"]
 
 
+@needs_threads
 def test_fs16_a_failure_in_another_thread_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     inner = checkout("sync")
     inject_hooks(inner)

@@ -187,6 +187,7 @@ def python(code: str, *arguments: object) -> str:
     return done.stdout
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
 @pytest.mark.parametrize("tool", ["cloudpickle", "dill"])
 @pytest.mark.parametrize("stage", ["new", "runs", "hooks", "hooks and runs"])
 def test_fs6_a_story_class_of_main_runs_in_another_process(tool: str, stage: str, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ Id_contra = TypeVar("Id_contra", contravariant=True)
 class Repository(Protocol[AggregateT, Id_contra]):
     """Stores the aggregates of one class. For the domain it looks like a collection, with async methods.
 
+    Derive the one of each class from it:
+
         class BasketRepository(Repository[Basket, BasketId]): ...
     """
 

@@ -54,11 +54,15 @@ class DocumentWithPictures:
             raise CommandError(f"{self._path} has no picture; {self._how_to_place(_EXAMPLE)}")
 
     def require(self, place: str) -> None:
-        """Raise unless there is a picture of this.
+        """Raise unless there is a place for a picture of this.
 
         Raises:
             CommandError: there is none.
         """
+        if self._is_mermaid:
+            if self._lines and not self.pictures:
+                raise CommandError(f"{self._path} is no picture of dddkit's; remove it, or name another file")
+            return
         if not any(picture.place == place for picture in self.pictures):
             raise CommandError(f"{self._path} has no place for {place}; {self._how_to_place(place)}")
 

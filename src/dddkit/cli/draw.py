@@ -38,7 +38,7 @@ _CHECK: Final = "Check that the pictures in this file are as they would be drawn
 
 
 def draw(
-    place: Annotated[str | None, typer.Argument(metavar="[MODULE[:NAME]]", help=_PLACE)] = None,
+    place: Annotated[str | None, typer.Argument(metavar="MODULE[:NAME]", help=_PLACE)] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help=_OUTPUT)] = None,
     check: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=_CHECK)] = None,
     python: Annotated[
@@ -80,16 +80,19 @@ def _check(files: Sequence[Path], plan: Plan) -> int:
 
 
 def _write(file: Path, place: str | None, plan: Plan) -> None:
-    if place is not None and (not file.exists() or is_one_picture(file)):
-        text = new_document(file, place, _pictures([place], plan)[place])
-    else:
+    if place is None:
         document = DocumentWithPictures(file)
-        if place is None:
-            document.require_pictures()
+        document.require_pictures()
+        text = document.with_pictures(_pictures([picture.place for picture in document.pictures], plan))
+    else:
+        existing = DocumentWithPictures(file) if file.exists() else None
+        if existing is not None:
+            existing.require(place)
+        drawn = _pictures([place], plan)
+        if existing is None or is_one_picture(file):
+            text = new_document(file, place, drawn[place])
         else:
-            document.require(place)
-        places = [picture.place for picture in document.pictures] if place is None else [place]
-        text = document.with_pictures(_pictures(places, plan))
+            text = existing.with_pictures(drawn)
     try:
         with file.open("w", encoding="utf-8", newline="") as opened:
             opened.write(text)
@@ -101,15 +104,15 @@ def _write(file: Path, place: str | None, plan: Plan) -> None:
 def _pictures(places: Sequence[str], plan: Plan) -> dict[str, str]:
     """Return the text of each picture, by what it shows."""
     require_mypy()
-    from dddkit.cli._drawing import analysed, is_too_large, module_of, picture_of
+    from dddkit.cli._drawing import Pictures, analysed, is_too_large, module_of
 
     modules = dict.fromkeys(module_of(place) for place in places)
     with open_project(plan) as project:
         for warning in project.warnings:
             say(warning)
         with progress("Drawing") as on_file:
-            analysis = analysed(sources_for(modules, project), on_file)
-        texts = {place: picture_of(place, analysis) for place in places}
+            pictures = Pictures(analysed(sources_for(modules, project), on_file))
+        texts = {place: pictures.of(place) for place in places}
     for place, text in texts.items():
         if is_too_large(text):
             say(f"the picture of {place} is too large for Mermaid; draw its modules or classes, each in a picture")

@@ -9,8 +9,8 @@ from mypy.nodes import CallExpr, Decorator, FuncDef, MemberExpr, TypeInfo
 from mypy.types import Instance
 
 from dddkit.cli._drawing.analysis import Analysis
-from dddkit.cli._drawing.repositories import Repository, repositories_in
-from dddkit.cli._drawing.subscriptions import Handler, Subscription, subscriptions_in
+from dddkit.cli._drawing.repositories import Repository
+from dddkit.cli._drawing.subscriptions import Handler, Subscription
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.blocks.events import recorded_events
@@ -40,20 +40,22 @@ class AggregateToDraw:
     repositories: tuple[Repository, ...]
 
 
-def aggregates_to_draw(infos: Sequence[TypeInfo], analysis: Analysis) -> list[AggregateToDraw]:
-    """Return what is drawn of aggregates, in this order."""
-    if not infos:
-        return []
-    subscriptions, repositories = [*subscriptions_in(analysis)], repositories_in(analysis)
-    return [
-        AggregateToDraw(
-            mypy_api.qualified_name(info),
-            _identity(info, analysis),
-            tuple(_events(info, analysis, subscriptions)),
-            tuple(one for one in repositories if one.holds(info)),
-        )
-        for info in infos
-    ]
+@dataclass(frozen=True)
+class Surroundings:
+    """What a project has around its aggregates."""
+
+    subscriptions: Sequence[Subscription]
+    repositories: Sequence[Repository]
+
+
+def aggregate_to_draw(info: TypeInfo, analysis: Analysis, around: Surroundings) -> AggregateToDraw:
+    """Return what is drawn of an aggregate."""
+    return AggregateToDraw(
+        mypy_api.qualified_name(info),
+        _identity(info, analysis),
+        tuple(_events(info, analysis, around.subscriptions)),
+        tuple(one for one in around.repositories if one.holds(info)),
+    )
 
 
 def _identity(info: TypeInfo, analysis: Analysis) -> str:
@@ -65,7 +67,8 @@ def _events(info: TypeInfo, analysis: Analysis, subscriptions: Sequence[Subscrip
     recorded: dict[TypeInfo, dict[str, None]] = {}
     for base in reversed(info.mro):
         declared = [event.info for event in recorded_events(info) if _is_in(event.info, base)]
-        for event in sorted(declared, key=lambda event: event.defn.line):
+        is_read = base.module_name in analysis.own  # the cache keeps no lines
+        for event in sorted(declared, key=lambda event: (event.defn.line if is_read else 0, event.name)):
             recorded.setdefault(event, {})
     for method, event in _recording(info, analysis):
         recorded.setdefault(event, {})[method] = None

@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Final
 
-from dddkit.cli._drawing.aggregate import aggregates_to_draw
+from dddkit.cli._drawing.aggregate import Surroundings, aggregate_to_draw
 from dddkit.cli._drawing.aggregate_chart import draw_aggregates
 from dddkit.cli._drawing.analysis import Analysis
 from dddkit.cli._drawing.mermaid import Flowchart
+from dddkit.cli._drawing.repositories import repositories_in
 from dddkit.cli._drawing.story import Step, StoryToDraw, story_to_draw
 from dddkit.cli._drawing.story_chart import draw_story
+from dddkit.cli._drawing.subscriptions import subscriptions_in
 from dddkit_mypy import _names as names
 from dddkit_mypy.stories.declaration import is_story
 
 
-def picture_of(place: str, analysis: Analysis) -> str:
-    """Return the Mermaid text of what `MODULE[:NAME]` stands for.
+class Pictures:
+    """Draws what is in one analysis; what is around aggregates is looked for once."""
 
-    Raises:
-        CommandError: there is no such class, or nothing to draw.
-    """
-    drawn = analysis.drawn(place)
-    stories = _outermost([story_to_draw(info, analysis) for info in drawn if is_story(info)])
-    aggregates = aggregates_to_draw([info for info in drawn if info.has_base(names.RECORDING)], analysis)
-    chart = Flowchart("TB" if stories else "LR")
-    for story in stories:
-        draw_story(chart, story)
-    if stories and aggregates:
-        chart.begin("aggregates", "Aggregates", "LR")
-    draw_aggregates(chart, aggregates, _package(place.partition(":")[0], analysis))
-    if stories and aggregates:
-        chart.end()
-    return chart.text()
+    def __init__(self, analysis: Analysis) -> None:
+        self._analysis: Final = analysis
+
+    def of(self, place: str) -> str:
+        """Return the Mermaid text of what `MODULE[:NAME]` stands for.
+
+        Raises:
+            CommandError: there is no such class, or nothing to draw.
+        """
+        analysis = self._analysis
+        drawn = analysis.drawn(place)
+        stories = _outermost([story_to_draw(info, analysis) for info in drawn if is_story(info)])
+        aggregates = [info for info in drawn if info.has_base(names.RECORDING)]
+        chart = Flowchart("TB" if stories else "LR")
+        for story in stories:
+            draw_story(chart, story)
+        if stories and aggregates:
+            chart.begin("aggregates", "Aggregates", "LR")
+        if aggregates:
+            to_draw = [aggregate_to_draw(info, analysis, self._surroundings) for info in aggregates]
+            draw_aggregates(chart, to_draw, _package(place.partition(":")[0], analysis))
+        if stories and aggregates:
+            chart.end()
+        return chart.text()
+
+    @cached_property
+    def _surroundings(self) -> Surroundings:
+        return Surroundings([*subscriptions_in(self._analysis)], repositories_in(self._analysis))
 
 
 def _package(module: str, analysis: Analysis) -> str:

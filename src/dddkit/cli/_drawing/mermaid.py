@@ -8,8 +8,14 @@ from typing import Final
 
 _WIDTH: Final = 24
 """The characters of a line in a box: Mermaid would divide a longer one anywhere."""
-_ESCAPED: Final = {'"': "#quot;", "#": "#35;", "&": "#amp;", "<": "#lt;", ">": "#gt;", "`": "#96;"}
-"""What Mermaid reads as its own, as Markdown or as HTML, although it stands in quotes."""
+_ESCAPED: Final = {
+    **{character: f"#{ord(character)};" for character in "#$%`"},
+    '"': "#quot;",
+    "&": "#amp;",
+    "<": "#lt;",
+    ">": "#gt;",
+}
+"""What Mermaid reads as its own, as Markdown, HTML or a formula, although it stands in quotes."""
 
 RECTANGLE: Final = ("[", "]")
 ROUNDED: Final = ("([", "])")

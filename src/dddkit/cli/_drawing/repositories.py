@@ -66,7 +66,7 @@ def _of_calls(analysis: Analysis) -> Iterator[Repository]:
         for node in mypy_api.walk(analysis.own[module]):
             if isinstance(node, CallExpr):
                 made = get_proper_type(analysis.types.get(node))
-                aggregate = _held_by(made) if isinstance(made, Instance) and made.args else None
+                aggregate = _held_by(made) if isinstance(made, Instance) else None
                 if aggregate is not None and isinstance(made, Instance):
                     yield Repository(aggregate, made.type.name, "", module)
 

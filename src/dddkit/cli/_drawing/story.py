@@ -112,10 +112,11 @@ class _Steps:
         usage: Usage | None = None
         story: StoryToDraw | None = None
         if isinstance(node, OverloadedFuncDef) and not node.is_property:
-            node = node.impl
+            node = node.impl or node.items[0]
         if isinstance(node, (FuncDef, Decorator)) and not _is_property(node):
-            usage = usage_of(node, self.state)
-            remarks += _remarks_on(node)
+            is_read = _function_of(node).info.module_name in self._analysis.own  # the cache has no bodies
+            usage = usage_of(node, self.state) if is_read else None
+            remarks += _remarks_on(node) if is_read else []
         elif node is None:
             remarks.append("given" if may_have(self._info, name) else "names no step")
         elif isinstance(node, TypeInfo):
@@ -173,12 +174,15 @@ def _is_waiting(value: ProperType | None) -> bool:
 
 
 def _is_property(node: FuncDef | Decorator) -> bool:
-    return (node.func if isinstance(node, Decorator) else node).is_property
+    return _function_of(node).is_property
+
+
+def _function_of(node: FuncDef | Decorator) -> FuncDef:
+    return node.func if isinstance(node, Decorator) else node
 
 
 def _remarks_on(node: FuncDef | Decorator) -> list[str]:
-    function = node.func if isinstance(node, Decorator) else node
-    remarks = ["abstract"] if function.abstract_status == IS_ABSTRACT else []
+    remarks = ["abstract"] if _function_of(node).abstract_status == IS_ABSTRACT else []
     if isinstance(node, Decorator):
         for decorator in node.original_decorators:
             called = decorator.callee if isinstance(decorator, CallExpr) else decorator
