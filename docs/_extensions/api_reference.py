@@ -146,6 +146,25 @@ def _sign(
     return None
 
 
+# -- The inventory
+
+
+def _list_under_every_public_name(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """List what several of our packages export under each of their names: users' docstrings write any of them."""
+    python = env.domains.python_domain
+    for module in tuple(python.modules):
+        exported = importlib.import_module(module)
+        for name in exported.__all__:
+            documented = [
+                entry
+                for full, entry in python.objects.items()
+                if full.endswith(f".{name}") and not entry.aliased and _found(full) is getattr(exported, name)
+            ]
+            if documented and f"{module}.{name}" not in python.objects:
+                python.objects[f"{module}.{name}"] = documented[0]._replace(aliased=True)  # not in the search
+    return []
+
+
 # -- Since when
 
 _OLD: Final = frozenset(Path(__file__).with_name("names_of_0_5.txt").read_text(encoding="utf-8").split())
@@ -168,5 +187,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _mark_code, priority=400)  # before Napoleon
     app.connect("autodoc-process-docstring", _say_since_when, priority=600)  # after it
     app.connect("autodoc-process-signature", _sign)
+    app.connect("env-updated", _list_under_every_public_name)
     app.connect("missing-reference", _text_of_what_has_no_page)
     return {"parallel_read_safe": True}

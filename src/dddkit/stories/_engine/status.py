@@ -14,9 +14,13 @@ class StepStatus(Enum):
     """
 
     PENDING = ""
+    """It has not begun."""
     RUNNING = "⟳"
+    """It has begun, and has not ended."""
     COMPLETED = "✓"
+    """It returned."""
     FAILED = "✗"
+    """It raised an `Exception`."""
     CANCELLED = "⊘"
     """It ended by an exception that is no `Exception`, as a cancelled task, a closed coroutine and Ctrl-C do."""
 

@@ -20,7 +20,9 @@ class Run:
     """How a run stands, at the moment it was asked for."""
 
     id: str
+    """The id that its caller gave it."""
     status: RunStatus
+    """How it stands."""
     step: str | None
     """The step that it waits in, or that its record does not fit; None where there is nothing to tell."""
     started: datetime
