@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.running import run
+
 
 class Shown:
     """A picture, as its reader sees it."""
