@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.running import run
+
 
 class Shown:
     """A picture, as its reader sees it."""
@@ -62,6 +64,19 @@ def test_a_step_tells_what_it_passes_the_whole_state_on_to(pictures: dict[str, S
 def test_attributes_count_that_are_read_by_name_or_in_a_function_inside(pictures: dict[str, Shown]) -> None:
     assert pictures["Ask"].labels["Ask_ask"] == "ask, async\nreads note, order_id"
     assert pictures["Decorated"].labels["Decorated_second"].endswith("\nsets total")
+
+
+@pytest.mark.slow
+def test_an_attribute_that_only_some_paths_have_set_is_read(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "paths.py").write_text(
+        "from dddkit.stories import I, Story, StoryState, variable\n\n\nclass Paths(Story):\n    I.go\n\n"
+        "    class State(StoryState):\n        total: int = variable()\n        other: int = variable()\n\n"
+        "    def go(self, state: State) -> None:\n        if len('ab') == 2:\n            state.total = 1\n"
+        "        state.other = state.total\n        print(state.other)\n"
+    )
+    shown = run("draw", "paths:Paths", folder=tmp_path)
+    assert "go, sync<br/>reads total<br/>sets other, total" in shown.out, shown
 
 
 def test_decorated_static_and_class_methods_are_steps_like_others(pictures: dict[str, Shown]) -> None:

@@ -74,6 +74,32 @@ def test_line_ends_and_indentation_are_those_of_the_file(bank: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_picture_in_the_first_line_is_found_behind_a_byte_order_mark(bank: Path) -> None:
+    write(bank / "marked.md", f"\ufeff<!-- dddkit draw {PLACE} -->\n<!-- end -->\n")
+    assert run("draw", "--output", "marked.md", folder=bank).code == 0
+    assert text_of(bank / "marked.md").startswith(f"\ufeff<!-- dddkit draw {PLACE} -->\n```mermaid\n")
+
+
+@pytest.mark.slow
+def test_a_file_is_replaced_as_a_whole_and_stays_a_link(bank: Path) -> None:
+    file, link, other = bank / "whole.md", bank / "link.md", bank / "other.md"
+    write(file, f"<!-- dddkit draw {PLACE} -->\n<!-- end -->\n")
+    before = text_of(file)
+    other.hardlink_to(file)
+    link.symlink_to(file.name)
+    assert run("draw", "--output", "link.md", folder=bank).code == 0
+    assert link.is_symlink()
+    assert FLOWCHART in text_of(file)
+    assert text_of(other) == before  # nobody has written into the old file
+    assert not [*bank.glob("*.tmp")]
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    told = "dddkit: /dev/zero is no file; name a file\n"
+    assert run("draw", "--check", "/dev/zero", folder=tmp_path) == Run(2, "", told)
+
+
+@pytest.mark.slow
 def test_a_formatter_may_add_empty_lines(bank: Path) -> None:
     text = text_of(bank / "README.md").replace(" -->\n```", " -->\n\n```").replace("```\n<!--", "```\n\n<!--")
     write(bank / "README.md", text)

@@ -14,6 +14,8 @@ _BEGIN: Final = re.compile(r"(?P<indent>[ \t]*)<!--\s*dddkit draw\s+(?P<place>\S
 _END: Final = re.compile(r"[ \t]*<!--\s*end\s*-->\s*")
 _FENCE: Final = re.compile(r"\s*(```+|~~~+)")
 _IN_MERMAID: Final = re.compile(r"%% dddkit draw (?P<place>\S+)\s*")
+_BYTE_ORDER: Final = "\ufeff"
+"""What some editors write before the first line."""
 _MERMAID: Final = (".mmd", ".mermaid")
 _EXAMPLE: Final = "shop.checkout:Checkout"
 
@@ -40,7 +42,9 @@ class DocumentWithPictures:
         """
         self._path = path
         self._is_mermaid = is_one_picture(path)
-        self._lines = _read(path).splitlines(keepends=True)
+        text = _read(path)
+        self._mark_of_order = _BYTE_ORDER if text.startswith(_BYTE_ORDER) else ""
+        self._lines = text.removeprefix(_BYTE_ORDER).splitlines(keepends=True)
         self._newline = "\r\n" if any(line.endswith("\r\n") for line in self._lines) else "\n"
         self.pictures: Final = [*(self._whole() if self._is_mermaid else self._between_marks())]
 
@@ -84,7 +88,7 @@ class DocumentWithPictures:
                 shown = "".join(f"{indent[0] if indent else ''}{line}" for line in lines)
                 found += [*self._lines[done : begin + 1], self._newlines(shown)]
                 done = end
-        return "".join([*found, *self._lines[done:]])
+        return "".join([self._mark_of_order, *found, *self._lines[done:]])
 
     def _newlines(self, text: str) -> str:
         return text.replace("\n", self._newline)
@@ -155,6 +159,8 @@ def _in_file(place: str, text: str) -> str:
 
 def _read(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # to read a device may never end
+            raise CommandError(f"{path} is no file; name a file")
         with path.open(encoding="utf-8", newline="") as file:
             return file.read()
     except OSError as error:

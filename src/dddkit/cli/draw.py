@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
+from uuid import uuid4
 
 import typer
 
@@ -94,11 +98,26 @@ def _write(file: Path, place: str | None, plan: Plan) -> None:
         else:
             text = existing.with_pictures(drawn)
     try:
-        with file.open("w", encoding="utf-8", newline="") as opened:
-            opened.write(text)
+        _replace(file, text)
     except OSError as error:
         raise CommandError(f"{file} cannot be written: {error.strerror}") from None
     say(f"{file} is drawn; commit it")
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file, so that it is the old one or the new one whole, whatever happens meanwhile."""
+    target = file.resolve()  # a link stays one
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+    made = target.with_name(f"{target.name}.{uuid4().hex}.tmp")
+    try:
+        with made.open("x", encoding="utf-8", newline="") as opened:
+            opened.write(text)
+        if target.exists():
+            shutil.copymode(target, made)
+        made.replace(target)
+    finally:
+        made.unlink(missing_ok=True)
 
 
 def _pictures(places: Sequence[str], plan: Plan) -> dict[str, str]:

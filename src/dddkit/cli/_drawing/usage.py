@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from mypy.nodes import (
     CallExpr,
@@ -18,6 +19,7 @@ from mypy.nodes import (
     TypeInfo,
     Var,
 )
+from typing_extensions import override
 
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
@@ -40,6 +42,20 @@ class Usage:
     """What is given the State as a whole, and may do anything with it."""
 
 
+class _NeedsVisitor(FlowVisitor):
+    """Also finds the reads of what only some paths to them have set."""
+
+    def __init__(self, method: FuncDef, position: int, managers: set[TypeInfo]) -> None:
+        super().__init__(method, position, managers)
+        self.needed: Final[set[str]] = set()
+
+    @override
+    def _read(self, node: MemberExpr) -> None:
+        if self._at is not None and not self._deferred and node.name not in self._at.surely:
+            self.needed.add(node.name)
+        super()._read(node)
+
+
 def usage_of(node: FuncDef | Decorator, state: TypeInfo | None) -> Usage | None:
     """Return how a method uses its State; None where mypy has not read its body, or the State is no parameter."""
     function = node.func if isinstance(node, Decorator) else node
@@ -47,13 +63,13 @@ def usage_of(node: FuncDef | Decorator, state: TypeInfo | None) -> Usage | None:
     arguments = getattr(function, "arguments", ())  # a function from the cache has none
     if len(arguments) <= position or not arguments[position].kind.is_positional():
         return None
-    visitor = FlowVisitor(function, position, set())
+    visitor = _NeedsVisitor(function, position, set())
     visitor.run(function.body)
     flow = visitor.flow()
     given = arguments[position].variable
     by_name = {*_read_by_name(function, given)}
     methods = {name for name in flow.used if state is not None and _is_method(state, name)}
-    reads = [name for name in flow.used if name in flow.reads or name not in flow.sets]
+    reads = [name for name in flow.used if name in visitor.needed or name in flow.reads or name not in flow.sets]
     passed_on = [*_passed_on(function, given)]
     return Usage(
         tuple(sorted({*reads, *by_name}.difference(methods))),
