@@ -222,11 +222,14 @@ def _leave_step(run: StoppedRun, outcome: _Outcome) -> BaseException:
         outcome.leave(run.step_generators)
     propagating = outcome.propagating
     outcome.close()
-    if propagating is None:
-        return run.error
-    if propagating is not run.error:
-        set_cause(propagating, run.error)
-    return propagating
+    try:
+        if propagating is None:
+            return run.error
+        if propagating is not run.error:
+            set_cause(propagating, run.error)
+        return propagating
+    finally:  # from Python 3.12 on, the frame of a generator that has failed leads to those that have resumed it
+        propagating = None
 
 
 def _undoing_of(run: StoppedRun, error: BaseException, handled: Handled) -> Undoing:
