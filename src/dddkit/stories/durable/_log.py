@@ -49,4 +49,4 @@ def log_stop(run: str, step: str, error: BaseException, contexts: Sequence[Story
 def _expects(context: StoryExecutionContext, error: BaseException) -> bool:
     callbacks: Any = hooks_of(type(context.story)) or ()  # Any: a tuple for each method of hooks
     hooks: list[Any] = [getattr(callback, "__self__", None) for kind in callbacks for callback in kind]
-    return any(hasattr(type(hook), "__expects__") and hook.__expects__(error) for hook in hooks)
+    return any(hasattr(hook, "__expects__") and hook.__expects__(error) for hook in hooks)
