@@ -52,7 +52,8 @@ def stories(*, error: type[Exception] = Declined) -> Any:
 
 def pay_of(checkout: Any) -> Any:
     """Return the class of the story inside."""
-    return type(checkout.pay)
+    pay: object = checkout.pay
+    return type(pay)
 
 
 def logged(caplog: pytest.LogCaptureFixture, *loggers: str) -> list[tuple[str, str]]:
