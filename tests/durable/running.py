@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Iterable, Mapping
+from io import StringIO
 from typing import Any, Generic, TypeVar
+
+import pytest
 
 from dddkit.stories import StoryState
 from dddkit.stories.durable import Retry
@@ -19,6 +23,14 @@ from dddkit.testing._journal import Crash, MemoryJournal, Place
 StateT = TypeVar("StateT", bound=StoryState)
 
 ALL_PLACES = tuple(Place(index, when) for index in range(60) for when in ("before", "after body", "after record"))
+
+
+def write_and_forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the log of durable runs write its records and keep none: pytest does, with the errors in them."""
+    for name in ("dddkit.stories.compensation", "dddkit.stories.durable"):
+        logger = logging.getLogger(name)
+        monkeypatch.setattr(logger, "propagate", False)
+        monkeypatch.setattr(logger, "handlers", [logging.StreamHandler(StringIO())])
 
 
 class Running(Generic[StateT]):

@@ -299,7 +299,7 @@ def test_a_state_that_cannot_be_recorded_starts_nothing(shop: Shop) -> None:
         shop.checkout.status("odd")
 
 
-def test_a_failed_run_raises_what_its_step_has_raised(shop: Shop) -> None:
+def test_a_failed_run_raises_what_its_step_has_raised(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     shop.world.fails.add("failing:charge")
     with logged_by_dbos() as logged:
         shop.checkout.start(state("failing"), id="failing")
@@ -307,7 +307,10 @@ def test_a_failed_run_raises_what_its_step_has_raised(shop: Shop) -> None:
             shop.checkout.result("failing")
         assert caught.value.args == ("charge",)
         assert shop.checkout.status("failing") is RunStatus.FAILED
-    assert logged == []
+    assert logged == [], "by DBOS"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"{shop.checkout.name}/failing: the run of Checkout has stopped at the step charge with ConnectionError"
+    ]
 
 
 def test_an_exception_that_cannot_be_made_again_is_a_step_failed_error(shop: Shop) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import weakref
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from dddkit.exceptions import CompensationError, SignalTimeoutError, StoryNotRec
 from dddkit.stories import I, StepExecutionInfo, Story, StoryExecutionContext, StoryState, compensates, inject_hooks
 from dddkit.stories.durable import Signal
 from dddkit.testing._journal import Crash, Place
-from tests.durable.running import Running
+from tests.durable.running import Running, write_and_forget
 from tests.stories.shop import Declined
 
 
@@ -91,8 +90,7 @@ class Hooks:
 def test_nothing_of_a_run_is_alive_after_it_without_the_garbage_collector(
     ends: str, raised: type[BaseException] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # pytest keeps the records, which have the errors
-    monkeypatch.setattr(logging.getLogger("dddkit.stories.compensation"), "disabled", True)
+    write_and_forget(monkeypatch)
 
     class Watched(Checkout):
         pass

@@ -13,7 +13,7 @@ from weakref import ref
 from dddkit.stories._engine.compensations import compensations_of
 from dddkit.stories._engine.encoding import to_encodable
 from dddkit.stories._engine.exclusion import EXCLUSION, call_exclusively, is_inside, postpone
-from dddkit.stories._engine.expected import outcome_word
+from dddkit.stories._engine.expected import is_expected, outcome_word
 from dddkit.stories._engine.facts import StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.failure_log import FailureLog
 from dddkit.stories._engine.metric_options import (
@@ -225,6 +225,9 @@ class MetricsHook:
 
     def __hook_key__(self) -> object:
         return id(self._story), id(self._step), id(self._compensation), self._settings.series
+
+    def __expects__(self, error: BaseException) -> bool:
+        return is_expected(error, self._settings.expected)
 
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
         # The exception at the yield counts, and not the status: a hook inside this one may fail after the last step.

@@ -230,7 +230,18 @@ class StoryExecutionContext:
         duration: seconds from start to end, hooks included; 0.0 until it has ended.
     """
 
-    __slots__ = ("_catch_up", "_failure", "_outer", "_steps", "_timestamps", "duration", "state", "status", "story")
+    __slots__ = (
+        "_catch_up",
+        "_durable_run",
+        "_failure",
+        "_outer",
+        "_steps",
+        "_timestamps",
+        "duration",
+        "state",
+        "status",
+        "story",
+    )
 
     def __init__(
         self,
@@ -259,6 +270,8 @@ class StoryExecutionContext:
         # engine that is not nested leaves it unset, which costs nothing.
         self._outer: StoryExecutionContext | None = None
         self._failure: FailureMark | None = None
+        # What the log calls the durable run that this is, or is a story of; unset as well.
+        self._durable_run: str | None = None
 
     @property
     def steps(self) -> tuple[StepExecutionInfo, ...]:
@@ -285,6 +298,9 @@ class StoryExecutionContext:
 
     def __str__(self) -> str:
         lines, is_flat = self._lines()
+        durable_run: str | None = getattr(self, "_durable_run", None)
+        if durable_run is not None:  # several runs may fail at once, and none has a caller
+            lines[0] = f"{self.story_name} ({durable_run}):"
         return "\n".join(cast("list[str]", lines) if is_flat else _flattened(lines))
 
     def _around(self) -> Iterator[StoryExecutionContext]:

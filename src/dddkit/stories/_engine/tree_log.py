@@ -20,7 +20,7 @@ from dddkit.stories._engine.tracebacks import traceback_of
 if TYPE_CHECKING:
     from logging import Logger
 
-__all__ = ["debug_is_on", "mark_logged", "outermost", "was_logged_inside", "write_tree"]
+__all__ = ["debug_is_on", "mark_logged", "outermost", "was_logged", "was_logged_inside", "write_tree"]
 
 _LOGGER: Final = "dddkit.stories.story"
 _LEVELS: Final = {"DEBUG": 10, "INFO": 20, "ERROR": 40}  # those of `logging`, which takes long to import
@@ -69,6 +69,11 @@ def was_logged_inside(context: StoryExecutionContext, error: BaseException | Non
                 return True
         traceback = traceback.tb_next
     return False
+
+
+def was_logged(context: StoryExecutionContext, error: BaseException) -> bool:
+    """Whether the error that has stopped a durable run is in the log, by it or by a run inside."""
+    return hasattr(error, _LOGGED) or was_logged_inside(context, error)
 
 
 def outermost(context: StoryExecutionContext, role: str) -> StoryExecutionContext:

@@ -62,7 +62,7 @@ class RunEnded(Exception):  # noqa: N818  # an outcome, for DBOS to record
 
 
 class _NotOurs(logging.Filter):
-    """Drops what DBOS logs of a run that has ended: LoggingHook has logged the failure, or its user wants none logged.
+    """Drops what DBOS logs of a run that has ended: the run has logged what has stopped it.
 
     So it does for one that was left on purpose, and for what `DBOS.destroy()` cancels: it goes on later.
     """

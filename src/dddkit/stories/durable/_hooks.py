@@ -21,7 +21,7 @@ from dddkit.stories._engine.outcome import StoppedRun, complete_step_async, fini
 from dddkit.stories._engine.registry import Hooks, hooks_of
 from dddkit.stories._engine.status import StepStatus, Suspended
 from dddkit.stories._engine.tracebacks import remove_frames, set_traceback, traceback_of
-from dddkit.stories.durable._log import COMPENSATIONS, LOGGER, log_error
+from dddkit.stories.durable._log import COMPENSATIONS, LOGGER, log_error, log_stop
 from dddkit.stories.durable._steps import PlannedStep, StoryPlan
 
 __all__ = ["StoryRun", "StoryRuns", "has_async_hooks"]
@@ -202,8 +202,16 @@ class StoryRuns:
         has_other_hooks: whether a hook called after a step is not dddkit's own, so that it may change the state.
     """
 
-    def __init__(self, plan: StoryPlan, state: object) -> None:
+    def __init__(self, plan: StoryPlan, state: object, name: str) -> None:
+        """Begin with the story itself.
+
+        Args:
+            plan: the story.
+            state: the state of the run.
+            name: what the log calls the run.
+        """
         self._plan: Final = plan
+        self._name: Final = name
         self._state: Final = state
         self._runs: Final[dict[PlannedStep | None, StoryRun]] = {}
         self._recorded: Final[list[tuple[float, float]]] = []  # of the steps that have completed: when, how long
@@ -226,6 +234,7 @@ class StoryRuns:
             else:
                 story = step.parts[0].story
                 run = StoryRun(story, self._state, self.run_of(step.around), step)
+            run.context._durable_run = self._name
             self._runs[step] = run
             self.has_other_hooks = self.has_other_hooks or run.has_other_hooks
         return run
@@ -316,6 +325,11 @@ class StoryRuns:
                 replacement = self.outer.finish(own)
                 return own if replacement is None else replacement
         return self.outer.finish(error)
+
+    def log_stop(self, step: PlannedStep, error: BaseException) -> None:
+        """Log that an error stops the run at this step, unless one of the hooks has."""
+        found = [run for one in step.chain if (run := self._runs.get(one.around)) is not None]
+        log_stop(self._name, step.label, error, [run.context for run in found])
 
     def drop(self) -> None:
         """Leave all hooks of a run that has not ended, since it goes on later, and let go of the facts."""

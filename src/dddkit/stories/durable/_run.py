@@ -118,7 +118,7 @@ class _Execution:
             self._state: Final = RecordedState(codec, start_text, (*self._progress.steps, *self._progress.undone))
         except JsonMismatchError as error:
             raise StoryChangedError(plan.name, journal.run_id, f"its State does not fit: {error}") from error
-        self.runs: Final = StoryRuns(plan, self._state.state)
+        self.runs: Final = StoryRuns(plan, self._state.state, f"{plan.name}/{journal.run_id}")
         self._error: BaseException | None = None
         self._failures: Final[list[tuple[str, Any]]] = []
         self._undone: Final[list[str]] = []
@@ -219,15 +219,15 @@ class _Execution:
     async def _completed(self, step: PlannedStep, started: float, seconds: float) -> str:
         fields, problem = self._state.settle(step.label)
         if problem is not None:
-            return self._state.text(started, seconds, fields, {LOST: self._final(await self.runs.stop(problem))})
+            return self._state.text(started, seconds, fields, {LOST: self._final(await self.runs.stop(problem), step)})
         error = await self.runs.complete(step, started, seconds)
         try:
             if self.runs.has_other_hooks:
                 fields, problem = self._state.settle(step.label)
             if error is not None:
-                more = {STOPPED: self._final(error)}
+                more = {STOPPED: self._final(error, step)}
             else:
-                more = {} if problem is None else {LOST: self._final(problem)}
+                more = {} if problem is None else {LOST: self._final(problem, step)}
         finally:
             error = None  # as in `Caller.call`
         return self._state.text(started, seconds, fields, more)
@@ -236,18 +236,20 @@ class _Execution:
         self, step: PlannedStep, started: float, seconds: float, error: Exception, *, is_cut_short: bool = False
     ) -> str:
         guarded = self.runs.guarded
-        more = {FAILED: self._final(await self.runs.stop(error))}
+        more = {FAILED: self._final(await self.runs.stop(error), None if is_cut_short else step)}
         if guarded is not None:
             more["guarded"] = guarded
         if is_cut_short:
             more[CANCELLED] = True
         return self._state.text(started, seconds, self._state.settle(step.label)[0], more)
 
-    def _final(self, error: BaseException) -> Any:
-        """Take the exception that stops the run; raise it where it ends the process instead."""
+    def _final(self, error: BaseException, step: PlannedStep | None) -> Any:
+        """Take the exception that stops the run, at this step; raise it where it ends the process instead."""
         if not isinstance(error, Exception):
             raise error
         self._error = error
+        if step is not None:  # else somebody has cancelled the run
+            self.runs.log_stop(step, error)
         return to_json(error)
 
     # Waiting
@@ -384,6 +386,7 @@ class _Execution:
                 raise replacement
             if data is None and not progress.is_cancelled:
                 status, data = RunStatus.FAILED, to_json(replacement)
+                self.runs.log_stop(self._plan.steps[-1], replacement)
         outcome = {
             "status": status.value,
             "state": self._state.fields,

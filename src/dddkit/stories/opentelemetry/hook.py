@@ -65,6 +65,9 @@ class TracingHook:
     def __hook_key__(self) -> object:
         return id(self._tracer_provider)
 
+    def __expects__(self, error: BaseException) -> bool:
+        return is_expected(error, self._expected)
+
     def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
         story = to_encodable(context.story_name)
         opened = self._open(story, {"dddkit.story.name": story})
