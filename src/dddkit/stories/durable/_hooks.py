@@ -117,8 +117,11 @@ class StoryRun:
     def finish(self, error: BaseException | None) -> BaseException | None:
         """Leave the hooks around the story; return what is to be raised instead of the error."""
         replacement = finish_run(self.context, self._started, self._generators, error)
-        self.end_nested()
-        return replacement
+        try:
+            self.end_nested()
+            return replacement
+        finally:
+            replacement = None  # the traceback of what a hook has raised leads to this frame
 
     def suspend(self) -> None:
         """Leave all hooks: the run goes on later, perhaps elsewhere, so nothing has ended and nothing is counted."""
@@ -296,15 +299,18 @@ class StoryRuns:
 
     async def stop(self, error: BaseException) -> BaseException:
         """Leave all that is under way but the outer story; return what propagates."""
-        mark = FailureMark(self._opened[-1]._started)
-        while True:
-            run = self._opened[-1]
-            if run.step is not None:
-                error = await run.stop(error, mark)
-            if len(self._opened) == 1:
-                return error
-            replacement = self._opened.pop().finish(error)
-            error = error if replacement is None else replacement
+        mark, replacement = FailureMark(self._opened[-1]._started), None
+        try:
+            while True:
+                run = self._opened[-1]
+                if run.step is not None:
+                    error = await run.stop(error, mark)
+                if len(self._opened) == 1:
+                    return error
+                replacement = self._opened.pop().finish(error)
+                error = error if replacement is None else replacement
+        finally:  # as above
+            error = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
     def finish(self, error: BaseException | None) -> BaseException | None:
         """Leave the outer story, and enter it before if no step has really run; return what is to be raised instead."""
@@ -314,7 +320,10 @@ class StoryRuns:
                 self.outer.enter(self._seconds_since(0))
             except BaseException as own:
                 replacement = self.outer.finish(own)
-                return own if replacement is None else replacement
+                try:
+                    return own if replacement is None else replacement
+                finally:
+                    replacement = None
         return self.outer.finish(error)
 
     def drop(self) -> None:

@@ -245,10 +245,13 @@ class _Execution:
 
     def _final(self, error: BaseException) -> Any:
         """Take the exception that stops the run; raise it where it ends the process instead."""
-        if not isinstance(error, Exception):
-            raise error
-        self._error = error
-        return to_json(error)
+        try:
+            if not isinstance(error, Exception):
+                raise error
+            self._error = error
+            return to_json(error)
+        finally:
+            error = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # as in `Caller.call`
 
     # Waiting
 
@@ -378,12 +381,16 @@ class _Execution:
             failures = [(label, self._exception(one, label)) for label, one in self._failures]
             error = CompensationError(self._plan.name, failures, self._undone, self._left)
             set_cause(error, stopped_by)
-        replacement = self.runs.finish(error)
-        if replacement is not None and replacement is not error:
-            if not isinstance(replacement, Exception):
-                raise replacement
-            if data is None and not progress.is_cancelled:
-                status, data = RunStatus.FAILED, to_json(replacement)
+        replacement = None
+        try:
+            replacement = self.runs.finish(error)
+            if replacement is not None and replacement is not error:
+                if not isinstance(replacement, Exception):
+                    raise replacement
+                if data is None and not progress.is_cancelled:
+                    status, data = RunStatus.FAILED, to_json(replacement)
+        finally:
+            error = replacement = None  # as in `Caller.call`
         outcome = {
             "status": status.value,
             "state": self._state.fields,
