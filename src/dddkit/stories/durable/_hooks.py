@@ -299,7 +299,7 @@ class StoryRuns:
 
     async def stop(self, error: BaseException) -> BaseException:
         """Leave all that is under way but the outer story; return what propagates."""
-        mark, replacement = FailureMark(self._opened[-1]._started), None
+        mark, run, replacement = FailureMark(self._opened[-1]._started), None, None
         try:
             while True:
                 run = self._opened[-1]
@@ -309,8 +309,8 @@ class StoryRuns:
                     return error
                 replacement = self._opened.pop().finish(error)
                 error = error if replacement is None else replacement
-        finally:  # as above
-            error = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+        finally:  # as above; and the facts of the run refer to the error
+            error = run = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
     def finish(self, error: BaseException | None) -> BaseException | None:
         """Leave the outer story, and enter it before if no step has really run; return what is to be raised instead."""
@@ -328,11 +328,14 @@ class StoryRuns:
 
     def drop(self) -> None:
         """Leave all hooks of a run that has not ended, since it goes on later, and let go of the facts."""
-        while self._opened:
-            self._opened.pop().suspend()
-        for run in self._runs.values():
-            run.end_nested()
-        self._runs.clear()
+        try:
+            while self._opened:
+                self._opened.pop().suspend()
+        finally:  # a hook may raise an interrupt as it is left
+            self._opened.clear()
+            for run in self._runs.values():
+                run.end_nested()
+            self._runs.clear()
 
 
 def _suspend(generators: Generators) -> None:

@@ -129,8 +129,10 @@ class _Execution:
 
         Their tracebacks lead to the frames of the run, which have this object.
         """
-        self.runs.drop()
-        self._error = None
+        try:
+            self.runs.drop()
+        finally:  # a hook may raise an interrupt as it is left
+            self._error = None
 
     async def run(self) -> str:
         progress, journal, steps = self._progress, self._journal, self._plan.steps
