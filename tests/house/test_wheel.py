@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import email.message
 import os
 import re
 import subprocess
@@ -88,12 +89,23 @@ def test_the_wheel_holds_both_packages_typed_and_nothing_else(wheel: Path) -> No
     assert not [name for name in names if name.endswith((".pyc", ".toml", ".yml"))]
 
 
-def test_the_links_of_the_readme_are_absolute_where_the_package_is_shown(wheel: Path) -> None:
+def metadata_of(wheel: Path) -> email.message.Message:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        metadata = email.message_from_bytes(archive.read(name))
-    shown = str(metadata.get_payload())
-    links = re.findall(r"\]\(([^)\s]+)\)", shown)
+        return email.message_from_bytes(archive.read(name))
+
+
+def test_the_code_of_the_readme_is_the_same_where_the_package_is_shown(wheel: Path) -> None:
+    blocks = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+    written = blocks.findall((ROOT / "README.md").read_text())
+    assert written
+    assert blocks.findall(str(metadata_of(wheel).get_payload())) == written
+
+
+def test_the_links_of_the_readme_are_absolute_where_the_package_is_shown(wheel: Path) -> None:
+    metadata = metadata_of(wheel)
+    prose = re.sub(r"^```.*?^```$", "", str(metadata.get_payload()), flags=re.DOTALL | re.MULTILINE)
+    links = re.findall(r"\]\(([^)\s]+)\)", prose)
     own = f"https://github.com/mom1/dddkit/blob/v{metadata['Version']}/"
     assert {f"{own}docs/rules.md", f"{own}LICENSE"} <= set(links)
     assert [link for link in links if not link.startswith("https://")] == []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aio_pika
 import nats.errors
 from faststream import AckPolicy
-from faststream.nats import JStream, NatsBroker
+from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.rabbit import Channel, RabbitBroker, RabbitExchange, RabbitQueue
 from nats.js.api import ConsumerConfig
 
@@ -73,6 +73,7 @@ async def consuming(setup: Setup, consumer: MessageConsumer) -> AsyncGenerator[N
                 f"{STREAM}.>",
                 stream=JStream(STREAM, declare=False),  # FastStream would replace its settings by those that it knows
                 durable=consumer.name,
+                pull_sub=PullSub(),
                 config=ConsumerConfig(max_ack_pending=1, ack_wait=3),
                 ack_policy=AckPolicy.NACK_ON_ERROR,
             ),

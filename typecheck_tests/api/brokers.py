@@ -55,7 +55,7 @@ def subscribers(nats: NatsBroker, rabbit: RabbitBroker, redis: RedisBroker, unit
     deliver(nats.subscriber("shop.>", stream="shop", durable="refunds", pull_sub=PullSub(), ack_policy=NACK), consumer)
     in_order = ConsumerConfig(max_ack_pending=1)
     deliver(nats.subscriber("shop.>", stream=JStream("shop"), config=in_order, ack_policy=NACK), refunds)
-    deliver(NatsRouter().subscriber("shop.>", stream="shop", durable="refunds", ack_policy=NACK), Mine())
+    deliver(NatsRouter().subscriber("shop.>", stream="shop", pull_sub=PullSub(), ack_policy=NACK), Mine())
     one_by_one = Channel(prefetch_count=1)
     deliver(rabbit.subscriber(RabbitQueue("refunds"), "shop", channel=one_by_one, ack_policy=NACK), refunds)
     deliver(RabbitRouter().subscriber("refunds", ack_policy=NACK), Mine())

@@ -45,6 +45,8 @@ _STREAM_SUBSCRIBERS: Final = (
     PushStreamSubscriber,
 )
 
+_PUSH_SUBSCRIBERS: Final = (ConcurrentPushStreamSubscriber, PushStreamSubscriber)
+
 # https://github.com/nats-io/nats-server/blob/main/server/errors.json
 _TOO_LARGE: Final = 10054
 _OTHER_STREAM: Final = 10060
@@ -124,6 +126,11 @@ def require_nothing_is_lost(subscriber: object, name: str) -> None:
         raise ValueError(f"NATS without JetStream loses what {name} does not handle; write {_WRITE}")
     config = subscriber.config
     if (config.durable_name or subscriber.queue) and subscriber.extra_options.get("ordered_consumer") is not True:
+        if isinstance(subscriber, _PUSH_SUBSCRIBERS) and not subscriber.queue:
+            raise ValueError(
+                f"without pull_sub=PullSub() a second process of {name} cannot start, and a durable that the server "
+                f"has as a push consumer receives nothing with it later; write {_WRITE}"
+            )
         if config.ack_policy is not Acknowledgement.EXPLICIT:
             raise ValueError(f"{name} acknowledges each message on its own; leave out ConsumerConfig(ack_policy=...)")
         if config.headers_only:
