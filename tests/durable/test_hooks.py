@@ -488,3 +488,55 @@ def test_nothing_of_a_run_is_alive_after_it_without_the_garbage_collector(monkey
             gc.enable()
 
     asyncio.run(without_collector())
+
+
+class _Raises:
+    """Raises as it is left, and remembers the states that it has seen."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+        self.seen: list[weakref.ref[Any]] = []
+
+    def before(self, context: StoryExecutionContext, step: StepExecutionInfo) -> None:
+        self.seen.append(weakref.ref(context.state))
+
+
+class _AroundStep(_Raises):
+    def around_step(self, context: StoryExecutionContext, step: StepExecutionInfo) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            raise self.error
+
+
+class _AroundStory(_Raises):
+    def around_story(self, context: StoryExecutionContext) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            raise self.error
+
+
+@pytest.mark.parametrize("broken", ["nothing", "reserve", "capture", "ship"])
+@pytest.mark.parametrize("error", [ArithmeticError, asyncio.CancelledError])
+@pytest.mark.parametrize("kind", [_AroundStep, _AroundStory])
+def test_nothing_is_alive_after_a_run_whose_around_hook_raises(
+    kind: type[_Raises], error: type[BaseException], broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for logger in ("dddkit.stories.hooks", "dddkit.stories.durable"):  # pytest keeps the records, which have the errors
+        monkeypatch.setattr(logging.getLogger(logger), "disabled", True)
+    hook = kind(error)
+    story = stories(hooks=[hook, StatusTracker()])
+    run = Running(story, story.State(broken=[broken]))
+
+    async def without_collector() -> None:
+        gc.disable()
+        try:
+            with pytest.raises((error, Declined)):
+                await run.execute()
+            assert hook.seen
+            assert [one() for one in hook.seen] == [None] * len(hook.seen)
+        finally:
+            gc.enable()
+
+    asyncio.run(without_collector())

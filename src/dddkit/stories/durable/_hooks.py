@@ -117,8 +117,11 @@ class StoryRun:
     def finish(self, error: BaseException | None) -> BaseException | None:
         """Leave the hooks around the story; return what is to be raised instead of the error."""
         replacement = finish_run(self.context, self._started, self._generators, error)
-        self.end_nested()
-        return replacement
+        try:
+            self.end_nested()
+            return replacement
+        finally:
+            replacement = None  # the traceback of what a hook has raised leads to this frame
 
     def suspend(self) -> None:
         """Leave all hooks: the run goes on later, perhaps elsewhere, so nothing has ended and nothing is counted."""
@@ -305,15 +308,18 @@ class StoryRuns:
 
     async def stop(self, error: BaseException) -> BaseException:
         """Leave all that is under way but the outer story; return what propagates."""
-        mark = FailureMark(self._opened[-1]._started)
-        while True:
-            run = self._opened[-1]
-            if run.step is not None:
-                error = await run.stop(error, mark)
-            if len(self._opened) == 1:
-                return error
-            replacement = self._opened.pop().finish(error)
-            error = error if replacement is None else replacement
+        mark, run, replacement = FailureMark(self._opened[-1]._started), None, None
+        try:
+            while True:
+                run = self._opened[-1]
+                if run.step is not None:
+                    error = await run.stop(error, mark)
+                if len(self._opened) == 1:
+                    return error
+                replacement = self._opened.pop().finish(error)
+                error = error if replacement is None else replacement
+        finally:  # as above; and the facts of the run refer to the error
+            error = run = replacement = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
     def finish(self, error: BaseException | None) -> BaseException | None:
         """Leave the outer story, and enter it before if no step has really run; return what is to be raised instead."""
@@ -323,7 +329,10 @@ class StoryRuns:
                 self.outer.enter(self._seconds_since(0))
             except BaseException as own:
                 replacement = self.outer.finish(own)
-                return own if replacement is None else replacement
+                try:
+                    return own if replacement is None else replacement
+                finally:
+                    replacement = None
         return self.outer.finish(error)
 
     def log_stop(self, step: PlannedStep, error: BaseException) -> None:
@@ -333,11 +342,14 @@ class StoryRuns:
 
     def drop(self) -> None:
         """Leave all hooks of a run that has not ended, since it goes on later, and let go of the facts."""
-        while self._opened:
-            self._opened.pop().suspend()
-        for run in self._runs.values():
-            run.end_nested()
-        self._runs.clear()
+        try:
+            while self._opened:
+                self._opened.pop().suspend()
+        finally:  # a hook may raise an interrupt as it is left
+            self._opened.clear()
+            for run in self._runs.values():
+                run.end_nested()
+            self._runs.clear()
 
 
 def _suspend(generators: Generators) -> None:

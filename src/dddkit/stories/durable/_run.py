@@ -129,8 +129,10 @@ class _Execution:
 
         Their tracebacks lead to the frames of the run, which have this object.
         """
-        self.runs.drop()
-        self._error = None
+        try:
+            self.runs.drop()
+        finally:  # a hook may raise an interrupt as it is left
+            self._error = None
 
     async def run(self) -> str:
         progress, journal, steps = self._progress, self._journal, self._plan.steps
@@ -245,12 +247,15 @@ class _Execution:
 
     def _final(self, error: BaseException, step: PlannedStep | None) -> Any:
         """Take the exception that stops the run, at this step; raise it where it ends the process instead."""
-        if not isinstance(error, Exception):
-            raise error
-        self._error = error
-        if step is not None:  # else somebody has cancelled the run
-            self.runs.log_stop(step, error)
-        return to_json(error)
+        try:
+            if not isinstance(error, Exception):
+                raise error
+            self._error = error
+            if step is not None:  # else somebody has cancelled the run
+                self.runs.log_stop(step, error)
+            return to_json(error)
+        finally:
+            error = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # as in `Caller.call`
 
     # Waiting
 
@@ -380,13 +385,17 @@ class _Execution:
             failures = [(label, self._exception(one, label)) for label, one in self._failures]
             error = CompensationError(self._plan.name, failures, self._undone, self._left)
             set_cause(error, stopped_by)
-        replacement = self.runs.finish(error)
-        if replacement is not None and replacement is not error:
-            if not isinstance(replacement, Exception):
-                raise replacement
-            if data is None and not progress.is_cancelled:
-                status, data = RunStatus.FAILED, to_json(replacement)
-                self.runs.log_stop(self._plan.steps[-1], replacement)
+        replacement = None
+        try:
+            replacement = self.runs.finish(error)
+            if replacement is not None and replacement is not error:
+                if not isinstance(replacement, Exception):
+                    raise replacement
+                if data is None and not progress.is_cancelled:
+                    status, data = RunStatus.FAILED, to_json(replacement)
+                    self.runs.log_stop(self._plan.steps[-1], replacement)
+        finally:
+            error = replacement = None  # as in `Caller.call`
         outcome = {
             "status": status.value,
             "state": self._state.fields,
