@@ -49,7 +49,7 @@ async def ended(running: asyncio.Future[None]) -> None:
     await asyncio.wait_for(asyncio.shield(running), LONG)
 
 
-def test_a_signal_that_another_thread_gets_wakes_the_loop() -> None:
+def test_fs18_a_signal_that_another_thread_gets_wakes_the_loop() -> None:
     async def main() -> None:
         running = asyncio.ensure_future(stopped())
         sigterm_in_another_thread()

@@ -26,7 +26,7 @@ follow_imports = skip
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("orjson") is None, reason="mypy reads JSON with orjson, if it is there")
-def test_mypy_reads_what_it_has_cached_of_dddkit(tmp_path: Path) -> None:
+def test_fp22_mypy_reads_what_it_has_cached_of_dddkit(tmp_path: Path) -> None:
     """orjson reads no integer beyond the largest float, and mypy computes the constants that it caches."""
     (tmp_path / "mypy.ini").write_text(CONFIG)
     for name in ("first.py", "second.py"):

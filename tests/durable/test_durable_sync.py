@@ -165,7 +165,7 @@ def test_a_hook_that_hides_that_it_waits_fails_the_run_as_where_a_sync_story_run
     assert len(THREADS) == 2  # the first step, and its compensation
 
 
-def test_a_run_that_is_interrupted_while_a_step_is_recorded_begins_no_further_step(
+def test_fs17_a_run_that_is_interrupted_while_a_step_is_recorded_begins_no_further_step(
     stories: Stories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_threads, "_MOST", 1)

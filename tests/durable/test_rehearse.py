@@ -506,7 +506,7 @@ def test_runs_that_share_a_world_have_keys_of_their_own() -> None:
 
 
 @needs_threads
-def test_a_function_opens_a_world_for_each_run_and_sees_what_it_has_left() -> None:
+def test_ft5_a_function_opens_a_world_for_each_run_and_sees_what_it_has_left() -> None:
     left: list[int] = []
 
     @asynccontextmanager

@@ -313,6 +313,20 @@ def test_what_is_no_aggregate_is_rejected() -> None:
             given(any_aggregate)
 
 
+def test_who_tests_what_creates_an_aggregate_is_told_what_to_write() -> None:
+    nothing: Any = ()
+    build: Any = Garage.build
+    with pytest.raises(TypeError, match=r"got nothing; .*write assert_events\(.*\.get_events\(\), \.\.\.\)"):
+        given(*nothing)
+    with pytest.raises(
+        TypeError, match=r"creates an aggregate, write assert_events\(Garage\.build\(\.\.\.\)\.get_events\("
+    ):
+        given(garage()).when(build)
+    keywords: Any = {"aggregates": garage()}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'aggregates'"):
+        given(**keywords)
+
+
 def test_what_is_no_method_of_the_class_is_rejected() -> None:
     place: Any = garage()
     name: Any = "park"
@@ -321,7 +335,7 @@ def test_what_is_no_method_of_the_class_is_rejected() -> None:
     with pytest.raises(TypeError, match=r"got a method of an object; write when\(Garage\.park, \.\.\.\)"):
         given(place).when(place.park, "B")
     with pytest.raises(
-        TypeError, match=r"method of a class; write when\(lambda aggregate: aggregate\.build\(\.\.\.\)\)$"
+        TypeError, match=r"method of a class; .*else when\(lambda aggregate: aggregate\.build\(\.\.\.\)\)$"
     ):
         given(place).when(build)
     with pytest.raises(TypeError, match=r"takes a method such as Garage\.rename, and got a str"):

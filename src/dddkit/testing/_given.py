@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from types import AsyncGeneratorType, GeneratorType, MethodType
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, final
 
@@ -22,17 +22,36 @@ __all__ = ["given"]
 AggregateT = TypeVar("AggregateT", bound=Recording)
 ErrorT = TypeVar("ErrorT", bound=Exception)
 P = ParamSpec("P")
+ResultT = TypeVar("ResultT")
 
 _CHANGED: Final = Wording(differs="was {expected}, is {actual}", unexpected="new: {actual}", missing="gone: {expected}")
 
 
+def _of_something(function: Callable[P, ResultT]) -> Callable[P, ResultT]:
+    """Say what to write instead of `given()`, which Python would call a missing argument."""
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> ResultT:
+        __tracebackhide__ = True
+        if not args and not kwargs:
+            raise TypeError(
+                "given takes an aggregate, and got nothing; where there is none before, write "
+                "assert_events(Order.place(...).get_events(), ...) with what creates yours"
+            )
+        return function(*args, **kwargs)
+
+    return checked
+
+
+@_of_something
 def given(aggregate: AggregateT) -> Given[AggregateT]:
     """Begin a test of one decision of an aggregate: what it records, or that it refuses.
 
         given(Product(product_id=TEAPOT, on_shelf=2)).when(Product.take, 2).then(Product.SoldOut(product_id=TEAPOT))
         given(product).when(Product.take, 9).then_refused(SoldOutError)
 
-    The method runs on this very object, so what else has changed can be looked at afterwards.
+    The method runs on this very object, so what else has changed can be looked at afterwards. What creates an aggregate
+    needs none before it: `assert_events(Product.register(TEAPOT).get_events(), ...)`.
 
     Raises:
         TypeError: it is no aggregate.
@@ -173,7 +192,13 @@ def _validate_method(aggregate: Recording, method: Any) -> None:
     if isinstance(method, MethodType) and owner is not None:
         what, hint = "an object", f"write when({type(owner).__qualname__}.{method.__name__}, ...)"
         if isinstance(owner, type):
-            what, hint = "a class", f"write when(lambda aggregate: aggregate.{method.__name__}(...))"
+            name = method.__name__
+            what = "a class"
+            hint = (
+                f"where it creates an aggregate, write "
+                f"assert_events({owner.__qualname__}.{name}(...).get_events(), ...), else "
+                f"when(lambda aggregate: aggregate.{name}(...))"
+            )
         raise TypeError(
             f"when takes a function whose first parameter is the aggregate, and got a method of {what}; {hint}"
         )
