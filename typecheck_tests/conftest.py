@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from pytest_mypy_plugins.collect import YamlTestFile
+from pytest_mypy_plugins.item import YamlTestItem
 
 from typecheck_tests.modes import Files, Histories, History, SeededCaches, seeded_cache
 from typecheck_tests.running import CONFIG, WITHOUT_DBOS, run_mypy
@@ -30,6 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.option.mypy_testing_base, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the cases of faults that were found once to `make test-slow`: each starts a mypy."""
+    for item in items:
+        if isinstance(item, YamlTestItem) and re.match(r"f[a-z]\d+_", item.name):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

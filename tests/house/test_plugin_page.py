@@ -30,7 +30,9 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         made.enter("dmypy stop")
 
 
-@pytest.mark.parametrize("title", CHAPTERS)
+@pytest.mark.parametrize(
+    "title", [pytest.param(title, marks=() if title == "Switch it on" else pytest.mark.slow) for title in CHAPTERS]
+)
 def test_every_command_of_a_chapter_prints_what_is_quoted(title: str, reader: Reader) -> None:
     for block in _files_first(CHAPTERS[title]):
         if block.language != "console":

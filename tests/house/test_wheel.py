@@ -117,6 +117,7 @@ def test_the_links_of_the_readme_are_absolute_where_the_package_is_shown(wheel: 
     }
 
 
+@pytest.mark.slow
 def test_the_source_distribution_holds_the_documentation(tmp_path: Path) -> None:
     built = run(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, ROOT, cwd=tmp_path)
     assert built.returncode == 0, built.stdout + built.stderr
@@ -205,6 +206,7 @@ inject_hooks(Story, [{hook}()])
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_with_the_extra_mypy_runs_the_plugin(environment: Callable[[str], Path], tmp_path: Path) -> None:
     python = environment("mypy")
     (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = dddkit_mypy\nstrict = True\n", encoding="utf-8")
