@@ -362,13 +362,16 @@ def test_fields_that_are_not_known_yet_are_ignored_and_new_ones_have_their_defau
     assert event.order == 0
 
 
+NAME_OR_IGNORE = (
+    'name its event with catalog.add(...), or ignore what is not there with Consumer(..., unknown="ignore")'
+)
 UNKNOWN = {
     "com.github.push": (
-        "com.github.push is not in the catalog; name its event with catalog.add(...), or ignore the message",
+        f"com.github.push is not in the catalog; {NAME_OR_IGNORE}",
         None,
     ),
     "order.paid.v1": (
-        "order.paid.v1 is not in the catalog; name its event with catalog.add(...), or ignore the message",
+        f"order.paid.v1 is not in the catalog; {NAME_OR_IGNORE}",
         None,
     ),
     "order.placed": ("order.placed: the type of a message ends in its version, as in order.placed.v1", None),
@@ -377,7 +380,7 @@ UNKNOWN = {
         1,
     ),
     "order.placed.v0": (
-        "order.placed.v0 is not in the catalog; name its event with catalog.add(...), or ignore the message",
+        f"order.placed.v0 is not in the catalog; {NAME_OR_IGNORE}",
         None,
     ),
 }

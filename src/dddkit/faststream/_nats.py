@@ -35,7 +35,7 @@ _SUBJECT: Final = re.compile(r"[^\s.*>\x00]+(\.[^\s.*>\x00]+)*")
 _STREAM: Final = re.compile(r"[^\s.*>/\\\x00]+")
 
 _WRITE: Final = (
-    "broker.subscriber(..., stream=..., durable=..., pull_sub=PullSub(), ack_policy=AckPolicy.NACK_ON_ERROR)"
+    "broker.subscriber(..., stream=..., durable=..., pull_sub=PullSub(timeout=0.5), ack_policy=AckPolicy.NACK_ON_ERROR)"
 )
 
 _STREAM_SUBSCRIBERS: Final = (

@@ -266,7 +266,8 @@ class EventCatalog:
                     f"{message_type}: the type of a message ends in its version, as in {entry.type}", message_type
                 )
             raise UnknownMessageError(
-                f"{message_type} is not in the catalog; name its event with catalog.add(...), or ignore the message",
+                f"{message_type} is not in the catalog; name its event with catalog.add(...), or ignore what is not "
+                f'there with Consumer(..., unknown="ignore")',
                 message_type,
             )
         version = int(found[2])
