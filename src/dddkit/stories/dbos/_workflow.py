@@ -64,14 +64,27 @@ class RunEnded(Exception):  # noqa: N818  # an outcome, for DBOS to record
 class _NotOurs(logging.Filter):
     """Drops what DBOS logs of a run that has ended: the run has logged what has stopped it.
 
-    So it does for one that was left on purpose, and for what `DBOS.destroy()` cancels: it goes on later.
+    So it does for one that was left on purpose, and for what `DBOS.destroy()` cancels: it goes on later. Where the
+    process ends without that, it says so in a line.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         logged = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
         if isinstance(logged, asyncio.CancelledError) and is_ending():
             return False
+        if _is_end_of_process(logged):
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.msg, record.args = (
+                "the end of a run was not recorded, since the process ends; it goes on later",
+                (),
+            )
+            record.exc_info = record.exc_text = None
         return not isinstance(logged, (RunEnded, RunLeft))
+
+
+def _is_end_of_process(error: BaseException | None) -> bool:
+    """Whether the interpreter ends, without `DBOS.destroy()`, and starts no thread any more that would record."""
+    return isinstance(error, RuntimeError) and "schedule new futures after" in str(error)
 
 
 class Prepared(NamedTuple):
@@ -149,8 +162,7 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
             raise RunLeft(run_id) from None
         except Exception as error:
             # Not the story's: its errors are in the record. Whoever finds the run goes on.
-            if isinstance(error, RuntimeError) and "schedule new futures after" in str(error):
-                # The interpreter ends, without DBOS.destroy(), and starts no thread any more that would record.
+            if _is_end_of_process(error):
                 _log.warning("%s: the run %s was left, since the process ends, and goes on later", name, run_id)
             else:
                 _log.exception("%s: the run %s was left, and stays pending", name, run_id)
