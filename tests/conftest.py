@@ -12,6 +12,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:  # most tests need no database, and some machines have none
     from tests.servers.databases import Database, PostgreSQL
+    from tests.servers.running import Program
 
 # No deadline: on a machine at work, some example always takes longer.
 settings.register_profile("dddkit", deadline=None)
@@ -35,37 +36,31 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> PostgreSQL:
 @pytest.fixture
 def nats_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where a NATS with JetStream answers that all tests of this run share; skipped where it is not installed."""
-    from tests.servers.running import shared_server
-
-    home = shared_server("nats", _shared_folder(tmp_path_factory))
-    return f"nats://127.0.0.1:{(home / 'nats.port').read_text()}"
+    return f"nats://127.0.0.1:{_port_of('nats', tmp_path_factory)}"
 
 
 @pytest.fixture
 def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where a RabbitMQ answers that all tests of this run share; skipped where it is not installed."""
-    from tests.servers.running import shared_server
-
-    home = shared_server("rabbitmq", _shared_folder(tmp_path_factory))
-    return f"amqp://guest:guest@127.0.0.1:{(home / 'rabbitmq.port').read_text()}/"
+    return f"amqp://guest:guest@127.0.0.1:{_port_of('rabbitmq', tmp_path_factory)}/"
 
 
 @pytest.fixture
 def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where librdkafka's cluster for tests answers, which all tests of this run share; skipped without the package."""
-    from tests.servers.running import shared_server
-
-    home = shared_server("kafka", _shared_folder(tmp_path_factory))
-    return f"127.0.0.1:{(home / 'kafka.port').read_text()}"
+    return f"127.0.0.1:{_port_of('kafka', tmp_path_factory)}"
 
 
 @pytest.fixture
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where a Redis answers that all tests of this run share; skipped where it is not installed."""
+    return f"redis://127.0.0.1:{_port_of('redis', tmp_path_factory)}"
+
+
+def _port_of(server: Program, tmp_path_factory: pytest.TempPathFactory) -> str:
     from tests.servers.running import shared_server
 
-    home = shared_server("redis", _shared_folder(tmp_path_factory))
-    return f"redis://127.0.0.1:{(home / 'redis.port').read_text()}"
+    return (shared_server(server, _shared_folder(tmp_path_factory)) / f"{server}.port").read_text()
 
 
 def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
