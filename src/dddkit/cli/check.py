@@ -10,6 +10,7 @@ import typer
 
 from dddkit.cli._failure import CLEAN, FOUND_SOMETHING, CommandError
 from dddkit.cli._mypy import CACHE, Plan, build, open_project, require_mypy
+from dddkit.cli._options import CacheFolder, NoCache, Python
 from dddkit.cli._terminal import progress, say
 from dddkit.cli._wording import did_you_mean
 
@@ -60,14 +61,9 @@ def check(
     disable: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="Switch a rule off. May be repeated.")
     ] = None,
-    python: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="The Python of the project, where it is not the one that runs dddkit."),
-    ] = None,
-    cache_dir: Annotated[
-        str, typer.Option(metavar="DIR", help="The folder of the cache, beside the configuration.")
-    ] = CACHE,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Read and write no cache.")] = False,
+    python: Python = None,
+    cache_dir: CacheFolder = CACHE,
+    no_cache: NoCache = False,
 ) -> None:
     """Check a project; see HELP."""
     if write_baseline and baseline is None:

@@ -14,6 +14,7 @@ import typer
 
 from dddkit.cli._failure import CLEAN, FOUND_SOMETHING, CommandError
 from dddkit.cli._mypy import CACHE, Plan, open_project, require_mypy, sources_for
+from dddkit.cli._options import CacheFolder, NoCache, Python
 from dddkit.cli._pictures import DocumentWithPictures, is_one_picture, is_same, new_document
 from dddkit.cli._terminal import progress, say
 
@@ -45,14 +46,9 @@ def draw(
     place: Annotated[str | None, typer.Argument(metavar="MODULE[:NAME]", help=_PLACE)] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help=_OUTPUT)] = None,
     check: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=_CHECK)] = None,
-    python: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="The Python of the project, where it is not the one that runs dddkit."),
-    ] = None,
-    cache_dir: Annotated[
-        str, typer.Option(metavar="DIR", help="The folder of the cache, beside the configuration.")
-    ] = CACHE,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Read and write no cache.")] = False,
+    python: Python = None,
+    cache_dir: CacheFolder = CACHE,
+    no_cache: NoCache = False,
 ) -> None:
     """Draw; see HELP."""
     plan = Plan(python=python, cache=None if no_cache else cache_dir, is_of_project=True)

@@ -10,17 +10,17 @@ else.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from gc import get_referents
 from sys import exc_info
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
-from dddkit._awaitables import FINISHED, dispose, is_awaitable
+from dddkit._awaitables import is_awaitable
 from dddkit._callables import display_name
 from dddkit.stories._engine.facts import Failure, StepExecutionInfo, StoryExecutionContext
 from dddkit.stories._engine.generators import Generators, leave_generator, second_yield
+from dddkit.stories._engine.hook_results import check_hook_result, run_without_waiting
 from dddkit.stories._engine.registry import Callback, Hooks
 from dddkit.stories._engine.status import StepStatus, status_of
 from dddkit.stories._engine.tracebacks import is_of_a_run, remove_frames, set_cause, set_traceback, traceback_of
@@ -29,7 +29,6 @@ from dddkit.stories._engine.undoing import Handled, Undoing, is_done, log_not_un
 __all__ = [
     "StoppedRun",
     "abandon_run",
-    "check_hook_result",
     "complete_step",
     "complete_step_async",
     "finish_run",
@@ -277,7 +276,7 @@ async def _await_remaining(outcome: _Outcome, hooks: tuple[Callback, ...], step:
             result = hook(outcome.context, step)
             if result is not None and is_awaitable(result):
                 if outcome.is_closed:
-                    _run_without_waiting(hook, result)
+                    run_without_waiting(hook, result)
                 else:
                     await result
         except BaseException as own:
@@ -380,31 +379,3 @@ def _release_frames(error: BaseException, context: StoryExecutionContext) -> Non
             except RuntimeError:
                 pass  # the hook has raised an old error, which comes from a function that is running still
         traceback = traceback.tb_next
-
-
-# Hooks that return an awaitable
-
-
-def check_hook_result(hook: Callback, result: object) -> None:
-    """Reject an awaitable from a hook of a sync story; FINISHED counts as None."""
-    if result is not None and result is not FINISHED and is_awaitable(result):
-        dispose(result)
-        raise TypeError(
-            f"the hook {display_name(hook)} returned an awaitable, but the story is sync; make it a plain function "
-            f"that returns no awaitable"
-        )
-
-
-def _run_without_waiting(hook: Callback, awaitable: Awaitable[object]) -> None:
-    """Run an async hook of a closed coroutine up to its first wait, where it fails."""
-
-    async def run() -> None:
-        await awaitable
-
-    running = run()
-    try:
-        running.send(None)
-    except StopIteration:
-        return
-    running.close()
-    raise RuntimeError(f"the hook {display_name(hook)} could not wait: the coroutine of the run was closed")

@@ -33,6 +33,7 @@ from dddkit.stories._engine.deferred import (
 )
 from dddkit.stories._engine.facts import FailureMark, RunRecord, StepRecord
 from dddkit.stories._engine.generators import enter_generator
+from dddkit.stories._engine.hook_results import check_hook_result
 from dddkit.stories._engine.lock import LOCK
 from dddkit.stories._engine.pickling import reduce_context_variable
 from dddkit.stories._engine.registry import Callback, Hooks, collect, registries_of
@@ -320,7 +321,7 @@ _BOTH: Final[dict[str, object]] = {
 }
 _SYNC: Final = _BOTH | {
     "FINISHED": FINISHED,
-    "check_hook_result": outcome.check_hook_result,
+    "check_hook_result": check_hook_result,
     "check_step_result": check_step_result,
     "complete_step": outcome.complete_step,
     "finish_stopped_run": outcome.finish_stopped_run,
