@@ -133,6 +133,31 @@ def test_what_nobody_executes_is_begun_again(trips: Trips, monkeypatch: pytest.M
     assert trips.durable.result("two", timeout=30).is_booked
 
 
+def test_what_was_executed_meanwhile_and_only_begins_again_is_not_taken_for_something_that_nobody_executes(
+    trips: Trips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_take_over, "_SETTLED", 0.0)
+    now, lease = 0.0, current_lease()
+    assert lease is not None
+    take_over = TakeOver(lease, clock=lambda: now)
+    left(trips, "four")
+    take_over.look()
+    DBOS.resume_workflow("four", queue_name="of another worker")
+    for _ in range(7):
+        now += 1
+        take_over.look()
+    stop_executions()
+    try:
+        claimed("four")
+        now += 1
+        take_over.look()
+        assert status_in_database("four") == "PENDING"
+    finally:
+        allow_executions()
+    DBOS.resume_workflow("four")
+    assert trips.durable.result("four", timeout=30).is_booked
+
+
 def test_a_run_that_was_given_to_somebody_else_before_it_could_begin_begins_no_step(
     trips: Trips, monkeypatch: pytest.MonkeyPatch
 ) -> None:

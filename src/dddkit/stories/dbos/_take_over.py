@@ -38,6 +38,8 @@ class TakeOver:
         self._pulse: Final = _Pulse()
         self._without_lease: set[str] = set()
         self._strays: dict[str, _Stray] = {}
+        self._looked = 0.0
+        """When it has looked for strays the last time."""
         self._cannot: dict[str, int | None] = {}
         """The runs that this process cannot continue, as it has found out, and when they were changed last."""
         self._missing: Final[set[str]] = set()
@@ -86,7 +88,7 @@ class TakeOver:
     def _begin_strays(self, own: Iterable[WorkflowStatus]) -> None:
         """Begin again what this process has, and does not execute: an execution has ended and left its run."""
         active, known, now = active_workflows(), registered_workflows(), self._clock()
-        before = self._strays
+        before, last, self._looked = self._strays, self._looked, now
         if not self._pulse.beats():
             for stray in before.values():
                 stray.since = stray.seen = now
@@ -98,6 +100,8 @@ class TakeOver:
                 self._hand_back(run)
                 continue
             stray = before.setdefault(run.workflow_id, _Stray(now))
+            if stray.seen < last:  # it was executed since then: what was claimed a moment ago only begins
+                stray.since = now
             stray.seen = now
             if now - stray.since >= stray.pause:
                 _resume([run])
