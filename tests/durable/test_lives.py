@@ -50,8 +50,11 @@ def run(program: str, folder: Path) -> str:
     return done.stdout
 
 
+# What SQLite has locked in a thread of the parent stays locked in the child, for ever, and launched threads begin with
+# many statements: so it forks when they rest.
 FORKED = """\
 DBOS.launch()
+time.sleep(1.5)
 if os.fork() == 0:
     print(tried(slow.status, "one"))
     print(tried(slow.start, Slow.State(seconds=0), id="two"))
