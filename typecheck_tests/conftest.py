@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from typecheck_tests.modes import Files, Histories, History, SeededCaches, seede
 from typecheck_tests.running import CONFIG, WITHOUT_DBOS, run_mypy
 
 RULES = Path(__file__).parent / "rules"
+QUICK = 20
+"""So many cases of each rule run with `make test`."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,10 +38,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the cases of faults that were found once to `make test-slow`: each starts a mypy."""
+    """Leave some cases to `make test-slow`, since each starts a mypy.
+
+    These are the cases of faults that were found once, and what goes beyond the first cases of a rule.
+    """
+    seen = Counter[Path]()
     for item in items:
-        if isinstance(item, YamlTestItem) and re.match(r"f[a-z]\d+_", item.name):
-            item.add_marker(pytest.mark.slow)
+        if isinstance(item, YamlTestItem):
+            seen[item.path] += 1
+            if seen[item.path] > QUICK or re.match(r"f[a-z]\d+_", item.name):
+                item.add_marker(pytest.mark.slow)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
