@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[2]
 
 CHECKERS = ("mypy", "pyright")
 
+# What makes a tool print otherwise than a reader sees it: that it runs in CI, the width of a terminal, colours.
+NOT_A_READERS = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "COLUMNS", "FORCE_COLOR", "MYPY_FORCE_COLOR", "PY_COLORS")
+
 
 class Block(NamedTuple):
     language: str
@@ -107,7 +110,7 @@ class Reader:
         """
         away = "http://127.0.0.1:9"
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in NOT_A_READERS},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PRE_COMMIT_HOME": str(self.directory.with_name(f"{self.directory.name}-hooks")),
             "PYTHONUTF8": "1",
