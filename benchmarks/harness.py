@@ -44,10 +44,14 @@ _TEMPLATE: Final = """\
 
 @dataclass(frozen=True)
 class Contender:
-    """A statement as a user would write it, with the names it uses."""
+    """A statement as a user would write it, with the names it uses.
+
+    Where `less` is given, its time is taken off: what is measured is how much more the statement costs than that one.
+    """
 
     statement: str
     names: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: only the statement knows their types
+    less: Contender | None = None
 
     @property
     def is_async(self) -> bool:
@@ -59,7 +63,10 @@ class Contender:
         names: dict[str, Any] = {**self.names, "clock": process_time, "repeat": repeat}
         exec(_TEMPLATE.format(prefix="async " if self.is_async else "", body=body), names)
         timed: Any = names["timed"]
-        return lambda times: driven(timed(-(-times // _REPEATED)))
+        if self.less is None:
+            return lambda times: driven(timed(-(-times // _REPEATED)))
+        taken_off = self.less.compiled()
+        return lambda times: driven(timed(-(-times // _REPEATED))) - taken_off(times)
 
 
 @dataclass(frozen=True)
