@@ -43,7 +43,7 @@ import dddkit.pydantic
 from dddkit._json import JsonMismatchError
 from dddkit.exceptions import DDDKitError, StoryNotRecordableError
 from dddkit.stories import I, Story, StoryState, variable
-from dddkit.stories.durable._state import StateCodec, changes
+from dddkit.stories.durable._state import Known, StateCodec, changes
 from dddkit.testing import assert_same
 from tests.durable.states import codec_of, holding, state_class
 
@@ -498,6 +498,26 @@ def test_a_settled_state_is_what_another_process_would_read() -> None:
     shared.append(2)
     state.one.append(3)
     assert (state.one, state.other) == ([1, 3], [1])
+
+
+def test_what_is_known_of_a_state_leaves_out_no_change() -> None:
+    cls = state_class(text=Optional[str], flag=Union[bool, int], number=float, lines=list[int], at=date)
+    codec = codec_of(cls)
+    known: Known = {}
+    state = holding(cls, text="a", flag=True, number=1.0, lines=[1], at=date(2026, 11, 30))
+    fields = codec.settle(state, known=known)
+    assert repr(codec.settle(state, known=known)) == repr(fields)
+
+    state.lines.append(2)
+    state.flag, state.number, state.at = 1, -0.0, date(2026, 12, 1)
+    del state.text
+    fields = {"flag": 1, "number": -0.0, "lines": [1, 2], "at": "2026-12-01"}
+    assert repr(codec.settle(state, known=known)) == repr(fields)
+
+    state.text, state.flag = None, True
+    fields = {"text": None, "flag": True, "number": -0.0, "lines": [1, 2], "at": "2026-12-01"}
+    assert repr(codec.settle(state, known=known)) == repr(fields)
+    assert repr(codec.settle(state)) == repr(fields)
 
 
 def test_settling_forgets_what_a_cached_property_has_kept() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["CURRENT_KEY", "key_prefix", "label_in_key", "step_key"]
@@ -42,6 +43,7 @@ def key_prefix(story: str, run_id: str, number: int = 1) -> str:
     return f"{_escaped(story)}/{_escaped(run_id)}{again}"
 
 
+@lru_cache(maxsize=4096)  # asked for in each step; there are as many labels as steps are listed
 def label_in_key(label: str) -> str:
     """Return how a key shows the label of a step: `pay.authorize#2`."""
     path, mark, occurrence = label.partition("#")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from dddkit.exceptions import StoryNotRecordableError
 from dddkit.stories._engine.tracebacks import remove_frames
 from dddkit.stories.durable._replay import Recorded
-from dddkit.stories.durable._state import StateCodec, changes
+from dddkit.stories.durable._state import Known, StateCodec, changes
 from dddkit.stories.state import fields_set
 
 __all__ = ["RecordedState"]
@@ -31,10 +31,11 @@ class RecordedState:
         JsonMismatchError: the JSON does not fit the State.
     """
 
-    __slots__ = ("_codec", "fields", "state")
+    __slots__ = ("_codec", "_known", "fields", "state")
 
     def __init__(self, codec: StateCodec, start_text: str, recorded: Iterable[Recorded]) -> None:
         self._codec: Final = codec
+        self._known: Final[Known] = {}
         self.fields: dict[str, Any] = json.loads(start_text)
         for entry in recorded:
             self._note(entry)
@@ -69,7 +70,7 @@ class RecordedState:
         In the second case the state stays as the step has left it, and the record has the other fields.
         """
         try:
-            return self._codec.settle(self.state, label), None
+            return self._codec.settle(self.state, label, self._known), None
         except StoryNotRecordableError as error:
             remove_frames(error)  # all of them, which lead to whoever keeps the error
             problem = error

@@ -23,7 +23,7 @@ from dddkit.stories.durable._field_types import field_types
 from dddkit.stories.state import StoryState, fields_set, names_of
 from dddkit.stories.story import Story
 
-__all__ = ["Changes", "StateCodec", "changes"]
+__all__ = ["Changes", "Known", "StateCodec", "changes"]
 
 # Any: States of any class, their values, and JSON.
 
@@ -33,6 +33,17 @@ class Changes(NamedTuple):
 
     set: dict[str, Any]
     unset: list[str]
+
+
+class Written(NamedTuple):
+    """A value that nothing can change, and its JSON."""
+
+    value: object
+    json: Any
+
+
+Known = dict[str, Written]
+"""What was last written of such fields: the same object need not be written again."""
 
 
 class StateCodec:
@@ -83,19 +94,28 @@ class StateCodec:
         Raises:
             StoryNotRecordableError: a value would not come back; names the field and the path inside of it.
         """
-        return self._dump(state, step)[0]
+        return self._dump(self._checked(state, step), step)[0]
 
-    def settle(self, state: Any, step: str | None = None) -> dict[str, Any]:
+    def settle(self, state: Any, step: str | None = None, known: Known | None = None) -> dict[str, Any]:
         """Put into the state what its own JSON reads back as, and return that JSON.
 
         From now on the state is what another process would read. Where it raises, the state stays as it was.
 
+        Args:
+            state: as in `dump`.
+            step: as in `dump`.
+            known: what was found out of this state before, which is not done again; it is added to.
+
         Raises:
             StoryNotRecordableError: as `dump`.
         """
-        fields, read = self._dump(state, step)
+        values = self._checked(state, step)
+        kept = {} if known is None else {name: known[name] for name in known if values.get(name) is known[name].value}
+        written, read = self._dump({name: values[name] for name in values if name not in kept}, step)
         _put(state, read)
-        return fields
+        if known is not None:
+            known.update(_immutable(written, read))
+        return {name: kept[name].json if name in kept else written[name] for name in values}
 
     def load(self, fields: Mapping[str, Any]) -> Any:
         """Return a new state. Fields that the State does not have (any more) are left out.
@@ -150,17 +170,22 @@ class StateCodec:
             problems = error.problems
         raise self._not_recordable(problems)
 
-    def _dump(self, state: Any, step: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _checked(self, state: Any, step: str | None) -> dict[str, Any]:
+        """Return the fields that are set, of a state that has nothing else."""
         if type(state) is not self._class:
             raise self._not_recordable([("", found(state, self._name))], step)
-        problems: Iterable[tuple[str, str]] = tuple(_not_kept(state))
-        if not problems:
-            try:
-                written, read = self._codec.dump_and_load(fields_set(state))
-            except JsonMismatchError as error:
-                problems = error.problems
-            else:
-                return self._codec.parsed(written), read
+        if problems := list(_not_kept(state)):
+            raise self._not_recordable(problems, step)
+        return fields_set(state)
+
+    def _dump(self, values: dict[str, Any], step: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the JSON of fields, and the values that are read from it."""
+        try:
+            written, read = self._codec.dump_and_load(values)
+        except JsonMismatchError as error:
+            problems = error.problems
+        else:
+            return self._codec.parsed(written), read
         # Here, since the error that pydantic has raised shows the value.
         raise self._not_recordable(problems, step)
 
@@ -193,9 +218,20 @@ class StateCodec:
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
     """Return in which fields the JSON of two states differs; `True`, `1` and `1.0` do, and so does another order."""
     return Changes(
-        {name: value for name, value in after.items() if name not in before or repr(before[name]) != repr(value)},
+        {name: value for name, value in after.items() if name not in before or _differs(before[name], value)},
         [name for name in before if name not in after],
     )
+
+
+def _differs(one: Any, other: Any) -> bool:
+    return one is not other and repr(one) != repr(other)
+
+
+def _immutable(written: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[tuple[str, Written]]:
+    for name, json in written.items():
+        # Only classes of JSON itself are looked for: one of a user may have a metaclass that cannot be compared.
+        if type(json) in _IMMUTABLE and type(read[name]) is type(json):
+            yield name, Written(read[name], json)
 
 
 def _put(state: Any, values: Mapping[str, Any]) -> None:
@@ -277,6 +313,7 @@ def _is_stream(declared: Any) -> bool:
     return derives(declared, typing_extensions.IO)
 
 
+_IMMUTABLE: Final = frozenset({str, int, float, bool, type(None)})
 _TYPED_DICT: Final[Any] = typing_extensions.TypedDict  # Any: to checkers it is no function
 _CALLABLE: Final[Any] = collections.abc.Callable
 _FUNCTIONS: Final = (FunctionType, MethodType, partial, Story)
