@@ -31,11 +31,12 @@ class RecordedState:
         JsonMismatchError: the JSON does not fit the State.
     """
 
-    __slots__ = ("_codec", "_known", "fields", "state")
+    __slots__ = ("_codec", "_known", "_written", "fields", "state")
 
     def __init__(self, codec: StateCodec, start_text: str, recorded: Iterable[Recorded]) -> None:
         self._codec: Final = codec
         self._known: Final[Known] = {}
+        self._written: tuple[str, Recorded] | None = None
         self.fields: dict[str, Any] = json.loads(start_text)
         for entry in recorded:
             self._note(entry)
@@ -87,4 +88,14 @@ class RecordedState:
         """Return the text of an entry: when it began, how long it took, what it has changed, and more."""
         changed = changes(self.fields, fields)
         self.fields = fields
-        return json.dumps({"at": started, "took": seconds, "set": changed.set, "unset": changed.unset, **more})
+        entry: Recorded = {"at": started, "took": seconds, "set": changed.set, "unset": changed.unset, **more}
+        text = json.dumps(entry)
+        self._written = None if more else (text, entry)  # what more there is may read back as something else
+        return text
+
+    def entry(self, text: str) -> Recorded:
+        """Return what the text of an entry says; the one that was written last is not read again."""
+        if self._written is not None and text is self._written[0]:
+            return self._written[1]
+        recorded: Recorded = json.loads(text)
+        return recorded

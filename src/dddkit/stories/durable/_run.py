@@ -82,11 +82,6 @@ async def run(
         execution.drop()
 
 
-def _parsed(text: str) -> Recorded:
-    recorded: Recorded = json.loads(text)
-    return recorded
-
-
 async def _never() -> NoReturn:
     raise AssertionError("the journal calls no body for what it has recorded")
 
@@ -186,12 +181,12 @@ class _Execution:
         """Return the next entry: what a run that is repeated has kept under this name, else what `body` does."""
         kept = self._kept.get(name)
         if kept is None:
-            return _parsed(await self._journal.record(name, body, blocks=blocks))
+            return self._state.entry(await self._journal.record(name, body, blocks=blocks))
 
         async def take_over() -> str:
             return kept
 
-        recorded = _parsed(await self._journal.record(name, take_over, blocks=blocks))
+        recorded = self._state.entry(await self._journal.record(name, take_over, blocks=blocks))
         self._state.take_over(recorded)
         return recorded
 
