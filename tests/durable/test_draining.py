@@ -52,6 +52,7 @@ def test_sigterm_finishes_the_step_under_way_and_nothing_runs_twice(workers: Tri
     assert {note.key for note in ended_here} == {f"{story}/{run}/flight" for run in "abc"}
     until(all_are(other, story, "completed"), "all runs end on the other worker")
     assert set(workers.times("begins").values()) == {1}  # what was finished was recorded
+    assert "took over" not in other.log()  # nobody has died
 
 
 @pytest.mark.slow
@@ -65,6 +66,7 @@ def test_sigterm_ends_a_worker_at_once_whose_runs_wait(workers: TripWorkers) -> 
     assert other.ask("signal confirmed a b") == ["True", "True"]
     until(all_are(other, "confirmed", "completed"), "both end on the other worker")
     assert set(workers.times("begins").values()) == {1}
+    assert "took over" not in other.log()
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ import asyncio, os, sys, threading, time
 from dbos import DBOS
 from dddkit.stories import I, Story, StoryState
 from dddkit.stories.dbos import Durable, settings
+from dddkit.stories.durable import RunStatus
 
 class Slow(Story):
     I.wait
@@ -119,6 +120,8 @@ for thread in threads:
 print(*told, tried(slow.status, "one"), sep="\\n")
 configure()
 DBOS.launch()
+while any(run.status is RunStatus.PENDING for run in slow.runs()):
+    time.sleep(0.01)
 print([run.status.value for run in slow.runs()])
 DBOS.destroy()
 """

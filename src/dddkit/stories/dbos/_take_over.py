@@ -18,7 +18,7 @@ from dddkit.stories.dbos._private import active_workflows, registered_workflows,
 from dddkit.stories.dbos._told import saying, told_of
 from dddkit.stories.durable.status import RunStatus
 
-__all__ = ["TakeOver", "ask_before_taking"]
+__all__ = ["TakeOver", "ask_before_taking", "hand_over"]
 
 _SETTLED: Final = 3.0
 """Seconds after which a process that has just got its lease takes over: after an outage, others get theirs back too."""
@@ -136,6 +136,15 @@ class TakeOver:
             if is_free and again and _is_handed_back(again[0]):
                 _say(run, RunStatus.PENDING)
                 _resume(again)
+
+
+def hand_over(lease: Lease) -> None:
+    """Leave the runs of this process, which executes none any more, to whoever begins them next.
+
+    They need not wait until somebody finds that this process does not run any more, and nobody takes it for dead.
+    """
+    if lease.held:  # else others may have taken them over
+        _resume(_pending(lease.executor_id))
 
 
 class _Pulse:

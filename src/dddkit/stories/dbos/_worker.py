@@ -16,7 +16,7 @@ from dddkit.stories.dbos._executions import allow_executions, executions_here, s
 from dddkit.stories.dbos._leases import Lease, current_lease, end_lease
 from dddkit.stories.dbos._log import LOGGER
 from dddkit.stories.dbos._private import at_launch, has_ended, instance
-from dddkit.stories.dbos._take_over import TakeOver
+from dddkit.stories.dbos._take_over import TakeOver, hand_over
 
 __all__ = ["enlist", "look_each", "look_each_second"]
 
@@ -91,6 +91,8 @@ def _work(stop: Event) -> None:
         stop_executions()
         if dbos is not None:
             _wait_for_the_end(dbos)
+        if lease is not None:
+            _hand_over(lease)
     finally:
         allow_executions()  # those of the next DBOS
         if lease is not None:
@@ -105,6 +107,14 @@ def _look_until(stop: Event, lease: Lease | None) -> None:
     while not stop.wait(_EVERY * uniform(0.5, 1.5)):
         for look in (*_looks, *take_over):
             look.when_due(stop)
+
+
+def _hand_over(lease: Lease) -> None:
+    try:
+        hand_over(lease)
+    except Exception as error:
+        said = shown_of_database(error)
+        LOGGER.warning("the runs of %s were not handed over (%s); others take them over", lease.executor_id, said)
 
 
 def _wait_for_the_end(dbos: DBOS) -> None:
