@@ -178,7 +178,6 @@ def test_fr4_a_failed_run_is_freed_without_the_garbage_collector(
         story = nested_in(story)
         inject_hooks(story, HOOKS[hooks])
     states: list[ref[State]] = []
-    gc.collect()
     gc.disable()
     try:
         for _ in range(3):
