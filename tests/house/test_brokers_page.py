@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.house.pages import CHECKERS, Reader, blocks, chapters, links
 PAGE = "docs/brokers.md"
 CHAPTERS = chapters(PAGE)
 SERVICES = "The two services"
+GOES_ON = {"NATS JetStream": "One service that goes both ways"}  # with the files and the messages of the other
 # Order 18 may come last, and then it has not failed often enough when the consumer is ended.
 CONSUMERS = {f"python {broker}_dead.py": f"{broker}_refunds.py" for broker in ("kafka", "redis")}
 
@@ -31,8 +33,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "emscripten", reason="there are 
 def test_the_services_reach_each_other(
     title: str, variable: str, url: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    reader = Reader(tmp_path, {"PYTHONWARNINGS": "error", variable: request.getfixturevalue(url)})
-    for block in [*CHAPTERS[SERVICES], *CHAPTERS[title]]:
+    environment = {"PYTHONWARNINGS": "error", "PORT": str(_free_port()), variable: request.getfixturevalue(url)}
+    reader = Reader(tmp_path, environment)
+    for block in [*CHAPTERS[SERVICES], *CHAPTERS[title], *CHAPTERS.get(GOES_ON.get(title, ""), [])]:
         if block.language == "python":
             reader.take(block)
             continue
@@ -42,6 +45,13 @@ def test_the_services_reach_each_other(
                 entered = f"timeout 90 python {consumer} >>log 2>&1 & {entered}; status=$?; kill $!; exit $status"
             printed, status = reader.enter(entered)
             assert (command, printed, status) == (command, expected, 0), _log(tmp_path)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
 
 
 def _log(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, final
@@ -37,6 +38,7 @@ _OTHERS: Final = "ce-"
 
 _LONGEST: Final = 255  # bytes of the texts that AMQP has outside of the headers
 _HEADERS: Final = 100_000  # the headers go in one frame, which is 128 KiB long
+_LOOK: Final = 0.1  # seconds after which a pause notices that the subscriber stops
 _LARGE: Final = 64 * 1024  # smaller limits than this are rare
 
 
@@ -166,9 +168,11 @@ def read(received: RabbitMessage) -> Message:
     return Message.read(headers, received.body, _PREFIX)
 
 
-async def postpone(received: RabbitMessage) -> None:
-    """Keep a message that was not handled for a while: it is delivered again at once."""
+async def postpone(subscriber: RabbitSubscriber, received: RabbitMessage) -> None:
+    """Keep a message that was not handled for a while: it is delivered again at once. A stop does not wait for it."""
     count = received.headers.get("x-delivery-count")  # quorum queues count
     if not isinstance(count, int):
         count = 5 if received.raw_message.redelivered else 0
-    await asyncio.sleep(pause_after(count + 1))
+    over = time.monotonic() + pause_after(count + 1)
+    while subscriber.running and (left := over - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, _LOOK))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from faststream import AckPolicy
@@ -104,7 +105,7 @@ def _require_subscriber(
         from dddkit.faststream import _rabbit
 
         _rabbit.require_nothing_is_lost(subscriber, name)
-        read, postpone = _rabbit.read, _rabbit.postpone
+        read, postpone = _rabbit.read, partial(_rabbit.postpone, subscriber)
     else:
         raise TypeError(f"deliver knows NATS and RabbitMQ; for {DISPLAYED[broker]} see {_RECIPES}")
     if subscriber.ack_policy is not AckPolicy.NACK_ON_ERROR:
