@@ -108,6 +108,9 @@ def test_the_page_about_stability_names_the_versions_of_the_metadata() -> None:
         assert bounds is not None
         assert row.startswith(bounds[1])
         assert bounds[2] is None or title == "FastStream" or row.endswith(f"below {bounds[2]}")
+    observers = ("prometheus-client", "aioprometheus", "opentelemetry-api")
+    oldest = [bound for package in observers for bound in re.findall(rf'"{package}>=([\d.]+)"', metadata)]
+    assert f"| {', '.join(observers)} | {', '.join(oldest)}, and newer |" in page
 
 
 def test_the_commands_and_files_that_releasing_names_are_there() -> None:

@@ -71,7 +71,7 @@ class Durable(Generic[StateT]):
         TypeError: something that is no story, no name, no Retry.
         ValueError: a name that is taken or cannot be one, retries for no step, a time-out for a sync step, a Signal in
             a sync story.
-        RuntimeError: DBOS was launched before, or was not configured by `settings`.
+        RuntimeError: DBOS was launched before, or was configured otherwise than by `settings`.
     """
 
     def __init__(
