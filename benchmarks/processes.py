@@ -85,12 +85,16 @@ IMPORTS: Final[list[Import]] = [
         key="import-plugin",
         what="import dddkit_mypy and make the plugin, over mypy itself: all that it costs a run with a cache",
         must=13,
-        over="import mypy.main\nfrom mypy.options import Options\noptions = Options()",
+        over="import mypy.main\n"
+        "from mypy.options import Options\n"
+        "from mypy.version import __version__\n"
+        "options = Options()",
         statements={
             OURS: "import mypy.main, dddkit_mypy\n"
             "from mypy.options import Options\n"
+            "from mypy.version import __version__\n"
             "options = Options()\n"
-            'dddkit_mypy.plugin("")(options)'
+            "dddkit_mypy.plugin(__version__)(options)"
         },
     ),
     Import(
