@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,29 +76,38 @@ def _check(files: Sequence[Path], plan: Plan) -> int:
         for picture in document.pictures:
             if not is_same(picture, texts[picture.place]):
                 code = FOUND_SOMETHING
-                typer.echo(f"{file}:{picture.line}: {picture.place} has changed; run dddkit draw --output {file}")
+                way_out = f"run dddkit draw --output {shlex.quote(str(file))}"
+                typer.echo(f"{file}:{picture.line}: {picture.place} has changed; {way_out}")
     return code
 
 
 def _write(file: Path, place: str | None, plan: Plan) -> None:
-    if place is None:
-        document = DocumentWithPictures(file)
-        document.require_pictures()
-        text = document.with_pictures(_pictures([picture.place for picture in document.pictures], plan))
+    document = _existing(file, place)
+    pictures = () if document is None else document.pictures
+    drawn = _pictures([picture.place for picture in pictures] if place is None else [place], plan)
+    document = _existing(file, place)  # again: another run or an editor may have written it meanwhile
+    if place is not None and (document is None or is_one_picture(file)):
+        text = new_document(file, place, drawn[place])
     else:
-        existing = DocumentWithPictures(file) if file.exists() else None
-        if existing is not None:
-            existing.require(place)
-        drawn = _pictures([place], plan)
-        if existing is None or is_one_picture(file):
-            text = new_document(file, place, drawn[place])
-        else:
-            text = existing.with_pictures(drawn)
+        assert document is not None
+        text = document.with_pictures(drawn)
     try:
         _replace(file, text)
     except OSError as error:
         raise CommandError(f"{file} cannot be written: {error.strerror}") from None
     say(f"{file} is drawn; commit it")
+
+
+def _existing(file: Path, place: str | None) -> DocumentWithPictures | None:
+    """Return the file that pictures are to be drawn in; None where it is to be made."""
+    if place is not None and not file.exists():
+        return None
+    document = DocumentWithPictures(file)
+    if place is None:
+        document.require_pictures()
+    else:
+        document.require(place)
+    return document
 
 
 def _replace(file: Path, text: str) -> None:
