@@ -6,12 +6,17 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from io import TextIOWrapper
+from typing import Final
 
 from dddkit._requirements import require
 from dddkit.cli._failure import COULD_NOT_RUN, CommandError
 from dddkit.cli._memory import is_held
 from dddkit.exceptions import MissingDependencyError
+
+_RUN_MYPY: Final = frozenset({"check", "draw"})
+"""The commands that need mypy."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +51,13 @@ def _tell(text: str) -> None:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    require("typer", "rich", extra="cli")
+    try:
+        require("typer", "rich", extra="cli")
+    except MissingDependencyError as missing:
+        if _RUN_MYPY.isdisjoint(arguments[:1]) or find_spec("mypy") is not None:
+            raise
+        packages = f"{missing.install_package} mypy"  # both at once, or the reader would have to come twice
+        raise MissingDependencyError(missing.package, packages, "cli,mypy") from missing
     from dddkit.cli._app import app
 
     try:
