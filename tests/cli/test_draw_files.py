@@ -191,6 +191,20 @@ def test_a_module_that_the_configuration_of_mypy_leaves_out_can_be_drawn(bank: P
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "links",
+    [{"here": "."}, {"up": "../.."}, {"there": "../../.other", "../../.other/back": "../src/bank"}],
+    ids=["to itself", "upwards", "by another link"],
+)
+def test_links_that_lead_back_are_not_followed(links: dict[str, str], bank: Path) -> None:
+    (bank / ".other").mkdir()
+    before = run("draw", "bank.aggregates:Savings", folder=bank)
+    for link, target in links.items():
+        (bank / "src" / "bank" / link).symlink_to(target)
+    assert run("draw", "bank.aggregates:Savings", folder=bank) == before
+
+
+@pytest.mark.slow
 def test_a_test_can_be_drawn_and_then_sees_other_tests(bank: Path) -> None:
     write(bank / "tests" / "conftest.py", text_of(bank / "src" / "bank" / "aggregates.py"))
     assert "SavingsRows" in run("draw", "tests.conftest:Savings", folder=bank).out
