@@ -314,7 +314,7 @@ CLASSES = "Base, Child, Ask, Given, Decorated, Open, Closed, Counted, Größe"
         ("bank.stories:Bass", "bank.stories has no Bass; did you mean Base?"),
         ("bank.stories:Unlike", f"bank.stories has no Unlike; draw {CLASSES}"),
         ("bank.stories:Ask.Unlike", f"bank.stories has no Ask.Unlike; draw {CLASSES}"),
-        ("bank:Base", "bank has no Base; did you mean Base?"),
+        ("bank:Base", "bank has no Base; did you mean bank.stories:Base?"),
         ("bank.stories:Box", f"bank.stories:Box is neither a story nor an aggregate; draw {CLASSES}"),
         ("bank.stories:number", f"bank.stories:number is neither a story nor an aggregate; draw {CLASSES}"),
         (
@@ -327,6 +327,15 @@ CLASSES = "Base, Child, Ask, Given, Decorated, Open, Closed, Counted, Größe"
 )
 def test_what_cannot_be_drawn_is_named(place: str, told: str, bank: Path) -> None:
     assert refused(place, folder=bank) == told.format(root=bank)
+
+
+@pytest.mark.slow
+def test_of_many_classes_twenty_are_named(tmp_path: Path) -> None:
+    aggregates = "".join(f"class A{number}(Aggregate): ...\n" for number in range(23))
+    write(tmp_path / "many.py", f"from dddkit.pydantic import Aggregate\n{aggregates}")
+    told = refused("many:Unlike", folder=tmp_path)
+    assert told.startswith("many has no Unlike; draw A0, A1, ")
+    assert told.endswith(", A19, or one of 3 others")
 
 
 @pytest.mark.slow
