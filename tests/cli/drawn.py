@@ -177,6 +177,18 @@ class Größe(Story):
     def end(self, state: object) -> None: ...
 
 
+class There(Story):
+    I.back
+
+    back: Back
+
+
+class Back(Story):
+    I.there
+
+    there: There
+
+
 class Empty(Story): ...
 
 

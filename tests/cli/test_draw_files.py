@@ -302,7 +302,7 @@ def refused(*arguments: str, folder: Path) -> str:
     return ran.err.removeprefix("dddkit: ").removesuffix("\n")
 
 
-CLASSES = "Base, Child, Ask, Given, Decorated, Open, Closed, Counted, Größe"
+CLASSES = "Base, Child, Ask, Given, Decorated, Open, Closed, Counted, Größe, There, Back"
 
 
 @pytest.mark.slow

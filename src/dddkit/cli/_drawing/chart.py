@@ -60,9 +60,16 @@ def _package(module: str, analysis: Analysis) -> str:
 
 
 def _outermost(stories: Sequence[StoryToDraw]) -> list[StoryToDraw]:
-    """Return the stories without those that are drawn as a step of another one."""
-    inside = {inner for story in stories for inner in _stories_in(story.steps)}
-    return [story for story in stories if story.full_name not in inside]
+    """Return the stories without those that are drawn as a step of another one; of stories in a cycle, the first."""
+    inside = {story.full_name: _stories_in(story.steps) for story in stories}
+    nested = set[str]().union(*inside.values())
+    drawn = set[str]().union(*(names_inside for name, names_inside in inside.items() if name not in nested))
+    outermost: list[StoryToDraw] = []
+    for story in stories:
+        if story.full_name not in drawn:
+            outermost.append(story)
+            drawn |= inside[story.full_name]
+    return outermost
 
 
 def _stories_in(steps: Sequence[Step]) -> set[str]:
