@@ -122,6 +122,20 @@ def test_two_runs_draw_two_pictures_of_one_file_at_the_same_time(bank: Path) -> 
     assert text_of(bank / "two.md").count("```mermaid\n") == len(places)
 
 
+@pytest.mark.slow
+def test_what_is_written_while_it_draws_stays(bank: Path) -> None:
+    write(bank / "mypy.ini", "[mypy]\nmypy_path = src\nexplicit_package_bases = True\nplugins = edits.py\n")
+    write(
+        bank / "edits.py",
+        "from pathlib import Path\n\nfrom mypy.plugin import Plugin\n\nfile = Path('edited.md')\n"
+        "file.write_text('# Edited\\n' + file.read_text())\n\n\ndef plugin(version: str) -> type[Plugin]:\n"
+        "    return Plugin\n",
+    )
+    write(bank / "edited.md", f"<!-- dddkit draw {PLACE} -->\n<!-- end -->\n")
+    assert run("draw", "--output", "edited.md", folder=bank).code == 0
+    assert text_of(bank / "edited.md").startswith(f"# Edited\n<!-- dddkit draw {PLACE} -->\n```mermaid\n")
+
+
 def test_no_progress_is_written_into_a_file_where_colours_are_forced(
     bank: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

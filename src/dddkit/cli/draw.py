@@ -6,7 +6,9 @@ import errno
 import os
 import shlex
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
@@ -85,14 +87,15 @@ def _write(file: Path, place: str | None, plan: Plan) -> None:
     document = _existing(file, place)
     pictures = () if document is None else document.pictures
     drawn = _pictures([picture.place for picture in pictures] if place is None else [place], plan)
-    document = _existing(file, place)  # again: another run or an editor may have written it meanwhile
-    if place is not None and (document is None or is_one_picture(file)):
-        text = new_document(file, place, drawn[place])
-    else:
-        assert document is not None
-        text = document.with_pictures(drawn)
     try:
-        _replace(file, text)
+        with _alone_in(file.resolve().parent):
+            document = _existing(file, place)  # again: another run or an editor may have written it meanwhile
+            if place is not None and (document is None or is_one_picture(file)):
+                text = new_document(file, place, drawn[place])
+            else:
+                assert document is not None
+                text = document.with_pictures(drawn)
+            _replace(file, text)
     except OSError as error:
         raise CommandError(f"{file} cannot be written: {error.strerror}") from None
     say(f"{file} is drawn; commit it")
@@ -108,6 +111,23 @@ def _existing(file: Path, place: str | None) -> DocumentWithPictures | None:
     else:
         document.require(place)
     return document
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Generator[None, None, None]:
+    """Hold off other runs that write into a folder, where the system can lock a folder: that leaves no file behind."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file systems of networks have none
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _replace(file: Path, text: str) -> None:
