@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
 
-from mypy.nodes import CallExpr, Decorator, Expression, LambdaExpr, MemberExpr, RefExpr, SymbolNode, TypeInfo
+from mypy.nodes import CallExpr, Decorator, Expression, LambdaExpr, MemberExpr, RefExpr, SymbolNode, TupleExpr, TypeInfo
 from mypy.types import CallableType, Instance, Overloaded, ProperType, TupleType, Type, TypeType, get_proper_type
 
 from dddkit.cli._drawing.analysis import Analysis
@@ -102,8 +102,9 @@ def _of_call(call: CallExpr, decorated: Handler | None, module: str, analysis: A
         return
     how = f"{text_of(callee.expr) or '...'}.{callee.name}"
     for expression in given:
-        for event in _classes_in(expression, analysis):
-            yield Subscription(event, handler, how, is_exact)
+        for part in expression.items if isinstance(expression, TupleExpr) else [expression]:
+            for event in _classes_in(part, analysis):
+                yield Subscription(event, handler, how, is_exact)
 
 
 def _is_unit(receiver: Type | None) -> bool:
@@ -117,7 +118,7 @@ def _is_unit(receiver: Type | None) -> bool:
 
 
 def _classes_in(expression: Expression, analysis: Analysis) -> Iterator[TypeInfo]:
-    """Yield the class that an expression stands for, or the classes in a tuple."""
+    """Yield the class that an expression stands for, or the classes in a variable that holds a tuple."""
     if isinstance(expression, RefExpr) and isinstance(expression.node, TypeInfo):
         yield expression.node
         return
