@@ -177,6 +177,18 @@ class Größe(Story):
     def end(self, state: object) -> None: ...
 
 
+class There(Story):
+    I.back
+
+    back: Back
+
+
+class Back(Story):
+    I.there
+
+    there: There
+
+
 class Empty(Story): ...
 
 
@@ -190,7 +202,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import singledispatchmethod
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar, overload
 
 from dddkit.dataclasses import (
     Aggregate,
@@ -248,6 +260,46 @@ class Silent(Aggregate):
     id: int
 
 
+@dataclass(kw_only=True)
+class Loan(Aggregate):
+    id: int
+
+    class Granted(AggregateEvent): ...
+
+    class Extended(AggregateEvent): ...
+
+    class Limited(AggregateEvent): ...
+
+    class Repaid(AggregateEvent): ...
+
+    class Sold(AggregateEvent): ...
+
+    def __post_init__(self) -> None:
+        self.add_event(self.Granted())
+
+    def extend(self) -> None:
+        add = self.add_event
+        add(self.Extended())
+
+    @property
+    def limit(self) -> int:
+        return 1
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        self.add_event(self.Limited())
+
+    @overload
+    def repay(self, amount: int) -> None: ...
+    @overload
+    def repay(self, amount: str) -> None: ...
+    def repay(self, amount: object) -> None:
+        self.add_event(self.Repaid())
+
+    def sell(self) -> None:
+        super().add_event(self.Sold())
+
+
 class Rows(NamedTuple):
     added: list[int]
 
@@ -285,7 +337,7 @@ def open_bank() -> InMemoryRepository[Savings, int]:
 HANDLERS: Final = """\
 from functools import partial
 
-from bank.aggregates import Account, Closed, Savings
+from bank.aggregates import Account, Closed, Loan, Savings
 from dddkit.dataclasses import AggregateEvent, EventBroker
 
 broker = EventBroker()
@@ -310,6 +362,30 @@ class Audit:
     def record(self, event: object) -> None: ...
 
     def record_as(self, kind: int, event: object) -> None: ...
+
+
+ENDED = (Loan.Repaid, Loan.Sold)
+
+
+@broker.handle(*ENDED)
+def _(event: object) -> None: ...
+
+
+@broker.handle(Loan.Sold)
+def _(event: object) -> None: ...
+
+
+class Ledger:
+    def record(self, event: object) -> None: ...
+
+
+def current(given: EventBroker) -> EventBroker:
+    given.subscribe(Loan.Sold, Ledger().record)
+    return given
+
+
+current(broker).subscribe(Loan.Sold, note)
+broker.subscribe(Loan.Sold, note)
 """
 
 TEST: Final = """\
@@ -330,7 +406,7 @@ FILES: Final = {
     "tests/test_it.py": TEST,
 }
 STORY_NAMES: Final = ("Base", "Child", "Ask", "Given", "Decorated", "Open", "Closed", "Counted", "Größe", "closed")
-AGGREGATE_NAMES: Final = ("Account", "Savings", "Silent")
+AGGREGATE_NAMES: Final = ("Account", "Savings", "Silent", "Loan")
 PLACES: Final = (
     *(f"bank.stories:{name}" for name in STORY_NAMES),
     *(f"bank.aggregates:{name}" for name in AGGREGATE_NAMES),

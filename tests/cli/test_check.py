@@ -214,3 +214,14 @@ def test_without_its_extra_the_command_says_how_to_install_it(
     ran = run("check", folder=tmp_path)
     assert (ran.code, ran.out) == (2, "")
     assert "pip install 'dddkit[cli]'" in ran.err
+
+
+@pytest.mark.parametrize("command", ["check", "draw"])
+def test_a_command_that_needs_both_extras_names_both_at_once(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "typer", None)
+    monkeypatch.setitem(sys.modules, "mypy", None)
+    ran = run(command, folder=tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.endswith(": pip install 'dddkit[cli,mypy]', or: pip install typer mypy\n")

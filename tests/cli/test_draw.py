@@ -186,12 +186,34 @@ def test_each_way_to_subscribe_is_seen_where_tests_are_left_out(pictures: dict[s
     shown = pictures["Account"]
     assert {label for id_, label in shown.labels.items() if id_.startswith("handler_")} == {
         "note\nbroker.handle\nhandlers",
-        "record\nbroker.subscribe\nhandlers",
         "tell\nbroker.instance\nhandlers",
         "lambda\ngiven.subscribe\nhandlers",
         "record_as\ngiven.subscribe\nhandlers",
-        "record\ngiven.handle\nhandlers",
+        "record\nbroker.subscribe\ngiven.handle\nhandlers",
     }
+
+
+def test_an_event_is_seen_however_the_method_calls_add_event(pictures: dict[str, Shown]) -> None:
+    loan = pictures["Loan"]
+    assert {arrow for arrow in loan.arrows if arrow.startswith("aggregate_Loan ")} == {
+        'aggregate_Loan -->|"#95;#95;post_init__"| event_Loan_Granted',  # Mermaid 11.4 would show it bold, without __
+        'aggregate_Loan -->|"extend"| event_Loan_Extended',
+        'aggregate_Loan -->|"limit"| event_Loan_Limited',
+        'aggregate_Loan -->|"repay"| event_Loan_Repaid',
+        'aggregate_Loan -->|"sell"| event_Loan_Sold',
+    }
+
+
+def test_a_handler_has_one_box_and_another_of_the_same_name_its_own(pictures: dict[str, Shown]) -> None:
+    shown = pictures["Loan"]
+    handlers = [shown.labels[arrow.split()[-1]] for arrow in shown.arrows if arrow.startswith("event_Loan_Sold ")]
+    assert sorted(handlers) == [
+        "Ledger().record\ngiven.subscribe\nhandlers",
+        "_\nbroker.handle\nhandlers",
+        "_\nbroker.handle\nhandlers",
+        "note\ncurrent().subscribe\nbroker.subscribe\nhandlers",
+        "record\nbroker.subscribe\nhandlers",
+    ]
 
 
 def test_what_holds_an_aggregate_leads_to_it(pictures: dict[str, Shown]) -> None:
@@ -209,9 +231,9 @@ def test_of_a_package_all_is_drawn_and_each_story_once(pictures: dict[str, Shown
     labels = pictures["bank"].labels
     assert {label for id_, label in labels.items() if id_.startswith("story_")} == {
         *("Base, async", "Child, async", "Given, async", "Decorated, async", "Open, sync", "Closed, sync"),
-        *("Counted", "Größe, sync"),
+        *("Counted", "Größe, sync", "There"),  # Back and There are steps of each other
     }
-    assert {"aggregate_Account", "aggregate_Savings", "aggregate_Silent"} <= labels.keys()
+    assert {"aggregate_Account", "aggregate_Savings", "aggregate_Silent", "aggregate_Loan"} <= labels.keys()
 
 
 # --- the whole ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,9 @@ FLOWCHART = (
     '        Gr__e_end["end, sync"]\n    end\n'
 )
 PLACE = "bank.stories:Größe"
+
+
+needs_processes = pytest.mark.skipif(sys.platform == "emscripten", reason="there are no processes to start")
 
 
 def write(file: Path, text: str) -> None:
@@ -34,6 +39,13 @@ def test_the_text_around_the_pictures_stays(bank: Path) -> None:
     text = text_of(bank / "README.md")
     assert text.startswith("# Pictures\n\n<!-- dddkit draw bank.stories:Base -->\n```mermaid\nflowchart TB\n")
     assert "```\n<!-- end -->\n\nAfter bank.stories:Base.\n\n<!-- dddkit draw bank.stories:Child -->\n" in text
+
+
+@pytest.mark.slow
+def test_the_command_that_draws_it_again_can_be_copied(bank: Path) -> None:
+    write(bank / "my bank.md", f"<!-- dddkit draw {PLACE} -->\n<!-- end -->\n")
+    told = f"my bank.md:1: {PLACE} has changed; run dddkit draw --output 'my bank.md'\n"
+    assert run("draw", "--check", "my bank.md", folder=bank) == Run(1, told, "")
 
 
 def test_a_stale_picture_is_named_and_no_other(bank: Path) -> None:
@@ -100,6 +112,50 @@ def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@needs_processes
+def test_two_runs_draw_two_pictures_of_one_file_at_the_same_time(bank: Path) -> None:
+    places = (PLACE, "bank.aggregates:Silent")
+    write(bank / "two.md", "".join(f"<!-- dddkit draw {place} -->\n<!-- end -->\n" for place in places))
+    commands = [[sys.executable, "-m", "dddkit.cli", "draw", place, "--output", "two.md"] for place in places]
+    runs = [subprocess.Popen(command, cwd=bank, stderr=subprocess.DEVNULL) for command in commands]
+    assert [one.wait(120) for one in runs] == [0, 0]
+    assert text_of(bank / "two.md").count("```mermaid\n") == len(places)
+
+
+@pytest.mark.slow
+def test_what_is_written_while_it_draws_stays(bank: Path) -> None:
+    write(bank / "mypy.ini", "[mypy]\nmypy_path = src\nexplicit_package_bases = True\nplugins = edits.py\n")
+    write(
+        bank / "edits.py",
+        "from pathlib import Path\n\nfrom mypy.plugin import Plugin\n\nfile = Path('edited.md')\n"
+        "file.write_text('# Edited\\n' + file.read_text())\n\n\ndef plugin(version: str) -> type[Plugin]:\n"
+        "    return Plugin\n",
+    )
+    write(bank / "edited.md", f"<!-- dddkit draw {PLACE} -->\n<!-- end -->\n")
+    assert run("draw", "--output", "edited.md", folder=bank).code == 0
+    assert text_of(bank / "edited.md").startswith(f"# Edited\n<!-- dddkit draw {PLACE} -->\n```mermaid\n")
+
+
+def test_no_progress_is_written_into_a_file_where_colours_are_forced(
+    bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert run("draw", PLACE, folder=bank) == Run(0, FLOWCHART, "")
+
+
+@needs_processes
+@pytest.mark.parametrize(
+    ("redirected", "code"), [(">&-", 0), ("2>&-", 0), (">&- 2>&-", 0), ("2>/dev/full", 0), (">/dev/full", 2)]
+)
+def test_the_exit_code_is_the_same_where_nobody_reads(redirected: str, code: int, bank: Path) -> None:
+    if "full" in redirected and not Path("/dev/full").exists():
+        pytest.skip("this system has no device that is full")
+    options = "" if redirected == ">/dev/full" else "--output silent.mmd"
+    command = f'"{sys.executable}" -m dddkit.cli draw bank.aggregates:Silent {options} {redirected}'
+    assert subprocess.run(command, shell=True, cwd=bank, check=False, timeout=120).returncode == code
+
+
+@pytest.mark.slow
 def test_a_formatter_may_add_empty_lines(bank: Path) -> None:
     text = text_of(bank / "README.md").replace(" -->\n```", " -->\n\n```").replace("```\n<!--", "```\n\n<!--")
     write(bank / "README.md", text)
@@ -149,9 +205,32 @@ def test_a_module_that_the_configuration_of_mypy_leaves_out_can_be_drawn(bank: P
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "links",
+    [{"here": "."}, {"up": "../.."}, {"there": "../../.other", "../../.other/back": "../src/bank"}],
+    ids=["to itself", "upwards", "by another link"],
+)
+def test_links_that_lead_back_are_not_followed(links: dict[str, str], bank: Path) -> None:
+    (bank / ".other").mkdir()
+    before = run("draw", "bank.aggregates:Savings", folder=bank)
+    for link, target in links.items():
+        (bank / "src" / "bank" / link).symlink_to(target)
+    assert run("draw", "bank.aggregates:Savings", folder=bank) == before
+
+
+@pytest.mark.slow
 def test_a_test_can_be_drawn_and_then_sees_other_tests(bank: Path) -> None:
     write(bank / "tests" / "conftest.py", text_of(bank / "src" / "bank" / "aggregates.py"))
     assert "SavingsRows" in run("draw", "tests.conftest:Savings", folder=bank).out
+
+
+@pytest.mark.slow
+def test_methods_without_annotations_are_read_however_lenient_the_project_is(bank: Path) -> None:
+    write(bank / "mypy.ini", "[mypy]\nmypy_path = src\nexplicit_package_bases = True\n")
+    source = bank / "src" / "bank" / "aggregates.py"
+    before = run("draw", "bank.aggregates:Loan", folder=bank)
+    write(source, text_of(source).replace("def extend(self) -> None:", "def extend(self):"))
+    assert run("draw", "bank.aggregates:Loan", folder=bank) == before
 
 
 @pytest.mark.slow
@@ -237,7 +316,7 @@ def refused(*arguments: str, folder: Path) -> str:
     return ran.err.removeprefix("dddkit: ").removesuffix("\n")
 
 
-CLASSES = "Base, Child, Ask, Given, Decorated, Open, Closed, Counted, Größe"
+CLASSES = "Base, Child, Ask, Given, Decorated, Open, Closed, Counted, Größe, There, Back"
 
 
 @pytest.mark.slow
@@ -249,7 +328,7 @@ CLASSES = "Base, Child, Ask, Given, Decorated, Open, Closed, Counted, Größe"
         ("bank.stories:Bass", "bank.stories has no Bass; did you mean Base?"),
         ("bank.stories:Unlike", f"bank.stories has no Unlike; draw {CLASSES}"),
         ("bank.stories:Ask.Unlike", f"bank.stories has no Ask.Unlike; draw {CLASSES}"),
-        ("bank:Base", "bank has no Base; did you mean Base?"),
+        ("bank:Base", "bank has no Base; did you mean bank.stories:Base?"),
         ("bank.stories:Box", f"bank.stories:Box is neither a story nor an aggregate; draw {CLASSES}"),
         ("bank.stories:number", f"bank.stories:number is neither a story nor an aggregate; draw {CLASSES}"),
         (
@@ -262,6 +341,27 @@ CLASSES = "Base, Child, Ask, Given, Decorated, Open, Closed, Counted, Größe"
 )
 def test_what_cannot_be_drawn_is_named(place: str, told: str, bank: Path) -> None:
     assert refused(place, folder=bank) == told.format(root=bank)
+
+
+@pytest.mark.slow
+def test_of_many_classes_twenty_are_named(tmp_path: Path) -> None:
+    aggregates = "".join(f"class A{number}(Aggregate): ...\n" for number in range(23))
+    write(tmp_path / "many.py", f"from dddkit.pydantic import Aggregate\n{aggregates}")
+    told = refused("many:Unlike", folder=tmp_path)
+    assert told.startswith("many has no Unlike; draw A0, A1, ")
+    assert told.endswith(", A19, or one of 3 others")
+
+
+@pytest.mark.slow
+def test_a_cache_that_cannot_be_used_is_named(bank: Path) -> None:
+    databases = [*(bank / ".dddkit_cache").rglob("*.db")]
+    if not databases:
+        pytest.skip("the cache of this mypy is no database")
+    for database in databases:
+        database.write_bytes(b"no database" * 100)
+    told = refused(PLACE, folder=bank)
+    assert told.startswith("the cache in .dddkit_cache cannot be used: ")
+    assert told.endswith("; remove it, name another folder with --cache-dir, or use --no-cache")
 
 
 @pytest.mark.slow

@@ -219,7 +219,10 @@ def test_with_the_extra_mypy_runs_the_plugin(environment: Callable[[str], Path],
 def test_without_its_extra_the_command_says_how_to_install_it(bare: Path) -> None:
     refused = run(bare.with_name("dddkit"), "check", cwd=bare.parent)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "pip install 'dddkit[cli]'" in refused.stderr
+    assert "pip install 'dddkit[cli,mypy]', or: pip install typer mypy\n" in refused.stderr
+    refused = run(bare.with_name("dddkit"), "events", cwd=bare.parent)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "pip install 'dddkit[cli]', or: pip install typer\n" in refused.stderr
 
 
 @pytest.mark.slow

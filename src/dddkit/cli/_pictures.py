@@ -78,7 +78,9 @@ class DocumentWithPictures:
     def with_pictures(self, texts: Mapping[str, str]) -> str:
         """Return the text of the file with these pictures, by what they show, in place of what stands there now."""
         if self._is_mermaid:
-            return self._newlines("".join(_in_file(picture.place, texts[picture.place]) for picture in self.pictures))
+            return self._newlines(
+                "".join(_in_file(picture.place, texts.get(picture.place, picture.text)) for picture in self.pictures)
+            )
         found: list[str] = []
         done = 0
         for picture, (begin, end) in zip(self.pictures, self._places(), strict=True):

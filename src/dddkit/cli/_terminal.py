@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,7 +12,8 @@ from rich.markup import escape
 
 def say(text: str) -> None:
     """Say something that is no part of the result."""
-    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"dddkit: {text}")
+    with suppress(OSError):  # where nobody can read it, the result is still the same
+        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"dddkit: {text}")
 
 
 @contextmanager
@@ -23,7 +24,8 @@ def progress(doing: str) -> Generator[Callable[[str], None], None, None]:
         what is to be told what the work is at.
     """
     console = Console(stderr=True)
-    if not console.is_terminal or console.is_dumb_terminal:
+    is_watched = console.file.isatty()  # FORCE_COLOR, which CI sets, makes rich take a file for a terminal
+    if not is_watched or not console.is_terminal or console.is_dumb_terminal:
         yield lambda at: None
         return
     with console.status(f"{escape(doing)} ...") as status:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
@@ -75,29 +78,56 @@ def _check(files: Sequence[Path], plan: Plan) -> int:
         for picture in document.pictures:
             if not is_same(picture, texts[picture.place]):
                 code = FOUND_SOMETHING
-                typer.echo(f"{file}:{picture.line}: {picture.place} has changed; run dddkit draw --output {file}")
+                way_out = f"run dddkit draw --output {shlex.quote(str(file))}"
+                typer.echo(f"{file}:{picture.line}: {picture.place} has changed; {way_out}")
     return code
 
 
 def _write(file: Path, place: str | None, plan: Plan) -> None:
-    if place is None:
-        document = DocumentWithPictures(file)
-        document.require_pictures()
-        text = document.with_pictures(_pictures([picture.place for picture in document.pictures], plan))
-    else:
-        existing = DocumentWithPictures(file) if file.exists() else None
-        if existing is not None:
-            existing.require(place)
-        drawn = _pictures([place], plan)
-        if existing is None or is_one_picture(file):
-            text = new_document(file, place, drawn[place])
-        else:
-            text = existing.with_pictures(drawn)
+    document = _existing(file, place)
+    pictures = () if document is None else document.pictures
+    drawn = _pictures([picture.place for picture in pictures] if place is None else [place], plan)
     try:
-        _replace(file, text)
+        with _alone_in(file.resolve().parent):
+            document = _existing(file, place)  # again: another run or an editor may have written it meanwhile
+            if place is not None and (document is None or is_one_picture(file)):
+                text = new_document(file, place, drawn[place])
+            else:
+                assert document is not None
+                text = document.with_pictures(drawn)
+            _replace(file, text)
     except OSError as error:
         raise CommandError(f"{file} cannot be written: {error.strerror}") from None
     say(f"{file} is drawn; commit it")
+
+
+def _existing(file: Path, place: str | None) -> DocumentWithPictures | None:
+    """Return the file that pictures are to be drawn in; None where it is to be made."""
+    if place is not None and not file.exists():
+        return None
+    document = DocumentWithPictures(file)
+    if place is None:
+        document.require_pictures()
+    else:
+        document.require(place)
+    return document
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Generator[None, None, None]:
+    """Hold off other runs that write into a folder, where the system can lock a folder: that leaves no file behind."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file systems of networks have none
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _replace(file: Path, text: str) -> None:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mypy.nodes import CallExpr, Decorator, FuncDef, MemberExpr, TypeInfo
+from mypy.nodes import (
+    AssignmentStmt,
+    CallExpr,
+    Decorator,
+    Expression,
+    FuncDef,
+    MemberExpr,
+    NameExpr,
+    OverloadedFuncDef,
+    SuperExpr,
+    SymbolNode,
+    TypeInfo,
+)
 from mypy.types import Instance
 
 from dddkit.cli._drawing.analysis import Analysis
-from dddkit.cli._drawing.repositories import Repository
-from dddkit.cli._drawing.subscriptions import Handler, Subscription
+from dddkit.cli._drawing.repositories import Repositories, Repository
+from dddkit.cli._drawing.subscriptions import Subscription, Subscriptions
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.blocks.events import recorded_events
@@ -26,7 +38,7 @@ class Event:
     name: str
     recorded_by: tuple[str, ...]
     """The methods of the aggregate that record it."""
-    handlers: tuple[Handler, ...]
+    subscriptions: tuple[Subscription, ...]
 
 
 @dataclass(frozen=True)
@@ -44,8 +56,8 @@ class AggregateToDraw:
 class Surroundings:
     """What a project has around its aggregates."""
 
-    subscriptions: Sequence[Subscription]
-    repositories: Sequence[Repository]
+    subscriptions: Subscriptions
+    repositories: Repositories
 
 
 def aggregate_to_draw(info: TypeInfo, analysis: Analysis, around: Surroundings) -> AggregateToDraw:
@@ -54,7 +66,7 @@ def aggregate_to_draw(info: TypeInfo, analysis: Analysis, around: Surroundings) 
         mypy_api.qualified_name(info),
         _identity(info, analysis),
         tuple(_events(info, analysis, around.subscriptions)),
-        tuple(one for one in around.repositories if one.holds(info)),
+        tuple(around.repositories.of(info)),
     )
 
 
@@ -63,7 +75,7 @@ def _identity(info: TypeInfo, analysis: Analysis) -> str:
     return "" if type_ is None else analysis.text_of(type_)
 
 
-def _events(info: TypeInfo, analysis: Analysis, subscriptions: Sequence[Subscription]) -> Iterator[Event]:
+def _events(info: TypeInfo, analysis: Analysis, subscriptions: Subscriptions) -> Iterator[Event]:
     recorded: dict[TypeInfo, dict[str, None]] = {}
     for base in reversed(info.mro):
         declared = [event.info for event in recorded_events(info) if _is_in(event.info, base)]
@@ -73,11 +85,10 @@ def _events(info: TypeInfo, analysis: Analysis, subscriptions: Sequence[Subscrip
     for method, event in _recording(info, analysis):
         recorded.setdefault(event, {})[method] = None
     for event, methods in recorded.items():
-        handlers = dict.fromkeys(one.handler for one in subscriptions if one.covers(event))
         name = mypy_api.qualified_name(event)
         for base in info.mro:
             name = name.removeprefix(f"{mypy_api.qualified_name(base)}.")
-        yield Event(event, name, tuple(methods), tuple(handlers))
+        yield Event(event, name, tuple(methods), tuple(subscriptions.to(event)))
 
 
 def _is_in(event: TypeInfo, owner: TypeInfo) -> bool:
@@ -88,21 +99,46 @@ def _recording(info: TypeInfo, analysis: Analysis) -> Iterator[tuple[str, TypeIn
     """Yield the methods of an aggregate that call `add_event`, each with the event that is given."""
     for base in reversed(info.mro):
         for name, symbol in base.names.items() if base.module_name in analysis.own else ():
-            function = symbol.node.func if isinstance(symbol.node, Decorator) else symbol.node
             mine = info.get(name)
-            if isinstance(function, FuncDef) and mine is not None and mine.node is symbol.node:
+            for function in _functions_of(symbol.node) if mine is not None and mine.node is symbol.node else ():
                 for event in _given_to_add_event(function, info, analysis):
                     yield name, event
 
 
+def _functions_of(node: SymbolNode | None) -> Iterator[FuncDef]:
+    """Yield what a method is made of: several functions, where it is overloaded, or a property with a setter."""
+    if isinstance(node, OverloadedFuncDef):
+        for part in dict.fromkeys([*node.items, node.impl]):
+            yield from _functions_of(part)
+    elif isinstance(node, Decorator):
+        yield node.func
+    elif isinstance(node, FuncDef):
+        yield node
+
+
 def _given_to_add_event(function: FuncDef, info: TypeInfo, analysis: Analysis) -> Iterator[TypeInfo]:
-    for call in mypy_api.walk(function.body):
-        if not isinstance(call, CallExpr) or not isinstance(call.callee, MemberExpr) or not call.args:
+    nodes = [*mypy_api.walk(function.body)]
+    variables = {
+        target.node
+        for node in nodes
+        if isinstance(node, AssignmentStmt) and _is_add_event(node.rvalue, info, analysis)
+        for target in node.lvalues
+        if isinstance(target, NameExpr)
+    }
+    for call in nodes:
+        if not isinstance(call, CallExpr) or not call.args:
             continue
-        if call.callee.name == "add_event" and _is_self(call.callee, info, analysis):
+        called = call.callee
+        if _is_add_event(called, info, analysis) or (isinstance(called, NameExpr) and called.node in variables):
             for event in union_items(analysis.type_of(call.args[0])):
                 if isinstance(event, Instance) and _is_event(event.type):
                     yield event.type
+
+
+def _is_add_event(called: Expression, info: TypeInfo, analysis: Analysis) -> bool:
+    if isinstance(called, SuperExpr):
+        return called.name == "add_event"
+    return isinstance(called, MemberExpr) and called.name == "add_event" and _is_self(called, info, analysis)
 
 
 def _is_self(called: MemberExpr, info: TypeInfo, analysis: Analysis) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mypy.nodes import TypeInfo
 
@@ -20,15 +20,21 @@ def draw_aggregates(chart: Flowchart, aggregates: Sequence[AggregateToDraw], pac
         aggregates: which.
         package: the one that the names of modules leave out.
     """
-    drawing = _Drawing(chart, f"{package}." if package else "")
+    ways: dict[Handler, dict[str, None]] = {}
+    for event in (event for aggregate in aggregates for event in aggregate.events):
+        for one in event.subscriptions:
+            ways.setdefault(one.handler, {})[one.how] = None
+    drawing = _Drawing(chart, f"{package}." if package else "", ways)
     for aggregate in aggregates:
         drawing.add(aggregate)
 
 
 class _Drawing:
-    def __init__(self, chart: Flowchart, package: str) -> None:
+    def __init__(self, chart: Flowchart, package: str, ways: Mapping[Handler, Iterable[str]]) -> None:
         self._chart = chart
         self._package = package
+        self._ways = ways
+        """How each handler comes to be called."""
         self._nodes: dict[TypeInfo | Handler | Repository, str] = {}
         """Of what may belong to several events or aggregates."""
 
@@ -52,9 +58,9 @@ class _Drawing:
                 self._add_handlers(event)
 
     def _add_handlers(self, event: Event) -> None:
-        for handler in event.handlers:
+        for handler in dict.fromkeys(one.handler for one in event.subscriptions):
             if handler not in self._nodes:
-                lines = [handler.name, handler.how, self._module(handler.module)]
+                lines = [handler.name, *self._ways[handler], self._module(handler.module)]
                 self._nodes[handler] = self._chart.node(f"handler_{handler.name}", lines)
             self._chart.arrow(self._nodes[event.info], self._nodes[handler])
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 from mypy.nodes import Expression, MypyFile, SymbolNode, TypeAlias, TypeInfo, Var
@@ -11,13 +12,13 @@ from mypy.types import Instance, Type, TypeVarType, get_proper_type
 
 from dddkit.cli._failure import CommandError
 from dddkit.cli._mypy import Project, build, keep_trees
-from dddkit.cli._wording import did_you_mean
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.declaration import is_story, steps_of
 
 _PAIR: Final = 2
 """The parts of MODULE:NAME."""
+_MOST_NAMES: Final = 20
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Analysis:
         inside = [info for info in self.classes() if f"{info.module_name}.".startswith(f"{module}.")]
         drawable = [info for info in inside if is_drawable(info)]
         if name:
-            found = self._named(module, name, [mypy_api.qualified_name(info) for info in drawable])
+            found = self._named(module, name, drawable)
             if is_story(found) and not has_steps(found):
                 raise CommandError(f"{place} lists no steps, so there is nothing to draw; name a story that does")
             return [found]
@@ -71,23 +72,29 @@ class Analysis:
             raise CommandError(f"{module} has no story and no aggregate; name another module")
         return drawable
 
-    def _named(self, module: str, name: str, drawable: Collection[str]) -> TypeInfo:
+    def _named(self, module: str, name: str, drawable: Sequence[TypeInfo]) -> TypeInfo:
         node: SymbolNode | None = self.files.get(module)  # a namespace package has none
         for part in name.split("."):
             symbol = node.names.get(part) if isinstance(node, (TypeInfo, MypyFile)) else None
             if symbol is None:
-                raise CommandError(f"{module} has no {name}{_way_out(name, drawable)}")
+                raise CommandError(f"{module} has no {name}{_way_out(module, name, drawable)}")
             node = symbol.node
         info = _class_of(node)
         if info is None or not (is_story(info) or info.has_base(names.RECORDING)):
-            raise CommandError(f"{module}:{name} is neither a story nor an aggregate{_way_out(name, drawable)}")
+            raise CommandError(f"{module}:{name} is neither a story nor an aggregate{_way_out(module, name, drawable)}")
         return info
 
 
-def _way_out(name: str, drawable: Collection[str]) -> str:
-    if question := did_you_mean(name, drawable):
-        return question
-    return f"; draw {', '.join(drawable)}" if drawable else ""
+def _way_out(module: str, name: str, drawable: Sequence[TypeInfo]) -> str:
+    """Return what to draw instead: the class that is called most like this, or all, but no more than can be read."""
+    places: dict[str, str] = {}
+    for info in drawable:
+        other = mypy_api.qualified_name(info)
+        places.setdefault(other, other if info.module_name == module else f"{info.module_name}:{other}")
+    if like := get_close_matches(name, places, n=1):
+        return f"; did you mean {places[like[0]]}?"
+    more = f", or one of {len(places) - _MOST_NAMES} others" if len(places) > _MOST_NAMES else ""
+    return f"; draw {', '.join([*places.values()][:_MOST_NAMES])}{more}" if places else ""
 
 
 def _class_of(node: SymbolNode | None) -> TypeInfo | None:

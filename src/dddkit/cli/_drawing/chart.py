@@ -10,10 +10,10 @@ from dddkit.cli._drawing.aggregate import Surroundings, aggregate_to_draw
 from dddkit.cli._drawing.aggregate_chart import draw_aggregates
 from dddkit.cli._drawing.analysis import Analysis
 from dddkit.cli._drawing.mermaid import Flowchart
-from dddkit.cli._drawing.repositories import repositories_in
+from dddkit.cli._drawing.repositories import Repositories, repositories_in
 from dddkit.cli._drawing.story import Step, StoryToDraw, story_to_draw
 from dddkit.cli._drawing.story_chart import draw_story
-from dddkit.cli._drawing.subscriptions import subscriptions_in
+from dddkit.cli._drawing.subscriptions import Subscriptions, subscriptions_in
 from dddkit_mypy import _names as names
 from dddkit_mypy.stories.declaration import is_story
 
@@ -48,7 +48,9 @@ class Pictures:
 
     @cached_property
     def _surroundings(self) -> Surroundings:
-        return Surroundings([*subscriptions_in(self._analysis)], repositories_in(self._analysis))
+        return Surroundings(
+            Subscriptions(subscriptions_in(self._analysis)), Repositories(repositories_in(self._analysis))
+        )
 
 
 def _package(module: str, analysis: Analysis) -> str:
@@ -58,9 +60,16 @@ def _package(module: str, analysis: Analysis) -> str:
 
 
 def _outermost(stories: Sequence[StoryToDraw]) -> list[StoryToDraw]:
-    """Return the stories without those that are drawn as a step of another one."""
-    inside = {inner for story in stories for inner in _stories_in(story.steps)}
-    return [story for story in stories if story.full_name not in inside]
+    """Return the stories without those that are drawn as a step of another one; of stories in a cycle, the first."""
+    inside = {story.full_name: _stories_in(story.steps) for story in stories}
+    nested = set[str]().union(*inside.values())
+    drawn = set[str]().union(*(names_inside for name, names_inside in inside.items() if name not in nested))
+    outermost: list[StoryToDraw] = []
+    for story in stories:
+        if story.full_name not in drawn:
+            outermost.append(story)
+            drawn |= inside[story.full_name]
+    return outermost
 
 
 def _stories_in(steps: Sequence[Step]) -> set[str]:

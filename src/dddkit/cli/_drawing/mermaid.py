@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from textwrap import wrap
 from typing import Final
@@ -9,13 +10,16 @@ from typing import Final
 _WIDTH: Final = 24
 """The characters of a line in a box: Mermaid would divide a longer one anywhere."""
 _ESCAPED: Final = {
-    **{character: f"#{ord(character)};" for character in "#$%`"},
+    **{character: f"#{ord(character)};" for character in "#$%`*\\"},
     '"': "#quot;",
     "&": "#amp;",
     "<": "#lt;",
     ">": "#gt;",
 }
 """What Mermaid reads as its own, as Markdown, HTML or a formula, although it stands in quotes."""
+
+_UNDER: Final = re.compile(r"\b_+(?=\w*_\b)")
+"""What older versions of Mermaid 11 read as Markdown for bold: the beginning of `__init__`."""
 
 RECTANGLE: Final = ("[", "]")
 ROUNDED: Final = ("([", "])")
@@ -106,4 +110,5 @@ def _wrapped(line: str) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    return "".join(_ESCAPED.get(character, character) for character in text)
+    escaped = "".join(_ESCAPED.get(character, character) for character in text)
+    return _UNDER.sub(lambda found: "#95;" * len(found[0]), escaped)

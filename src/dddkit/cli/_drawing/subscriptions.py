@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Final
 
-from mypy.nodes import CallExpr, Decorator, Expression, LambdaExpr, MemberExpr, Node, RefExpr, TupleExpr, TypeInfo
-from mypy.types import CallableType, Instance, Overloaded, ProperType, Type, TypeType, get_proper_type
+from mypy.nodes import CallExpr, Decorator, Expression, LambdaExpr, MemberExpr, RefExpr, SymbolNode, TupleExpr, TypeInfo
+from mypy.types import CallableType, Instance, Overloaded, ProperType, TupleType, Type, TypeType, get_proper_type
 
 from dddkit.cli._drawing.analysis import Analysis
+from dddkit.cli._drawing.usage import text_of
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.blocks.changes_handlers import own_classes
-from dddkit_mypy.mypy_api import name_in_source
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,10 @@ class Handler:
     """What is called with events."""
 
     name: str
-    how: str
-    """How it came to be called, as the source says it: `broker.handle`."""
     module: str
+    """The one that subscribes it."""
+    identity: str
+    """What tells it from others of this name: where it is defined."""
 
 
 @dataclass(frozen=True)
@@ -31,34 +34,52 @@ class Subscription:
 
     event: TypeInfo
     handler: Handler
+    how: str
+    """How the handler comes to be called, as the source says it: `broker.handle`."""
     is_exact: bool
     """Whether subclasses do not count."""
 
-    def covers(self, event: TypeInfo) -> bool:
-        """Whether the handler is called with such an event."""
-        return event is self.event or (not self.is_exact and event.has_base(self.event.fullname))
+
+class Subscriptions:
+    """The subscriptions of a project, by event."""
+
+    def __init__(self, subscriptions: Iterable[Subscription]) -> None:
+        self._by_event: Final[dict[TypeInfo, list[tuple[int, Subscription]]]] = {}
+        for number, one in enumerate(subscriptions):
+            self._by_event.setdefault(one.event, []).append((number, one))
+
+    def to(self, event: TypeInfo) -> list[Subscription]:
+        """Return those whose handlers are called with such an event, in the order of the source."""
+        found = [
+            (number, one)
+            for base in event.mro
+            for number, one in self._by_event.get(base, ())
+            if base is event or not one.is_exact
+        ]
+        return [one for _, one in sorted(found, key=itemgetter(0))]
 
 
 def subscriptions_in(analysis: Analysis) -> Iterator[Subscription]:
     """Yield all subscriptions of a project, in the order of its source."""
     for module in sorted(analysis.own):
-        calls = {id(call): name for call, name in _decorating(analysis.own[module])}
+        calls = {id(call): handler for call, handler in _decorating(module, analysis)}
         for node in mypy_api.walk(analysis.own[module]):
             if isinstance(node, CallExpr):
                 yield from _of_call(node, calls.get(id(node)), module, analysis)
     yield from _of_changes_handlers(analysis)
 
 
-def _decorating(module: Node) -> Iterator[tuple[Expression, str]]:
-    """Yield the calls that decorate functions, each with the name of the function."""
-    for node in mypy_api.walk(module):
+def _decorating(module: str, analysis: Analysis) -> Iterator[tuple[Expression, Handler]]:
+    """Yield the calls that decorate functions, each with the function."""
+    for node in mypy_api.walk(analysis.own[module]):
         if isinstance(node, Decorator):
-            yield from ((decorator, node.func.name) for decorator in node.original_decorators)
+            handler = Handler(node.func.name, module, _identity(node.func))
+            yield from ((decorator, handler) for decorator in node.original_decorators)
         elif isinstance(node, CallExpr) and isinstance(node.callee, CallExpr) and node.args:
-            yield node.callee, _text_of(node.args[0])
+            yield node.callee, _handler(node.args[0], module, analysis)
 
 
-def _of_call(call: CallExpr, decorated: str | None, module: str, analysis: Analysis) -> Iterator[Subscription]:
+def _of_call(call: CallExpr, decorated: Handler | None, module: str, analysis: Analysis) -> Iterator[Subscription]:
     callee = call.callee
     if not isinstance(callee, MemberExpr) or not call.args:
         return
@@ -68,7 +89,7 @@ def _of_call(call: CallExpr, decorated: str | None, module: str, analysis: Analy
     is_exact = False
     if isinstance(receiver, Instance) and receiver.type.has_base(names.EVENT_BROKER):
         if callee.name == "subscribe" and len(call.args) > 1:
-            given, handler = call.args[:1], _text_of(call.args[1])
+            given, handler = call.args[:1], _handler(call.args[1], module, analysis)
         elif callee.name not in ("handle", "instance"):
             return
     elif callee.name == "on" and _is_unit(receiver):
@@ -79,12 +100,11 @@ def _of_call(call: CallExpr, decorated: str | None, module: str, analysis: Analy
         return
     if handler is None:
         return
-    how = f"{name_in_source(callee.expr).removeprefix('self.') or '...'}.{callee.name}"
+    how = f"{text_of(callee.expr) or '...'}.{callee.name}"
     for expression in given:
         for part in expression.items if isinstance(expression, TupleExpr) else [expression]:
-            event = _class_in(part, analysis)
-            if event is not None:
-                yield Subscription(event, Handler(handler, how, module), is_exact)
+            for event in _classes_in(part, analysis):
+                yield Subscription(event, handler, how, is_exact)
 
 
 def _is_unit(receiver: Type | None) -> bool:
@@ -97,24 +117,39 @@ def _is_unit(receiver: Type | None) -> bool:
     return isinstance(made, Instance) and made.type.has_base(names.UNIT)
 
 
-def _class_in(expression: Expression, analysis: Analysis) -> TypeInfo | None:
-    """Return the class that an expression stands for."""
+def _classes_in(expression: Expression, analysis: Analysis) -> Iterator[TypeInfo]:
+    """Yield the class that an expression stands for, or the classes in a variable that holds a tuple."""
     if isinstance(expression, RefExpr) and isinstance(expression.node, TypeInfo):
-        return expression.node
+        yield expression.node
+        return
     type_ = analysis.type_of(expression)
-    made = None if type_ is None else get_proper_type(mypy_api.made_by(type_))
-    return made.type if isinstance(made, Instance) else None
+    for item in type_.items if isinstance(type_, TupleType) else filter(None, [type_]):
+        made = get_proper_type(mypy_api.made_by(item))
+        if isinstance(made, Instance):
+            yield made.type
 
 
-def _text_of(handler: Expression) -> str:
-    if isinstance(handler, LambdaExpr):
-        return "lambda"
-    if isinstance(handler, CallExpr):
-        called = handler.callee
-        if isinstance(called, RefExpr) and called.fullname == "functools.partial" and handler.args:
-            return _text_of(handler.args[0])
-        return f"{name_in_source(called) or '...'}()"
-    return name_in_source(handler).removeprefix("self.") or "..."
+def _identity(function: SymbolNode) -> str:
+    """Return what tells a function from others; several in a module may be called `_`."""
+    found = function.func if isinstance(function, Decorator) else function
+    return f"{found.fullname}:{found.line}"
+
+
+def _handler(expression: Expression, module: str, analysis: Analysis) -> Handler:
+    if isinstance(expression, CallExpr):
+        called = expression.callee
+        if isinstance(called, RefExpr) and called.fullname == "functools.partial" and expression.args:
+            return _handler(expression.args[0], module, analysis)
+    type_ = analysis.type_of(expression)
+    definition = type_.definition if isinstance(type_, CallableType) else None
+    if definition is not None and not isinstance(expression, CallExpr):
+        identity = _identity(definition)
+    elif isinstance(expression, RefExpr) and expression.fullname:
+        identity = expression.fullname
+    else:
+        identity = f"{expression.line}:{expression.column}"
+    name = "lambda" if isinstance(expression, LambdaExpr) else text_of(expression)
+    return Handler(name or "...", module, identity)
 
 
 def _of_changes_handlers(analysis: Analysis) -> Iterator[Subscription]:
@@ -125,10 +160,10 @@ def _of_changes_handlers(analysis: Analysis) -> Iterator[Subscription]:
         registered = {name for base in own_classes(info) for name in mypy_api.metadata_of(base).get("registers", ())}
         if registered and known is None:
             known = {found.fullname: found for found in _all_classes(analysis)}
-        handler = Handler(info.name, "ChangesHandler", info.module_name)
+        handler = Handler(info.name, info.module_name, info.fullname)
         for name in sorted(registered):
             if known is not None and name in known:
-                yield Subscription(known[name], handler, is_exact=False)
+                yield Subscription(known[name], handler, "ChangesHandler", is_exact=False)
 
 
 def _all_classes(analysis: Analysis) -> Iterator[TypeInfo]:

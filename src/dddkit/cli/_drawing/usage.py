@@ -103,15 +103,20 @@ def _passed_on(function: FuncDef, state: Var) -> Iterator[str]:
         if isinstance(called, RefExpr) and called.fullname in _ONLY_ASK:
             continue
         if any(_is_variable(argument, state) for argument in call.args):
-            yield _text_of(called)
+            yield text_of(called) or "other code"
 
 
-def _text_of(called: Expression) -> str:
-    if isinstance(called, SuperExpr):
-        return f"super().{called.name}"
-    if isinstance(called, MemberExpr) and not name_in_source(called):
-        return f"{_text_of(called.expr.callee)}().{called.name}" if isinstance(called.expr, CallExpr) else called.name
-    return name_in_source(called).removeprefix("self.") or "other code"
+def text_of(expression: Expression) -> str:
+    """Return how the source names an object, without `self` and arguments; empty where it does not."""
+    if isinstance(expression, SuperExpr):
+        return f"super().{expression.name}"
+    if isinstance(expression, CallExpr):
+        called = text_of(expression.callee)
+        return f"{called}()" if called else ""
+    if isinstance(expression, MemberExpr) and not name_in_source(expression):
+        owner = text_of(expression.expr)
+        return f"{owner}.{expression.name}" if owner else expression.name
+    return name_in_source(expression).removeprefix("self.")
 
 
 def _calls(function: FuncDef) -> Iterator[CallExpr]:

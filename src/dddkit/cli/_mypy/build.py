@@ -57,6 +57,11 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
         raise CommandError(_cannot_check([*lines, *error.messages])) from error
     except SystemExit as end:  # an error of mypy itself
         raise CommandError(_cannot_check([*lines, *printed.getvalue().splitlines()])) from end
+    except _errors_of_cache() as error:
+        raise CommandError(
+            f"the cache in {project.options.cache_dir} cannot be used: {error}; remove it, name another folder with "
+            "--cache-dir, or use --no-cache"
+        ) from error
     hold(result)
     close = getattr(result.manager.metastore, "close", None)  # not in mypy 1.19
     if close is not None:
@@ -66,6 +71,15 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
     if syntax := [error for error in errors if error["code"] == "syntax" and error["severity"] == "error"]:
         raise CommandError(_cannot_check([json.dumps(error) for error in syntax]))
     return Report(errors, result)
+
+
+def _errors_of_cache() -> tuple[type[Exception], ...]:
+    """Return what mypy raises where it cannot open or write its cache: that is a database, in newer versions."""
+    try:
+        from sqlite3 import Error
+    except ImportError:
+        return ()
+    return (Error,)
 
 
 def _require_kit(result: BuildResult, project: Project) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 OLDEST_MYPY: Final = (1, 19)
 
 _PLUGIN: Final = "dddkit_mypy"
+_NEVER_READ: Final = ("__pycache__", "site-packages", "node_modules")
+"""Folders that mypy leaves out itself, beside those whose names begin with a dot."""
 _OUR_PLUGIN: Final = "dddkit.cli._mypy.plugin"
 CACHE: Final = ".dddkit_cache"
 
@@ -111,14 +114,35 @@ def _project(plan: Plan, root: Path, paths: Sequence[str]) -> Project:
     _check_only(options, plan)
     fscache = FileSystemCache()
     if paths or not sources:
-        try:  # absolute, so that mypy reads what git ignores also above the root
-            sources = create_source_list([os.path.abspath(path) for path in paths or ["."]], options, fscache)
+        given = [os.path.abspath(path) for path in paths or ["."]]  # so mypy reads what git ignores also above the root
+        loops = [link for path in given for link in _loops(path, {os.path.realpath(path), *_folders_above(path)})]
+        options.exclude += [f"^{re.escape(PurePath(os.path.relpath(link)).as_posix())}/$" for link in loops]
+        try:
+            sources = create_source_list(given, options, fscache)
         except InvalidSourceList as error:
             raise CommandError(str(error).replace(f"{root}{os.sep}", "")) from error
         for source in sources:
             if source.path is not None:
                 source.path = os.path.relpath(source.path)  # so that the cache may move with the project
     return Project(root, sources, options, fscache, warnings)
+
+
+def _loops(folder: str, around: AbstractSet[str]) -> Iterator[str]:
+    """Yield the links under a folder that lead to one around them: mypy would follow them as deep as it can."""
+    real = os.path.realpath(folder)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name in _NEVER_READ or not entry.is_dir():
+                continue
+            target = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
+            if target in around:
+                yield entry.path
+            else:
+                yield from _loops(entry.path, {*around, target})
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    return map(str, Path(path).resolve().parents)
 
 
 def _options(plan: Plan) -> tuple[Options, list[BuildSource], list[str]]:

@@ -65,6 +65,7 @@ def keep_trees(project: Project) -> None:
     of_modules["*.*"] = {**of_modules.get("*.*", {}), "preserve_asts": False}  # else it checks all that is installed
     for source in project.sources:
         of_modules[source.module] = {**of_modules.get(source.module, {}), "preserve_asts": True}
+        of_modules[source.module]["check_untyped_defs"] = True  # a method without annotations has types as well
         source.text = _text(source, project)
     options.build_per_module_cache()
 
