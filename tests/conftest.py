@@ -25,6 +25,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(trylast=True)  # when the fixtures of the module are gone
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if nextitem is not None and item.path != nextitem.path:
+        # Nor at what a module has imported, or a run of mypy has left: a test that collects garbage would take seconds.
+        gc.collect()
+        gc.freeze()
+
+
 @pytest.fixture
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> PostgreSQL:
     """An empty database of a PostgreSQL that this run of the tests has started; skipped where it is not installed."""
