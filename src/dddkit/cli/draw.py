@@ -6,7 +6,6 @@ import errno
 import os
 import shlex
 import shutil
-import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -116,11 +115,11 @@ def _existing(file: Path, place: str | None) -> DocumentWithPictures | None:
 @contextmanager
 def _alone_in(folder: Path) -> Generator[None, None, None]:
     """Hold off other runs that write into a folder, where the system can lock a folder: that leaves no file behind."""
-    if sys.platform == "win32":
+    try:
+        import fcntl
+    except ImportError:  # on Windows, and in a browser
         yield
         return
-    import fcntl
-
     opened = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # some file systems of networks have none
