@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from dbos import DBOS
+from dbos._core import execute_dequeued_workflow
 
 from dddkit.stories import I, Story, StoryState, step_key, variable
 from dddkit.stories.dbos import Durable, _ends, _take_over, _workflow
@@ -162,6 +163,7 @@ def test_a_run_that_was_given_to_somebody_else_before_it_could_begin_begins_no_s
     trips: Trips, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     has_left, execute = threading.Event(), _workflow._execute  # pyright: ignore[reportPrivateUsage]  # to see its end
+    is_read = threading.Event()
 
     async def execute_and_say(*arguments: Any) -> str:
         try:
@@ -169,12 +171,18 @@ def test_a_run_that_was_given_to_somebody_else_before_it_could_begin_begins_no_s
         finally:
             has_left.set()
 
+    def say_and_dispatch(*arguments: Any) -> Any:
+        is_read.set()
+        return execute_dequeued_workflow(*arguments)
+
     left(trips, "three")
     monkeypatch.setattr(_workflow, "_execute", execute_and_say)
+    monkeypatch.setattr("dbos._queue.execute_dequeued_workflow", say_and_dispatch)
     with standing_loop():
         claimed("three")
+        assert is_read.wait(30)  # else DBOS, which reads the row again after the claim, may see it itself
         DBOS.resume_workflow("three", queue_name="of another worker")
-    has_left.wait(3)  # it never begins where DBOS has read the row again after the claim, and seen that it is gone
+    assert has_left.wait(30)
     assert trips.story.booked.count("trip/three/book") == 0
     DBOS.resume_workflow("three")  # it is done there
     assert trips.durable.result("three", timeout=30).is_booked
