@@ -21,8 +21,9 @@ from mypy.nodes import (
 from mypy.types import Instance
 
 from dddkit.cli._drawing.analysis import Analysis
-from dddkit.cli._drawing.repositories import Repositories, Repository
-from dddkit.cli._drawing.subscriptions import Subscription, Subscriptions
+from dddkit.cli._drawing.by_class import ByClass
+from dddkit.cli._drawing.repositories import Repository
+from dddkit.cli._drawing.subscriptions import Subscription
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.blocks.events import recorded_events
@@ -56,8 +57,8 @@ class AggregateToDraw:
 class Surroundings:
     """What a project has around its aggregates."""
 
-    subscriptions: Subscriptions
-    repositories: Repositories
+    subscriptions: ByClass[Subscription]
+    repositories: ByClass[Repository]
 
 
 def aggregate_to_draw(info: TypeInfo, analysis: Analysis, around: Surroundings) -> AggregateToDraw:
@@ -75,7 +76,7 @@ def _identity(info: TypeInfo, analysis: Analysis) -> str:
     return "" if type_ is None else analysis.text_of(type_)
 
 
-def _events(info: TypeInfo, analysis: Analysis, subscriptions: Subscriptions) -> Iterator[Event]:
+def _events(info: TypeInfo, analysis: Analysis, subscriptions: ByClass[Subscription]) -> Iterator[Event]:
     recorded: dict[TypeInfo, dict[str, None]] = {}
     for base in reversed(info.mro):
         declared = [event.info for event in recorded_events(info) if _is_in(event.info, base)]
@@ -88,7 +89,7 @@ def _events(info: TypeInfo, analysis: Analysis, subscriptions: Subscriptions) ->
         name = mypy_api.qualified_name(event)
         for base in info.mro:
             name = name.removeprefix(f"{mypy_api.qualified_name(base)}.")
-        yield Event(event, name, tuple(methods), tuple(subscriptions.to(event)))
+        yield Event(event, name, tuple(methods), tuple(one for one in subscriptions.of(event) if one.covers(event)))
 
 
 def _is_in(event: TypeInfo, owner: TypeInfo) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final
 
 from mypy.nodes import Expression, MypyFile, SymbolNode, TypeAlias, TypeInfo, Var
@@ -12,6 +11,7 @@ from mypy.types import Instance, Type, TypeVarType, get_proper_type
 
 from dddkit.cli._failure import CommandError
 from dddkit.cli._mypy import Project, build, keep_trees
+from dddkit.cli._wording import did_you_mean
 from dddkit_mypy import _names as names
 from dddkit_mypy import mypy_api
 from dddkit_mypy.stories.declaration import is_story, steps_of
@@ -91,8 +91,8 @@ def _way_out(module: str, name: str, drawable: Sequence[TypeInfo]) -> str:
     for info in drawable:
         other = mypy_api.qualified_name(info)
         places.setdefault(other, other if info.module_name == module else f"{info.module_name}:{other}")
-    if like := get_close_matches(name, places, n=1):
-        return f"; did you mean {places[like[0]]}?"
+    if question := did_you_mean(name, places, places):
+        return question
     more = f", or one of {len(places) - _MOST_NAMES} others" if len(places) > _MOST_NAMES else ""
     return f"; draw {', '.join([*places.values()][:_MOST_NAMES])}{more}" if places else ""
 

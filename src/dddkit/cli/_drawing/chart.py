@@ -9,11 +9,12 @@ from typing import Final
 from dddkit.cli._drawing.aggregate import Surroundings, aggregate_to_draw
 from dddkit.cli._drawing.aggregate_chart import draw_aggregates
 from dddkit.cli._drawing.analysis import Analysis
+from dddkit.cli._drawing.by_class import ByClass
 from dddkit.cli._drawing.mermaid import Flowchart
-from dddkit.cli._drawing.repositories import Repositories, repositories_in
+from dddkit.cli._drawing.repositories import repositories_in
 from dddkit.cli._drawing.story import Step, StoryToDraw, story_to_draw
 from dddkit.cli._drawing.story_chart import draw_story
-from dddkit.cli._drawing.subscriptions import Subscriptions, subscriptions_in
+from dddkit.cli._drawing.subscriptions import subscriptions_in
 from dddkit_mypy import _names as names
 from dddkit_mypy.stories.declaration import is_story
 
@@ -49,7 +50,8 @@ class Pictures:
     @cached_property
     def _surroundings(self) -> Surroundings:
         return Surroundings(
-            Subscriptions(subscriptions_in(self._analysis)), Repositories(repositories_in(self._analysis))
+            ByClass(subscriptions_in(self._analysis), lambda one: one.event),
+            ByClass(repositories_in(self._analysis), lambda one: one.aggregate),
         )
 
 

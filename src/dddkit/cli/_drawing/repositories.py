@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Final
 
 from mypy.nodes import CallExpr, TypeInfo, Var
 from mypy.types import Instance, Type, get_proper_type
@@ -26,20 +24,6 @@ class Repository:
     name: str
     kind: str
     module: str
-
-
-class Repositories:
-    """The repositories of a project, by what they hold."""
-
-    def __init__(self, repositories: Iterable[Repository]) -> None:
-        self._holding: Final[dict[TypeInfo, list[tuple[int, Repository]]]] = {}
-        for number, one in enumerate(repositories):
-            self._holding.setdefault(one.aggregate, []).append((number, one))
-
-    def of(self, aggregate: TypeInfo) -> list[Repository]:
-        """Return the repositories that hold aggregates of a class or of a base of it, in the order of the source."""
-        found = [one for base in aggregate.mro for one in self._holding.get(base, ())]
-        return [repository for _, repository in sorted(found, key=itemgetter(0))]
 
 
 def repositories_in(analysis: Analysis) -> list[Repository]:

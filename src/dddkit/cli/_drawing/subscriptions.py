@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Final
 
 from mypy.nodes import CallExpr, Decorator, Expression, LambdaExpr, MemberExpr, RefExpr, SymbolNode, TupleExpr, TypeInfo
 from mypy.types import CallableType, Instance, Overloaded, ProperType, TupleType, Type, TypeType, get_proper_type
@@ -39,24 +37,9 @@ class Subscription:
     is_exact: bool
     """Whether subclasses do not count."""
 
-
-class Subscriptions:
-    """The subscriptions of a project, by event."""
-
-    def __init__(self, subscriptions: Iterable[Subscription]) -> None:
-        self._by_event: Final[dict[TypeInfo, list[tuple[int, Subscription]]]] = {}
-        for number, one in enumerate(subscriptions):
-            self._by_event.setdefault(one.event, []).append((number, one))
-
-    def to(self, event: TypeInfo) -> list[Subscription]:
-        """Return those whose handlers are called with such an event, in the order of the source."""
-        found = [
-            (number, one)
-            for base in event.mro
-            for number, one in self._by_event.get(base, ())
-            if base is event or not one.is_exact
-        ]
-        return [one for _, one in sorted(found, key=itemgetter(0))]
+    def covers(self, event: TypeInfo) -> bool:
+        """Whether the handler is called with events of a class that is this one or derives from it."""
+        return event is self.event or not self.is_exact
 
 
 def subscriptions_in(analysis: Analysis) -> Iterator[Subscription]:
