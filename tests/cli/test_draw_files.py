@@ -67,6 +67,13 @@ def test_after_drawing_again_none_is_stale(bank: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_file_is_written_where_the_system_cannot_lock_a_folder(bank: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # so that importing it fails, as on Windows
+    assert run("draw", PLACE, "--output", "new.mmd", folder=bank).code == 0
+    assert text_of(bank / "new.mmd").endswith(FLOWCHART)
+
+
+@pytest.mark.slow
 def test_one_picture_of_a_file_can_be_drawn_alone(bank: Path) -> None:
     before = f"<!-- dddkit draw {PLACE} -->\nold\n<!-- end -->\n"
     other = "<!-- dddkit draw bank -->\nold\n<!-- end -->\n"
