@@ -152,8 +152,7 @@ def _percentiles(answers: Answers, records: Records, step: float) -> Iterator[Fi
     window = 4 * records.scrape
     for moment, p50 in rows["A"].items():
         # the time of a sample is the start of its scrape
-        before = records.between(moment - window - records.scrape, moment + records.scrape / 2)
-        allowed = before.range_of_durations()
+        allowed = records.shown_between(moment - window - records.scrape, moment + records.scrape / 2)
         yield f"p50 at {moment:.0f}", p50, Allowed(p50, allowed.low, rows["B"][moment], rough=True)
         yield f"p95 at {moment:.0f}", rows["B"][moment], Allowed(rows["B"][moment], p50, rows["C"][moment], rough=True)
         yield f"p99 at {moment:.0f}", rows["C"][moment], Allowed(rows["C"][moment], p50, allowed.high, rough=True)

@@ -127,6 +127,26 @@ class Records:
             ],
         )
 
+    def shown_between(self, start: float, end: float) -> Allowed:
+        """Return limits for every quantile that a rate over this interval may show.
+
+        Prometheus extrapolates each bucket to the edges of the interval, but never below zero. Where a series had no
+        more entries before the interval than in it, the buckets below its earlier, slower entries are extrapolated by
+        less than those above, as if a part of these entries were in the interval.
+        """
+        pages = list[Page]()
+        for page, inside in zip(self.pages, self.between(start, end).pages, strict=True):
+            earlier = [*page.warm_up, *page.entries[: bisect_right(page.entries, start, key=_ended)]]
+            seen = list(inside.entries)
+            for series in {_histogram(entry) for entry in inside.entries}:
+                here = [entry.milliseconds for entry in inside.entries if _histogram(entry) == series]
+                before = [entry for entry in earlier if _histogram(entry) == series]
+                slowest = self.bucket(max(here) + SLACK)[1]
+                if sum(entry.milliseconds <= slowest for entry in before) <= len(here):
+                    seen += before
+            pages.append(replace(inside, entries=seen))
+        return replace(self, pages=pages).range_of_durations()
+
     @property
     def entries(self) -> list[Entry]:
         return [entry for page in self.pages for entry in page.entries]
@@ -219,6 +239,11 @@ class Records:
 def _first_series(entry: Entry) -> tuple[str, str, bool]:
     """Return what begins to be shown together: refusals have no series before the first one."""
     return entry.story, entry.step, entry.status == "refused"
+
+
+def _histogram(entry: Entry) -> tuple[str, str, str]:
+    """Return the labels of the histogram that counts the entry."""
+    return entry.story, entry.step, entry.status
 
 
 def _ended(entry: Entry) -> float:
