@@ -187,7 +187,7 @@ handled = 0
 choice = random.Random(int(sys.argv[2]))
 
 
-def disturb(*arguments):
+def disturb():
     global handled
     operation = choice.choice(OPERATIONS)
     handled += 1
@@ -197,6 +197,11 @@ def disturb(*arguments):
         errors.append((operation.__name__, error))
 
 
+def on_alarm(*arguments):
+    disturb()
+    signal.setitimer(signal.ITIMER_REAL, 1e-3)  # not before: on a busy machine, handlers would nest without end
+
+
 class Finalized:
     def __init__(self): self.itself = self
     def __del__(self): disturb()
@@ -204,8 +209,8 @@ class Finalized:
 
 end = time.monotonic() + float(sys.argv[3])
 if sys.argv[1] == "signal":
-    signal.signal(signal.SIGALRM, disturb)
-    signal.setitimer(signal.ITIMER_REAL, 1e-3, 1e-3)
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, 1e-3)
 else:
     gc.set_threshold(50)
 for operation in cycle([*OPERATIONS, scrape]):  # which holds a lock of prometheus_client's
@@ -214,7 +219,7 @@ for operation in cycle([*OPERATIONS, scrape]):  # which holds a lock of promethe
     operation()
     if time.monotonic() > end:
         break
-signal.setitimer(signal.ITIMER_REAL, 0)
+signal.signal(signal.SIGALRM, signal.SIG_IGN)
 gc.set_threshold(0)
 for operation in OPERATIONS:
     operation()
