@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from dddkit._database_errors import shown_of_database
+from dddkit._file_lock import FileLock
 from dddkit._outage_log import OutageLog
 from dddkit.exceptions import ExecutorInUseError
 from dddkit.stories.dbos._leases import Lease, Locks
@@ -100,6 +101,42 @@ def test_one_process_at_a_time_takes_over_the_runs_of_another(begin: Make) -> No
 def test_an_executor_cannot_begin_while_its_runs_are_taken_over(begin: Make) -> None:
     with begin("one").borrowed("gone"), pytest.raises(ExecutorInUseError):
         begin("gone")
+
+
+def test_an_executor_begins_as_soon_as_its_runs_have_been_taken_over(begin: Make) -> None:
+    other, taken = begin("one"), threading.Event()
+
+    def take_over() -> None:
+        with other.borrowed("gone"):
+            taken.set()
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=take_over)
+    thread.start()
+    assert taken.wait(10)
+    assert begin("gone").held
+    thread.join()
+
+
+def test_an_executor_begins_though_another_one_sweeps_its_new_file(tmp_path: Path) -> None:
+    # Who starts removes the files that nobody has locked: those of processes that were killed, and, for a moment, one
+    # that another process has made and not locked yet. Of seven that started at once, one failed under load.
+    def new() -> Lease:
+        return Lease("shop", "one", SQLiteLocks(str(tmp_path / "shop.sqlite")))
+
+    lease = new()
+    lease.begin()
+    (file,) = (tmp_path / "shop.sqlite.executors").iterdir()
+    lease.end()
+    sweeper = FileLock(file)
+    assert sweeper.acquire()
+    timer = threading.Timer(0.2, lambda: sweeper.release(remove=True))
+    timer.start()
+    lease = new()
+    lease.begin()
+    assert lease.held
+    lease.end()
+    timer.join()
 
 
 def test_applications_of_one_database_have_leases_of_their_own(begin: Make, locks: Callable[[], Locks]) -> None:

@@ -25,6 +25,8 @@ __all__ = ["Lease", "LeaseAtLaunch", "current_lease", "end_lease", "runs_may_beg
 _EVERY: Final = 1.0  # seconds
 _TRUSTED: Final = 10.0
 """So many seconds after it was confirmed a lease counts as held; less than after which a server ends the session."""
+_PATIENCE: Final = 2.0
+"""Seconds for which a process that starts tries to take its lease: others may have it while they look who is dead."""
 
 
 class Locks(Protocol):
@@ -67,11 +69,14 @@ class Lease:
         """Take the lease.
 
         Raises:
-            ExecutorInUseError: another process has it.
+            ExecutorInUseError: another process has it, and does not give it back.
         """
-        if not self._locks.take(self._name(self.executor_id)):
-            self._locks.close()
-            raise ExecutorInUseError(self.executor_id)
+        end = time.monotonic() + _PATIENCE
+        while not self._locks.take(self._name(self.executor_id)):
+            if time.monotonic() > end:
+                self._locks.close()
+                raise ExecutorInUseError(self.executor_id)
+            time.sleep(0.05)
         self._confirmed = self._since = self._clock()
         self._thread.start()
 
