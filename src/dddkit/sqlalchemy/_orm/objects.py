@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError, StatementError
@@ -15,7 +16,7 @@ from dddkit._core.recording import Recording
 from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._errors import is_unfit_value
-from dddkit.sqlalchemy._orm.meeting import SessionObjects
+from dddkit.sqlalchemy._orm.meeting import Savepoint, SessionObjects
 from dddkit.sqlalchemy._orm.session import UnitSession
 from dddkit.sqlalchemy._orm.states import (
     Snapshots,
@@ -28,6 +29,8 @@ from dddkit.sqlalchemy._orm.states import (
 from dddkit.sqlalchemy._storage import Unassigned
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import SessionTransaction
+
     from dddkit.sqlalchemy._orm.storage import MappedStorage
     from dddkit.sqlalchemy._storage import Tracked
     from dddkit.sqlalchemy._tracking import Tracking
@@ -54,6 +57,7 @@ class MappedObjects(SessionObjects):
         self._deleted_parts: Final[dict[Tracked, list[Any]]] = {}
         """What its user has deleted of an aggregate, while that is out of the session."""
         self._locked: Final[dict[tuple[MappedStorage[Any], Any], int | None]] = {}
+        self._savepoints: Final[WeakKeyDictionary[SessionTransaction, Savepoint]] = WeakKeyDictionary()
 
     # What has changed
 
@@ -128,7 +132,7 @@ class MappedObjects(SessionObjects):
         """Note that it is to be written."""
         if tracked not in self._flushed and tracked.expected is not None:
             state = state_of(tracked.aggregate)
-            if state.key is not None and state.session is self.session:
+            if state.key is not None and state.session is self.session and not self._storage(tracked).is_expired(state):
                 # The user may have read it again.
                 tracked.expected = self._storage(tracked).stored_version(state)
         self._due.append(tracked)
@@ -300,6 +304,19 @@ class MappedObjects(SessionObjects):
             if part.session is self.session and (names := part.expired_attributes & {*part.mapper.column_attrs.keys()}):
                 self.session.refresh(part.obj(), names)
 
+    # Savepoints of its user
+
+    def savepoint_begins(self, savepoint: SessionTransaction) -> None:
+        self._savepoints[savepoint] = Savepoint(self._ours(), self._flushed)
+
+    def savepoint_is_undone(self, savepoint: SessionTransaction) -> None:
+        """What was flushed since is not written, and what was locked since is free for others."""
+        if (known := self._savepoints.pop(savepoint, None)) is not None:
+            known.restore(self._tracking, self._ours())
+            self._flushed.clear()
+            self._flushed.update(known.flushed)
+            self._locked.clear()
+
     # The end
 
     def _after_failure(self, error: BaseException, written: Sequence[Tracked]) -> Exception | None:
@@ -331,9 +348,10 @@ class MappedObjects(SessionObjects):
         self._snapshots.take_out(self.session, is_stored=is_committed)
         if is_committed:
             for tracked in self._ours():
-                if not tracked.is_deleted:  # others may have moved it: a row gets its owner by the flush of that
-                    storage = self._storage(tracked)
-                    set_version(tracked.aggregate, storage.store, storage.stored_version(state_of(tracked.aggregate)))
+                storage, state = self._storage(tracked), state_of(tracked.aggregate)
+                # Others may have moved it: a row gets its owner by the flush of that.
+                if not tracked.is_deleted and not storage.is_expired(state):
+                    set_version(tracked.aggregate, storage.store, storage.stored_version(state))
         else:
             self._snapshots.restore()
         self.session.end()

@@ -57,6 +57,14 @@ class SessionOwner(Protocol):
         """Call `flush`, which writes what has changed."""
         ...
 
+    def savepoint_begins(self, savepoint: SessionTransaction) -> None:
+        """Note what is known now."""
+        ...
+
+    def savepoint_is_undone(self, savepoint: SessionTransaction) -> None:
+        """Know again what was known when it began."""
+        ...
+
 
 class UnitSession(Session):
     """A session in the transaction of a unit, which commits and closes it. It flushes when it is told to."""
@@ -154,6 +162,18 @@ def _loaded(session: UnitSession, instance: object) -> None:
 @event.listens_for(UnitSession, "detached_to_persistent")
 def _added(session: UnitSession, instance: object) -> None:
     session.owner.is_added(instance)
+
+
+@event.listens_for(UnitSession, "after_transaction_create")
+def _begun(session: UnitSession, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        session.owner.savepoint_begins(transaction)
+
+
+@event.listens_for(UnitSession, "after_soft_rollback")
+def _undone(session: UnitSession, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        session.owner.savepoint_is_undone(transaction)
 
 
 @event.listens_for(UnitSession, "do_orm_execute")
