@@ -71,7 +71,8 @@ class SessionObjects(HeldByUnit):
         if storage is None:
             return
         pending_events(instance).clear()  # recorded while it was loaded
-        set_version(instance, storage.store, storage.stored_version(state))
+        if (version := storage.stored_version(state)) is not None:
+            set_version(instance, storage.store, version)
         row = storage.row_of(instance)
         if self._tracking.find(storage, row.key) is None:
             self._tracking.load(storage, row)
@@ -142,7 +143,27 @@ class SessionObjects(HeldByUnit):
         elif state.key[1][0] != identity_of(aggregate):  # a copy, under an identity of its own
             make_new([*parts_of(state, storage.mapping.owned)])
         elif version_of(aggregate, storage.store) is None:  # of a session that is none of ours
-            set_version(aggregate, storage.store, storage.stored_version(state))
+            set_version(aggregate, storage.store, self._version_read(storage, state))
+
+    def _version_read(self, storage: MappedStorage[Any], state: State) -> int:
+        """Return the version of the row that an object was read from.
+
+        Raises:
+            UnitError: it was not read, so nobody could see who was faster.
+        """
+        version = storage.stored_version(state)
+        if version is None:
+            aggregate = state.obj()
+            known = version_of(aggregate, storage.store)
+            if known is None:
+                name = f"{storage.cls.__qualname__}.{storage.mapping.version_name}"
+                raise UnitError(
+                    self.unit,
+                    f"{storage.shown(identity_of(aggregate))} was read without its version, by load_only(...) or "
+                    f"defer(...); add undefer({name}) to the options",
+                )
+            return known
+        return version
 
     def attach(self, tracked: Tracked) -> None:
         """Bring an aggregate into the session that was saved by the user."""

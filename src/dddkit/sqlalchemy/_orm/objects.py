@@ -134,7 +134,7 @@ class MappedObjects(SessionObjects):
             state = state_of(tracked.aggregate)
             if state.key is not None and state.session is self.session and not self._storage(tracked).is_expired(state):
                 # The user may have read it again.
-                tracked.expected = self._storage(tracked).stored_version(state)
+                tracked.expected = self._version_read(self._storage(tracked), state)
         self._due.append(tracked)
 
     def versions_locked(
@@ -350,8 +350,9 @@ class MappedObjects(SessionObjects):
             for tracked in self._ours():
                 storage, state = self._storage(tracked), state_of(tracked.aggregate)
                 # Others may have moved it: a row gets its owner by the flush of that.
-                if not tracked.is_deleted and not storage.is_expired(state):
-                    set_version(tracked.aggregate, storage.store, storage.stored_version(state))
+                version = None if tracked.is_deleted or storage.is_expired(state) else storage.stored_version(state)
+                if version is not None:
+                    set_version(tracked.aggregate, storage.store, version)
         else:
             self._snapshots.restore()
         self.session.end()

@@ -92,9 +92,11 @@ def is_modified(state: State) -> bool:
         return True
     if not state.modified:
         return False
+    composites = state.mapper.composites
     for attribute in state.manager.attributes:
         implementation: Any = attribute.impl
-        if hasattr(implementation, "get_history"):
+        # To ask a composite would load its columns, which are asked themselves.
+        if hasattr(implementation, "get_history") and attribute.key not in composites:
             added, _, deleted = implementation.get_history(state, state.dict, PassiveFlag.NO_CHANGE)
             if added or deleted:
                 return True

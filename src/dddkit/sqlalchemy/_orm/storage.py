@@ -98,11 +98,11 @@ class MappedStorage(TableStorage[AggregateT]):
     def row_of(self, aggregate: Any) -> MappedRow:
         return MappedRow(identity_of(aggregate), version_of(aggregate, self.store) or 0, aggregate)
 
-    def stored_version(self, state: State) -> int:
-        """Return the version of the row that an object was read from."""
+    def stored_version(self, state: State) -> int | None:
+        """Return the version of the row that an object was read from; None where it was not read, or has expired."""
         name = self.mapping.version_name
         version: Any = state.committed_state.get(name, state.dict.get(name))
-        return cast("int", version)
+        return cast("int | None", version)
 
     # Reading
 

@@ -1,0 +1,69 @@
+"""Aggregates of which something was not read, or has expired: they are compared all the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import load_only
+
+from dddkit.exceptions import ConcurrencyError
+from dddkit.sqlalchemy import OrmMapped, UnitError
+from tests.persistence.crates import Depot, in_depots
+
+
+async def expire(session: Any, crate: Any, names: list[str] | None) -> None:
+    """Expire it; an AsyncSession has nothing to await there."""
+    expiring = session.expire(crate, names)
+    if expiring is not None:
+        await expiring
+
+
+@in_depots("sqlite")
+async def test_what_has_expired_is_stored_against_the_version_that_was_read(depot: Depot) -> None:
+    await depot.save(depot.new(1, "cup"))
+    before = await depot.version()
+    theirs = await depot.stored()
+    for names in (None, [depot.way.version]):
+        async with depot.unit() as unit:
+            crate = await unit.crates.get(1)
+            await expire(await unit.session(), crate, names)
+            crate.name = "coffee" if names else "milk"
+            await unit.commit()
+    assert before is not None
+    assert await depot.version() == before + 2
+    assert (await depot.stored()).name == "coffee"
+    theirs.name = "water"
+    with pytest.raises(ConcurrencyError):
+        await depot.save(theirs)
+
+
+@in_depots("sqlite")
+async def test_the_version_is_read_whatever_the_options_leave_out(depot: Depot) -> None:
+    await depot.save(depot.new(1))
+    before = await depot.version()
+    crates: Any = OrmMapped
+    unit_class = depot.declare(crates=crates[depot.Crate, int](options=[load_only(depot.Crate.name)]))
+    async with depot.unit(unit_class) as unit:
+        (await unit.crates.get(1)).name = "coffee"
+        await unit.commit()
+    assert before is not None
+    assert await depot.version() == before + 1
+
+
+@in_depots("sqlite")
+async def test_a_change_of_what_the_session_has_read_without_its_version_is_refused(depot: Depot) -> None:
+    await depot.save(depot.new(1))
+    query = select(depot.Crate).options(load_only(depot.Crate.name))
+    without = r"identity 1 was read without its version, .*; add undefer\(\w+\.\w*version\) to the options"
+    async with depot.unit() as unit:
+        session = await unit.session()
+        (await session.scalars(query)).one().name = "coffee"
+        with pytest.raises(UnitError, match=without):
+            await unit.commit()
+    async with depot.unit(read_only=True) as unit:
+        session = await unit.session()
+        crate = (await session.scalars(query)).one()
+    with pytest.raises(UnitError, match=without):
+        await depot.save(crate)
