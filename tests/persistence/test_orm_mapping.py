@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pydantic.dataclasses
 import pytest
 from sqlalchemy import (
+    CHAR,
     BigInteger,
     Column,
     ForeignKey,
@@ -287,6 +288,36 @@ def test_identities_are_what_a_column_holds(name: str, database: Any) -> None:
             assert [one.name for one in unit.crates.find()] == ["changed"] * 2
             with pytest.raises(TypeError, match="crates finds"):
                 unit.crates.get(17)
+    finally:
+        engine.dispose()
+
+
+def test_an_identity_is_found_that_the_database_writes_in_another_way(database: Any) -> None:
+    crate = clean_class()
+    padded = String(collation="NOCASE").with_variant(CHAR(5), "postgresql")
+    table = map_by_table(crate, key(padded), Column("name", String), version())
+    unit_class = unit_of(crate, str)
+    engine = database.sync_engine(table.metadata)
+    asked = "ada" if database.name == "postgresql" else "ADA"
+    made = crate(crate_id="ada", name="one")
+    try:
+        with unit_class(engine) as unit:
+            unit.crates.save(made)
+            unit.commit()
+        with unit_class(engine) as unit:
+            found = unit.crates.get_many(["bob", asked])
+            assert [*found] == [asked]
+            assert found[asked] is unit.crates.get(asked)
+        with unit_class(engine) as unit:
+            assert unit.crates.get(asked, lock=True).name == "one"
+        with unit_class(engine) as unit:
+            made.name = "two"
+            unit.crates.save(made)
+            unit.commit()
+        with unit_class(engine) as unit:
+            unit.crates.save(crate(crate_id=asked, name="new"))
+            with pytest.raises(ConcurrencyError, match="is stored already"):
+                unit.commit()
     finally:
         engine.dispose()
 

@@ -66,6 +66,11 @@ class ClassMapping(Generic[AggregateT]):
         for start in range(0, len(keys), AT_ONCE):
             rows: Any = connection.execute(query, {"the_keys": list(keys[start : start + AT_ONCE])})
             found.update((key, version) for key, version in rows)
+        if found.keys() - {*keys}:  # the database writes some in another way: of CHAR(n), or without regard to case
+            for asked in keys:
+                if asked not in found:
+                    rows = connection.execute(query, {"the_keys": [asked]})
+                    found.update((asked, version) for _, version in rows)
         return found
 
     def never_loaded(self, part: Mapper[Any]) -> str:
