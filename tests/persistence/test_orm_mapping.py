@@ -512,6 +512,20 @@ def test_two_repositories_of_one_hierarchy_are_refused() -> None:
     )
 
 
+def test_two_repositories_of_one_table_are_refused() -> None:
+    @dataclass(kw_only=True)
+    class Box(Aggregate):
+        crate_id: Identity[int]
+
+    crates, mapper = clean_class(), registry()
+    table = Table("crates", mapper.metadata, key(Integer), Column("name", String), version())
+    for one in (crates, Box):
+        mapper.map_imperatively(one, table, version_id_col=table.c.version)
+    assert refusal(crates, boxes=declared[Box, int]()) == (
+        "DepotUnit: crates and boxes store the same rows; declare one of them alone, or each in a unit of its own"
+    )
+
+
 def test_a_pydantic_dataclass_is_mapped_like_any_other() -> None:
     @pydantic.dataclasses.dataclass(kw_only=True)
     class Crate(Aggregate):
