@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import select
-from sqlalchemy.orm import load_only
+from sqlalchemy import BigInteger, ForeignKey, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, load_only, mapped_column, selectin_polymorphic
 
+from dddkit.dataclasses import Aggregate
 from dddkit.exceptions import ConcurrencyError
-from dddkit.sqlalchemy import OrmMapped, UnitError
+from dddkit.sqlalchemy import OrmMapped, UnitError, UnitOfWork, embedded
 from tests.persistence.crates import Depot, in_depots
 
 
@@ -67,3 +69,48 @@ async def test_a_change_of_what_the_session_has_read_without_its_version_is_refu
         crate = (await session.scalars(query)).one()
     with pytest.raises(UnitError, match=without):
         await depot.save(crate)
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Vehicle(Aggregate, Base):
+    __tablename__ = "vehicles"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    version: Mapped[int] = mapped_column(BigInteger)
+    __mapper_args__ = {"version_id_col": version, "polymorphic_on": "kind", "polymorphic_identity": "vehicle"}
+
+
+class Truck(Vehicle):
+    __tablename__ = "trucks"
+    id: Mapped[int] = mapped_column(ForeignKey("vehicles.id"), primary_key=True)
+    payload: Mapped[int]
+    __mapper_args__ = {"polymorphic_identity": "truck"}
+
+
+class FleetUnit(UnitOfWork):
+    vehicles = OrmMapped[Vehicle, int]()
+
+
+class WholeFleetUnit(UnitOfWork):
+    vehicles = OrmMapped[Vehicle, int](options=[selectin_polymorphic(Vehicle, [Truck])])
+
+
+def test_what_a_subclass_adds_is_named_with_the_option_that_loads_it() -> None:
+    async def run() -> None:
+        engine = embedded(":memory:", Base.metadata)
+        async with FleetUnit(engine) as unit:
+            await unit.vehicles.save(Truck(id=1, payload=5))
+            await unit.commit()
+        async with FleetUnit(engine, read_only=True) as unit:
+            truck: Any = await unit.vehicles.get(1)
+            with pytest.raises(UnitError, match=r"write options=\[selectin_polymorphic\(Vehicle, \[Truck\]\)\] into"):
+                _ = truck.payload
+        async with WholeFleetUnit(engine, read_only=True) as whole:
+            truck = await whole.vehicles.get(1)
+            assert truck.payload == 5
+        await engine.dispose()
+
+    asyncio.run(run())

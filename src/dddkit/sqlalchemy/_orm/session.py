@@ -199,8 +199,12 @@ def _refuse_to_load_in_async_code(execution: ORMExecuteState) -> None:
         )
     mapper = execution.bind_mapper
     name = "an object" if mapper is None else mapper.class_.__qualname__
+    cure = "undefer it in the options of OrmMapped(...)"
+    if mapper is not None and mapper.inherits is not None:  # a query of the base class leaves its columns out
+        base = mapper.base_mapper.class_.__qualname__
+        cure = f"write options=[selectin_polymorphic({base}, [{name}])] into OrmMapped(...), undefer it there"
     raise UnitError(
         unit,
-        f"an attribute of {name} is not loaded, and async code cannot load it by reading it; undefer it in the options "
-        f"of OrmMapped(...), or `await session.refresh(...)` first",
+        f"an attribute of {name} is not loaded, and async code cannot load it by reading it; {cure}, or "
+        f"`await session.refresh(...)` first",
     )
