@@ -326,7 +326,8 @@ class MappedObjects(SessionObjects):
         self.session.expunge_all()
         self._snapshots.restore()
         if not isinstance(error, (StaleDataError, IntegrityError)):
-            if not isinstance(error, StatementError) or not is_unfit_value(error):
+            # SQLAlchemy passes on what drivers raise for a number of more than 64 bits, and for a lone surrogate.
+            if not isinstance(error, (StatementError, OverflowError, UnicodeError)) or not is_unfit_value(error):
                 return None
             names = " or ".join(one.storage.shown(one.key) for one in written)
             return UnitError(self.unit, f"{names or 'an object'} does not fit its columns")
