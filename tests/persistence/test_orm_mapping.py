@@ -32,6 +32,7 @@ from sqlalchemy.orm import (
     raiseload,
     reconstructor,
     registry,
+    relationship,
 )
 
 import dddkit.pydantic
@@ -112,6 +113,36 @@ def test_the_class_may_be_mapped_after_the_unit_class() -> None:
     with unit(engine) as one:
         one.crates.save(crate(crate_id=1))
         one.commit()
+    engine.dispose()
+
+
+def test_a_class_may_be_mapped_again_as_fixtures_of_tests_do() -> None:
+    @dataclass(kw_only=True)
+    class Line:
+        item: str
+        line_id: int | None = None
+
+    @dataclass(kw_only=True)
+    class Crate(Aggregate):
+        crate_id: int
+        lines: list[Line]
+
+    mapper = registry()
+    crates = Table("crates", mapper.metadata, key(), version())
+    owner: Column[int] = Column("crate_id", ForeignKey("crates.crate_id"))
+    lines = Table("lines", mapper.metadata, Column("line_id", Integer, primary_key=True), owner, Column("item", String))
+    unit_class = unit_of(Crate)
+    engine = sync_embedded(":memory:", mapper.metadata)
+    for number in (1, 2):
+        mapper.map_imperatively(Line, lines)
+        owned = relationship(Line, cascade="all, delete-orphan")
+        mapper.map_imperatively(Crate, crates, version_id_col=crates.c.version, properties={"lines": owned})
+        with unit_class(engine) as unit:
+            unit.crates.save(Crate(crate_id=number, lines=[Line(item="tea")]))
+            unit.commit()
+        with unit_class(engine) as unit:
+            assert [line.item for line in unit.crates.get(number).lines] == ["tea"]
+        mapper.dispose()
     engine.dispose()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
-from sqlalchemy import Table
+from sqlalchemy import Table, inspect
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.types import TypeDecorator
@@ -88,9 +88,10 @@ class OrmMapped(Declaration[AggregateT, IdT]):
         return self._mapped("OrmMapped").table
 
     def _mapped(self, where: str) -> ClassMapping[AggregateT]:
-        if self._mapping is None:
-            assert self._cls is not None
-            aggregate: type[AggregateT] = self._cls
+        assert self._cls is not None
+        aggregate: type[AggregateT] = self._cls
+        # Tests map a class again, after clear_mappers().
+        if self._mapping is None or self._mapping.mapper is not inspect(aggregate, raiseerr=False):
             try:
                 mapping: ClassMapping[AggregateT] = ClassMapping[AggregateT].of(aggregate, self._options)
                 _check_key(self._kind, mapping)
