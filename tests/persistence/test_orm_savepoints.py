@@ -169,3 +169,18 @@ async def test_an_inner_savepoint_is_undone_alone(depot: Depot) -> None:
         await unit.commit()
 
     assert await depot.messages() == [("crate.weighed.v1", "crates/1")]
+
+
+@in_depots("sqlite")
+async def test_what_was_changed_in_place_in_an_undone_savepoint_is_as_before(depot: Depot) -> None:
+    await depot.save(depot.new(1))
+    before = await depot.version()
+    async with depot.unit() as unit:
+        session, crate = await unit.session(), await unit.crates.get(1)
+        savepoint = await session.begin_nested()
+        crate.tags.append("b")
+        await undo(savepoint)
+        assert crate.tags == ["a"]
+        await unit.commit()
+
+    assert await depot.version() == before

@@ -71,6 +71,20 @@ async def test_a_change_of_what_the_session_has_read_without_its_version_is_refu
         await depot.save(crate)
 
 
+@in_depots("sqlite")
+async def test_a_flush_writes_what_was_changed_in_place_before_it_is_read_again(depot: Depot) -> None:
+    await depot.save(depot.new(1))
+    async with depot.unit() as unit:
+        session, crate = await unit.session(), await unit.crates.get(1)
+        crate.tags.append("b")
+        await session.flush()
+        await session.refresh(crate)
+        assert crate.tags == ["a", "b"]
+        await unit.commit()
+
+    assert (await depot.stored()).tags == ["a", "b"]
+
+
 class Base(DeclarativeBase):
     pass
 

@@ -124,7 +124,10 @@ class MappedObjects(SessionObjects):
         """Return whether something is to be written of which the session does not know."""
         if self._is_committing:
             return bool(self._due)
-        return any(tracked.is_deleted and tracked not in self._flushed for tracked in self._ours())
+        for tracked in (ours := self._ours()):
+            for _ in self._parts(tracked):  # then the session knows what was changed in place
+                pass
+        return any(tracked.is_deleted and tracked not in self._flushed for tracked in ours)
 
     # Writing
 
@@ -316,6 +319,9 @@ class MappedObjects(SessionObjects):
             self._flushed.clear()
             self._flushed.update(known.flushed)
             self._locked.clear()
+            for tracked in self._ours():
+                for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
+                    self._in_place.undo(part)
 
     # The end
 

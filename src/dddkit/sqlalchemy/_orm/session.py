@@ -75,7 +75,7 @@ class UnitSession(Session):
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:  # deprecated; it flushes all
         """Write what has changed, in this transaction."""
-        if not self._is_clean() or self.owner.has_to_write():
+        if self.owner.has_to_write() or not self._is_clean():
             self.owner.flush(super().flush)
 
     def add(self, instance: object, **options: Any) -> None:

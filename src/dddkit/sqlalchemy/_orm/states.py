@@ -247,6 +247,12 @@ class InPlace:
             if is_written if equal is None else not equal:
                 flag_modified(state.obj(), name)
 
+    def undo(self, state: State) -> None:
+        """Give the object the values again that it had when they were noted."""
+        for name, copy in self._copies.get(state, {}).items():
+            if name in state.dict and self._are_equal(state.mapper, name, copy, state.dict[name]) is False:
+                set_committed_value(state.obj(), name, deepcopy(copy))
+
     def _are_equal(self, mapper: Mapper[Any], name: str, one: Any, other: Any) -> bool | None:
         """Return whether the values are; None where nobody can tell."""
         type_ = mapper.column_attrs[name].columns[0].type
