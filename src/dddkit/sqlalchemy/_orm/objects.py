@@ -89,7 +89,11 @@ class MappedObjects(SessionObjects):
         changed = [*session.new, *session.deleted, *(one for one in session.dirty if is_modified(state_of(one)))]
         if not changed:
             return ()
-        parts = {part for tracked in self._ours() for part in self._parts(tracked)}
+        parts: set[State] = set()
+        for tracked in self._ours():
+            parts.update(self._parts(tracked))
+            for one in tracked.before:
+                parts.update(parts_of(state_of(one), self._storage(tracked).mapping.owned))
         return [instance for instance in changed if state_of(instance) not in parts]
 
     def check_others(self) -> None:
@@ -127,7 +131,11 @@ class MappedObjects(SessionObjects):
         for tracked in (ours := self._ours()):
             for _ in self._parts(tracked):  # then the session knows what was changed in place
                 pass
-        return any(tracked.is_deleted and tracked not in self._flushed for tracked in ours)
+        return any(tracked.is_deleted and not self._is_gone(tracked) for tracked in ours)
+
+    def _is_gone(self, tracked: Tracked) -> bool:
+        """Return whether a flush has deleted its row."""
+        return self._flushed.get(tracked, 0) is None
 
     # Writing
 
@@ -166,16 +174,25 @@ class MappedObjects(SessionObjects):
     def delete(self, connection: Connection, tracked: Tracked) -> None:
         """Delete an aggregate."""
         self._begin(connection)
-        state = state_of(tracked.aggregate)
-        if tracked in self._flushed and self._flushed[tracked] is None:
+        if self._is_gone(tracked):
             return
-        if state.key is None:  # it was never stored
-            if state.session is self.session:
-                self.session.expunge(tracked.aggregate)
-            return
-        self._add(tracked)
-        self.session.delete(tracked.aggregate)
+        if state_of(tracked.aggregate).key is not None:
+            self._add(tracked)
+        self._mark_deleted(tracked)
         self.session.flush()
+
+    def _mark_deleted(self, tracked: Tracked) -> None:
+        """Let the next flush delete it, and what had its identity before."""
+        for one in (*tracked.before, tracked.aggregate):
+            self._mark_one_deleted(tracked, one)
+
+    def _mark_one_deleted(self, tracked: Tracked, aggregate: Any) -> None:
+        """Let the next flush delete it, and not write first what of it was never stored, as SQLAlchemy would."""
+        for part in [*parts_of(state_of(aggregate), self._storage(tracked).mapping.owned)]:
+            if part.key is None and part.session is self.session:
+                self.session.expunge(part.obj())
+        if aggregate in self.session:  # and not deleted by a flush
+            self.session.delete(aggregate)
 
     def write_others(self, connection: Connection) -> None:
         """Write what belongs to no aggregate of the unit."""
@@ -196,9 +213,10 @@ class MappedObjects(SessionObjects):
         for storage in self.storages.values():
             self._compare(connection, storage, [one for one in self._due if one.storage is storage])
         saved = {one.storage for one in self._due if not one.is_deleted}
-        if len(saved) > 1 or any(self._storage(one).mapping.references for one in self._due):
-            deleted = {*map(state_of, self.session.deleted)}
-            for tracked in self._due:
+        in_turn = len(saved) > 1 or any(self._storage(one).mapping.references for one in self._due)
+        deleted = {*map(state_of, self.session.deleted)}
+        for tracked in self._due:
+            if in_turn or tracked.is_deleted:
                 for part in [*self._parts(tracked)]:
                     instance = part.obj()
                     if part in deleted and instance is not tracked.aggregate:
@@ -229,7 +247,9 @@ class MappedObjects(SessionObjects):
         if not self._is_committing:
             self.meet()
             self.check_others()
-            self._mark_deleted()
+            for tracked in self._ours():
+                if tracked.is_deleted and not self._is_gone(tracked):
+                    self._mark_deleted(tracked)
         is_nested = self.session.in_nested_transaction()
         self._snapshots.take(self.session, again=not self._is_committing)
         written = self._set_versions()
@@ -255,27 +275,20 @@ class MappedObjects(SessionObjects):
             for part in [] if tracked.is_deleted else [*parts_of(state_of(tracked.aggregate), owned)]:
                 forget_deleted(part, owned[part.mapper])
 
-    def _mark_deleted(self) -> None:
-        for tracked in self._ours():
-            state = state_of(tracked.aggregate)
-            if tracked.is_deleted and state.session is self.session and state.key is not None:
-                self.session.delete(tracked.aggregate)
-
     def _set_versions(self) -> list[Tracked]:
         """Give what has changed its next version; return what is written now."""
         written: list[Tracked] = []
         deleted = self.session.deleted  # made anew each time
         for tracked in self._due if self._is_committing else self._ours():
-            state = state_of(tracked.aggregate)
-            if state.session is not self.session:
-                continue
             if tracked.is_deleted:
-                if tracked.aggregate in deleted:
+                if any(one in deleted for one in (*tracked.before, tracked.aggregate)):
                     written.append(tracked)
+                continue
+            if state_of(tracked.aggregate).session is not self.session:
                 continue
             for one in tracked.before:
                 if one is not tracked.aggregate and one in self.session:
-                    self.session.delete(one)
+                    self._mark_one_deleted(tracked, one)
             is_first = tracked not in self._flushed
             if is_first and not self._is_committing and not tracked.is_changed(self.unit):
                 continue  # at commit all that is due has changed, though another may have written what they share
