@@ -87,3 +87,19 @@ async def test_another_object_takes_the_place_of_what_was_never_stored_or_what_t
 
     for number in (1, 2):
         assert [line.item for line in (await depot.stored(number)).lines] == ["pot"]
+
+
+@in_depots("sqlite")
+async def test_another_object_that_took_its_row_is_saved_again_after_a_flush(depot: Depot) -> None:
+    await depot.save(depot.new(1, "cup"))
+    async with depot.unit() as unit:
+        await unit.crates.delete(await unit.crates.get(1))
+        other = depot.new(1, "pot")
+        await unit.crates.save(other)
+        await (await unit.session()).flush()
+        other.name = "coffee"
+        await unit.crates.save(other)
+        await unit.commit()
+
+    stored = await depot.stored()
+    assert (stored.name, [line.item for line in stored.lines]) == ("coffee", ["pot"])

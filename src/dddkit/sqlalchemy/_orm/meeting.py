@@ -168,7 +168,8 @@ class SessionObjects(HeldByUnit):
     def attach(self, tracked: Tracked) -> None:
         """Bring an aggregate into the session that was saved by the user."""
         state = state_of(tracked.aggregate)
-        if tracked.before and state.key is not None and any(one is not tracked.aggregate for one in tracked.before):
+        is_another = any(one is not tracked.aggregate for one in tracked.before)
+        if is_another and state.key is not None and state.session is not self.session:
             make_new([*parts_of(state, self._storage(tracked).mapping.owned)])  # it takes the row of the deleted one
         was_deleted = tracked.aggregate in self.session.deleted
         self._add(tracked)
