@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pydantic.dataclasses
 import pytest
 from sqlalchemy import (
+    CHAR,
     BigInteger,
     Column,
     ForeignKey,
@@ -31,6 +32,7 @@ from sqlalchemy.orm import (
     raiseload,
     reconstructor,
     registry,
+    relationship,
 )
 
 import dddkit.pydantic
@@ -111,6 +113,36 @@ def test_the_class_may_be_mapped_after_the_unit_class() -> None:
     with unit(engine) as one:
         one.crates.save(crate(crate_id=1))
         one.commit()
+    engine.dispose()
+
+
+def test_a_class_may_be_mapped_again_as_fixtures_of_tests_do() -> None:
+    @dataclass(kw_only=True)
+    class Line:
+        item: str
+        line_id: int | None = None
+
+    @dataclass(kw_only=True)
+    class Crate(Aggregate):
+        crate_id: int
+        lines: list[Line]
+
+    mapper = registry()
+    crates = Table("crates", mapper.metadata, key(), version())
+    owner: Column[int] = Column("crate_id", ForeignKey("crates.crate_id"))
+    lines = Table("lines", mapper.metadata, Column("line_id", Integer, primary_key=True), owner, Column("item", String))
+    unit_class = unit_of(Crate)
+    engine = sync_embedded(":memory:", mapper.metadata)
+    for number in (1, 2):
+        mapper.map_imperatively(Line, lines)
+        owned = relationship(Line, cascade="all, delete-orphan")
+        mapper.map_imperatively(Crate, crates, version_id_col=crates.c.version, properties={"lines": owned})
+        with unit_class(engine) as unit:
+            unit.crates.save(Crate(crate_id=number, lines=[Line(item="tea")]))
+            unit.commit()
+        with unit_class(engine) as unit:
+            assert [line.item for line in unit.crates.get(number).lines] == ["tea"]
+        mapper.dispose()
     engine.dispose()
 
 
@@ -287,6 +319,36 @@ def test_identities_are_what_a_column_holds(name: str, database: Any) -> None:
             assert [one.name for one in unit.crates.find()] == ["changed"] * 2
             with pytest.raises(TypeError, match="crates finds"):
                 unit.crates.get(17)
+    finally:
+        engine.dispose()
+
+
+def test_an_identity_is_found_that_the_database_writes_in_another_way(database: Any) -> None:
+    crate = clean_class()
+    padded = String(collation="NOCASE").with_variant(CHAR(5), "postgresql")
+    table = map_by_table(crate, key(padded), Column("name", String), version())
+    unit_class = unit_of(crate, str)
+    engine = database.sync_engine(table.metadata)
+    asked = "ada" if database.name == "postgresql" else "ADA"
+    made = crate(crate_id="ada", name="one")
+    try:
+        with unit_class(engine) as unit:
+            unit.crates.save(made)
+            unit.commit()
+        with unit_class(engine) as unit:
+            found = unit.crates.get_many(["bob", asked])
+            assert [*found] == [asked]
+            assert found[asked] is unit.crates.get(asked)
+        with unit_class(engine) as unit:
+            assert unit.crates.get(asked, lock=True).name == "one"
+        with unit_class(engine) as unit:
+            made.name = "two"
+            unit.crates.save(made)
+            unit.commit()
+        with unit_class(engine) as unit:
+            unit.crates.save(crate(crate_id=asked, name="new"))
+            with pytest.raises(ConcurrencyError, match="is stored already"):
+                unit.commit()
     finally:
         engine.dispose()
 
@@ -478,6 +540,20 @@ def test_two_repositories_of_one_hierarchy_are_refused() -> None:
 
     assert refusal(Vehicle, bikes=declared[Bike, int]()) == (
         "DepotUnit: crates and bikes store the same rows; declare the base class alone, or each in a unit of its own"
+    )
+
+
+def test_two_repositories_of_one_table_are_refused() -> None:
+    @dataclass(kw_only=True)
+    class Box(Aggregate):
+        crate_id: Identity[int]
+
+    crates, mapper = clean_class(), registry()
+    table = Table("crates", mapper.metadata, key(Integer), Column("name", String), version())
+    for one in (crates, Box):
+        mapper.map_imperatively(one, table, version_id_col=table.c.version)
+    assert refusal(crates, boxes=declared[Box, int]()) == (
+        "DepotUnit: crates and boxes store the same rows; declare one of them alone, or each in a unit of its own"
     )
 
 

@@ -133,6 +133,10 @@ class Storage(ABC, Generic[AggregateT]):
         """Return whether an object of another class than `cls` comes back as it is."""
         return False
 
+    def identity_in(self, tracked: Tracked) -> object:
+        """Return the identity that an aggregate has now."""
+        return identity_of(tracked.aggregate)
+
     def shown(self, identity: object) -> str:
         return f"{self.cls.__qualname__} with the identity {identity!r}"
 
@@ -292,7 +296,7 @@ class Tracked:
         Raises:
             UnitError: it has another identity now; its next state was not saved.
         """
-        identity = identity_of(self.aggregate)
+        identity = self.storage.identity_in(self)
         if identity != self.key and not isinstance(self.key, Unassigned):
             raise UnitError(
                 unit,

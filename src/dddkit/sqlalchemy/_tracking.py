@@ -48,6 +48,11 @@ class Tracking:
         tracked.key = key
         self._by_key[tracked.storage, key] = tracked
 
+    def forget(self, tracked: Tracked) -> None:
+        """Track an aggregate no more: what has made it known was undone."""
+        del self._by_key[tracked.storage, tracked.key]
+        self._met.remove(tracked)
+
     def save(self, storage: Storage[AggregateT], aggregate: AggregateT) -> Tracked:
         key = self._key_of("save", storage, aggregate)
         tracked = self._by_key.get((storage, key))

@@ -130,7 +130,11 @@ class Work:
     ) -> dict[Key, AggregateT]:
         """Return those that are stored, of keys that the unit does not know."""
         keys = list(filter(storage.is_storable, keys))
-        return {row.key: self.tracking.load(storage, row) for row in storage.rows(connection, keys)}
+        found = {row.key: self.tracking.load(storage, row) for row in storage.rows(connection, keys)}
+        if found.keys() - {*keys}:  # the database writes some in another way: of CHAR(n), or without regard to case
+            rows = {key: storage.row(connection, key, False) for key in keys if key not in found}
+            found.update((key, self.tracking.load(storage, row)) for key, row in rows.items() if row is not None)
+        return found
 
     def find(
         self,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
-from sqlalchemy import Table
+from sqlalchemy import Table, inspect
+from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.types import TypeDecorator
 
@@ -87,9 +88,10 @@ class OrmMapped(Declaration[AggregateT, IdT]):
         return self._mapped("OrmMapped").table
 
     def _mapped(self, where: str) -> ClassMapping[AggregateT]:
-        if self._mapping is None:
-            assert self._cls is not None
-            aggregate: type[AggregateT] = self._cls
+        assert self._cls is not None
+        aggregate: type[AggregateT] = self._cls
+        # Tests map a class again, after clear_mappers().
+        if self._mapping is None or self._mapping.mapper is not inspect(aggregate, raiseerr=False):
             try:
                 mapping: ClassMapping[AggregateT] = ClassMapping[AggregateT].of(aggregate, self._options)
                 _check_key(self._kind, mapping)
@@ -127,17 +129,19 @@ def check_apart(unit: str, declared: Iterable[OrmMapped[Any, Any]]) -> None:
     """Raise where two repositories of a unit would track the same rows.
 
     Raises:
-        TypeError: they are of one class, or one class derives from the other.
+        TypeError: they are of one class or of one table, or one class derives from the other.
     """
-    by_mapper: dict[object, str] = {}
+    by_table: dict[Table, tuple[str, Mapper[Any]]] = {}
     for one in declared:
-        name, base = one._name, one._mapped(unit).mapper.base_mapper  # pyright: ignore[reportPrivateUsage]  # of this module
-        if base in by_mapper:
+        name, mapping = one._name, one._mapped(unit)  # pyright: ignore[reportPrivateUsage]  # of this module
+        base = mapping.mapper.base_mapper
+        if mapping.root in by_table:
+            other, other_base = by_table[mapping.root]
+            which = "the base class" if other_base is base else "one of them"
             raise TypeError(
-                f"{unit}: {by_mapper[base]} and {name} store the same rows; declare the base class alone, or each in a "
-                f"unit of its own"
+                f"{unit}: {other} and {name} store the same rows; declare {which} alone, or each in a unit of its own"
             )
-        by_mapper[base] = name
+        by_table[mapping.root] = name, base
 
 
 def _check_options(options: object) -> None:

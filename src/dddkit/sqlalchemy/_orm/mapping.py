@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from sqlalchemy import BigInteger, Column, Connection, Table, bindparam, inspect, select
-from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipProperty
+from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipProperty, undefer
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from dddkit._core.recording import Recording
@@ -55,7 +55,7 @@ class ClassMapping(Generic[AggregateT]):
         rows: Any = select(key, version)
         self._versions: Final[Any] = rows.where(key.in_(bindparam("the_keys", expanding=True))).order_by(key)
         self._versions_locked: Final[Any] = self._versions.with_for_update()
-        self.every: Final[Any] = select(cls).options(*options)
+        self.every: Final[Any] = select(cls).options(*options, undefer(getattr(cls, self.version_name)))
         self.one: Final[Any] = self.every.where(self.key == bindparam("the_key", type_=key.type))
         self.several: Final[Any] = self.every.where(self.key.in_(bindparam("the_keys", expanding=True)))
 
@@ -66,6 +66,11 @@ class ClassMapping(Generic[AggregateT]):
         for start in range(0, len(keys), AT_ONCE):
             rows: Any = connection.execute(query, {"the_keys": list(keys[start : start + AT_ONCE])})
             found.update((key, version) for key, version in rows)
+        if found.keys() - {*keys}:  # the database writes some in another way: of CHAR(n), or without regard to case
+            for asked in keys:
+                if asked not in found:
+                    rows = connection.execute(query, {"the_keys": [asked]})
+                    found.update((asked, version) for _, version in rows)
         return found
 
     def never_loaded(self, part: Mapper[Any]) -> str:

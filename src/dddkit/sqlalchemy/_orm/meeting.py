@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import InvalidRequestError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dddkit.sqlalchemy._storage import Tracked
     from dddkit.sqlalchemy._tracking import Tracking
 
-__all__ = ["SessionObjects"]
+__all__ = ["Savepoint", "SessionObjects"]
 
 
 class SessionObjects(HeldByUnit):
@@ -71,7 +71,8 @@ class SessionObjects(HeldByUnit):
         if storage is None:
             return
         pending_events(instance).clear()  # recorded while it was loaded
-        set_version(instance, storage.store, storage.stored_version(state))
+        if (version := storage.stored_version(state)) is not None:
+            set_version(instance, storage.store, version)
         row = storage.row_of(instance)
         if self._tracking.find(storage, row.key) is None:
             self._tracking.load(storage, row)
@@ -142,12 +143,33 @@ class SessionObjects(HeldByUnit):
         elif state.key[1][0] != identity_of(aggregate):  # a copy, under an identity of its own
             make_new([*parts_of(state, storage.mapping.owned)])
         elif version_of(aggregate, storage.store) is None:  # of a session that is none of ours
-            set_version(aggregate, storage.store, storage.stored_version(state))
+            set_version(aggregate, storage.store, self._version_read(storage, state))
+
+    def _version_read(self, storage: MappedStorage[Any], state: State) -> int:
+        """Return the version of the row that an object was read from.
+
+        Raises:
+            UnitError: it was not read, so nobody could see who was faster.
+        """
+        version = storage.stored_version(state)
+        if version is None:
+            aggregate = state.obj()
+            known = version_of(aggregate, storage.store)
+            if known is None:
+                name = f"{storage.cls.__qualname__}.{storage.mapping.version_name}"
+                raise UnitError(
+                    self.unit,
+                    f"{storage.shown(identity_of(aggregate))} was read without its version, by load_only(...) or "
+                    f"defer(...); add undefer({name}) to the options",
+                )
+            return known
+        return version
 
     def attach(self, tracked: Tracked) -> None:
         """Bring an aggregate into the session that was saved by the user."""
         state = state_of(tracked.aggregate)
-        if tracked.before and state.key is not None and any(one is not tracked.aggregate for one in tracked.before):
+        is_another = any(one is not tracked.aggregate for one in tracked.before)
+        if is_another and state.key is not None and state.session is not self.session:
             make_new([*parts_of(state, self._storage(tracked).mapping.owned)])  # it takes the row of the deleted one
         was_deleted = tracked.aggregate in self.session.deleted
         self._add(tracked)
@@ -200,3 +222,46 @@ class SessionObjects(HeldByUnit):
 
     def _storage(self, tracked: Tracked) -> MappedStorage[Any]:
         return cast("MappedStorage[Any]", tracked.storage)
+
+
+class _Known(NamedTuple):
+    """What is known of one aggregate."""
+
+    aggregate: Any
+    before: list[Any]
+    events: list[Any]
+    is_saved: bool
+    is_deleted: bool
+
+
+class Savepoint:
+    """What a unit knows of its aggregates when a savepoint begins, and again when that is undone.
+
+    SQLAlchemy itself gives the objects back their attributes.
+    """
+
+    __slots__ = ("_known", "flushed")
+
+    def __init__(self, tracked: Iterable[Tracked], flushed: Mapping[Tracked, int | None]) -> None:
+        self._known: Final = {
+            one: _Known(one.aggregate, [*one.before], [*one.pending], one.is_saved, one.is_deleted) for one in tracked
+        }
+        self.flushed: Final = dict(flushed)
+        """What the transaction had written by then."""
+
+    def restore(self, tracking: Tracking, tracked: Iterable[Tracked]) -> None:
+        """Forget what has been saved, deleted and recorded since. What has been read stays tracked."""
+        for one in tracked:
+            one.version = self.flushed.get(one)
+            if (known := self._known.get(one)) is not None:
+                one.aggregate, one.before, one.is_saved = known.aggregate, known.before, known.is_saved
+                one.is_deleted = known.is_deleted
+                one.pending = pending_events(one.aggregate)
+                one.pending[:] = known.events
+            elif state_of(one.aggregate).session is None:  # a new one, which has left the session
+                tracking.forget(one)
+            else:
+                one.is_deleted = False
+                if one.read is not None:
+                    one.is_saved = False
+                    one.pending.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError, StatementError
@@ -15,7 +16,7 @@ from dddkit._core.recording import Recording
 from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._errors import is_unfit_value
-from dddkit.sqlalchemy._orm.meeting import SessionObjects
+from dddkit.sqlalchemy._orm.meeting import Savepoint, SessionObjects
 from dddkit.sqlalchemy._orm.session import UnitSession
 from dddkit.sqlalchemy._orm.states import (
     Snapshots,
@@ -28,6 +29,8 @@ from dddkit.sqlalchemy._orm.states import (
 from dddkit.sqlalchemy._storage import Unassigned
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import SessionTransaction
+
     from dddkit.sqlalchemy._orm.storage import MappedStorage
     from dddkit.sqlalchemy._storage import Tracked
     from dddkit.sqlalchemy._tracking import Tracking
@@ -54,6 +57,7 @@ class MappedObjects(SessionObjects):
         self._deleted_parts: Final[dict[Tracked, list[Any]]] = {}
         """What its user has deleted of an aggregate, while that is out of the session."""
         self._locked: Final[dict[tuple[MappedStorage[Any], Any], int | None]] = {}
+        self._savepoints: Final[WeakKeyDictionary[SessionTransaction, Savepoint]] = WeakKeyDictionary()
 
     # What has changed
 
@@ -85,7 +89,11 @@ class MappedObjects(SessionObjects):
         changed = [*session.new, *session.deleted, *(one for one in session.dirty if is_modified(state_of(one)))]
         if not changed:
             return ()
-        parts = {part for tracked in self._ours() for part in self._parts(tracked)}
+        parts: set[State] = set()
+        for tracked in self._ours():
+            parts.update(self._parts(tracked))
+            for one in tracked.before:
+                parts.update(parts_of(state_of(one), self._storage(tracked).mapping.owned))
         return [instance for instance in changed if state_of(instance) not in parts]
 
     def check_others(self) -> None:
@@ -120,7 +128,14 @@ class MappedObjects(SessionObjects):
         """Return whether something is to be written of which the session does not know."""
         if self._is_committing:
             return bool(self._due)
-        return any(tracked.is_deleted and tracked not in self._flushed for tracked in self._ours())
+        for tracked in (ours := self._ours()):
+            for _ in self._parts(tracked):  # then the session knows what was changed in place
+                pass
+        return any(tracked.is_deleted and not self._is_gone(tracked) for tracked in ours)
+
+    def _is_gone(self, tracked: Tracked) -> bool:
+        """Return whether a flush has deleted its row."""
+        return self._flushed.get(tracked, 0) is None
 
     # Writing
 
@@ -128,9 +143,9 @@ class MappedObjects(SessionObjects):
         """Note that it is to be written."""
         if tracked not in self._flushed and tracked.expected is not None:
             state = state_of(tracked.aggregate)
-            if state.key is not None and state.session is self.session:
+            if state.key is not None and state.session is self.session and not self._storage(tracked).is_expired(state):
                 # The user may have read it again.
-                tracked.expected = self._storage(tracked).stored_version(state)
+                tracked.expected = self._version_read(self._storage(tracked), state)
         self._due.append(tracked)
 
     def versions_locked(
@@ -159,16 +174,25 @@ class MappedObjects(SessionObjects):
     def delete(self, connection: Connection, tracked: Tracked) -> None:
         """Delete an aggregate."""
         self._begin(connection)
-        state = state_of(tracked.aggregate)
-        if tracked in self._flushed and self._flushed[tracked] is None:
+        if self._is_gone(tracked):
             return
-        if state.key is None:  # it was never stored
-            if state.session is self.session:
-                self.session.expunge(tracked.aggregate)
-            return
-        self._add(tracked)
-        self.session.delete(tracked.aggregate)
+        if state_of(tracked.aggregate).key is not None:
+            self._add(tracked)
+        self._mark_deleted(tracked)
         self.session.flush()
+
+    def _mark_deleted(self, tracked: Tracked) -> None:
+        """Let the next flush delete it, and what had its identity before."""
+        for one in (*tracked.before, tracked.aggregate):
+            self._mark_one_deleted(tracked, one)
+
+    def _mark_one_deleted(self, tracked: Tracked, aggregate: Any) -> None:
+        """Let the next flush delete it, and not write first what of it was never stored, as SQLAlchemy would."""
+        for part in [*parts_of(state_of(aggregate), self._storage(tracked).mapping.owned)]:
+            if part.key is None and part.session is self.session:
+                self.session.expunge(part.obj())
+        if aggregate in self.session:  # and not deleted by a flush
+            self.session.delete(aggregate)
 
     def write_others(self, connection: Connection) -> None:
         """Write what belongs to no aggregate of the unit."""
@@ -189,9 +213,10 @@ class MappedObjects(SessionObjects):
         for storage in self.storages.values():
             self._compare(connection, storage, [one for one in self._due if one.storage is storage])
         saved = {one.storage for one in self._due if not one.is_deleted}
-        if len(saved) > 1 or any(self._storage(one).mapping.references for one in self._due):
-            deleted = {*map(state_of, self.session.deleted)}
-            for tracked in self._due:
+        in_turn = len(saved) > 1 or any(self._storage(one).mapping.references for one in self._due)
+        deleted = {*map(state_of, self.session.deleted)}
+        for tracked in self._due:
+            if in_turn or tracked.is_deleted:
                 for part in [*self._parts(tracked)]:
                     instance = part.obj()
                     if part in deleted and instance is not tracked.aggregate:
@@ -222,7 +247,9 @@ class MappedObjects(SessionObjects):
         if not self._is_committing:
             self.meet()
             self.check_others()
-            self._mark_deleted()
+            for tracked in self._ours():
+                if tracked.is_deleted and not self._is_gone(tracked):
+                    self._mark_deleted(tracked)
         is_nested = self.session.in_nested_transaction()
         self._snapshots.take(self.session, again=not self._is_committing)
         written = self._set_versions()
@@ -248,27 +275,20 @@ class MappedObjects(SessionObjects):
             for part in [] if tracked.is_deleted else [*parts_of(state_of(tracked.aggregate), owned)]:
                 forget_deleted(part, owned[part.mapper])
 
-    def _mark_deleted(self) -> None:
-        for tracked in self._ours():
-            state = state_of(tracked.aggregate)
-            if tracked.is_deleted and state.session is self.session and state.key is not None:
-                self.session.delete(tracked.aggregate)
-
     def _set_versions(self) -> list[Tracked]:
         """Give what has changed its next version; return what is written now."""
         written: list[Tracked] = []
         deleted = self.session.deleted  # made anew each time
         for tracked in self._due if self._is_committing else self._ours():
-            state = state_of(tracked.aggregate)
-            if state.session is not self.session:
-                continue
             if tracked.is_deleted:
-                if tracked.aggregate in deleted:
+                if any(one in deleted for one in (*tracked.before, tracked.aggregate)):
                     written.append(tracked)
+                continue
+            if state_of(tracked.aggregate).session is not self.session:
                 continue
             for one in tracked.before:
                 if one is not tracked.aggregate and one in self.session:
-                    self.session.delete(one)
+                    self._mark_one_deleted(tracked, one)
             is_first = tracked not in self._flushed
             if is_first and not self._is_committing and not tracked.is_changed(self.unit):
                 continue  # at commit all that is due has changed, though another may have written what they share
@@ -300,6 +320,22 @@ class MappedObjects(SessionObjects):
             if part.session is self.session and (names := part.expired_attributes & {*part.mapper.column_attrs.keys()}):
                 self.session.refresh(part.obj(), names)
 
+    # Savepoints of its user
+
+    def savepoint_begins(self, savepoint: SessionTransaction) -> None:
+        self._savepoints[savepoint] = Savepoint(self._ours(), self._flushed)
+
+    def savepoint_is_undone(self, savepoint: SessionTransaction) -> None:
+        """What was flushed since is not written, and what was locked since is free for others."""
+        if (known := self._savepoints.pop(savepoint, None)) is not None:
+            known.restore(self._tracking, self._ours())
+            self._flushed.clear()
+            self._flushed.update(known.flushed)
+            self._locked.clear()
+            for tracked in self._ours():
+                for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
+                    self._in_place.undo(part)
+
     # The end
 
     def _after_failure(self, error: BaseException, written: Sequence[Tracked]) -> Exception | None:
@@ -309,7 +345,8 @@ class MappedObjects(SessionObjects):
         self.session.expunge_all()
         self._snapshots.restore()
         if not isinstance(error, (StaleDataError, IntegrityError)):
-            if not isinstance(error, StatementError) or not is_unfit_value(error):
+            # SQLAlchemy passes on what drivers raise for a number of more than 64 bits, and for a lone surrogate.
+            if not isinstance(error, (StatementError, OverflowError, UnicodeError)) or not is_unfit_value(error):
                 return None
             names = " or ".join(one.storage.shown(one.key) for one in written)
             return UnitError(self.unit, f"{names or 'an object'} does not fit its columns")
@@ -331,9 +368,11 @@ class MappedObjects(SessionObjects):
         self._snapshots.take_out(self.session, is_stored=is_committed)
         if is_committed:
             for tracked in self._ours():
-                if not tracked.is_deleted:  # others may have moved it: a row gets its owner by the flush of that
-                    storage = self._storage(tracked)
-                    set_version(tracked.aggregate, storage.store, storage.stored_version(state_of(tracked.aggregate)))
+                storage, state = self._storage(tracked), state_of(tracked.aggregate)
+                # Others may have moved it: a row gets its owner by the flush of that.
+                version = None if tracked.is_deleted or storage.is_expired(state) else storage.stored_version(state)
+                if version is not None:
+                    set_version(tracked.aggregate, storage.store, version)
         else:
             self._snapshots.restore()
         self.session.end()

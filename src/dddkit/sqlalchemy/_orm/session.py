@@ -57,6 +57,14 @@ class SessionOwner(Protocol):
         """Call `flush`, which writes what has changed."""
         ...
 
+    def savepoint_begins(self, savepoint: SessionTransaction) -> None:
+        """Note what is known now."""
+        ...
+
+    def savepoint_is_undone(self, savepoint: SessionTransaction) -> None:
+        """Know again what was known when it began."""
+        ...
+
 
 class UnitSession(Session):
     """A session in the transaction of a unit, which commits and closes it. It flushes when it is told to."""
@@ -67,7 +75,7 @@ class UnitSession(Session):
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:  # deprecated; it flushes all
         """Write what has changed, in this transaction."""
-        if not self._is_clean() or self.owner.has_to_write():
+        if self.owner.has_to_write() or not self._is_clean():
             self.owner.flush(super().flush)
 
     def add(self, instance: object, **options: Any) -> None:
@@ -156,6 +164,18 @@ def _added(session: UnitSession, instance: object) -> None:
     session.owner.is_added(instance)
 
 
+@event.listens_for(UnitSession, "after_transaction_create")
+def _begun(session: UnitSession, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        session.owner.savepoint_begins(transaction)
+
+
+@event.listens_for(UnitSession, "after_soft_rollback")
+def _undone(session: UnitSession, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        session.owner.savepoint_is_undone(transaction)
+
+
 @event.listens_for(UnitSession, "do_orm_execute")
 def _refuse_to_load_in_async_code(execution: ORMExecuteState) -> None:
     """Name what is not loaded; SQLAlchemy would say that something wants to wait where nobody can.
@@ -179,8 +199,12 @@ def _refuse_to_load_in_async_code(execution: ORMExecuteState) -> None:
         )
     mapper = execution.bind_mapper
     name = "an object" if mapper is None else mapper.class_.__qualname__
+    cure = "undefer it in the options of OrmMapped(...)"
+    if mapper is not None and mapper.inherits is not None:  # a query of the base class leaves its columns out
+        base = mapper.base_mapper.class_.__qualname__
+        cure = f"write options=[selectin_polymorphic({base}, [{name}])] into OrmMapped(...), undefer it there"
     raise UnitError(
         unit,
-        f"an attribute of {name} is not loaded, and async code cannot load it by reading it; undefer it in the options "
-        f"of OrmMapped(...), or `await session.refresh(...)` first",
+        f"an attribute of {name} is not loaded, and async code cannot load it by reading it; {cure}, or "
+        f"`await session.refresh(...)` first",
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -92,9 +93,11 @@ def is_modified(state: State) -> bool:
         return True
     if not state.modified:
         return False
+    composites = state.mapper.composites
     for attribute in state.manager.attributes:
         implementation: Any = attribute.impl
-        if hasattr(implementation, "get_history"):
+        # To ask a composite would load its columns, which are asked themselves.
+        if hasattr(implementation, "get_history") and attribute.key not in composites:
             added, _, deleted = implementation.get_history(state, state.dict, PassiveFlag.NO_CHANGE)
             if added or deleted:
                 return True
@@ -225,7 +228,9 @@ class InPlace:
             values, copies = state.dict, self._copies.setdefault(state, {})
             for name in names:
                 if name in values and (only is None or name in only) and not isinstance(values[name], _IMMUTABLE):
-                    copies[name] = deepcopy(values[name])
+                    copies.pop(name, None)
+                    with suppress(Exception):  # a MappingProxyType, for example, cannot be copied
+                        copies[name] = deepcopy(values[name])
 
     def flag(self, state: State, *, is_written: bool = False) -> None:
         """Tell SQLAlchemy what has changed since; where it is written, also what may have."""
@@ -238,19 +243,35 @@ class InPlace:
         for name in names:
             if name not in values or name in state.committed_state or isinstance(values[name], _IMMUTABLE):
                 continue
-            is_known = name in copies
-            if is_written if not is_known else not self._is_equal(state.mapper, name, copies[name], values[name]):
+            equal = self._are_equal(state.mapper, name, copies[name], values[name]) if name in copies else None
+            if is_written if equal is None else not equal:
                 flag_modified(state.obj(), name)
 
-    def _is_equal(self, mapper: Mapper[Any], name: str, one: Any, other: Any) -> bool:
+    def undo(self, state: State) -> None:
+        """Give the object the values again that it had when they were noted."""
+        for name, copy in self._copies.get(state, {}).items():
+            if name in state.dict and self._are_equal(state.mapper, name, copy, state.dict[name]) is False:
+                set_committed_value(state.obj(), name, deepcopy(copy))
+
+    def _are_equal(self, mapper: Mapper[Any], name: str, one: Any, other: Any) -> bool | None:
+        """Return whether the values are; None where nobody can tell."""
         type_ = mapper.column_attrs[name].columns[0].type
-        if type_.compare_values(one, other):
-            return True
+        equal = _answer(lambda: type_.compare_values(one, other))
         equality: object = type(one).__eq__
-        if type(one) is not type(other) or equality is not object.__eq__ or self.dialect is None:
-            return False
-        bound = type_.bind_processor(self.dialect)  # they compare by identity: is the same to be stored?
-        return bound is not None and bool(bound(one) == bound(other))
+        if equal is True or (equal is False and (type(one) is not type(other) or equality is not object.__eq__)):
+            return equal
+        # They compare by identity, or element by element, as arrays do: is the same to be stored?
+        bound = None if self.dialect is None else type_.bind_processor(self.dialect)
+        return equal if bound is None else _answer(lambda: bound(one) == bound(other))
+
+
+def _answer(compare: Callable[[], object]) -> bool | None:
+    """Return the answer of a comparison; None where it is one for each element, or an error."""
+    try:
+        answer = compare()
+        return None if hasattr(answer, "__len__") else bool(answer)
+    except Exception:  # a list of arrays asks the first for its truth
+        return None
 
 
 def _flag_composite(state: State, composite: CompositeProperty[Any]) -> None:

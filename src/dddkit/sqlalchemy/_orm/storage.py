@@ -12,6 +12,7 @@ from dddkit._core.recording import Recording
 from dddkit._core.versions import version_of
 from dddkit.sqlalchemy._keys import PLAIN, is_storable, key_of
 from dddkit.sqlalchemy._orm.mapping import AT_ONCE
+from dddkit.sqlalchemy._orm.states import state_of
 from dddkit.sqlalchemy._storage import TableStorage, Tracked, Unassigned
 
 if TYPE_CHECKING:
@@ -79,6 +80,14 @@ class MappedStorage(TableStorage[AggregateT]):
         identity = identity_of(aggregate)
         return Unassigned(aggregate) if identity is None else identity
 
+    def identity_in(self, tracked: Tracked) -> object:
+        """Return its identity; nothing is read for that, since async code could not."""
+        return tracked.key if self.is_expired(state_of(tracked.aggregate)) else identity_of(tracked.aggregate)
+
+    def is_expired(self, state: State) -> bool:
+        """Return whether the identity has to be read again, with all the rest: a savepoint was undone, for example."""
+        return self.mapping.key_name in state.expired_attributes
+
     def admit(self, aggregate: AggregateT) -> None:
         if isinstance(aggregate, self.cls) and self.accepts(aggregate):
             self.objects.admit(self, aggregate)
@@ -89,11 +98,11 @@ class MappedStorage(TableStorage[AggregateT]):
     def row_of(self, aggregate: Any) -> MappedRow:
         return MappedRow(identity_of(aggregate), version_of(aggregate, self.store) or 0, aggregate)
 
-    def stored_version(self, state: State) -> int:
-        """Return the version of the row that an object was read from."""
+    def stored_version(self, state: State) -> int | None:
+        """Return the version of the row that an object was read from; None where it was not read, or has expired."""
         name = self.mapping.version_name
         version: Any = state.committed_state.get(name, state.dict.get(name))
-        return cast("int", version)
+        return cast("int | None", version)
 
     # Reading
 
