@@ -6,7 +6,9 @@ import io
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING, Any, Final
 
 from dddkit.cli._failure import CommandError
@@ -37,7 +39,8 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
         on_file: is told each file that mypy has checked; of those that the cache has, none.
 
     Raises:
-        CommandError: mypy cannot check the code: a syntax error, a module twice, a plugin that is missing.
+        CommandError: mypy cannot check the code: a syntax error, a module twice, a plugin that is missing, a program
+            in the place of Python.
     """
     from mypy.build import build as build_with_mypy
     from mypy.errors import CompileError
@@ -52,9 +55,14 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
     sys.setrecursionlimit(max(_DEPTH, sys.getrecursionlimit()))
     printed = io.StringIO()
     try:
-        result = build_with_mypy([*project.sources], project.options, None, take, project.fscache, printed, printed)
+        with redirect_stdout(printed):
+            result = build_with_mypy([*project.sources], project.options, None, take, project.fscache, printed, printed)
     except CompileError as error:
         raise CommandError(_cannot_check([*lines, *error.messages])) from error
+    except CalledProcessError as error:  # mypy asks the Python of the project where its packages are
+        raise CommandError(
+            f"{project.options.python_executable} does not say where its packages are; name a Python with --python"
+        ) from error
     except SystemExit as end:  # an error of mypy itself
         raise CommandError(_cannot_check([*lines, *printed.getvalue().splitlines()])) from end
     except _errors_of_cache() as error:
