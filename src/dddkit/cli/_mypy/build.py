@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from subprocess import CalledProcessError
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +18,7 @@ from dddkit.cli._memory import hold
 from dddkit.cli._mypy.project import Project
 
 if TYPE_CHECKING:
-    from mypy.build import BuildResult
+    from mypy.build import BuildResult, State
 
 _DEPTH: Final = 2**14
 """How deep mypy may recurse; it sets the same where it is a program of its own."""
@@ -29,6 +31,10 @@ class Report:
     errors: Sequence[dict[str, Any]]
     """As mypy's JSON has them; `file` is relative to the root of the project."""
     result: BuildResult
+    files: Set[Path]
+    """The files that were checked because they were asked for."""
+    with_imported: Set[Path]
+    """These, and the files that they import, where mypy reports what it finds there."""
 
 
 def build(project: Project, on_file: Callable[[str], None] = lambda file: None) -> Report:
@@ -78,7 +84,16 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
     errors = [json.loads(line) for line in lines]
     if syntax := [error for error in errors if error["code"] == "syntax" and error["severity"] == "error"]:
         raise CommandError(_cannot_check([json.dumps(error) for error in syntax]))
-    return Report(errors, result)
+    sources = {source.module for source in project.sources}  # where the configuration names modules, without paths
+    files = frozenset(_files(project, [result.graph[name] for name in sources if name in result.graph]))
+    imported = _files(project, [state for state in result.graph.values() if not state.ignore_all])
+    return Report(errors, result, files, files.union(imported))
+
+
+def _files(project: Project, states: Sequence[State]) -> Iterator[Path]:
+    for state in states:
+        if state.path is not None and os.path.isfile(state.path):  # a package without `__init__.py` is a folder
+            yield project.root / state.path
 
 
 def _errors_of_cache() -> tuple[type[Exception], ...]:

@@ -69,11 +69,6 @@ class Project:
     warnings: Sequence[str]
     """What mypy has to say of the configuration."""
 
-    @property
-    def files(self) -> frozenset[Path]:
-        """The files that are checked because they were asked for."""
-        return frozenset(self.root / source.path for source in self.sources if source.path is not None)
-
 
 @contextmanager
 def open_project(plan: Plan) -> Generator[Project, None, None]:
