@@ -206,6 +206,11 @@ def test_a_rule_that_does_not_exist_is_named_with_the_nearest(project: Path) -> 
 
 
 @pytest.mark.slow
+def test_the_code_of_all_rules_enables_none_and_says_so(project: Path) -> None:
+    text = refused("--enable", "dddkit", folder=project)
+    assert text.startswith("dddkit switches no rule on; name each of the opt-in rules: dddkit-repeated-step, ")
+
+
 def test_code_that_imports_a_kit_which_mypy_does_not_see_is_not_clean(project: Path) -> None:
     (project / "mypy.ini").write_text(f"{INI}\n[mypy-dddkit.*]\nfollow_imports = skip\n")
     assert refused(folder=project).startswith(f"mypy does not find dddkit.stories for {sys.executable}; ")

@@ -74,7 +74,7 @@ def check(
     known = None if baseline is None or write_baseline else Baseline.read(baseline)
     plan = Plan(
         paths=paths or [],
-        enabled=_codes(enable),
+        enabled=_enabled(enable),
         disabled=_codes(disable),
         python=python,
         cache=None if no_cache else cache_dir,
@@ -97,6 +97,20 @@ def check(
     if gone:
         say(f"{gone} of what {baseline} holds is not found any more; write it again with --write-baseline")
     raise typer.Exit(FOUND_SOMETHING if new else CLEAN)
+
+
+def _enabled(names: list[str] | None) -> list[str]:
+    """Return the codes to enable.
+
+    Raises:
+        CommandError: the code of all rules is among them, which enables none for mypy.
+    """
+    from dddkit_mypy._codes import CATALOGUE, PARENT
+
+    if PARENT.code in (names or []):
+        opt_in = ", ".join(code.code for code in CATALOGUE if not code.default_enabled)
+        raise CommandError(f"{PARENT.code} switches no rule on; name each of the opt-in rules: {opt_in}")
+    return _codes(names)
 
 
 def _codes(names: list[str] | None) -> list[str]:
