@@ -24,7 +24,8 @@ plugin on.
 
 Rules are silenced and switched on and off as mypy's own codes are: by `# type: ignore[dddkit-unknown-step]` on a line,
 by `disable_error_code` and `enable_error_code` in the configuration, also per module. The code `dddkit` stands for all
-of them. An error of the plugin itself is reported as `dddkit-internal`, with the place to report it.
+of them where they are silenced or switched off; an opt-in rule is switched on by its own code. An error of the plugin
+itself is reported as `dddkit-internal`, with the place to report it.
 
 | Code | Rule | On | Since |
 |---|---|---|---|

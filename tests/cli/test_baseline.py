@@ -58,6 +58,17 @@ def test_nothing_is_said_of_files_that_were_not_checked(known: Path) -> None:
     assert check(known, "scripts/night/main.py").err == ""
 
 
+@pytest.mark.parametrize("named", ["modules = shop.checkout", "files = scripts"], ids=["by modules", "by imports"])
+def test_what_a_configuration_names_in_another_way_is_checked_too(named: str, project: Path) -> None:
+    (project / "mypy.ini").write_text(f"[mypy]\nmypy_path = src\nexplicit_package_bases = True\n{named}\n")
+    check(project, "--write-baseline")
+    path = project / "src" / "shop" / "checkout.py"
+    path.write_text(path.read_text().replace("I.chrge", "I.charge"))
+    assert check(project).err == f"dddkit: 1 of what known.json holds is not found any more; {AGAIN}\n"
+    check(project, "--write-baseline")
+    assert "chrge" not in (project / "known.json").read_text()
+
+
 def test_writing_keeps_what_is_known_of_files_that_were_not_checked(known: Path) -> None:
     written = (known / "known.json").read_text()
     ran = check(known, "--write-baseline", "src")

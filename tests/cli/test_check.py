@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ def test_from_a_subfolder_it_checks_that_and_finds_the_modules_of_the_project(pr
 def test_paths_are_those_of_the_folder_it_is_called_in(project: Path) -> None:
     ran = run("check", "../src", folder=project / "scripts")
     assert ran.out == f"../{STEP}\nFound 1 problem in 1 file (checked 1 file)\n"
+
+
+def test_the_python_of_the_project_is_a_path_of_the_folder_it_is_called_in(project: Path) -> None:
+    python = os.path.relpath(sys.executable, project / "scripts")
+    ran = run("check", "../src", "--python", python, folder=project / "scripts")
+    assert ran == Run(1, f"../{STEP}\nFound 1 problem in 1 file (checked 1 file)\n", "")
 
 
 def test_the_cache_is_beside_the_configuration_and_not_for_version_control(project: Path) -> None:
@@ -143,6 +150,14 @@ def test_a_path_that_does_not_exist_is_named(project: Path) -> None:
     assert refused("src", "srx", folder=project) == "srx does not exist"
 
 
+def test_a_program_that_is_no_python_is_named(project: Path) -> None:
+    program = project / "python"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    said = f"{program} does not say where its packages are; name a Python with --python"
+    assert refused("--python", "./python", folder=project) == said
+
+
 def test_a_folder_without_python_is_named(project: Path) -> None:
     (project / "notes").mkdir()
     assert refused("notes", folder=project) == "There are no .py[i] files in directory 'notes'"
@@ -191,6 +206,11 @@ def test_a_rule_that_does_not_exist_is_named_with_the_nearest(project: Path) -> 
 
 
 @pytest.mark.slow
+def test_the_code_of_all_rules_enables_none_and_says_so(project: Path) -> None:
+    text = refused("--enable", "dddkit", folder=project)
+    assert text.startswith("dddkit switches no rule on; name each of the opt-in rules: dddkit-repeated-step, ")
+
+
 def test_code_that_imports_a_kit_which_mypy_does_not_see_is_not_clean(project: Path) -> None:
     (project / "mypy.ini").write_text(f"{INI}\n[mypy-dddkit.*]\nfollow_imports = skip\n")
     assert refused(folder=project).startswith(f"mypy does not find dddkit.stories for {sys.executable}; ")

@@ -34,6 +34,7 @@ from dddkit_mypy.mypy_api.classes import (
     is_never_edited,
     is_ours,
     making_dataclasses,
+    members_of,
     qualified_name,
     source_name,
 )
@@ -133,6 +134,7 @@ __all__ = [
     "is_subtype",
     "made_by",
     "making_dataclasses",
+    "members_of",
     "members_of_callee",
     "metadata_of",
     "misfit",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
-from mypy.nodes import CallExpr, ClassDef, Expression, NameExpr, RefExpr, TypeInfo, Var
+from mypy.nodes import CallExpr, ClassDef, Expression, NameExpr, RefExpr, SymbolTableNode, TypeInfo, Var
 
 
 def has_own_metaclass(info: TypeInfo) -> bool:
@@ -46,6 +47,14 @@ def qualified_name(info: TypeInfo) -> str:
 def source_name(info: TypeInfo) -> str:
     """Return the name of a class in its source: before mypy 2, the name of a NamedTuple in a function has the line."""
     return info.name.partition("@")[0]
+
+
+def members_of(info: TypeInfo) -> Iterator[tuple[str, SymbolTableNode]]:
+    """Yield what the body of a class declares, by name, and each name once.
+
+    What `try` declares, and `except` again, mypy keeps a second time, under a name that no source can have.
+    """
+    return ((name, symbol) for name, symbol in info.names.items() if "-redefinition" not in name)
 
 
 def is_frozen(info: TypeInfo) -> bool:

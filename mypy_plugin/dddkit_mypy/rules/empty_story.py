@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Final
 
 from mypy.nodes import SymbolNode, TypeInfo
@@ -43,8 +44,8 @@ def _evidence(info: TypeInfo) -> str | None:
     methods = [
         f'"{name}"'
         for base in info.mro[: next(place for place, base in enumerate(info.mro) if base.fullname == names.STORY)]
-        for name in sorted(base.names)  # as mypy's cache has them
-        if not name.startswith("_") and name not in undoing and _takes_a_state(base.names[name].node)
+        for name, symbol in sorted(mypy_api.members_of(base), key=itemgetter(0))  # as mypy's cache has them
+        if not name.startswith("_") and name not in undoing and _takes_a_state(symbol.node)
     ]
     *others, last = dict.fromkeys(methods) or ("",)
     if others:

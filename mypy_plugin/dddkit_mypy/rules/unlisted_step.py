@@ -29,7 +29,7 @@ def check(ctx: ClassContext) -> None:
     if state is None:
         return
     found: dict[str, SymbolNode] = {}
-    for name, symbol in ctx.info.names.items():
+    for name, symbol in mypy_api.members_of(ctx.info):
         method = symbol.node
         if name in names_listed or name in undoing or name.startswith("_") or method is None:
             continue

@@ -50,7 +50,7 @@ class Mark(Record):
 def marks_in(info: TypeInfo) -> list[Mark]:
     """Return the `@compensates` in the body of a class that mypy has analysed in this run; one for each method."""
     found: list[Mark] = []
-    for name, symbol in info.names.items():
+    for name, symbol in mypy_api.members_of(info):
         node = symbol.node
         if isinstance(node, FuncDef):
             continue
@@ -85,7 +85,7 @@ def step_of(mark: Mark, info: TypeInfo) -> str | None:
     if isinstance(node, Var) and isinstance(node.final_value, str):
         return node.final_value
     if isinstance(given, NameExpr) and node is not None:
-        return next((name for name, symbol in info.names.items() if symbol.node is node), None)
+        return next((name for name, symbol in mypy_api.members_of(info) if symbol.node is node), None)
     return None
 
 

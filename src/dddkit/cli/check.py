@@ -74,7 +74,7 @@ def check(
     known = None if baseline is None or write_baseline else Baseline.read(baseline)
     plan = Plan(
         paths=paths or [],
-        enabled=_codes(enable),
+        enabled=_enabled(enable),
         disabled=_codes(disable),
         python=python,
         cache=None if no_cache else cache_dir,
@@ -85,19 +85,32 @@ def check(
         with progress("Checking") as on_file:
             report = build(project, on_file)
         found = diagnostics_of(report, project.root)
-        checked = project.files
     if baseline is not None and write_baseline:
-        written = Baseline.of(baseline, found, checked)
+        written = Baseline.of(baseline, found, report.with_imported)
         written.write()
         others = written.known.total() - len(found)
         of_others = f", and {others} of files that were not checked" if others else ""
         say(f"{baseline} holds {len(found)} of what was found{of_others}; commit it")
         raise typer.Exit(CLEAN)
-    new, gone = (found, 0) if known is None else known.divide(found, checked)
-    FORMATS[format_.value](Findings(new, len(checked), len(found) - len(new)))
+    new, gone = (found, 0) if known is None else known.divide(found, report.with_imported)
+    FORMATS[format_.value](Findings(new, len(report.files), len(found) - len(new)))
     if gone:
         say(f"{gone} of what {baseline} holds is not found any more; write it again with --write-baseline")
     raise typer.Exit(FOUND_SOMETHING if new else CLEAN)
+
+
+def _enabled(names: list[str] | None) -> list[str]:
+    """Return the codes to enable.
+
+    Raises:
+        CommandError: the code of all rules is among them, which enables none for mypy.
+    """
+    from dddkit_mypy._codes import CATALOGUE, PARENT
+
+    if PARENT.code in (names or []):
+        opt_in = ", ".join(code.code for code in CATALOGUE if not code.default_enabled)
+        raise CommandError(f"{PARENT.code} switches no rule on; name each of the opt-in rules: {opt_in}")
+    return _codes(names)
 
 
 def _codes(names: list[str] | None) -> list[str]:

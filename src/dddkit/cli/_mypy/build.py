@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING, Any, Final
 
 from dddkit.cli._failure import CommandError
@@ -14,7 +18,7 @@ from dddkit.cli._memory import hold
 from dddkit.cli._mypy.project import Project
 
 if TYPE_CHECKING:
-    from mypy.build import BuildResult
+    from mypy.build import BuildResult, State
 
 _DEPTH: Final = 2**14
 """How deep mypy may recurse; it sets the same where it is a program of its own."""
@@ -27,6 +31,10 @@ class Report:
     errors: Sequence[dict[str, Any]]
     """As mypy's JSON has them; `file` is relative to the root of the project."""
     result: BuildResult
+    files: Set[Path]
+    """The files that were checked because they were asked for."""
+    with_imported: Set[Path]
+    """These, and the files that they import, where mypy reports what it finds there."""
 
 
 def build(project: Project, on_file: Callable[[str], None] = lambda file: None) -> Report:
@@ -37,7 +45,8 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
         on_file: is told each file that mypy has checked; of those that the cache has, none.
 
     Raises:
-        CommandError: mypy cannot check the code: a syntax error, a module twice, a plugin that is missing.
+        CommandError: mypy cannot check the code: a syntax error, a module twice, a plugin that is missing, a program
+            in the place of Python.
     """
     from mypy.build import build as build_with_mypy
     from mypy.errors import CompileError
@@ -52,9 +61,14 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
     sys.setrecursionlimit(max(_DEPTH, sys.getrecursionlimit()))
     printed = io.StringIO()
     try:
-        result = build_with_mypy([*project.sources], project.options, None, take, project.fscache, printed, printed)
+        with redirect_stdout(printed):
+            result = build_with_mypy([*project.sources], project.options, None, take, project.fscache, printed, printed)
     except CompileError as error:
         raise CommandError(_cannot_check([*lines, *error.messages])) from error
+    except CalledProcessError as error:  # mypy asks the Python of the project where its packages are
+        raise CommandError(
+            f"{project.options.python_executable} does not say where its packages are; name a Python with --python"
+        ) from error
     except SystemExit as end:  # an error of mypy itself
         raise CommandError(_cannot_check([*lines, *printed.getvalue().splitlines()])) from end
     except _errors_of_cache() as error:
@@ -70,7 +84,16 @@ def build(project: Project, on_file: Callable[[str], None] = lambda file: None) 
     errors = [json.loads(line) for line in lines]
     if syntax := [error for error in errors if error["code"] == "syntax" and error["severity"] == "error"]:
         raise CommandError(_cannot_check([json.dumps(error) for error in syntax]))
-    return Report(errors, result)
+    sources = {source.module for source in project.sources}  # where the configuration names modules, without paths
+    files = frozenset(_files(project, [result.graph[name] for name in sources if name in result.graph]))
+    imported = _files(project, [state for state in result.graph.values() if not state.ignore_all])
+    return Report(errors, result, files, files.union(imported))
+
+
+def _files(project: Project, states: Sequence[State]) -> Iterator[Path]:
+    for state in states:
+        if state.path is not None and os.path.isfile(state.path):  # a package without `__init__.py` is a folder
+            yield project.root / state.path
 
 
 def _errors_of_cache() -> tuple[type[Exception], ...]:

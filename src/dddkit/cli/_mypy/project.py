@@ -8,7 +8,7 @@ import re
 from collections.abc import Generator, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
@@ -69,11 +69,6 @@ class Project:
     warnings: Sequence[str]
     """What mypy has to say of the configuration."""
 
-    @property
-    def files(self) -> frozenset[Path]:
-        """The files that are checked because they were asked for."""
-        return frozenset(self.root / source.path for source in self.sources if source.path is not None)
-
 
 @contextmanager
 def open_project(plan: Plan) -> Generator[Project, None, None]:
@@ -88,6 +83,8 @@ def open_project(plan: Plan) -> Generator[Project, None, None]:
         if not os.path.exists(path):  # a file or folder, whatever it is called
             raise CommandError(f"{path} does not exist")
     here = Path.cwd()
+    if plan.python is not None and os.path.dirname(plan.python):  # a path, which is one of this folder
+        plan = replace(plan, python=os.path.abspath(plan.python))
     configuration, problems = _configuration(plan)
     if configuration is None and problems:  # mypy goes on without it; that may hide what was to be found
         raise CommandError(f"mypy cannot read its configuration: {problems[0]}")
