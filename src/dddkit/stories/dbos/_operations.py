@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from time import monotonic
 from typing import Any, Final
 
 from dbos import DBOS, WorkflowStatus, error
 
-from dddkit._json import JsonMismatchError
 from dddkit.exceptions import (
     DuplicateRunError,
     RunCancelledError,
@@ -38,9 +37,10 @@ from dddkit.stories.dbos._mailboxes import (
 from dddkit.stories.dbos._told import saying
 from dddkit.stories.dbos._workflow import AGAIN, Prepared, Workflow, begin, row_of
 from dddkit.stories.dbos.runs import Run, SignalReceipt, outcome_in, run_in, status_of
-from dddkit.stories.durable._journal import UNDO
+from dddkit.stories.durable._journal import UNDO, Entry
 from dddkit.stories.durable._outcome import outcome_of
-from dddkit.stories.durable._replay import Progress, first_entry_to_repeat, kept_entries
+from dddkit.stories.durable._recorded_state import read_record
+from dddkit.stories.durable._replay import first_entry_to_repeat, kept_entries
 from dddkit.stories.durable.status import RunStatus
 
 __all__ = ["Operations"]
@@ -238,14 +238,19 @@ class Operations:
         """Whether what is recorded of a run fits the story as it is here; in a thread without a loop."""
         if row.name not in self._workflows:
             return False
-        prepared, run_id = self._prepared, row.workflow_id
+        run_id = row.workflow_id
+        entries = entries_in(DBOS.list_workflow_steps(run_id))
+        started = DBOS.list_workflows(workflow_ids=[run_id], load_output=False)
         try:
-            Progress.read(prepared.plan, entries_in(DBOS.list_workflow_steps(run_id)), run_id)
-            started = DBOS.list_workflows(workflow_ids=[run_id], load_output=False)
-            prepared.codec.load(json.loads(input_of(started[0])))
-        except (StoryChangedError, JsonMismatchError):
+            self._check_fits(started[0], entries)
+        except StoryChangedError:
             return False
         return True
+
+    def _check_fits(self, row: WorkflowStatus, entries: Sequence[Entry]) -> None:
+        """Raise StoryChangedError where a run that was loaded with its input cannot go on here behind these entries."""
+        prepared = self._prepared
+        read_record(prepared.plan, prepared.codec, input_of(row), entries, row.workflow_id)
 
     async def _is_being_undone(self, run_id: str) -> bool:
         return any(entry.name.startswith(UNDO) for entry in await entries_of(run_id))
