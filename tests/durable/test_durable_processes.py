@@ -114,3 +114,18 @@ def test_a_run_that_the_code_does_not_fit_stays_until_code_that_fits_resumes_it(
     reordered.end()
     fitting = processes.start("approved")
     assert fitting.call("result", "order") == ["approved/order/prepare", "approved/order/decide"]
+
+
+def test_a_failed_run_that_the_code_does_not_fit_is_not_retried_and_stays_as_it_is(processes: Processes) -> None:
+    failing = processes.start("approved", FAILING="yes")
+    failing.call("start", "order")
+    failing.call("signal", "order", "approval", True)
+    failing.until("failed", "order")
+    failing.end()
+    reordered = processes.start("approved", REORDERED="yes")
+    assert "'prepare' is recorded as done" in reordered.call("retry", "order")
+    assert reordered.call("result", "order") == "ValueError: nobody decides today"
+    reordered.end()
+    fitting = processes.start("approved")
+    fitting.call("retry", "order")
+    assert fitting.call("result", "order") == ["approved/order/prepare", "approved/order/decide"]

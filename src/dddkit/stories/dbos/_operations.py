@@ -194,7 +194,7 @@ class Operations:
         await DBOS.resume_workflow_async(run_id, queue_name=self._prepared.queue)
 
     async def retry(self, run_id: str, *, new_keys: bool) -> None:
-        row = await self._row(run_id, load_output=True)
+        row = await self._row(run_id, load_input=True, load_output=True)
         status = status_of(row)
         if status is RunStatus.CANCELLED and row.status == "CANCELLED" and await self._is_being_undone(run_id):
             await forget([stop_box(run_id)])
@@ -214,6 +214,7 @@ class Operations:
             index = first_entry_to_repeat(entries, self._prepared.plan)
         except ValueError:  # the engine's own failure, not that of a step
             index = len(entries)
+        self._check_fits(row, entries[:index])
         again: dict[str, Any] = (row.attributes or {}).get(AGAIN) or {}
         takes_over: dict[str, Any] = {
             "kept": {**(again.get("kept") or {}), **kept_entries(entries, index)},
