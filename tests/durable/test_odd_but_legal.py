@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -72,12 +71,17 @@ class Exit(Story):
     class State(StoryState):
         number: int = 0
 
+    raised: type[BaseException] = SystemExit
     times: list[int] = field(default_factory=list[int])
 
     async def leave(self, state: State) -> None:
         self.times.append(state.number)
         if len(self.times) == 1:
-            sys.exit("bye")
+            raise self.raised("bye")
+
+
+class GiveUp(BaseException):
+    """As what pytest.fail() raises."""
 
 
 @dataclass
@@ -172,6 +176,10 @@ class Stories:
             "async": Durable(self.exits[0], name="leave"),
             "in time": Durable(self.exits[1], name="leave in time", retries=limited),
             "sync": Durable(self.exits[2], name="leave in a thread"),
+        }
+        self.give_up: dict[str, Durable[Any]] = {
+            "async": Durable(Exit(GiveUp), name="give up"),
+            "sync": Durable(SyncExit(GiveUp), name="give up in a thread"),
         }
 
 
@@ -306,6 +314,19 @@ def test_a_step_that_exits_ends_neither_the_process_nor_other_runs_and_runs_agai
         stories.leave[kind].result(f"exit {kind}", timeout=30)
     (logged,) = [record.getMessage() for record in caplog.records]
     assert logged.startswith(f"{stories.leave[kind].name}: a step of the run exit {kind} raised SystemExit")
+
+
+@pytest.mark.slow  # the worker begins a run again after 5 s
+@pytest.mark.parametrize("kind", ["async", "sync"])
+def test_a_step_that_raises_what_is_no_exception_says_so_and_runs_again(
+    stories: Stories, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    durable, run_id = stories.give_up[kind], f"give up {kind}"
+    with caplog.at_level(logging.ERROR):
+        durable.start(Exit.State(), id=run_id)
+        durable.result(run_id, timeout=30)
+    (logged,) = [record.getMessage() for record in caplog.records]
+    assert logged.startswith(f"{durable.name}: a step of the run {run_id} raised GiveUp, which is no Exception")
 
 
 def test_the_age_of_runs_to_purge_is_a_timedelta(stories: Stories) -> None:

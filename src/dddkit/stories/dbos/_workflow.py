@@ -170,14 +170,17 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
         except (errors.DBOSWorkflowCancelledError, errors.DBOSWorkflowConflictIDError):
             # It was cancelled, or another execution has it. DBOS would wait for the outcome, and log what that is.
             raise RunLeft(run_id) from None
-        except (SystemExit, KeyboardInterrupt) as error:
-            if threading.current_thread() is threading.main_thread():
+        except BaseException as error:
+            ends_process = isinstance(error, (SystemExit, KeyboardInterrupt))
+            if isinstance(error, GeneratorExit) or (
+                ends_process and threading.current_thread() is threading.main_thread()
+            ):
                 raise
-            # It would end the loop, with all other runs, and not the process.
+            # It would end the loop, with all other runs, and not the process; or nobody would hear of it.
             _log.error(
-                "%s: a step of the run %s raised %s, which ends no process from here; the run stays pending, and the "
-                "step is tried again",
+                "%s: a step of the run %s raised %s, which %s; the run stays pending, and the step is tried again",
                 *(name, run_id, type(error).__name__),
+                "ends no process from here" if ends_process else "is no Exception, so the step has not failed",
             )
             raise RunLeft(run_id) from None
     status = json.loads(text)["status"]
