@@ -91,6 +91,28 @@ def test_a_start_that_is_cancelled_has_happened_and_a_wait_that_is_cancelled_lea
     gc.collect()
 
 
+def test_waits_that_are_cancelled_leave_no_task_behind(approved: Durable[Any]) -> None:
+    async def main() -> None:
+        DBOS.launch()
+        await approved.astart(Approved.State(), id="run")
+        await waiting(approved, "run")
+        await approved.acancel("run", undo=False)
+        await approved.aresume("run")
+        await waiting(approved, "run")
+        before = len(asyncio.all_tasks())
+        for _ in range(5):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(approved.aresult("run"), 0.1)
+        deadline = time.monotonic() + 10
+        while len(asyncio.all_tasks()) > before:
+            assert time.monotonic() < deadline, asyncio.all_tasks()
+            await asyncio.sleep(0.01)
+        await approved.asignal("run", "approval", True)
+        await approved.aresult("run")
+
+    asyncio.run(main())
+
+
 @pytest.mark.slow  # a run that nobody executes is found after some seconds
 def test_a_run_whose_loop_has_ended_goes_on_in_another(approved: Durable[Any]) -> None:
     async def main() -> int:
