@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import pytest
 from dbos import DBOS
 
-from dddkit.stories import I, Story, StoryState, variable
+from dddkit.stories import I, Story, StoryState, compensates, variable
 from dddkit.stories.dbos import Durable, RunStatusError
 from dddkit.stories.dbos._executions import executions_of
 from dddkit.stories.durable import Retry, RunCancelledError, RunStatus, Signal
@@ -148,6 +148,30 @@ class Outer(Story):
         state.number = inner.result(run_id, timeout=10).number
 
 
+@dataclass
+class Regret(Story):
+    """One whose undoing ends when it may."""
+
+    I.prepare
+    I.wait
+    I.go_on
+
+    State = Asked
+    wait: Any
+    undoing: threading.Event = field(default_factory=threading.Event)
+    may_end: threading.Event = field(default_factory=threading.Event)
+
+    async def prepare(self, state: Asked) -> None: ...
+
+    @compensates(prepare)
+    async def take_back(self, state: Asked) -> None:
+        self.undoing.set()
+        while not self.may_end.is_set():
+            await asyncio.sleep(0.001)
+
+    async def go_on(self, state: Asked) -> None: ...
+
+
 class SyncExit(Exit):
     I.leave_in_thread
 
@@ -164,6 +188,8 @@ class Stories:
         self.take_text: Durable[Any] = Durable(TakeText(), name="take text")
         self.waiting = Wait()
         self.slow: Durable[Any] = Durable(self.waiting, name="slow")
+        self.regretting = Regret(Signal("answer", into="answer"))
+        self.regret: Durable[Any] = Durable(self.regretting, name="regret")
         alone = Alone()
         self.alone: Durable[Any] = Durable(alone, name="alone")
         alone.durable.append(self.alone)
@@ -299,6 +325,23 @@ def test_a_run_that_was_cancelled_and_undone_is_never_said_to_go_on(stories: Sto
             call("undone")
     with pytest.raises(RunStatusError, match="undoes no run that has ended; there is nothing to stop"):
         stories.ask.cancel("undone", undo=True)
+
+
+@pytest.mark.slow  # a queue of DBOS is looked at once a second
+def test_a_run_that_is_stopped_in_its_first_undoing_does_not_go_on_when_it_is_resumed(stories: Stories) -> None:
+    regret, regretting, run_id = stories.regret, stories.regretting, "regretted"
+    waiting(regret, run_id)
+    regret.cancel(run_id, undo=True)
+    assert regretting.undoing.wait(10)
+    regret.cancel(run_id, undo=False)
+    regretting.may_end.set()
+    until(lambda: not executions_of(run_id))
+    with pytest.raises(RunStatusError, match="is cancelled: its undoing has begun; retry continues it"):
+        regret.resume(run_id)
+    regret.retry(run_id)
+    with pytest.raises(RunCancelledError) as caught:
+        regret.result(run_id, timeout=10)
+    assert caught.value.undone == ("prepare",)
 
 
 @pytest.mark.slow  # the worker begins a run again after 5 s

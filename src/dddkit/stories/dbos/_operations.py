@@ -34,7 +34,7 @@ from dddkit.stories.dbos._mailboxes import (
     signal_box,
     stop_box,
 )
-from dddkit.stories.dbos._told import saying
+from dddkit.stories.dbos._told import saying, told_of
 from dddkit.stories.dbos._workflow import AGAIN, Prepared, Workflow, begin, row_of
 from dddkit.stories.dbos.runs import Run, SignalReceipt, outcome_in, run_in, status_of
 from dddkit.stories.durable._journal import UNDO, Entry
@@ -179,9 +179,10 @@ class Operations:
         row = await self._row(run_id, load_output=True)
         status = status_of(row)
         if status is RunStatus.UNDOING or (status is RunStatus.CANCELLED and outcome_in(row) is None):
-            if status is RunStatus.UNDOING or await self._is_being_undone(run_id):
+            if status is RunStatus.UNDOING or await self._is_being_undone(row):
                 advice = "it goes on by itself" if status is RunStatus.UNDOING else "retry continues it"
                 raise RunStatusError(self._name, run_id, status.value, f"its undoing has begun; {advice}")
+            await forget([cancel_box(run_id), stop_box(run_id)])
         elif status is not RunStatus.CHANGED:
             if status.is_finished:
                 advice = "start another run, under another id"
@@ -189,14 +190,13 @@ class Operations:
                     advice = "retry repeats it from where it failed"
                 raise RunStatusError(self._name, run_id, status.value, f"it cannot be resumed; {advice}")
             return  # somebody executes it, or is about to
-        await forget([cancel_box(run_id), stop_box(run_id)])
         await DBOS.update_workflow_attributes_async(run_id, saying(RunStatus.PENDING), merge=True)
         await DBOS.resume_workflow_async(run_id, queue_name=self._prepared.queue)
 
     async def retry(self, run_id: str, *, new_keys: bool) -> None:
         row = await self._row(run_id, load_input=True, load_output=True)
         status = status_of(row)
-        if status is RunStatus.CANCELLED and row.status == "CANCELLED" and await self._is_being_undone(run_id):
+        if status is RunStatus.CANCELLED and row.status == "CANCELLED" and await self._is_being_undone(row):
             await forget([stop_box(run_id)])
             await DBOS.resume_workflow_async(run_id, queue_name=self._prepared.queue)
             return
@@ -253,8 +253,11 @@ class Operations:
         prepared = self._prepared
         read_record(prepared.plan, prepared.codec, input_of(row), entries, row.workflow_id)
 
-    async def _is_being_undone(self, run_id: str) -> bool:
-        return any(entry.name.startswith(UNDO) for entry in await entries_of(run_id))
+    async def _is_being_undone(self, row: WorkflowStatus) -> bool:
+        """Whether a compensation has begun, perhaps the first one, of which nothing is recorded yet."""
+        if told_of(row).get("status") == RunStatus.UNDOING.value:
+            return True
+        return any(entry.name.startswith(UNDO) for entry in await entries_of(row.workflow_id))
 
     async def runs(self, status: RunStatus | None, limit: int) -> list[Run]:
         found: dict[str, Run] = {}  # by id: a run that was started meanwhile moves the others to the next page
