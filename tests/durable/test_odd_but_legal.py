@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -342,6 +343,22 @@ def test_a_run_that_is_stopped_in_its_first_undoing_does_not_go_on_when_it_is_re
     with pytest.raises(RunCancelledError) as caught:
         regret.result(run_id, timeout=10)
     assert caught.value.undone == ("prepare",)
+
+
+@pytest.mark.slow  # a queue of DBOS is looked at once a second
+def test_runs_that_are_cancelled_and_resumed_at_once_make_no_noise(stories: Stories) -> None:
+    run_ids = [f"to and fro {number}" for number in range(10)]
+
+    def go_to_and_fro(run_id: str) -> None:
+        for _ in range(10):
+            stories.ask.cancel(run_id, undo=False)
+            stories.ask.resume(run_id)
+
+    with logged_by_dbos() as logged:
+        waiting(stories.ask, *run_ids)
+        with ThreadPoolExecutor(len(run_ids)) as threads:
+            list(threads.map(go_to_and_fro, run_ids))
+    assert logged == []
 
 
 @pytest.mark.slow  # the worker begins a run again after 5 s
