@@ -6,15 +6,16 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import pytest
 from dbos import DBOS
 
-from dddkit.stories import I, Story, StoryState, compensates, variable
+from dddkit.stories import I, Story, StoryExecutionContext, StoryState, compensates, inject_hooks, variable
 from dddkit.stories.dbos import Durable, RunStatusError
 from dddkit.stories.dbos._executions import executions_of
 from dddkit.stories.durable import Retry, RunCancelledError, RunStatus, Signal
@@ -173,6 +174,32 @@ class Regret(Story):
     async def go_on(self, state: Asked) -> None: ...
 
 
+class AtTheEnd:
+    """A hook that holds a run whose steps are all recorded."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.may_end = threading.Event()
+
+    def around_story(self, context: StoryExecutionContext) -> Generator[None]:
+        try:
+            yield
+        finally:
+            self.reached.set()
+            self.may_end.wait(10)
+
+
+class Held(Story):
+    I.work
+
+    class State(StoryState):
+        fails: bool
+
+    def work(self, state: State) -> None:
+        if state.fails:
+            raise ArithmeticError("no")
+
+
 class SyncExit(Exit):
     I.leave_in_thread
 
@@ -191,6 +218,7 @@ class Stories:
         self.slow: Durable[Any] = Durable(self.waiting, name="slow")
         self.regretting = Regret(Signal("answer", into="answer"))
         self.regret: Durable[Any] = Durable(self.regretting, name="regret")
+        self.held: Durable[Any] = Durable(Held(), name="held")
         alone = Alone()
         self.alone: Durable[Any] = Durable(alone, name="alone")
         alone.durable.append(self.alone)
@@ -359,6 +387,30 @@ def test_runs_that_are_cancelled_and_resumed_at_once_make_no_noise(stories: Stor
         with ThreadPoolExecutor(len(run_ids)) as threads:
             list(threads.map(go_to_and_fro, run_ids))
     assert logged == []
+
+
+@pytest.mark.slow  # a queue of DBOS is looked at once a second
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_a_run_that_is_cancelled_at_its_very_end_logs_no_error_of_dbos(
+    stories: Stories, fails: bool, is_resumed: bool
+) -> None:
+    run_id, hook = f"held {fails} {is_resumed}", AtTheEnd()
+    with logged_by_dbos() as logged, inject_hooks(Held, [hook]):
+        stories.held.start(Held.State(fails=fails), id=run_id)
+        assert hook.reached.wait(10)
+        stories.held.cancel(run_id, undo=False)
+        if is_resumed:
+            stories.held.resume(run_id)
+            until(lambda: len(executions_of(run_id)) == 2)
+        hook.may_end.set()
+        until(lambda: not executions_of(run_id))
+        with suppress(ArithmeticError, RunCancelledError):
+            stories.held.result(run_id, timeout=10)
+        ended = (RunStatus.FAILED if fails else RunStatus.COMPLETED) if is_resumed else RunStatus.CANCELLED
+        assert stories.held.status(run_id) is ended
+        time.sleep(1.5)  # DBOS looks once a second what has become of it
+    assert [record.getMessage() for record in logged if record.levelno >= logging.ERROR] == []
 
 
 @pytest.mark.slow  # the worker begins a run again after 5 s
