@@ -279,7 +279,10 @@ class Operations:
         return list(found.values())[:limit]
 
     async def purge(self, older_than: timedelta) -> int:
-        before = (datetime.now(timezone.utc) - older_than).isoformat()
+        try:
+            before = (datetime.now(timezone.utc) - older_than).isoformat()
+        except OverflowError:  # nothing is older than time itself
+            return 0
         offset = purged = 0
         while True:
             rows = await DBOS.list_workflows_async(
