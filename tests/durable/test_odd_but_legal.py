@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -236,6 +237,10 @@ class Stories:
             "async": Durable(Exit(GiveUp), name="give up"),
             "sync": Durable(SyncExit(GiveUp), name="give up in a thread"),
         }
+        self.cancelled: dict[str, Durable[Any]] = {
+            "async": Durable(Exit(asyncio.CancelledError), name="is cancelled"),
+            "sync": Durable(SyncExit(asyncio.CancelledError), name="is cancelled in a thread"),
+        }
 
 
 @pytest.fixture(scope="module", params=DATABASES)
@@ -439,6 +444,24 @@ def test_a_step_that_raises_what_is_no_exception_says_so_and_runs_again(
         durable.result(run_id, timeout=30)
     (logged,) = [record.getMessage() for record in caplog.records]
     assert logged.startswith(f"{durable.name}: a step of the run {run_id} raised GiveUp, which is no Exception")
+
+
+@pytest.mark.slow  # the worker begins a run again after 5 s
+@pytest.mark.parametrize("kind", ["async", "sync"])
+def test_a_step_that_is_cancelled_by_nobody_says_so_and_runs_again(
+    stories: Stories, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    durable, run_id = stories.cancelled[kind], f"is cancelled {kind}"
+    with caplog.at_level(logging.WARNING):
+        durable.start(Exit.State(), id=run_id)
+        durable.result(run_id, timeout=30)
+    logged = [record.getMessage() for record in caplog.records]
+    if kind == "async" and sys.version_info < (3, 11):
+        assert logged == []  # who has cancelled it, nobody can tell
+    else:
+        assert len(logged) == 1
+        assert f"{run_id}: leave" in logged[0]
+        assert "nobody has cancelled it" in logged[0]
 
 
 def test_the_age_of_runs_to_purge_is_a_timedelta(stories: Stories) -> None:
