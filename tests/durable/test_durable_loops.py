@@ -12,6 +12,7 @@ from dbos import DBOS
 
 from dddkit.stories import I, Story, StoryState, variable
 from dddkit.stories.dbos import Durable
+from dddkit.stories.dbos._leases import current_lease
 from dddkit.stories.durable import RunStatus, Signal
 from tests.durable.launched import configured, logged_by_dbos, url_of
 
@@ -146,3 +147,14 @@ def test_nothing_is_asked_of_a_dbos_that_has_ended(tmp_path_factory: pytest.Temp
         DBOS.launch()
         with pytest.raises(RuntimeError, match=r"approved: DBOS has forgotten this story.*make its Durable"):
             approved.status("run")
+
+
+def test_a_dbos_that_knew_no_story_leaves_no_lease_to_the_next_one(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with configured(url_of("sqlite", tmp_path_factory)):
+        DBOS.launch()
+    with configured(url_of("sqlite", tmp_path_factory)):
+        Durable(Approved(Signal("approval", into="approved")), name="approved")
+        DBOS.launch()
+        lease = current_lease()
+        assert lease is not None
+        assert lease.executor_id == DBOS.executor_id
