@@ -2,7 +2,7 @@
 
 Each line that it reads is a call, as JSON: `["signal", ["order-1", "approval", true]]`; it answers each with a line.
 With a name that it had formerly its story is a later version: its State has one more field. With REORDERED in the
-environment its steps come in another order.
+environment its steps come in another order, with FAILING the last one fails.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Approved(Story):
         state.keys.append(step_key())
 
     async def decide(self, state: State) -> None:
+        if os.environ.get("FAILING"):
+            raise ValueError("nobody decides today")
         state.keys.append(step_key())
 
 

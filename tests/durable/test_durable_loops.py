@@ -12,6 +12,7 @@ from dbos import DBOS
 
 from dddkit.stories import I, Story, StoryState, variable
 from dddkit.stories.dbos import Durable
+from dddkit.stories.dbos._leases import current_lease
 from dddkit.stories.durable import RunStatus, Signal
 from tests.durable.launched import configured, logged_by_dbos, url_of
 
@@ -91,6 +92,28 @@ def test_a_start_that_is_cancelled_has_happened_and_a_wait_that_is_cancelled_lea
     gc.collect()
 
 
+def test_waits_that_are_cancelled_leave_no_task_behind(approved: Durable[Any]) -> None:
+    async def main() -> None:
+        DBOS.launch()
+        await approved.astart(Approved.State(), id="run")
+        await waiting(approved, "run")
+        await approved.acancel("run", undo=False)
+        await approved.aresume("run")
+        await waiting(approved, "run")
+        before = len(asyncio.all_tasks())
+        for _ in range(5):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(approved.aresult("run"), 0.1)
+        deadline = time.monotonic() + 10
+        while len(asyncio.all_tasks()) > before:
+            assert time.monotonic() < deadline, asyncio.all_tasks()
+            await asyncio.sleep(0.01)
+        await approved.asignal("run", "approval", True)
+        await approved.aresult("run")
+
+    asyncio.run(main())
+
+
 @pytest.mark.slow  # a run that nobody executes is found after some seconds
 def test_a_run_whose_loop_has_ended_goes_on_in_another(approved: Durable[Any]) -> None:
     async def main() -> int:
@@ -124,3 +147,14 @@ def test_nothing_is_asked_of_a_dbos_that_has_ended(tmp_path_factory: pytest.Temp
         DBOS.launch()
         with pytest.raises(RuntimeError, match=r"approved: DBOS has forgotten this story.*make its Durable"):
             approved.status("run")
+
+
+def test_a_dbos_that_knew_no_story_leaves_no_lease_to_the_next_one(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with configured(url_of("sqlite", tmp_path_factory)):
+        DBOS.launch()
+    with configured(url_of("sqlite", tmp_path_factory)):
+        Durable(Approved(Signal("approval", into="approved")), name="approved")
+        DBOS.launch()
+        lease = current_lease()
+        assert lease is not None
+        assert lease.executor_id == DBOS.executor_id

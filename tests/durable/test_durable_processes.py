@@ -114,3 +114,34 @@ def test_a_run_that_the_code_does_not_fit_stays_until_code_that_fits_resumes_it(
     reordered.end()
     fitting = processes.start("approved")
     assert fitting.call("result", "order") == ["approved/order/prepare", "approved/order/decide"]
+
+
+def test_a_failed_run_that_the_code_does_not_fit_is_not_retried_and_stays_as_it_is(processes: Processes) -> None:
+    failing = processes.start("approved", FAILING="yes")
+    failing.call("start", "order")
+    failing.call("signal", "order", "approval", True)
+    failing.until("failed", "order")
+    failing.end()
+    reordered = processes.start("approved", REORDERED="yes")
+    assert "'prepare' is recorded as done" in reordered.call("retry", "order")
+    assert reordered.call("result", "order") == "ValueError: nobody decides today"
+    reordered.end()
+    fitting = processes.start("approved")
+    fitting.call("retry", "order")
+    assert fitting.call("result", "order") == ["approved/order/prepare", "approved/order/decide"]
+
+
+def test_a_run_that_was_cancelled_while_no_code_fitted_is_undone_also_when_somebody_resumes_it(
+    processes: Processes,
+) -> None:
+    old = processes.start("approved")
+    old.call("start", "order")
+    old.until("waiting", "order")
+    old.end()
+    reordered = processes.start("approved", REORDERED="yes")
+    reordered.until("changed", "order")
+    assert reordered.call("cancel", "order", True) is None
+    reordered.call("resume", "order")
+    reordered.until("changed", "order")
+    reordered.end()
+    processes.start("approved").until("cancelled", "order")

@@ -7,14 +7,16 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import pytest
 from dbos import DBOS
 
-from dddkit.stories import I, Story, StoryState, variable
+from dddkit.stories import I, Story, StoryExecutionContext, StoryState, compensates, inject_hooks, variable
 from dddkit.stories.dbos import Durable, RunStatusError
 from dddkit.stories.dbos._executions import executions_of
 from dddkit.stories.durable import Retry, RunCancelledError, RunStatus, Signal
@@ -72,12 +74,17 @@ class Exit(Story):
     class State(StoryState):
         number: int = 0
 
+    raised: type[BaseException] = SystemExit
     times: list[int] = field(default_factory=list[int])
 
     async def leave(self, state: State) -> None:
         self.times.append(state.number)
         if len(self.times) == 1:
-            sys.exit("bye")
+            raise self.raised("bye")
+
+
+class GiveUp(BaseException):
+    """As what pytest.fail() raises."""
 
 
 @dataclass
@@ -144,6 +151,56 @@ class Outer(Story):
         state.number = inner.result(run_id, timeout=10).number
 
 
+@dataclass
+class Regret(Story):
+    """One whose undoing ends when it may."""
+
+    I.prepare
+    I.wait
+    I.go_on
+
+    State = Asked
+    wait: Any
+    undoing: threading.Event = field(default_factory=threading.Event)
+    may_end: threading.Event = field(default_factory=threading.Event)
+
+    async def prepare(self, state: Asked) -> None: ...
+
+    @compensates(prepare)
+    async def take_back(self, state: Asked) -> None:
+        self.undoing.set()
+        while not self.may_end.is_set():
+            await asyncio.sleep(0.001)
+
+    async def go_on(self, state: Asked) -> None: ...
+
+
+class AtTheEnd:
+    """A hook that holds a run whose steps are all recorded."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.may_end = threading.Event()
+
+    def around_story(self, context: StoryExecutionContext) -> Generator[None]:
+        try:
+            yield
+        finally:
+            self.reached.set()
+            self.may_end.wait(10)
+
+
+class Held(Story):
+    I.work
+
+    class State(StoryState):
+        fails: bool
+
+    def work(self, state: State) -> None:
+        if state.fails:
+            raise ArithmeticError("no")
+
+
 class SyncExit(Exit):
     I.leave_in_thread
 
@@ -160,6 +217,9 @@ class Stories:
         self.take_text: Durable[Any] = Durable(TakeText(), name="take text")
         self.waiting = Wait()
         self.slow: Durable[Any] = Durable(self.waiting, name="slow")
+        self.regretting = Regret(Signal("answer", into="answer"))
+        self.regret: Durable[Any] = Durable(self.regretting, name="regret")
+        self.held: Durable[Any] = Durable(Held(), name="held")
         alone = Alone()
         self.alone: Durable[Any] = Durable(alone, name="alone")
         alone.durable.append(self.alone)
@@ -172,6 +232,14 @@ class Stories:
             "async": Durable(self.exits[0], name="leave"),
             "in time": Durable(self.exits[1], name="leave in time", retries=limited),
             "sync": Durable(self.exits[2], name="leave in a thread"),
+        }
+        self.give_up: dict[str, Durable[Any]] = {
+            "async": Durable(Exit(GiveUp), name="give up"),
+            "sync": Durable(SyncExit(GiveUp), name="give up in a thread"),
+        }
+        self.cancelled: dict[str, Durable[Any]] = {
+            "async": Durable(Exit(asyncio.CancelledError), name="is cancelled"),
+            "sync": Durable(SyncExit(asyncio.CancelledError), name="is cancelled in a thread"),
         }
 
 
@@ -293,6 +361,63 @@ def test_a_run_that_was_cancelled_and_undone_is_never_said_to_go_on(stories: Sto
         stories.ask.cancel("undone", undo=True)
 
 
+@pytest.mark.slow  # a queue of DBOS is looked at once a second
+def test_a_run_that_is_stopped_in_its_first_undoing_does_not_go_on_when_it_is_resumed(stories: Stories) -> None:
+    regret, regretting, run_id = stories.regret, stories.regretting, "regretted"
+    waiting(regret, run_id)
+    regret.cancel(run_id, undo=True)
+    assert regretting.undoing.wait(10)
+    regret.cancel(run_id, undo=False)
+    regretting.may_end.set()
+    until(lambda: not executions_of(run_id))
+    with pytest.raises(RunStatusError, match="is cancelled: its undoing has begun; retry continues it"):
+        regret.resume(run_id)
+    regret.retry(run_id)
+    with pytest.raises(RunCancelledError) as caught:
+        regret.result(run_id, timeout=10)
+    assert caught.value.undone == ("prepare",)
+
+
+@pytest.mark.slow  # a queue of DBOS is looked at once a second
+def test_runs_that_are_cancelled_and_resumed_at_once_make_no_noise(stories: Stories) -> None:
+    run_ids = [f"to and fro {number}" for number in range(10)]
+
+    def go_to_and_fro(run_id: str) -> None:
+        for _ in range(10):
+            stories.ask.cancel(run_id, undo=False)
+            stories.ask.resume(run_id)
+
+    with logged_by_dbos() as logged:
+        waiting(stories.ask, *run_ids)
+        with ThreadPoolExecutor(len(run_ids)) as threads:
+            list(threads.map(go_to_and_fro, run_ids))
+    assert logged == []
+
+
+@pytest.mark.slow  # a queue of DBOS is looked at once a second
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_a_run_that_is_cancelled_at_its_very_end_logs_no_error_of_dbos(
+    stories: Stories, fails: bool, is_resumed: bool
+) -> None:
+    run_id, hook = f"held {fails} {is_resumed}", AtTheEnd()
+    with logged_by_dbos() as logged, inject_hooks(Held, [hook]):
+        stories.held.start(Held.State(fails=fails), id=run_id)
+        assert hook.reached.wait(10)
+        stories.held.cancel(run_id, undo=False)
+        if is_resumed:
+            stories.held.resume(run_id)
+            until(lambda: len(executions_of(run_id)) == 2)
+        hook.may_end.set()
+        until(lambda: not executions_of(run_id))
+        with suppress(ArithmeticError, RunCancelledError):
+            stories.held.result(run_id, timeout=10)
+        ended = (RunStatus.FAILED if fails else RunStatus.COMPLETED) if is_resumed else RunStatus.CANCELLED
+        assert stories.held.status(run_id) is ended
+        time.sleep(1.5)  # DBOS looks once a second what has become of it
+    assert [record.getMessage() for record in logged if record.levelno >= logging.ERROR] == []
+
+
 @pytest.mark.slow  # the worker begins a run again after 5 s
 @pytest.mark.parametrize("kind", ["async", "in time", "sync"])
 def test_a_step_that_exits_ends_neither_the_process_nor_other_runs_and_runs_again(
@@ -306,6 +431,37 @@ def test_a_step_that_exits_ends_neither_the_process_nor_other_runs_and_runs_agai
         stories.leave[kind].result(f"exit {kind}", timeout=30)
     (logged,) = [record.getMessage() for record in caplog.records]
     assert logged.startswith(f"{stories.leave[kind].name}: a step of the run exit {kind} raised SystemExit")
+
+
+@pytest.mark.slow  # the worker begins a run again after 5 s
+@pytest.mark.parametrize("kind", ["async", "sync"])
+def test_a_step_that_raises_what_is_no_exception_says_so_and_runs_again(
+    stories: Stories, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    durable, run_id = stories.give_up[kind], f"give up {kind}"
+    with caplog.at_level(logging.ERROR):
+        durable.start(Exit.State(), id=run_id)
+        durable.result(run_id, timeout=30)
+    (logged,) = [record.getMessage() for record in caplog.records]
+    assert logged.startswith(f"{durable.name}: a step of the run {run_id} raised GiveUp, which is no Exception")
+
+
+@pytest.mark.slow  # the worker begins a run again after 5 s
+@pytest.mark.parametrize("kind", ["async", "sync"])
+def test_a_step_that_is_cancelled_by_nobody_says_so_and_runs_again(
+    stories: Stories, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    durable, run_id = stories.cancelled[kind], f"is cancelled {kind}"
+    with caplog.at_level(logging.WARNING):
+        durable.start(Exit.State(), id=run_id)
+        durable.result(run_id, timeout=30)
+    logged = [record.getMessage() for record in caplog.records]
+    if kind == "async" and sys.version_info < (3, 11):
+        assert logged == []  # who has cancelled it, nobody can tell
+    else:
+        assert len(logged) == 1
+        assert f"{run_id}: leave" in logged[0]
+        assert "nobody has cancelled it" in logged[0]
 
 
 def test_the_age_of_runs_to_purge_is_a_timedelta(stories: Stories) -> None:

@@ -6,8 +6,8 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -517,6 +517,20 @@ def test_ft5_a_function_opens_a_world_for_each_run_and_sees_what_it_has_left() -
 
     assert rehearsed(open_sell, Sell.State()).left == 6
     assert left == [1] * 5
+
+
+def test_a_function_that_opens_no_story_is_told_how_to() -> None:
+    async def made() -> Sell:
+        return Sell({})
+
+    @contextmanager
+    def opened() -> Generator[Sell]:
+        yield Sell({})
+
+    for wrong, gave in ((lambda: Sell({}), "a Sell"), (made, "a coroutine"), (opened, "a _GeneratorContextManager")):
+        given: Any = wrong
+        with pytest.raises(TypeError, match=f"gave {gave}; let it `yield` the story, under @asynccontextmanager"):
+            rehearsed(given, Sell.State())
 
 
 @needs_threads

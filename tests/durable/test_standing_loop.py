@@ -134,6 +134,24 @@ def test_what_nobody_executes_is_begun_again(trips: Trips, monkeypatch: pytest.M
     assert trips.durable.result("two", timeout=30).is_booked
 
 
+def test_no_statement_has_more_ids_than_a_database_takes(trips: Trips, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_ids, lease, resume, sizes = ["many-1", "many-2", "many-3"], current_lease(), DBOS.resume_workflows, list[int]()
+
+    def noted(ids: list[str], **options: Any) -> object:
+        sizes.append(len(ids))
+        return resume(ids, **options)
+
+    assert lease is not None
+    monkeypatch.setattr(_take_over, "_MOST", 2)
+    monkeypatch.setattr(DBOS, "resume_workflows", noted)
+    for run_id in run_ids:
+        left(trips, run_id)
+    _take_over.hand_over(lease)
+    for run_id in run_ids:
+        assert trips.durable.result(run_id, timeout=30).is_booked
+    assert sizes == [2, 1]
+
+
 def test_what_was_executed_meanwhile_and_only_begins_again_is_not_taken_for_something_that_nobody_executes(
     trips: Trips, monkeypatch: pytest.MonkeyPatch
 ) -> None:

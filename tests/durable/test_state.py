@@ -432,6 +432,21 @@ def test_what_a_step_has_left_is_rejected_by_path_and_shows_no_value() -> None:
         error = error.__cause__ or error.__context__
 
 
+def deep(levels: int) -> Node:
+    node = Node("leaf")
+    for level in range(levels):
+        node = Node(str(level), [node])
+    return node
+
+
+@pytest.mark.parametrize("levels", [120, 400])
+def test_what_is_nested_too_deep_is_named_by_its_field(levels: int) -> None:
+    cls = state_class(token=str, tree=Node)
+    with pytest.raises(StoryNotRecordableError, match=r"recursion limit|more than 200 levels deep") as caught:
+        codec_of(cls).settle(holding(cls, token="t", tree=deep(levels)), "grow")
+    assert [path for path, _ in caught.value.problems] == ["tree"]
+
+
 @pytest.mark.parametrize(
     ("declared", "value"),
     [(int, True), (int, 1.0), (str, Color.RED), (list[int], (1,)), (Money, None), (Decimal, Decimal("NaN"))],

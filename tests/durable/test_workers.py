@@ -177,6 +177,18 @@ def test_two_versions_work_side_by_side_and_each_run_ends_under_one_that_can_con
     assert "trip/a/insurance" not in begun
 
 
+def test_workers_do_not_hand_a_run_to_and_fro_whose_recorded_state_fits_none_of_them(workers: TripWorkers) -> None:
+    old, one, other = workers.launched({}, {"version": 4}, {"version": 4})
+    old.start("trip", "a")
+    until(has_begun(workers, "hotel", 1), "a hotel")
+    old.kill()
+    until(lambda: one.statuses("trip") == {"a": "changed"}, "no worker can continue the trip")
+    time.sleep(4)
+    assert (one.log() + other.log()).count("another worker may continue it") == 1
+    old_again = workers.worker().launched()
+    until(all_are(old_again, "trip", "completed"), "the trip ends")
+
+
 def test_a_worker_that_does_not_have_a_story_leaves_its_runs_to_those_that_have_it(workers: TripWorkers) -> None:
     one, other = workers.launched({}, {"version": 3})
     one.start("trip", *FIVE)

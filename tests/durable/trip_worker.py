@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from dbos import DBOS, SetWorkflowID
 from prometheus_client import CollectorRegistry
@@ -31,7 +32,7 @@ class Options:
     notes: str
     """The file that steps write to."""
     version: int = 1
-    """1, 2: has a step that 1 does not have, 3: has no trips at all."""
+    """1, 2: has a step that 1 does not have, 3: has no trips at all, 4: numbers what is booked."""
     pause: float = 0.4
     """Seconds that a step takes."""
     grace: float = 20.0
@@ -102,6 +103,21 @@ class InsuredTrip(Steps, Story):
     I.car
 
     State = TripState
+
+
+class NumberedTrip(Story):
+    I.flight
+    I.hotel
+    I.car
+
+    class State(StoryState):
+        number: int
+        booked: tuple[int, ...] = ()
+        confirmed: bool = False
+
+    async def flight(self, state: State) -> None: ...
+    async def hotel(self, state: State) -> None: ...
+    async def car(self, state: State) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -178,10 +194,11 @@ plain = _plain
 
 def stories() -> dict[str, Durable[TripState]]:
     made: dict[str, Durable[TripState]] = {"sync": Durable(SyncTrip(), name="sync")}
-    if OPTIONS.version < 3:
+    if OPTIONS.version != 3:
         global plain
         plain = DBOS.workflow(name="plain")(_plain)
-        made["trip"] = Durable(Trip() if OPTIONS.version == 1 else InsuredTrip(), name="trip")
+        trip: Any = {1: Trip, 2: InsuredTrip, 4: NumberedTrip}[OPTIONS.version]
+        made["trip"] = Durable(trip(), name="trip")
         made["confirmed"] = Durable(
             ConfirmedTrip(confirmation=Signal("confirmation", into="confirmed")), name="confirmed"
         )

@@ -235,7 +235,10 @@ class JsonCodec(Generic[T]):
             raise _raised(second) from second
 
 
-_UNWRITABLE: Final = "is not written: it contains itself, or a value that is not of its own declared type"
+_UNWRITABLE: Final = (
+    "is not written: it contains itself, or is more than 200 levels deep, or contains a value that is not of its own "
+    "declared type"
+)
 
 
 def _is_naive(value: object) -> bool:

@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
-from inspect import signature
+from inspect import isawaitable, signature
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
+from dddkit._callables import display_name, kind_of
 from dddkit._requirements import require
 from dddkit.stories.durable._state_class import state_class_of
 from dddkit.stories.durable._steps import StoryPlan, check_retries, plan_of, signal_of
@@ -103,7 +104,8 @@ async def rehearse(
         rehearsal = _Rehearsal(given, state, retries or {}, signals or {}, name)
         expected = await rehearsal.run()
     else:
-        async with given() as one:  # the first run happens here: what follows the `yield` may look at what it has left
+        # The first run happens here: what follows the `yield` may look at what it has left.
+        async with _opened_by(given) as one:
             rehearsal = _Rehearsal(one, state, retries or {}, signals or {}, name, opened=given)
             expected = await rehearsal.run_in(one)
     return await rehearsal.hold(expected)  # type: ignore[no-any-return]  # the state
@@ -113,6 +115,18 @@ def _opens_one(story: Any) -> bool:
     if not issubclass(type(story), (FunctionType, MethodType, partial)):
         return False
     return all(one.default is not one.empty for one in signature(story).parameters.values())
+
+
+def _opened_by(function: Any) -> AbstractAsyncContextManager[Any]:
+    opened: Any = function()
+    if not hasattr(cast("type[object]", type(opened)), "__aenter__"):
+        if isawaitable(opened) and (close := getattr(opened, "close", None)) is not None:
+            close()  # or Python would warn that it was never awaited
+        raise TypeError(
+            f"rehearse takes a story, or a function that opens one in an async context manager, and "
+            f"{display_name(function)} gave {kind_of(opened)}; let it `yield` the story, under @asynccontextmanager"
+        )
+    return opened  # type: ignore[no-any-return]  # it has what one has
 
 
 class _Ended(NamedTuple):

@@ -21,7 +21,8 @@ def step_key() -> str:
     In a durable run it is `checkout/order-1/charge`: the name of the story, the id of the run, the step; the same in
     each attempt, and in each process. Each part is escaped as in a URL, a step that is listed again ends in `#2`, and a
     compensation has its own: `checkout/order-1/undo:charge`. A step that does two things in the world adds what tells
-    them apart: f"{step_key()}/receipt". In a plain run, and outside of a run, each call returns a new key.
+    them apart: f"{step_key()}/receipt". So do the steps of a story that the body of a step calls, for they all have the
+    key of that step. In a plain run, and outside of a run, each call returns a new key.
     """
     key = CURRENT_KEY.get()
     if key is not None:

@@ -78,8 +78,10 @@ class Execution:
             await asyncio.sleep(min(timeout, 0.05))
             return
         waiting = asyncio.ensure_future(self._has_ended.wait())
-        await asyncio.wait([waiting], timeout=timeout)
-        waiting.cancel()
+        try:
+            await asyncio.wait([waiting], timeout=timeout)
+        finally:
+            waiting.cancel()
 
     def wake(self) -> None:
         """Let it look what has come, if it sleeps; from any thread."""

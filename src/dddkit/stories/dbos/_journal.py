@@ -16,6 +16,7 @@ from dddkit.stories.dbos._mailboxes import TOO_LATE, contents, first_in, signal_
 from dddkit.stories.dbos._moving import into_thread, onto_loop, without_waiting
 from dddkit.stories.dbos._slots import Slots
 from dddkit.stories.dbos._told import saying
+from dddkit.stories.durable._calling import is_on_loop
 from dddkit.stories.durable._journal import WAIT, Entry
 from dddkit.stories.durable.status import RunStatus
 
@@ -81,7 +82,13 @@ class DBOSJournal:
         async def recorded() -> str:
             try:
                 text = await body()
-            except asyncio.CancelledError:
+            except asyncio.CancelledError as error:
+                if not isinstance(error, RunLeft) and not _is_cancelled():
+                    _log.warning(
+                        "the run %s: %s raised CancelledError, and nobody has cancelled it, so it has not failed; the "
+                        "run stays pending, and the step is tried again",
+                        *(self.run_id, name),
+                    )
                 raise RunLeft(self.run_id) from None  # of which DBOS warns nobody
             except Exception as error:
                 raise _Through(error) from None
@@ -156,6 +163,14 @@ class DBOSJournal:
             await in_empty_context(lambda: DBOS.update_workflow_attributes_async(self.run_id, said, merge=True))
         except Exception:
             _log.warning("the run %s is %s, which could not be written down", self.run_id, status, exc_info=True)
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancels what runs here; before Python 3.11 nobody can tell."""
+    if not is_on_loop():
+        return False
+    cancelling: Callable[[], int] | None = getattr(asyncio.current_task(), "cancelling", None)
+    return cancelling is None or cancelling() > 0
 
 
 async def entries_of(run_id: str) -> list[Entry]:

@@ -178,6 +178,7 @@ class LeaseAtLaunch:
         self._application: Final = application
         self._url: Final = url
         self._leases_at: Final = leases_at
+        self._lease: Lease | None = None
 
     def __call__(self, connection: Any, record: object) -> None:  # Any: a connection of the driver
         global _current
@@ -185,14 +186,18 @@ class LeaseAtLaunch:
             return
         with _guard:
             if _current is not None:
-                return
+                if _current is self._lease:
+                    return
+                # Of an earlier DBOS that knew no durable story, so that nothing of ours has noticed its end.
+                _current.end()
+                _current = None
             lease = Lease(self._application, DBOS.executor_id, self._locks())
             try:
                 lease.begin()
             except BaseException:
                 connection.close()  # SQLAlchemy does not know it yet
                 raise
-            _current = lease
+            self._lease = _current = lease
 
     def _is_to_database(self, connection: Any) -> bool:
         """Whether it is a connection to the database of the runs, and not to the one from where DBOS creates that."""

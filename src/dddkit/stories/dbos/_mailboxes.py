@@ -6,13 +6,14 @@ refuses all others, in whatever process they come. Its input is what was sent.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
 from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus, error
 
-from dddkit.stories.dbos._private import registered_workflows
+from dddkit.stories.dbos._private import registered_workflows, task_of
 
 __all__ = [
     "BOXES",
@@ -78,9 +79,11 @@ async def first_in(box: str, sent: str) -> str | None:
     """Put it into the box, unless there is something; return what was there before."""
     with SetWorkflowID(box, workflow_id_reuse_policy="reject"):
         try:
-            await DBOS.start_workflow_async(_kept_by, sent)
+            handle = await DBOS.start_workflow_async(_kept_by, sent)
         except error.DBOSWorkflowIDInUseError:
             return (await contents([box])).get(box)
+    if (task := task_of(handle)) is not None:
+        await asyncio.wait([task])  # or DBOS would log an error where the box is emptied before its end is recorded
     return None
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from time import monotonic
 from typing import Any, Final
 
 from dbos import DBOS, WorkflowStatus, error
 
-from dddkit._json import JsonMismatchError
 from dddkit.exceptions import (
     DuplicateRunError,
     RunCancelledError,
@@ -35,12 +34,13 @@ from dddkit.stories.dbos._mailboxes import (
     signal_box,
     stop_box,
 )
-from dddkit.stories.dbos._told import saying
+from dddkit.stories.dbos._told import saying, told_of
 from dddkit.stories.dbos._workflow import AGAIN, Prepared, Workflow, begin, row_of
 from dddkit.stories.dbos.runs import Run, SignalReceipt, outcome_in, run_in, status_of
-from dddkit.stories.durable._journal import UNDO
+from dddkit.stories.durable._journal import UNDO, Entry
 from dddkit.stories.durable._outcome import outcome_of
-from dddkit.stories.durable._replay import Progress, first_entry_to_repeat, kept_entries
+from dddkit.stories.durable._recorded_state import read_record
+from dddkit.stories.durable._replay import first_entry_to_repeat, kept_entries
 from dddkit.stories.durable.status import RunStatus
 
 __all__ = ["Operations"]
@@ -179,9 +179,10 @@ class Operations:
         row = await self._row(run_id, load_output=True)
         status = status_of(row)
         if status is RunStatus.UNDOING or (status is RunStatus.CANCELLED and outcome_in(row) is None):
-            if status is RunStatus.UNDOING or await self._is_being_undone(run_id):
+            if status is RunStatus.UNDOING or await self._is_being_undone(row):
                 advice = "it goes on by itself" if status is RunStatus.UNDOING else "retry continues it"
                 raise RunStatusError(self._name, run_id, status.value, f"its undoing has begun; {advice}")
+            await forget([cancel_box(run_id), stop_box(run_id)])
         elif status is not RunStatus.CHANGED:
             if status.is_finished:
                 advice = "start another run, under another id"
@@ -189,14 +190,13 @@ class Operations:
                     advice = "retry repeats it from where it failed"
                 raise RunStatusError(self._name, run_id, status.value, f"it cannot be resumed; {advice}")
             return  # somebody executes it, or is about to
-        await forget([cancel_box(run_id), stop_box(run_id)])
         await DBOS.update_workflow_attributes_async(run_id, saying(RunStatus.PENDING), merge=True)
         await DBOS.resume_workflow_async(run_id, queue_name=self._prepared.queue)
 
     async def retry(self, run_id: str, *, new_keys: bool) -> None:
-        row = await self._row(run_id, load_output=True)
+        row = await self._row(run_id, load_input=True, load_output=True)
         status = status_of(row)
-        if status is RunStatus.CANCELLED and row.status == "CANCELLED" and await self._is_being_undone(run_id):
+        if status is RunStatus.CANCELLED and row.status == "CANCELLED" and await self._is_being_undone(row):
             await forget([stop_box(run_id)])
             await DBOS.resume_workflow_async(run_id, queue_name=self._prepared.queue)
             return
@@ -214,6 +214,7 @@ class Operations:
             index = first_entry_to_repeat(entries, self._prepared.plan)
         except ValueError:  # the engine's own failure, not that of a step
             index = len(entries)
+        self._check_fits(row, entries[:index])
         again: dict[str, Any] = (row.attributes or {}).get(AGAIN) or {}
         takes_over: dict[str, Any] = {
             "kept": {**(again.get("kept") or {}), **kept_entries(entries, index)},
@@ -238,17 +239,25 @@ class Operations:
         """Whether what is recorded of a run fits the story as it is here; in a thread without a loop."""
         if row.name not in self._workflows:
             return False
-        prepared, run_id = self._prepared, row.workflow_id
+        run_id = row.workflow_id
+        entries = entries_in(DBOS.list_workflow_steps(run_id))
+        started = DBOS.list_workflows(workflow_ids=[run_id], load_output=False)
         try:
-            Progress.read(prepared.plan, entries_in(DBOS.list_workflow_steps(run_id)), run_id)
-            started = DBOS.list_workflows(workflow_ids=[run_id], load_output=False)
-            prepared.codec.load(json.loads(input_of(started[0])))
-        except (StoryChangedError, JsonMismatchError):
+            self._check_fits(started[0], entries)
+        except StoryChangedError:
             return False
         return True
 
-    async def _is_being_undone(self, run_id: str) -> bool:
-        return any(entry.name.startswith(UNDO) for entry in await entries_of(run_id))
+    def _check_fits(self, row: WorkflowStatus, entries: Sequence[Entry]) -> None:
+        """Raise StoryChangedError where a run that was loaded with its input cannot go on here behind these entries."""
+        prepared = self._prepared
+        read_record(prepared.plan, prepared.codec, input_of(row), entries, row.workflow_id)
+
+    async def _is_being_undone(self, row: WorkflowStatus) -> bool:
+        """Whether a compensation has begun, perhaps the first one, of which nothing is recorded yet."""
+        if told_of(row).get("status") == RunStatus.UNDOING.value:
+            return True
+        return any(entry.name.startswith(UNDO) for entry in await entries_of(row.workflow_id))
 
     async def runs(self, status: RunStatus | None, limit: int) -> list[Run]:
         found: dict[str, Run] = {}  # by id: a run that was started meanwhile moves the others to the next page
@@ -270,7 +279,10 @@ class Operations:
         return list(found.values())[:limit]
 
     async def purge(self, older_than: timedelta) -> int:
-        before = (datetime.now(timezone.utc) - older_than).isoformat()
+        try:
+            before = (datetime.now(timezone.utc) - older_than).isoformat()
+        except OverflowError:  # nothing is older than time itself
+            return 0
         offset = purged = 0
         while True:
             rows = await DBOS.list_workflows_async(

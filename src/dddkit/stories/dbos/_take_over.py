@@ -25,6 +25,8 @@ _SETTLED: Final = 3.0
 _STRAY: Final = 5.0
 """Seconds after which a run of this process that nothing executes is begun again, at first; then ever later."""
 _LONGEST: Final = 300.0
+_MOST: Final = 5000
+"""Ids in one statement; SQLite takes 32,766 parameters, PostgreSQL 65,535."""
 
 CanContinue = Callable[[WorkflowStatus], bool]
 
@@ -201,7 +203,8 @@ def _resume(runs: Iterable[WorkflowStatus]) -> None:
     for run in runs:
         by_queue[run.queue_name].append(run.workflow_id)
     for queue, ids in by_queue.items():
-        DBOS.resume_workflows(ids, queue_name=queue)
+        for start in range(0, len(ids), _MOST):
+            DBOS.resume_workflows(ids[start : start + _MOST], queue_name=queue)
 
 
 def _is_handed_back(run: WorkflowStatus) -> bool:

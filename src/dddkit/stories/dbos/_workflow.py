@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
-from dbos import DBOS, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
+from dbos import DBOS, PortableWorkflowError, SetWorkflowID, WorkflowSerializationFormat, WorkflowStatus
 from dbos import error as errors
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -46,6 +46,9 @@ AGAIN: Final = "dddkit.again"
 _begun_here: Final[ContextVar[str | None]] = ContextVar("dddkit_begun_here", default=None)
 """The id of the run that was recorded a moment ago, so that there is nothing to be read of it yet."""
 
+_executed: Final[ContextVar[str | None]] = ContextVar("dddkit_executed", default=None)
+"""The id of the run that is executed here, also when it has ended."""
+
 _log: Final = logging.getLogger("dddkit.stories.durable")
 
 
@@ -65,7 +68,8 @@ class _NotOurs(logging.Filter):
     """Drops what DBOS logs of a run that has ended: the run has logged what has stopped it.
 
     So it does for one that was left on purpose, and for what `DBOS.destroy()` cancels: it goes on later. Where the
-    process ends without that, it says so in a line.
+    process ends without that, it says so in a line. An execution that has come to the end of a run which was cancelled
+    meanwhile, or which another one has, waits for what becomes of it, and fails like that.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -79,6 +83,8 @@ class _NotOurs(logging.Filter):
                 (),
             )
             record.exc_info = record.exc_text = None
+        if isinstance(logged, (errors.DBOSAwaitedWorkflowCancelledError, PortableWorkflowError)):
+            return _executed.get() is None or _executed.get() != DBOS.workflow_id
         return not isinstance(logged, (RunEnded, RunLeft))
 
 
@@ -148,6 +154,7 @@ async def row_of(run_id: str, *, load_input: bool = False, load_output: bool = F
 async def _execute(prepared: Prepared, name: str, start: str) -> str:
     run_id = DBOS.workflow_id
     assert run_id is not None, "this is a workflow"
+    _executed.set(run_id)
     with Execution(run_id) as execution:
         try:
             text = await _run(prepared, name, start, execution)
@@ -170,14 +177,17 @@ async def _execute(prepared: Prepared, name: str, start: str) -> str:
         except (errors.DBOSWorkflowCancelledError, errors.DBOSWorkflowConflictIDError):
             # It was cancelled, or another execution has it. DBOS would wait for the outcome, and log what that is.
             raise RunLeft(run_id) from None
-        except (SystemExit, KeyboardInterrupt) as error:
-            if threading.current_thread() is threading.main_thread():
+        except BaseException as error:
+            ends_process = isinstance(error, (SystemExit, KeyboardInterrupt))
+            if isinstance(error, GeneratorExit) or (
+                ends_process and threading.current_thread() is threading.main_thread()
+            ):
                 raise
-            # It would end the loop, with all other runs, and not the process.
+            # It would end the loop, with all other runs, and not the process; or nobody would hear of it.
             _log.error(
-                "%s: a step of the run %s raised %s, which ends no process from here; the run stays pending, and the "
-                "step is tried again",
+                "%s: a step of the run %s raised %s, which %s; the run stays pending, and the step is tried again",
                 *(name, run_id, type(error).__name__),
+                "ends no process from here" if ends_process else "is no Exception, so the step has not failed",
             )
             raise RunLeft(run_id) from None
     status = json.loads(text)["status"]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from dddkit.exceptions import StoryNotRecordableError
+from dddkit._json import JsonMismatchError
+from dddkit.exceptions import StoryChangedError, StoryNotRecordableError
 from dddkit.stories._engine.tracebacks import remove_frames
-from dddkit.stories.durable._replay import Recorded
+from dddkit.stories.durable._journal import Entry
+from dddkit.stories.durable._replay import Progress, Recorded
 from dddkit.stories.durable._state import Known, StateCodec, changes
+from dddkit.stories.durable._steps import StoryPlan
 from dddkit.stories.state import fields_set
 
-__all__ = ["RecordedState"]
+__all__ = ["RecordedState", "read_record"]
 
 
 class RecordedState:
@@ -99,3 +102,18 @@ class RecordedState:
             return self._written[1]
         recorded: Recorded = json.loads(text)
         return recorded
+
+
+def read_record(
+    plan: StoryPlan, codec: StateCodec, start_text: str, entries: Sequence[Entry], run_id: str
+) -> tuple[Progress, RecordedState]:
+    """Read the record of a run: how far it has come, and its state.
+
+    Raises:
+        StoryChangedError: it does not fit the story, or its State.
+    """
+    progress = Progress.read(plan, entries, run_id)
+    try:
+        return progress, RecordedState(codec, start_text, (*progress.steps, *progress.undone))
+    except JsonMismatchError as error:
+        raise StoryChangedError(plan.name, run_id, f"its State does not fit: {error}") from error

@@ -20,8 +20,8 @@ from dddkit.stories.durable._errors import from_json, to_json
 from dddkit.stories.durable._hooks import StoryRuns, has_async_hooks
 from dddkit.stories.durable._journal import UNDO, WAIT, Journal
 from dddkit.stories.durable._log import COMPENSATIONS, log_error
-from dddkit.stories.durable._recorded_state import RecordedState
-from dddkit.stories.durable._replay import CANCELLED, FAILED, LOST, STOPPED, Progress, Recorded
+from dddkit.stories.durable._recorded_state import read_record
+from dddkit.stories.durable._replay import CANCELLED, FAILED, LOST, STOPPED, Recorded
 from dddkit.stories.durable._state import StateCodec
 from dddkit.stories.durable._steps import PlannedStep, StoryPlan
 from dddkit.stories.durable._undoing import Undo
@@ -107,12 +107,8 @@ class _Execution:
         self._keys: Final = keys
         self._kept: Final = kept
         self._entries: Final = tuple(journal.entries())
-        self._progress: Final = Progress.read(plan, self._entries, journal.run_id)
+        self._progress, self._state = read_record(plan, codec, start_text, self._entries, journal.run_id)
         self._recorded: Final = len(self._progress.steps)
-        try:
-            self._state: Final = RecordedState(codec, start_text, (*self._progress.steps, *self._progress.undone))
-        except JsonMismatchError as error:
-            raise StoryChangedError(plan.name, journal.run_id, f"its State does not fit: {error}") from error
         self.runs: Final = StoryRuns(plan, self._state.state, f"{plan.name}/{journal.run_id}")
         self._error: BaseException | None = None
         self._failures: Final[list[tuple[str, Any]]] = []

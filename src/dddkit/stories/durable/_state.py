@@ -186,8 +186,18 @@ class StateCodec:
             problems = error.problems
         else:
             return self._codec.parsed(written), read
+        if any(not path for path, _ in problems):
+            problems = tuple(self._unfit_values(values)) or problems
         # Here, since the error that pydantic has raised shows the value.
         raise self._not_recordable(problems, step)
+
+    def _unfit_values(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with each field by itself, where pydantic does not say which it means."""
+        for name, value in values.items():
+            try:
+                self._codec.dump({name: value})
+            except JsonMismatchError as error:
+                yield from ((path or name, problem) for path, problem in error.problems)
 
     def _not_recordable(self, problems: Iterable[tuple[str, str]], step: str | None = None) -> StoryNotRecordableError:
         return StoryNotRecordableError(self._story, self._name, problems, step)
