@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import InvalidRequestError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dddkit.sqlalchemy._storage import Tracked
     from dddkit.sqlalchemy._tracking import Tracking
 
-__all__ = ["Savepoint", "SessionObjects"]
+__all__ = ["SessionObjects"]
 
 
 class SessionObjects(HeldByUnit):
@@ -151,18 +151,16 @@ class SessionObjects(HeldByUnit):
         Raises:
             UnitError: it was not read, so nobody could see who was faster.
         """
-        version = storage.stored_version(state)
+        aggregate, version = state.obj(), storage.stored_version(state)
         if version is None:
-            aggregate = state.obj()
-            known = version_of(aggregate, storage.store)
-            if known is None:
-                name = f"{storage.cls.__qualname__}.{storage.mapping.version_name}"
-                raise UnitError(
-                    self.unit,
-                    f"{storage.shown(identity_of(aggregate))} was read without its version, by load_only(...) or "
-                    f"defer(...); add undefer({name}) to the options",
-                )
-            return known
+            version = version_of(aggregate, storage.store)
+        if version is None:
+            name = f"{storage.cls.__qualname__}.{storage.mapping.version_name}"
+            raise UnitError(
+                self.unit,
+                f"{storage.shown(identity_of(aggregate))} was read without its version, by load_only(...) or "
+                f"defer(...); add undefer({name}) to the options",
+            )
         return version
 
     def attach(self, tracked: Tracked) -> None:
@@ -170,7 +168,7 @@ class SessionObjects(HeldByUnit):
         state = state_of(tracked.aggregate)
         is_another = any(one is not tracked.aggregate for one in tracked.before)
         if is_another and state.key is not None and state.session is not self.session:
-            make_new([*parts_of(state, self._storage(tracked).mapping.owned)])  # it takes the row of the deleted one
+            make_new([*self._states(tracked)])  # it takes the row of the deleted one
         was_deleted = tracked.aggregate in self.session.deleted
         self._add(tracked)
         if was_deleted:
@@ -179,14 +177,14 @@ class SessionObjects(HeldByUnit):
     def _keep_parts(self, tracked: Tracked) -> None:
         """Keep what was to be deleted with it: SQLAlchemy would keep the aggregate alone."""
         deleted = {*map(state_of, self.session.deleted)}
-        for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
+        for part in self._states(tracked):
             if part in deleted:
                 self.session.attach(part.obj())
 
     def _add(self, tracked: Tracked) -> None:
         try:
             self.session.attach(tracked.aggregate)
-            for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
+            for part in self._states(tracked):
                 if part.session is None:
                     self.session.attach(part.obj())
                 self._bring_in_pending(part)
@@ -220,48 +218,10 @@ class SessionObjects(HeldByUnit):
             if linked.session is None:
                 self.session.attach(linked.obj())
 
+    def _states(self, tracked: Tracked, aggregate: Any = None) -> Iterator[State]:
+        """Yield the states of an aggregate and its parts; `aggregate`: one that had the same identity before."""
+        state = state_of(tracked.aggregate if aggregate is None else aggregate)
+        return parts_of(state, self._storage(tracked).mapping.owned)
+
     def _storage(self, tracked: Tracked) -> MappedStorage[Any]:
         return cast("MappedStorage[Any]", tracked.storage)
-
-
-class _Known(NamedTuple):
-    """What is known of one aggregate."""
-
-    aggregate: Any
-    before: list[Any]
-    events: list[Any]
-    is_saved: bool
-    is_deleted: bool
-
-
-class Savepoint:
-    """What a unit knows of its aggregates when a savepoint begins, and again when that is undone.
-
-    SQLAlchemy itself gives the objects back their attributes.
-    """
-
-    __slots__ = ("_known", "flushed")
-
-    def __init__(self, tracked: Iterable[Tracked], flushed: Mapping[Tracked, int | None]) -> None:
-        self._known: Final = {
-            one: _Known(one.aggregate, [*one.before], [*one.pending], one.is_saved, one.is_deleted) for one in tracked
-        }
-        self.flushed: Final = dict(flushed)
-        """What the transaction had written by then."""
-
-    def restore(self, tracking: Tracking, tracked: Iterable[Tracked]) -> None:
-        """Forget what has been saved, deleted and recorded since. What has been read stays tracked."""
-        for one in tracked:
-            one.version = self.flushed.get(one)
-            if (known := self._known.get(one)) is not None:
-                one.aggregate, one.before, one.is_saved = known.aggregate, known.before, known.is_saved
-                one.is_deleted = known.is_deleted
-                one.pending = pending_events(one.aggregate)
-                one.pending[:] = known.events
-            elif state_of(one.aggregate).session is None:  # a new one, which has left the session
-                tracking.forget(one)
-            else:
-                one.is_deleted = False
-                if one.read is not None:
-                    one.is_saved = False
-                    one.pending.clear()

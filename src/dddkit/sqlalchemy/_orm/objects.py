@@ -16,14 +16,14 @@ from dddkit._core.recording import Recording
 from dddkit._core.versions import set_version
 from dddkit.exceptions import ConcurrencyError, UnitError
 from dddkit.sqlalchemy._errors import is_unfit_value
-from dddkit.sqlalchemy._orm.meeting import Savepoint, SessionObjects
+from dddkit.sqlalchemy._orm.meeting import SessionObjects
+from dddkit.sqlalchemy._orm.savepoints import Savepoint
 from dddkit.sqlalchemy._orm.session import UnitSession
 from dddkit.sqlalchemy._orm.states import (
     Snapshots,
     State,
     forget_deleted,
     is_modified,
-    parts_of,
     state_of,
 )
 from dddkit.sqlalchemy._storage import Unassigned
@@ -76,7 +76,7 @@ class MappedObjects(SessionObjects):
         return tracked is not None and tracked.is_deleted
 
     def _parts(self, tracked: Tracked) -> Iterator[State]:
-        for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
+        for part in self._states(tracked):
             self._in_place.flag(part)
             yield part
 
@@ -93,7 +93,7 @@ class MappedObjects(SessionObjects):
         for tracked in self._ours():
             parts.update(self._parts(tracked))
             for one in tracked.before:
-                parts.update(parts_of(state_of(one), self._storage(tracked).mapping.owned))
+                parts.update(self._states(tracked, one))
         return [instance for instance in changed if state_of(instance) not in parts]
 
     def check_others(self) -> None:
@@ -125,12 +125,13 @@ class MappedObjects(SessionObjects):
         return [tracked for tracked in self._tracking if tracked.storage in storages]
 
     def has_to_write(self) -> bool:
-        """Return whether something is to be written of which the session does not know."""
+        """Tell the session what was changed in place; return whether more is to be written than it knows of."""
         if self._is_committing:
             return bool(self._due)
-        for tracked in (ours := self._ours()):
-            for _ in self._parts(tracked):  # then the session knows what was changed in place
-                pass
+        ours = self._ours()
+        for tracked in ours:
+            for part in self._states(tracked):
+                self._in_place.flag(part)
         return any(tracked.is_deleted and not self._is_gone(tracked) for tracked in ours)
 
     def _is_gone(self, tracked: Tracked) -> bool:
@@ -188,7 +189,7 @@ class MappedObjects(SessionObjects):
 
     def _mark_one_deleted(self, tracked: Tracked, aggregate: Any) -> None:
         """Let the next flush delete it, and not write first what of it was never stored, as SQLAlchemy would."""
-        for part in [*parts_of(state_of(aggregate), self._storage(tracked).mapping.owned)]:
+        for part in [*self._states(tracked, aggregate)]:
             if part.key is None and part.session is self.session:
                 self.session.expunge(part.obj())
         if aggregate in self.session:  # and not deleted by a flush
@@ -272,7 +273,7 @@ class MappedObjects(SessionObjects):
         """Take what was deleted out of what has it loaded: who saves that would save the deleted too."""
         for tracked in owners:
             owned = self._storage(tracked).mapping.owned
-            for part in [] if tracked.is_deleted else [*parts_of(state_of(tracked.aggregate), owned)]:
+            for part in [] if tracked.is_deleted else [*self._states(tracked)]:
                 forget_deleted(part, owned[part.mapper])
 
     def _set_versions(self) -> list[Tracked]:
@@ -311,7 +312,7 @@ class MappedObjects(SessionObjects):
         tracked.version = self._flushed[tracked] = getattr(tracked.aggregate, storage.mapping.version_name)
         if isinstance(tracked.key, Unassigned):
             self._tracking.assign(tracked, identity_of(tracked.aggregate))
-        for part in parts_of(state_of(tracked.aggregate), storage.mapping.owned):
+        for part in self._states(tracked):
             self._in_place.note(part)
 
     def _reload(self, tracked: Tracked) -> None:
@@ -333,7 +334,7 @@ class MappedObjects(SessionObjects):
             self._flushed.update(known.flushed)
             self._locked.clear()
             for tracked in self._ours():
-                for part in parts_of(state_of(tracked.aggregate), self._storage(tracked).mapping.owned):
+                for part in self._states(tracked):
                     self._in_place.undo(part)
 
     # The end

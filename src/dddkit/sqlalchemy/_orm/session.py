@@ -26,7 +26,7 @@ class SessionOwner(Protocol):
     def is_async(self) -> bool: ...
 
     def has_to_write(self) -> bool:
-        """Return whether something is to be written of which the session does not know."""
+        """Tell the session what was changed in place; return whether more is to be written than it knows of."""
         ...
 
     def is_loaded(self, instance: Any) -> None:
