@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from mypy.checker import TypeChecker
 from mypy.indirection import TypeIndirectionVisitor
@@ -16,13 +14,6 @@ from mypy.types import Type
 from dddkit_mypy.mypy_api.analysis import AnalysisScope
 from dddkit_mypy.mypy_api.classes import is_never_edited
 from dddkit_mypy.mypy_api.metadata import METADATA, private_name
-
-_OF_LOCAL_CLASS: Final = re.compile(r"@\d")
-"""A class in a function changes with the function alone, or with its bases, which are dependencies themselves.
-
-The daemon makes the constructor of each dataclass in a module anew whenever it checks any target of the module again,
-which fires the triggers of the class. A function that depended on its own class would be checked without end.
-"""
 
 
 class Dependencies:
@@ -94,7 +85,11 @@ class Dependencies:
     def _add_triggers(self, *triggers: str) -> None:
         target = self._target()
         for trigger in triggers:
-            if _OF_LOCAL_CLASS.search(trigger):
+            if "@" in trigger:
+                # A class in a function changes with the function alone, or with its bases, which are dependencies
+                # themselves. The daemon makes the constructor of each dataclass in a module anew whenever it checks any
+                # target of the module again, which fires the triggers of the class: a function that depended on its own
+                # class would be checked without end.
                 continue
             self._tree.plugin_deps.setdefault(trigger, set()).add(target)
 
