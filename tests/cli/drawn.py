@@ -274,6 +274,8 @@ class Loan(Aggregate):
 
     class Sold(AggregateEvent): ...
 
+    class Split(AggregateEvent): ...
+
     def __post_init__(self) -> None:
         self.add_event(self.Granted())
 
@@ -298,6 +300,15 @@ class Loan(Aggregate):
 
     def sell(self) -> None:
         super().add_event(self.Sold())
+
+    try:
+        import readline
+
+        def split(self) -> None: ...
+    except ImportError:
+
+        def split(self) -> None:
+            self.add_event(self.Split())
 
 
 class Rows(NamedTuple):

@@ -35,6 +35,7 @@ from dddkit_mypy.mypy_api.classes import (
     is_ours,
     making_dataclasses,
     members_of,
+    name_in_body,
     qualified_name,
     source_name,
 )
@@ -140,6 +141,7 @@ __all__ = [
     "misfit",
     "module_named",
     "modules_of",
+    "name_in_body",
     "name_in_source",
     "outermost_function",
     "private_text_of",

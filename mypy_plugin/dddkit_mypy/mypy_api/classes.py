@@ -49,12 +49,17 @@ def source_name(info: TypeInfo) -> str:
     return info.name.partition("@")[0]
 
 
-def members_of(info: TypeInfo) -> Iterator[tuple[str, SymbolTableNode]]:
-    """Yield what the body of a class declares, by name, and each name once.
+def name_in_body(name: str) -> str:
+    """Return the name of a member as the body of its class has it.
 
     What `try` declares, and `except` again, mypy keeps a second time, under a name that no source can have.
     """
-    return ((name, symbol) for name, symbol in info.names.items() if "-redefinition" not in name)
+    return name.partition("-redefinition")[0]
+
+
+def members_of(info: TypeInfo) -> Iterator[tuple[str, SymbolTableNode]]:
+    """Yield what the body of a class declares, by name, and each name once."""
+    return ((name, symbol) for name, symbol in info.names.items() if name == name_in_body(name))
 
 
 def is_frozen(info: TypeInfo) -> bool:

@@ -99,9 +99,10 @@ def _is_in(event: TypeInfo, owner: TypeInfo) -> bool:
 def _recording(info: TypeInfo, analysis: Analysis) -> Iterator[tuple[str, TypeInfo]]:
     """Yield the methods of an aggregate that call `add_event`, each with the event that is given."""
     for base in reversed(info.mro):
-        for name, symbol in base.names.items() if base.module_name in analysis.own else ():
+        for key, symbol in base.names.items() if base.module_name in analysis.own else ():
+            name = mypy_api.name_in_body(key)
             mine = info.get(name)
-            for function in _functions_of(symbol.node) if mine is not None and mine.node is symbol.node else ():
+            for function in _functions_of(symbol.node) if mine is not None and mine is base.names.get(name) else ():
                 for event in _given_to_add_event(function, info, analysis):
                     yield name, event
 
