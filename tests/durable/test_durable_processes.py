@@ -55,6 +55,17 @@ def processes(
     processes.close()
 
 
+def changed(processes: Processes) -> Process:
+    """Start the run "order", and return a process with other code, which cannot continue it."""
+    old = processes.start("approved")
+    old.call("start", "order")
+    old.until("waiting", "order")
+    old.end()
+    reordered = processes.start("approved", REORDERED="yes")
+    reordered.until("changed", "order")
+    return reordered
+
+
 def test_signals_and_cancellations_reach_a_run_in_another_process(processes: Processes) -> None:
     one, other = processes.start("approved"), processes.start("approved")
     for run_id in ("signalled", "undone", "stopped"):
@@ -101,12 +112,7 @@ def test_a_killed_process_is_followed_by_another(processes: Processes) -> None:
 
 
 def test_a_run_that_the_code_does_not_fit_stays_until_code_that_fits_resumes_it(processes: Processes) -> None:
-    old = processes.start("approved")
-    old.call("start", "order")
-    old.until("waiting", "order")
-    old.end()
-    reordered = processes.start("approved", REORDERED="yes")
-    reordered.until("changed", "order")
+    reordered = changed(processes)
     assert reordered.call("retry", "order").startswith("RunStatusError")
     reordered.call("resume", "order")
     reordered.until("changed", "order")
@@ -134,12 +140,7 @@ def test_a_failed_run_that_the_code_does_not_fit_is_not_retried_and_stays_as_it_
 def test_a_run_that_was_cancelled_while_no_code_fitted_is_undone_also_when_somebody_resumes_it(
     processes: Processes,
 ) -> None:
-    old = processes.start("approved")
-    old.call("start", "order")
-    old.until("waiting", "order")
-    old.end()
-    reordered = processes.start("approved", REORDERED="yes")
-    reordered.until("changed", "order")
+    reordered = changed(processes)
     assert reordered.call("cancel", "order", True) is None
     reordered.call("resume", "order")
     reordered.until("changed", "order")
